@@ -1,0 +1,31 @@
+# Speaker recognition, from a corpus to a report. Stages: data feats train embed score report.
+#   snakemake -j8                                recipe mini, to its report
+#   snakemake -j8 --until train                  …, stop after training
+#   snakemake -j8 --config recipe=librispeech corpus=/data/LibriSpeech
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.13")
+
+BASE = Path(workflow.basedir)
+
+
+configfile: BASE / "recipes" / config.get("recipe", "mini") / "config.yaml"
+
+
+include: "steps/common.smk"
+include: f"recipes/{config['recipe']}/data.smk"
+include: "steps/data.smk"
+include: "steps/feats.smk"
+include: "steps/train.smk"
+include: "steps/embed.smk"
+include: "steps/score.smk"
+include: "steps/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.input,

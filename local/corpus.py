@@ -1,0 +1,56 @@
+"""What every preparer does with the recordings it found: check the audio, write the data directory."""
+
+import argparse
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from sre.io.datadir import check_audio, write_data_dir, write_rejected
+from sre.log import say
+
+Segments = dict[str, tuple[str, float, float]]  # utterance -> (recording, start, end) in seconds
+
+
+def add_audio_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sample-rate", type=int, default=16000, metavar="HZ")
+    parser.add_argument("--resample", action="store_true", help="accept other rates, to be converted when read")
+
+
+def good_audio(
+    out: Path, wav: Mapping[str, str], sample_rate: int, resample: bool, needed: Collection[str] = ()
+) -> tuple[dict[str, str], dict[str, float]]:
+    """The usable recordings and their durations (s); the rest goes to `out`/rejected.tsv.
+
+    Raises SreError where more than 1 % are rejected, or one that a trial needs.
+    """
+    durations, rejected = check_audio(wav, sample_rate, resample)
+    write_rejected(out / "rejected.tsv", rejected, len(wav), "recordings", needed=needed)
+    if rejected:
+        say(f"{out}/rejected.tsv: {len(rejected)} of {len(wav)} recordings rejected and left out")
+    bad = {key for key, _, _ in rejected}
+    return {key: location for key, location in wav.items() if key not in bad}, durations
+
+
+def write_corpus(
+    out: Path,
+    wav: Mapping[str, str],
+    utt2spk: Mapping[str, str],
+    durations: Mapping[str, float],
+    maps: Mapping[str, Mapping[str, str]],
+    segments: Segments | None = None,
+) -> None:
+    """Write the data directory and say its size. `durations` is by utterance, and may lack some.
+
+    `maps` is file name -> table: utt2… are cut down to the utterances, spk2… to the speakers; empty ones are
+    left out.
+    """
+    speakers = set(utt2spk.values())
+    extra: dict[str, Mapping[str, object]] = {"utt2dur": {utt: f"{s:.3f}" for utt, s in durations.items()}}
+    for name, table in maps.items():
+        keys = speakers if name.startswith("spk2") else utt2spk
+        extra[name] = {key: value for key, value in table.items() if key in keys}
+    extra = {name: table for name, table in extra.items() if table}
+    write_data_dir(out, wav=wav, segments=segments, utt2spk=utt2spk, extra=extra)
+    hours = f"{sum(durations.values()) / 3600:.2f} hours"
+    if len(durations) < len(utt2spk):
+        hours += f" in {len(durations)} of them (the others tell their length only when decoded)"
+    say(f"{out}: {len(speakers)} speakers, {len(utt2spk)} utterances, {hours}")

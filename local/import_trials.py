@@ -1,0 +1,79 @@
+"""Somebody's trial list, and enrolment map, in the project's form and bytes.
+
+    python -m local.import_trials /data/mine/trials data/trials/mine --enroll /data/mine/enroll data/enroll
+
+Reads `enrol test target|nontarget` and `1|0 enrol test`; keeps the order of the trials.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from sre import SreError
+from sre.io.atomic import sha256_file
+from sre.io.tables import read_table, write_table
+from sre.io.trials import read_enroll_map, read_trials, write_trials
+from sre.log import run, say
+
+
+def needed_utterances(lists: Iterable[Path], enroll: Path | None = None) -> set[str]:
+    """The utterances that trials need: tests, and enrolment models or what the map says they are made of."""
+    models = {model: utts.split() for model, utts in read_table(enroll).items()} if enroll else {}
+    needed: set[str] = set()
+    for path in lists:
+        trials = read_trials(path)
+        needed.update(trials.test_ids)
+        needed.update(utt for model in trials.enrol_ids for utt in models.get(model, [model]))
+    return needed
+
+
+def applicable_map(trials: Path, enroll: Path | None) -> Path | None:
+    """The map if it names the list's models, None if it names none of them (their models are utterances).
+
+    Raises SreError where it names some of them only.
+    """
+    if enroll is None:
+        return None
+    models = set(read_trials(trials).enrol_ids)
+    absent = sorted(models - read_table(enroll).keys())
+    if absent and len(absent) < len(models):
+        raise SreError(
+            f"{enroll}: {len(absent)} of the {len(models)} models of {trials} are not in it, e.g. {absent[0]}; add them"
+        )
+    return None if absent else enroll
+
+
+def import_trials(source: Path, out: Path, enroll: Path | None = None, out_enroll: Path | None = None) -> None:
+    """Write the list and the map (its lines for other models are left out); say counts and checksums.
+
+    Raises SreError for what is no trial, a pair that stands twice, or a model that is not in the map.
+    """
+    trials = read_trials(source)
+    if enroll is not None and out_enroll is not None:
+        models = read_enroll_map(enroll, trials)
+        write_table(out_enroll, {model: " ".join(utts) for model, utts in models.items()})
+        others = len(read_table(enroll)) - len(models)
+        say(f"{out_enroll}: {len(models)} models of {sum(map(len, models.values()))} utterances")
+        if others:
+            say(f"{enroll}: {others} models are in no trial of the list and left out")
+        say(f"{out_enroll}: SHA-256 {sha256_file(out_enroll)}")
+    enrol, test = trials.enrol_ids[trials.enrol], trials.test_ids[trials.test]
+    rows = zip(enrol, test, trials.target.tolist(), strict=True)
+    write_trials(out, rows)
+    targets = int(trials.target.sum())
+    say(f"{out}: {targets} target, {len(trials) - targets} nontarget trials")
+    say(f"{source}: SHA-256 {sha256_file(source)}")
+    say(f"{out}: SHA-256 {sha256_file(out)}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trials", type=Path, metavar="TRIALS")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--enroll", type=Path, nargs=2, default=(None, None), metavar=("MAP", "OUT_MAP"))
+    args = parser.parse_args(argv)
+    import_trials(args.trials, args.out, *args.enroll)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,98 @@
+"""Somebody's Kaldi data directory, with audio or only feats.scp, checked and written with absolute paths.
+
+    python -m local.prepare_custom /data/mine/train data/mine_train --resample
+
+All problems of its tables are printed at once. Recordings that cannot be used go to rejected.tsv, and their
+utterances are left out.
+"""
+
+import argparse
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from local.corpus import add_audio_options
+from local.import_trials import needed_utterances
+from sre import SreError
+from sre.io.audio import MIN_DURATION_S, is_pipe
+from sre.io.datadir import Rejected, check_audio, validate, write_rejected
+from sre.io.datadir_ops import Tables, keep_utterances, read_tables, write_tables
+from sre.io.datadir_validate import parse_segment
+from sre.log import run, say
+
+OVERRUN_S = 0.1  # Kaldi's corpora round segment ends; more than this is another recording's segment
+
+
+def absolute(location: str) -> str:
+    """The openable location from any working directory; `path:offset` too. Commands stay as they are."""
+    return location if is_pipe(location) else os.path.abspath(location)
+
+
+def reject(tables: Tables, sample_rate: int, resample: bool) -> tuple[Rejected, dict[str, float]]:
+    """Utterances that cannot be used (id, path, reason), and the others' durations (s) where headers tell."""
+    if "wav.scp" not in tables:
+        return [], {}
+    durations, bad = check_audio(tables["wav.scp"], sample_rate, resample)
+    if "segments" not in tables:
+        return bad, durations
+    reasons = {recording: reason for recording, _, reason in bad}
+    rejected: Rejected = []
+    lengths: dict[str, float] = {}
+    for utt, value in tables["segments"].items():
+        recording, start, end = parse_segment(Path("."), utt, value)
+        reason = reasons.get(recording) or _bad_segment(start, end, durations.get(recording))
+        if reason:
+            rejected.append((utt, tables["wav.scp"][recording], reason))
+        else:
+            lengths[utt] = min(end, durations.get(recording, end)) - start
+    return rejected, lengths
+
+
+def _bad_segment(start: float, end: float, duration: float | None) -> str | None:
+    if duration is not None and end > duration + OVERRUN_S:
+        return f"its segment ends at {end:g} s, the recording at {duration:.2f} s"
+    if (end if duration is None else min(end, duration)) - start < MIN_DURATION_S:
+        return f"too short: its segment needs at least {MIN_DURATION_S} s"
+    return None
+
+
+def prepare(
+    source: Path, out: Path, sample_rate: int = 16000, resample: bool = False, needed: Collection[str] = ()
+) -> None:
+    """Check and write. Raises SreError after printing every problem, or where too much audio is rejected."""
+    problems = validate(source, need_spk2utt=False)
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise SreError(f"{source}: {len(problems)} problem{'s' * (len(problems) > 1)} found, each line says what to do")
+    tables = read_tables(source)
+    rejected, durations = reject(tables, sample_rate, resample)
+    write_rejected(out / "rejected.tsv", rejected, len(tables["utt2spk"]), "utterances", needed=needed)
+    good = tables["utt2spk"].keys() - {utt for utt, _, _ in rejected}
+    tables = keep_utterances(tables, good)
+    if durations:
+        tables["utt2dur"] = {utt: f"{seconds:.3f}" for utt, seconds in durations.items()}
+    for name in ("wav.scp", "feats.scp", "vad.scp"):
+        if name in tables:
+            tables[name] = {key: absolute(location) for key, location in tables[name].items()}
+    write_tables(out, tables)
+    left_out = f", {len(rejected)} rejected and left out" if rejected else ""
+    speakers = len(set(tables["utt2spk"].values()))
+    kind = " and ".join(name for name in ("wav.scp", "feats.scp") if name in tables)
+    say(f"{out}: {speakers} speakers, {len(good)} utterances in {kind}{left_out}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, metavar="DATA_DIR")
+    parser.add_argument("out", type=Path, metavar="OUT_DIR")
+    parser.add_argument("--trials", type=Path, nargs="*", default=[], help="stop where one needs rejected audio")
+    parser.add_argument("--enroll", type=Path, help="the enrolment map of the trials")
+    add_audio_options(parser)
+    args = vars(parser.parse_args(argv))
+    needed = needed_utterances(args.pop("trials"), args.pop("enroll"))
+    prepare(**args, needed=needed)
+
+
+if __name__ == "__main__":
+    run(main)

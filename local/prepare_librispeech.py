@@ -1,0 +1,146 @@
+"""LibriSpeech, or a corpus in its layout PART/SPEAKER/CHAPTER/SPEAKER-CHAPTER-UTT.flac, to a data directory.
+
+    python -m local.prepare_librispeech /data/LibriSpeech data/ls_dev --parts dev-clean dev-other
+
+The speaker is the reader. With --cut-seconds, longer utterances become segments of that length.
+"""
+
+import argparse
+from pathlib import Path
+
+from local.corpus import Segments, add_audio_options, good_audio, write_corpus
+from sre import SreError
+from sre.log import run, say
+
+OFFICIAL_PARTS = (
+    "train-clean-100", "train-clean-360", "train-other-500",
+    "dev-clean", "dev-other", "test-clean", "test-other",
+)  # fmt: skip
+SUFFIXES = (".flac", ".wav")
+
+
+def parts_present(corpus: str | Path) -> list[str]:
+    """The parts there are: the official ones in their order, then other train-* and test-* folders.
+
+    Raises SreError, with what was looked for and found, unless there are a train and a test part.
+    """
+    corpus = Path(corpus)
+    parts = ", ".join(OFFICIAL_PARTS)
+    looked = f"looked for the folders {parts}, train-* and test-*, at least one train and one test"
+    if not corpus.is_dir():
+        raise SreError(f"{corpus}: no such folder ({looked} part); give the folder that holds them as corpus")
+    folders = sorted(folder.name for folder in corpus.iterdir() if folder.is_dir())
+    parts = [part for part in OFFICIAL_PARTS if part in folders]
+    parts += [name for name in folders if name.startswith(("train-", "test-")) and name not in parts]
+    kinds = {part.split("-")[0] for part in parts}
+    if not {"train", "test"} <= kinds:
+        found = ", ".join(folders[:10]) + (" …" if len(folders) > 10 else "") or "no folder"
+        inside = "; give the LibriSpeech folder in it as corpus" if "LibriSpeech" in folders else ""
+        remedy = inside or "; extract the missing part there (local/download_librispeech.sh gets it)"
+        raise SreError(f"{corpus}: {looked} part; found {found}{remedy}")
+    return parts
+
+
+def find_recordings(corpus: str | Path, part: str) -> dict[str, tuple[str, str, str]]:
+    """Utterance -> (path, speaker, chapter).
+
+    Raises SreError for a missing or empty part, a file name that is not its folders', an utterance twice.
+    """
+    folder = Path(corpus) / part
+    if not folder.is_dir():
+        raise SreError(f"{folder}: no such part; give only parts that are there, or extract it")
+    found: dict[str, tuple[str, str, str]] = {}
+    for file in sorted(folder.glob("*/*/*")):
+        if file.suffix.lower() not in SUFFIXES:
+            continue
+        chapter, speaker = file.parent.name, file.parent.parent.name
+        if not file.stem.startswith(f"{speaker}-{chapter}-"):
+            raise SreError(f"{file}: its name does not begin with {speaker}-{chapter}-, as its folders; rename it")
+        if file.stem in found:
+            raise SreError(f"{file}: utterance {file.stem} is there twice, also as {found[file.stem][0]}; keep one")
+        found[file.stem] = (str(file), speaker, chapter)
+    if not found:
+        raise SreError(f"{folder}: no SPEAKER/CHAPTER/SPEAKER-CHAPTER-UTT.flac (or .wav) in it; extract it again")
+    return found
+
+
+def read_genders(corpus: str | Path) -> dict[str, str]:
+    """Speaker -> m or f, from SPEAKERS.TXT (`14 | F | train-clean-360 | …`); empty where there is none."""
+    file = Path(corpus) / "SPEAKERS.TXT"
+    if not file.is_file():
+        return {}
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [[field.strip() for field in line.split("|")] for line in lines if "|" in line and not line.startswith(";")]
+    return {row[0]: row[1].lower() for row in rows if row[1].lower() in ("m", "f")}
+
+
+def cut_segments(durations: dict[str, float], cut_s: float, min_s: float) -> tuple[Segments, int]:
+    """Pieces of `cut_s` seconds named `<utt>-<start in 10 ms>`, and how many last pieces were too short.
+
+    An utterance of at most `cut_s` stays whole, under its own name.
+    """
+    segments: Segments = {}
+    dropped = 0
+    for utt, duration in durations.items():
+        if duration <= cut_s:
+            segments[utt] = (utt, 0.0, duration)
+            continue
+        pieces, number = [], 0
+        while (start := number * cut_s) < duration:
+            pieces.append((round(start, 6), round(min(start + cut_s, duration), 6)))
+            number += 1
+        if pieces[-1][1] - pieces[-1][0] < min_s:
+            pieces.pop()
+            dropped += 1
+        segments |= {f"{utt}-{round(start * 100):07d}": (utt, start, end) for start, end in pieces}
+    return segments, dropped
+
+
+def prepare(
+    corpus: Path,
+    out: Path,
+    parts: list[str],
+    cut_seconds: float | None = None,
+    min_seconds: float | None = None,
+    sample_rate: int = 16000,
+    resample: bool = False,
+) -> None:
+    """Write the data directory of these parts together. Raises SreError as the functions above do."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for part in dict.fromkeys(parts):
+        more = find_recordings(corpus, part)
+        if clash := sorted(found.keys() & more.keys()):
+            raise SreError(f"{more[clash[0]][0]}: {clash[0]} is also in another part; prepare them apart")
+        found |= more
+    wav, durations = good_audio(out, {utt: place[0] for utt, place in found.items()}, sample_rate, resample)
+    segments = None
+    recording = {utt: utt for utt in wav}
+    if cut_seconds is not None:
+        minimum = cut_seconds / 2 if min_seconds is None else min_seconds
+        if not 0 < minimum <= cut_seconds:
+            raise SreError(f"--cut-seconds {cut_seconds} --min-seconds {minimum}: give 0 < min <= cut")
+        segments, dropped = cut_segments(durations, cut_seconds, minimum)
+        recording = {utt: segment[0] for utt, segment in segments.items()}
+        durations = {utt: end - start for utt, (_, start, end) in segments.items()}
+        say(f"{out}: {len(wav)} recordings cut into {len(segments)} segments of at most {cut_seconds:g} s;"
+            f" {dropped} last pieces under {minimum:g} s dropped")  # fmt: skip
+    maps = {
+        "utt2chapter": {utt: found[recording[utt]][2] for utt in recording},
+        "spk2gender": read_genders(corpus),
+    }
+    write_corpus(out, wav, {utt: found[rec][1] for utt, rec in recording.items()}, durations, maps, segments)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("out", type=Path, metavar="OUT_DIR")
+    parser.add_argument("--parts", nargs="+", required=True, metavar="PART")
+    parser.add_argument("--cut-seconds", type=float, metavar="S")
+    parser.add_argument("--min-seconds", type=float, metavar="M", help="shortest last piece; half of S by default")
+    add_audio_options(parser)
+    prepare(**vars(parser.parse_args(argv)))
+
+
+if __name__ == "__main__":
+    run(main)

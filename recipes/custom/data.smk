@@ -1,0 +1,91 @@
+# Any Kaldi data directories: train_data, eval_data, trials (a list or {name: list}), enroll (a map or {name: map}).
+from local.import_trials import applicable_map
+
+TRAIN, EVAL = f"{RECIPE.name}_train", f"{RECIPE.name}_eval"
+SOURCES = {TRAIN: CONFIG["train_data"], EVAL: CONFIG["eval_data"]}
+
+
+def custom_lists():
+    """Trial list -> [its file, and its enrolment map if it has one]."""
+    missing = [key for key in ("train_data", "eval_data", "trials") if not CONFIG[key]]
+    if missing:
+        raise SreError(
+            f"recipe custom needs {', '.join(missing)}; give them with --config, e.g. train_data=DIR"
+        )
+    absent = [str(path) for path in SOURCES.values() if not Path(path).is_dir()]
+    if absent:
+        raise SreError(f"no such data directory: {', '.join(absent)}; mend the path")
+    lists = (
+        CONFIG["trials"]
+        if isinstance(CONFIG["trials"], dict)
+        else {"trials": CONFIG["trials"]}
+    )
+    maps = (
+        CONFIG["enroll"]
+        if isinstance(CONFIG["enroll"], dict)
+        else dict.fromkeys(lists, CONFIG["enroll"])
+    )
+    found = {}
+    for name, path in lists.items():
+        chosen = applicable_map(path, maps.get(name))
+        found[f"{RECIPE.name}_{name}"] = [path, chosen] if chosen else [path]
+    return found
+
+
+LISTS = sentence(custom_lists)
+TRIALS = {
+    name: {"split": EVAL, "enroll": len(files) == 2} for name, files in LISTS.items()
+}
+FEATS_ONLY = [
+    split for split, path in SOURCES.items() if not (Path(path) / "wav.scp").exists()
+]
+NOTES = [
+    f"{SOURCES[split]} has features and no audio; they are used as they are."
+    for split in FEATS_ONLY
+]
+
+for split in SOURCES:
+    media_file = "feats.scp" if split in FEATS_ONLY else "wav.scp"
+
+    rule:
+        name:
+            f"prepare_{split}"
+        input:
+            f"{SOURCES[split]}/utt2spk",
+            f"{SOURCES[split]}/{media_file}",
+        output:
+            f"{DATA}/{split}/utt2spk",
+            f"{DATA}/{split}/spk2utt",
+            f"{DATA}/{split}/{media_file}",
+        log:
+            f"{DATA}/{split}/log/prepare.log",
+        params:
+            source=SOURCES[split],
+            options=f"--sample-rate {CONFIG['audio']['sample_rate']}"
+            + " --resample" * CONFIG["audio"]["resample"],
+            version=version("data"),
+        shell:
+            "{PYTHON} local.prepare_custom {params.source:q} $(dirname {output[0]}) {params.options} "
+            + TEE
+
+
+for name, files in LISTS.items():
+
+    rule:
+        name:
+            f"import_{name}"
+        input:
+            files,
+        output:
+            f"{DATA}/trials/{name}",
+            [f"{DATA}/trials/{name}.enroll"] * (len(files) - 1),
+        log:
+            f"{DATA}/trials/log/{name}.log",
+        params:
+            enroll=lambda wildcards, input, output: (
+                f"--enroll {input[1]} {output[1]}" if len(input) > 1 else ""
+            ),
+            version=version("data"),
+        shell:
+            "{PYTHON} local.import_trials {input[0]:q} {output[0]} {params.enroll} "
+            + TEE

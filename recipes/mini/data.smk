@@ -1,0 +1,57 @@
+# A corpus of synthetic speech, generated on the spot in LibriSpeech's layout.
+TRAIN, EVAL, LIST = "mini_train", "mini_test", "mini"
+PARTS = {TRAIN: "train-mini", EVAL: "test-mini"}
+TRIALS = {LIST: {"split": EVAL, "enroll": False}}
+FEATS_ONLY = []
+NOTES = [
+    "The corpus is synthetic speech (espeak-ng): its numbers say that the chain works, and nothing about real speakers."
+]
+
+
+rule make_corpus:
+    output:
+        "{data}/mini_corpus/SPEAKERS.TXT",
+    log:
+        "{data}/mini_corpus.log",
+    wildcard_constraints:
+        data=re.escape(DATA),
+    threads: CORES
+    params:
+        seed=CONFIG["corpus_seed"],
+        version=version("data"),
+    shell:
+        "{PYTHON} local.make_mini_corpus $(dirname {output}) --seed {params.seed} --num-workers {threads} "
+        + TEE
+
+
+rule prepare_mini:
+    input:
+        "{data}/mini_corpus/SPEAKERS.TXT",
+    output:
+        multiext("{data}/{split}/", "utt2spk", "spk2utt", "wav.scp"),
+    log:
+        "{data}/{split}/log/prepare.log",
+    wildcard_constraints:
+        data=re.escape(DATA),
+        split="|".join(PARTS),
+    params:
+        part=lambda wildcards: PARTS[wildcards.split],
+        version=version("data"),
+    shell:
+        "{PYTHON} local.prepare_librispeech $(dirname {input}) $(dirname {output[0]}) --parts {params.part} "
+        + TEE
+
+
+rule make_trials:
+    input:
+        f"{DATA}/{EVAL}/utt2spk",
+    output:
+        f"{DATA}/trials/{LIST}",
+    log:
+        f"{DATA}/trials/log/{LIST}.log",
+    params:
+        seed=CONFIG["trials_seed"],
+        version=version("data"),
+    shell:
+        "{PYTHON} local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} "
+        + TEE

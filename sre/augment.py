@@ -1,0 +1,78 @@
+"""Augmentation of feature chunks: speed change, which makes new speakers, and masks. (T, F) float32 in and out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The `augment` section of a model's YAML.
+
+    Attributes
+    ----------
+    speeds : factors beside 1; a chunk at factor i counts as another speaker (D. Povey's 3-way speed perturbation, with
+        speakers relabelled as in H. Yamamoto et al., Interspeech 2019)
+    time_masks, time_mask_frames, freq_masks, freq_mask_bins : SpecAugment (D. Park et al., Interspeech 2019)
+    low_freq, high_freq : Hz, the ends of the mel scale of the features
+    """
+
+    speeds: tuple[float, ...] = ()
+    time_masks: int = 0
+    time_mask_frames: int = 20
+    freq_masks: int = 0
+    freq_mask_bins: int = 8
+    low_freq: float = 20.0
+    high_freq: float = 8000.0
+
+    @property
+    def copies(self) -> int:
+        return 1 + len(self.speeds)
+
+    @property
+    def num_draws(self) -> int:
+        """Uniform numbers in [0, 1) that one chunk takes: which speed, then width and place of each mask."""
+        return 1 + 2 * (self.time_masks + self.freq_masks)
+
+    def copy_of(self, draws: np.ndarray) -> int:
+        """0 for the speed 1, i for speeds[i - 1]."""
+        return int(draws[0] * self.copies)
+
+    def frames_needed(self, frames: int, copy: int) -> int:
+        return frames if copy == 0 else int(np.ceil(frames * self.speeds[copy - 1]))
+
+    def __call__(self, chunk: np.ndarray, frames: int, draws: np.ndarray) -> np.ndarray:
+        """A chunk of `frames_needed` frames -> (frames, F)."""
+        copy = self.copy_of(draws)
+        if copy:
+            chunk = change_speed(chunk, frames, self.speeds[copy - 1], self.low_freq, self.high_freq)
+        masks = draws[1:].reshape(-1, 2)
+        if len(masks):
+            chunk = chunk.copy()
+        for number, (width, place) in enumerate(masks):
+            axis, widest = (0, self.time_mask_frames) if number < self.time_masks else (1, self.freq_mask_bins)
+            size = int(width * (min(widest, chunk.shape[axis]) + 1))
+            start = int(place * (chunk.shape[axis] - size + 1))
+            part = slice(start, start + size)
+            chunk[(part, slice(None)) if axis == 0 else (slice(None), part)] = 0  # the mean, after CMN
+        return chunk
+
+
+def change_speed(feats: np.ndarray, frames: int, factor: float, low_freq: float, high_freq: float) -> np.ndarray:
+    """Log-mel features of a recording played `factor` times faster: (about frames x factor, F) -> (frames, F).
+
+    Time is interpolated linearly, and each mel bin takes what stood at its frequency divided by the factor.
+    """
+    at = np.linspace(0, len(feats) - 1, frames)
+    low = np.minimum(at.astype(int), len(feats) - 2)
+    weight = (at - low).astype(np.float32)[:, None]
+    stretched = (1 - weight) * feats[low] + weight * feats[low + 1]
+    return stretched @ warp_matrix(feats.shape[1], factor, low_freq, high_freq)
+
+
+def warp_matrix(bins: int, factor: float, low_freq: float, high_freq: float) -> np.ndarray:
+    """(F, F): column j interpolates the input at the centre frequency of bin j divided by `factor`."""
+    edges = 1127 * np.log1p(np.array([low_freq, high_freq]) / 700)
+    centres = np.linspace(*edges, bins + 2)[1:-1]
+    wanted = 1127 * np.log1p(700 * np.expm1(centres / 1127) / factor / 700)
+    return np.stack([np.interp(wanted, centres, row) for row in np.eye(bins)]).astype(np.float32)

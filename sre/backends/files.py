@@ -1,0 +1,43 @@
+"""A back-end is one self-contained npz: its arrays, its kind and facts as JSON; no pickle."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from sre import SreError
+from sre.backends.base import Backend
+from sre.backends.cosine import Cosine
+from sre.backends.plda import LdaPlda
+from sre.io.atomic import atomic_output
+
+KINDS: dict[str, type] = {"cosine": Cosine, "plda": LdaPlda}
+
+
+def save(path: str | Path, backend: Backend) -> None:
+    header = json.dumps({"kind": backend.kind, "facts": backend.facts}, sort_keys=True)
+    with atomic_output(path, "wb") as file:
+        np.savez(file, header=np.array(header), **backend.parts)
+
+
+def save_failure(path: str | Path, reason: str) -> None:
+    """What could not be fitted leaves its reason, for the report's row."""
+    with atomic_output(path, "wb") as file:
+        np.savez(file, header=np.array(json.dumps({"kind": "failed", "reason": reason})))
+
+
+def load(path: str | Path) -> Backend:
+    """Load what `save` wrote; the word `cosine` is the raw cosine. Raises SreError with the reason of a failed fit."""
+    if str(path) == "cosine":
+        return Cosine()
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            parts = {name: file[name] for name in file.files if name != "header"}
+    except FileNotFoundError:
+        raise SreError(f"{path}: no such back-end; train it first, or write cosine") from None
+    except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
+        raise SreError(f"{path}: not a back-end file ({type(error).__name__}: {error}); train it again") from None
+    if header["kind"] == "failed":
+        raise SreError(header["reason"])
+    return KINDS[header["kind"]](parts, header["facts"])

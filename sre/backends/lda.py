@@ -1,0 +1,53 @@
+"""Linear discriminant analysis as Kaldi's ivectorbin/ivector-compute-lda.cc, total-covariance-factor 0."""
+
+import numpy as np
+from scipy import linalg
+
+from sre import SreError
+from sre.backends.base import speaker_means
+
+EIGENVALUE_FLOOR = 1e-6  # of the largest
+
+
+def fit_lda(x: np.ndarray, speakers: np.ndarray, dim: int) -> tuple[np.ndarray, dict[str, int]]:
+    """(N, D) embeddings -> (d, D + 1) affine transform, d = min(dim, S - 1, rank of the between-class covariance).
+
+    Returns it with the facts: dimension asked and used, eigenvalues floored.
+
+    The within-class covariance becomes the unit matrix; directions fall in between-class variance. Raises SreError for
+    fewer than two speakers or where no speaker has two utterances.
+    """
+    mean = x.mean(axis=0)
+    x = x - mean
+    names, means, counts = speaker_means(x, speakers)
+    if len(names) < 2 or len(x) == len(names):
+        raise SreError(
+            f"LDA needs at least 2 speakers and one with 2 utterances, there are {len(names)} speakers of {len(x)}"
+            " utterances; add data or use a cosine system"
+        )
+    total = x.T @ x / len(x)
+    between = (means * counts[:, None]).T @ means / len(x)
+    whiten, floored = normalising_transform(total - between)
+    values, vectors = linalg.eigh(whiten @ between @ whiten.T)
+    order = np.argsort(-values, kind="stable")
+    rank = int((values > EIGENVALUE_FLOOR * values.max()).sum())
+    d = min(dim, len(names) - 1, rank)
+    transform = vectors[:, order[:d]].T @ whiten
+    facts = {"lda_dim_asked": dim, "lda_dim": d, "lda_floored": floored}
+    return np.hstack([transform, -(transform @ mean)[:, None]]), facts
+
+
+def apply_lda(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """(d, D + 1) affine, (N, D) -> (N, d)."""
+    return x @ transform[:, :-1].T + transform[:, -1]
+
+
+def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOOR) -> tuple[np.ndarray, int]:
+    """T with T C T' = 1, and how many eigenvalues were raised to `floor` of the largest (matrix-functions.cc)."""
+    values, vectors = linalg.eigh(covariance)
+    if not values.max() > 0:
+        raise SreError(
+            "the within-class covariance is zero: the embeddings of each speaker are all equal; look at the model"
+        )
+    low = values < floor * values.max()
+    return (vectors / np.sqrt(np.maximum(values, floor * values.max()))).T, int(low.sum())

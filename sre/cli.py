@@ -1,0 +1,107 @@
+"""The `sre` command for people; the stages of a recipe are in steps/.
+
+sre data validate data/train
+sre data subset --per-speaker 5 data/train data/train_5each
+"""
+
+import argparse
+from pathlib import Path
+
+from sre import SreError, log
+from sre.io import datadir, datadir_fix, datadir_ops
+from sre.log import say
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point: an SreError becomes one sentence and exit status 1."""
+    log.run(lambda: command(argv))
+
+
+def command(argv: list[str] | None = None) -> None:
+    """Parse and do; raises SreError."""
+    arguments = vars(build_parser().parse_args(argv))
+    arguments.pop("do")(**{name: value for name, value in arguments.items() if not name.startswith("_")})
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """A subcommand is one `add_…(commands)`, which sets `do` to a function of the parsed arguments."""
+    parser = argparse.ArgumentParser(prog="sre", description="speaker recognition in small steps: tools for people")
+    commands = parser.add_subparsers(dest="_command", metavar="COMMAND", required=True)
+    add_data(commands)
+    return parser
+
+
+def add_data(commands) -> None:
+    data = commands.add_parser("data", help="look after Kaldi data directories")
+    actions = data.add_subparsers(dest="_action", metavar="ACTION", required=True)
+
+    def action(name: str, do, text: str) -> argparse.ArgumentParser:
+        parser = actions.add_parser(name, help=text, description=text)
+        parser.set_defaults(do=do)
+        return parser
+
+    validate = action("validate", validate_data, "print every problem of a data directory, and its remedy")
+    validate.add_argument("directory", type=Path)
+    fix = action("fix", fix_data, "sort, drop what does not agree, make spk2utt; in place, the old in .backup")
+    fix.add_argument("directory", type=Path)
+    subset = action("subset", subset_data, "write part of a data directory; conditions are applied in this order")
+    subset.add_argument("--utts", type=Path, metavar="FILE", help="the utterances whose ids begin its lines")
+    subset.add_argument("--speakers", type=Path, metavar="FILE", help="the speakers whose ids begin its lines")
+    subset.add_argument("--per-speaker", type=int, metavar="N", help="at most N utterances of each, drawn by seed")
+    subset.add_argument("--random", type=int, metavar="N", dest="random_count", help="N utterances drawn by seed")
+    subset.add_argument("--first", type=int, metavar="N", help="the first N utterances in bytewise order")
+    subset.add_argument("--seed", type=int, default=1)
+    subset.add_argument("source", type=Path)
+    subset.add_argument("out", type=Path)
+    combine = action("combine", combine_data, "join data directories that share no utterance id")
+    combine.add_argument("sources", type=Path, nargs="+")
+    combine.add_argument("out", type=Path)
+    split = action("split", split_data, "cut a data directory into OUT/1 … OUT/N of about equal size")
+    split.add_argument("--by", choices=["speaker", "utterance"], default="speaker")
+    split.add_argument("source", type=Path)
+    split.add_argument("parts", type=int)
+    split.add_argument("out", type=Path)
+
+
+def validate_data(directory: Path) -> None:
+    problems = datadir.validate(directory)
+    for problem in problems:
+        print(problem)
+    if problems:
+        plural = "s" if len(problems) > 1 else ""
+        raise SreError(f"{directory}: {len(problems)} problem{plural} found; each line says what to do")
+    utts = datadir.read_data_dir(directory, need_speakers=False).utts
+    say(f"{directory}: no problems, {len(utts)} utterances")
+
+
+def fix_data(directory: Path) -> None:
+    done = datadir_fix.fix(directory)
+    for sentence in done:
+        print(sentence)
+    say(f"{directory}: {len(done)} things mended" if done else f"{directory}: nothing to mend")
+
+
+def _ids(file: Path | None) -> list[str] | None:
+    if file is None:
+        return None
+    if not file.is_file():
+        raise SreError(f"{file}: no such file; check the path")
+    return [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def subset_data(source: Path, out: Path, utts: Path | None, speakers: Path | None, **conditions: int | None) -> None:
+    count = datadir_ops.subset(source, out, utts=_ids(utts), speakers=_ids(speakers), **conditions)
+    say(f"{out}: {count} utterances")
+
+
+def combine_data(sources: list[Path], out: Path) -> None:
+    say(f"{out}: {datadir_ops.combine(sources, out)} utterances")
+
+
+def split_data(source: Path, parts: int, out: Path, by: str) -> None:
+    counts = datadir_ops.split(source, out, parts, by)
+    say(f"{out}/1 … {parts}: {min(counts)} to {max(counts)} utterances each")
+
+
+if __name__ == "__main__":
+    main()

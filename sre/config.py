@@ -1,0 +1,132 @@
+"""Configs: read, checked against the schema with every error at once, filled with defaults, written canonically."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from sre import SreError
+
+# A code change that alters a stage's results raises its number: that stage, and what follows, runs again.
+STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 1, "embed": 1, "score": 1}
+
+BACKENDS = {
+    "cosine": {"type": "cosine", "centre": False},
+    "cosine_centred": {"type": "cosine"},
+    "lda_plda": {"type": "plda", "lda_dim": 128},
+}
+NORMS = {"snorm": {"method": "snorm"}, "asnorm": {"method": "asnorm1"}}
+
+
+def canonical(config: object) -> str:
+    """One text for one meaning: sorted keys, 0.10 as 0.1; what hashes and Snakemake's params compare."""
+    return json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+class Schema:
+    """recipes/config.schema.yaml: `check` raises one SreError with all that is wrong, else returns a filled copy."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.root = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+    def check(self, config: dict, where: str, *pointer: str) -> dict:
+        """Check `config` against the schema's part at `pointer` (none: a recipe). `where` names it in the errors."""
+        part = self.root
+        for key in pointer:
+            part = part[key]
+        # the part's references are resolved from the whole schema
+        validator = jsonschema.Draft202012Validator({"$defs": self.root["$defs"], **part})
+        problems = [
+            problem
+            for error in sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path])
+            for problem in _explain(error)
+        ]
+        if problems:
+            raise SreError(
+                f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}:" + "".join(f"\n  {p}" for p in problems)
+            )
+        return self._filled(config, part)
+
+    def _filled(self, value: Any, schema: dict) -> Any:
+        if "$ref" in schema:
+            schema = self.root["$defs"][schema["$ref"].rpartition("/")[2]]
+        if isinstance(value, float) and value.is_integer() and schema.get("type") == "integer":
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and schema.get("type") == "number":
+            value = float(value)
+        if isinstance(value, list) and "items" in schema:
+            return [self._filled(item, schema["items"]) for item in value]
+        if not isinstance(value, dict):
+            return value
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties")
+        filled = {}
+        for key in {**properties, **value}:
+            part = properties.get(key, others if isinstance(others, dict) else {})
+            if key in value or "default" in part:
+                filled[key] = self._filled(value.get(key, part.get("default")), part)
+        return filled
+
+
+def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
+    place = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = error.schema.get("properties", {})
+        for key in error.instance:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, 1, 0.0)
+                full = f"{place}.{key}" if place else str(key)
+                yield f"unknown key '{full}'; the nearest valid one is '{near[0]}'" if near else f"unknown key '{full}'"
+    elif error.validator == "enum" and isinstance(error.instance, str):
+        near = difflib.get_close_matches(error.instance, [str(v) for v in error.validator_value], 1, 0.0)
+        yield f"{place}: '{error.instance}' is none of {error.validator_value}; the nearest is '{near[0]}'"
+    else:
+        yield f"{place or 'config'}: {error.message}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: 1e-3 is a number (YAML 1.1 wants 1.0e-3 and else gives the text)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def read_yaml(path: str | Path) -> dict:
+    try:
+        config = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError:
+        raise SreError(f"{path}: no such file; check the name") from None
+    except yaml.YAMLError as error:
+        raise SreError(f"{path}: not YAML ({' '.join(str(error).split())}); mend it") from None
+    if not isinstance(config, dict):
+        raise SreError(f"{path}: expected `key: value` lines")
+    return config
+
+
+def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], seed: int) -> dict:
+    """A model's YAML as the training needs it: all defaults, its features' config, its seed, the stage's version."""
+    model = schema.check(read_yaml(path), str(path), "$defs", "model")
+    model["options"] = schema.check(
+        model["options"], f"{path}: options", "$defs", "architectures", model["architecture"]
+    )
+    if model["features"] not in features:
+        raise SreError(
+            f"{path}: features '{model['features']}' are not in the recipe's config, only {', '.join(sorted(features))}"
+        )
+    return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
+
+
+def resolve_system(name: str, backends: dict[str, dict], norms: dict[str, dict]) -> dict:
+    """`backend[+norm]` -> {"backend": …, "norm": … or None}; raises SreError naming the nearest known one."""
+    backend, _, norm = name.partition("+")
+    for kind, part, known in (("back-end", backend, backends), ("norm", norm, {**norms, "": None})):
+        if part not in known:
+            near = difflib.get_close_matches(part, known, 1, 0.0)
+            raise SreError(f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}'")
+    return {"backend": backend, "norm": norms[norm] if norm else None}

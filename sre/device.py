@@ -1,0 +1,44 @@
+"""Where and how torch computes."""
+
+import ctypes
+import os
+from pathlib import Path
+
+import torch
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """'auto' is bf16 where the hardware multiplies it, else fp32."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    cpu = Path("/proc/cpuinfo")
+    flags = cpu.read_text() if cpu.is_file() else ""
+    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
+
+
+def prepare(device: torch.device, threads: int) -> None:
+    """Fix what could make two runs differ, and keep glibc from returning big blocks that are mapped anew each step.
+
+    The number of threads is set here and not by the environment: results must not depend on snakemake's -j.
+    """
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    if device.type == "cpu":
+        try:
+            libc = ctypes.CDLL("libc.so.6")
+        except OSError:
+            return  # not glibc
+        M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+        libc.mallopt(M_MMAP_MAX, 0), libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1), libc.mallopt(M_TOP_PAD, 256 << 20)

@@ -1,0 +1,101 @@
+"""Embeddings of whole utterances, whatever their length, independent of what else is in the batch."""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sre import SreError
+from sre.io.feats import FeatureStore
+from sre.models import build
+from sre.training import checkpoint
+
+PIECE_FRAMES = 10_000  # longer utterances are cut here and averaged by frames, as Kaldi's nnet3-xvector-compute
+MIN_FRAMES = 25  # shorter pieces at an end are left out; shorter utterances are padded with their end frames (Kaldi)
+BATCH_FRAMES = {"cpu": 2_000, "cuda": 100_000}
+
+
+class Embedder:
+    """A trained bundle (final.pt) on a device, in evaluation mode."""
+
+    def __init__(self, bundle_path: str | Path, device: torch.device) -> None:
+        bundle = checkpoint.load(bundle_path)
+        if bundle.get("format") != "sre model 1":
+            raise SreError(f"{bundle_path}: not a model bundle of this project; give the final.pt of a training")
+        self.path, self.device = Path(bundle_path), device
+        self.config, self.feature_config = json.loads(bundle["config"]), json.loads(bundle["feature_config"])
+        self.num_features = bundle["num_features"]
+        self.network: nn.Module = build(self.config["architecture"], self.num_features, self.config["options"])
+        self.network.load_state_dict(bundle["network"])
+        self.network.eval().to(device)
+        if any(isinstance(module, nn.Conv2d) for module in self.network.modules()):
+            self.network.to(memory_format=torch.channels_last)
+
+    def check(self, store: FeatureStore) -> None:
+        """Raises SreError where features were made with another config than the network was trained on."""
+        if store.config != self.feature_config:
+            raise SreError(
+                f"{store.scp}: its features' config differs from the one {self.path} was trained on;"
+                f" make them with {self.feature_config}"
+            )
+
+    @torch.inference_mode()
+    def embed(self, batch: Tensor) -> Tensor:
+        """(B, T, F) of equal length -> (B, D) float32."""
+        return self.network.embed(batch.to(self.device)).float().cpu()
+
+    def utterance(self, feats: np.ndarray) -> np.ndarray:
+        """(T, F) -> (D,): pieces of at most PIECE_FRAMES, averaged by their frames, so that memory is bounded."""
+        if len(feats) < MIN_FRAMES:
+            feats = pad(feats)
+        total, weight = torch.zeros(self.network.embedding_dim, dtype=torch.float64), 0
+        for start in range(0, len(feats), PIECE_FRAMES):
+            piece = feats[start : start + PIECE_FRAMES]
+            if len(piece) >= MIN_FRAMES:
+                total += len(piece) * self.embed(torch.from_numpy(piece)[None])[0].double()
+                weight += len(piece)
+        return (total / weight).float().numpy()
+
+
+def pad(feats: np.ndarray) -> np.ndarray:
+    """Repeat the first and last frames until there are MIN_FRAMES."""
+    missing = MIN_FRAMES - len(feats)
+    return np.pad(feats, ((missing // 2, missing - missing // 2), (0, 0)), mode="edge")
+
+
+def extract(embedder: Embedder, store: FeatureStore, utts: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (utterance, (D,) float32), shortest first; utterances of exactly equal length share a batch.
+
+    Raises SreError naming the utterance whose features are missing or of another dimension, or which has no finite
+    embedding.
+    """
+    missing = [utt for utt in utts if utt not in store.places]
+    if missing:
+        store.raw(missing[0])  # raises, with the remedy
+    by_length = sorted(utts, key=lambda utt: (store.num_frames[utt], utt))
+    for frames, same in groupby(by_length, key=store.num_frames.__getitem__):
+        same = list(same)
+        at_once = max(1, BATCH_FRAMES[embedder.device.type] // max(frames, 1))
+        for start in range(0, len(same), at_once):
+            chosen = same[start : start + at_once]
+            matrices = [_checked(embedder, utt, store.load(utt)) for utt in chosen]
+            if MIN_FRAMES <= frames <= PIECE_FRAMES:
+                vectors = embedder.embed(torch.from_numpy(np.stack(matrices))).numpy()
+            else:
+                vectors = [embedder.utterance(feats) for feats in matrices]
+            for utt, vector in zip(chosen, vectors, strict=True):
+                if not np.isfinite(vector).all():
+                    raise SreError(
+                        f"{embedder.path}: the embedding of '{utt}' is not finite; look at the training curve"
+                    )
+                yield utt, vector
+
+
+def _checked(embedder: Embedder, utt: str, feats: np.ndarray) -> np.ndarray:
+    if feats.ndim != 2 or feats.shape[1] != embedder.num_features or len(feats) == 0:
+        raise SreError(f"'{utt}': features of shape {feats.shape}, the network takes (frames, {embedder.num_features})")
+    return feats

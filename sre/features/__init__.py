@@ -1,0 +1,1 @@
+"""Kaldi's features: one function, one config, saved with what it made."""

@@ -1,0 +1,121 @@
+"""Features of a data directory: decode -> extract -> archive, a shard a process; what does not decode is rejected."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from sre import SreError
+from sre.config import canonical
+from sre.features.fbank import FeatureExtractor, FeatureOptions
+from sre.io import audio
+from sre.io.ark import read_record, write_ark
+from sre.io.atomic import atomic_output, locked
+from sre.io.datadir import DataDir
+from sre.io.tables import write_table
+from sre.log import Progress, say
+
+Wave = tuple[str, np.ndarray]
+BATCH_SECONDS = 60  # of audio that is decoded before features are made of it
+
+
+def options_of(config: dict, sample_rate: int) -> FeatureOptions:
+    """The extractor's part of a resolved feature config."""
+    known = {field.name for field in fields(FeatureOptions)}
+    return FeatureOptions(**{key: value for key, value in config.items() if key in known}, sample_frequency=sample_rate)
+
+
+def waves(data: DataDir, utts: Sequence[str], audio_config: dict, rejected: list) -> Iterator[Wave]:
+    """Yield (utterance, samples on int16's scale); a recording is decoded once for its consecutive segments."""
+    location, wave = None, None
+    for utt in utts:
+        recording, start, end = data.segments[utt] if data.segments else (utt, 0.0, None)
+        try:
+            if location != data.wav[recording]:
+                location, wave = data.wav[recording], None
+                wave = audio.read(location, **audio_config)
+            if wave is None:
+                raise audio.AudioError("its recording was rejected")
+            rate = audio_config["sample_rate"]
+            piece = wave if end is None else wave[int(start * rate + 0.5) : int(end * rate + 0.5)]
+            if len(piece) < audio.MIN_DURATION_S * rate:
+                raise audio.AudioError(f"too short: {len(piece) / rate:.3f} s")
+            yield utt, piece
+        except audio.AudioError as error:
+            rejected.append((utt, data.wav[recording], str(error)))
+
+
+def make_features(data: DataDir, utts: Sequence[str], config: dict, audio_config: dict, out: Path, name: str) -> dict:
+    """Write out/feats<name>.{ark,scp}, utt2num_frames<name> and rejected<name>.tsv of the given utterances.
+
+    The last file, done<name>.json, holds the counts, which are returned too. Progress is in seconds of audio a second.
+    """
+    rejected: list[tuple[str, str, str]] = []
+    frames: dict[str, int] = {}
+    seconds = 0.0
+    begun = time.monotonic()
+    progress = Progress(f"{config['type']}{name}", len(utts), "utt")
+
+    def records() -> Iterator[Wave]:
+        nonlocal seconds
+        extractor = FeatureExtractor(options_of(config, audio_config["sample_rate"]))
+        batch: list[Wave] = []
+        waiting = 0.0
+        for utt, wave in waves(data, utts, audio_config, rejected):
+            batch.append((utt, wave))
+            waiting += len(wave) / audio_config["sample_rate"]
+            if waiting >= BATCH_SECONDS:
+                yield from features(extractor, batch)
+                seconds, batch, waiting = seconds + waiting, [], 0.0
+        seconds += waiting
+        yield from features(extractor, batch)
+
+    def features(extractor: FeatureExtractor, batch: list[Wave]) -> Iterator[tuple[str, np.ndarray]]:
+        matrices = extractor([wave for _, wave in batch], dither_seed=batch[0][0] if batch else "")
+        for (utt, _), matrix in zip(batch, matrices, strict=True):
+            frames[utt] = len(matrix)
+            yield utt, matrix.numpy()
+        progress.add(len(batch), f"{seconds / max(time.monotonic() - begun, 1e-9):.0f} s of audio a second")
+
+    with locked(out / f".feats{name}.lock"):
+        write_ark(out / f"feats{name}.ark", out / f"feats{name}.scp", records(), config["compression"])
+        write_table(out / f"utt2num_frames{name}", frames)
+        write_rows(out / f"rejected{name}.tsv", rejected)
+        took = progress.close(f"({seconds:.0f} s of audio)")
+        say(f"{config['type']}{name}: {seconds / max(took, 1e-9):.0f} s of audio a second, {len(rejected)} rejected")
+        counts = {"utterances": len(frames), "rejected": len(rejected), "audio_s": round(seconds, 3)}
+        with atomic_output(out / f"done{name}.json") as file:
+            json.dump(counts, file, sort_keys=True)
+    return counts
+
+
+def write_rows(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
+    with atomic_output(path) as file:
+        file.write("id\tpath\treason\n")
+        file.writelines("\t".join(row) + "\n" for row in sorted(rows))
+
+
+def import_features(data: DataDir, cmn: dict, out: Path) -> None:
+    """Take over the feats.scp of a data dir without audio: resolved places, counted frames, checked dimension."""
+    if not data.feats:
+        raise SreError(f"{data.path}: neither wav.scp nor feats.scp; a data dir needs one of them")
+    frames, dimensions = {}, set()
+    progress = Progress("import", len(data.feats), "utt")
+    for utt, place in sorted(data.feats.items()):
+        matrix = read_record(utt, place)
+        frames[utt] = len(matrix)
+        dimensions.add(matrix.shape[1:])
+        progress.add(1)
+    progress.close()
+    if len(dimensions) > 1:
+        raise SreError(f"{data.path}/feats.scp: matrices of {sorted(dimensions)} columns; they must have one dimension")
+    (dimension,) = dimensions.pop()
+    write_table(out / "feats.scp", data.feats)
+    write_table(out / "utt2num_frames", frames)
+    write_rows(out / "rejected.tsv", [])
+    with atomic_output(out / "config") as file:
+        file.write(canonical({"type": "given", "dimension": dimension, **cmn}) + "\n")
+    say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn['cmn']})")

@@ -1,0 +1,192 @@
+"""Kaldi data directories: wav.scp, segments, utt2spk, feats.scp … as plain dicts; audio checked by header.
+
+Utterances are ordered bytewise, whatever the locale; nothing asks that utterance ids start with speaker ids.
+"""
+
+import math
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from sre import SreError
+from sre.io.ark import read_scp
+from sre.io.atomic import atomic_output
+from sre.io.audio import FFMPEG_SUFFIXES, AudioError, is_pipe, probe, resolve
+from sre.io.datadir_validate import UTT_TABLES, parse_segment, validate
+from sre.io.tables import invert, read_table, write_table
+from sre.log import Progress
+
+__all__ = ["DataDir", "check_audio", "read_data_dir", "validate", "write_data_dir", "write_rejected"]
+
+Rejected = list[tuple[str, str, str]]  # id, path, reason
+
+
+@dataclass
+class DataDir:
+    """A data directory in memory; a table that is not there is None.
+
+    Attributes
+    ----------
+    wav : recording -> openable path or command; without segments a recording is an utterance
+    segments : utterance -> (recording, start, end) in seconds
+    utt2spk : utterance -> speaker
+    feats : utterance -> `path:offset`
+    """
+
+    path: Path
+    wav: dict[str, str] | None
+    segments: dict[str, tuple[str, float, float]] | None
+    utt2spk: dict[str, str] | None
+    feats: dict[str, str] | None
+
+    @property
+    def utts(self) -> list[str]:
+        """Utterance ids in bytewise order."""
+        tables = (self.segments, self.wav, self.feats)
+        return sorted(next(table for table in tables if table is not None))
+
+
+def read_data_dir(path: str | Path, need_speakers: bool = True) -> DataDir:
+    """Read what stands in a data directory; only wav.scp or feats.scp is needed (and utt2spk for speakers).
+
+    Reads only; `validate` finds all that is wrong at once. Raises SreError for a missing folder or table and
+    for lines that cannot be parsed.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise SreError(f"{path}: no such data directory; check the path, or run the stage that makes it")
+
+    def table(name: str) -> dict[str, str] | None:
+        return read_table(path / name) if (path / name).exists() else None
+
+    wav, segments, utt2spk = table("wav.scp"), table("segments"), table("utt2spk")
+    feats = read_scp(path / "feats.scp") if (path / "feats.scp").exists() else None
+    if wav is None and feats is None:
+        raise SreError(f"{path}: neither wav.scp nor feats.scp in it; a data directory needs one of them")
+    if need_speakers and utt2spk is None:
+        raise SreError(f"{path}: no utt2spk in it; write one `utterance speaker` line for each utterance")
+    return DataDir(
+        path,
+        None if wav is None else {key: resolve(location, path) for key, location in wav.items()},
+        None if segments is None else {key: parse_segment(path, key, value) for key, value in segments.items()},
+        utt2spk,
+        feats,
+    )
+
+
+def check_audio(
+    wav: Mapping[str, str], sample_rate: int, resample: bool, threads: int = 8
+) -> tuple[dict[str, float], Rejected]:
+    """Durations in seconds by header, and rejected rows (id, path, reason), both in bytewise order of ids.
+
+    Commands and m4a, of which only decoding tells the duration, are in neither. Raises SreError at once where
+    m4a or aac needs ffmpeg and there is none.
+    """
+    keys = sorted(wav)
+    _check_ffmpeg(wav[key] for key in keys)
+
+    def one(key: str) -> float | str:
+        try:
+            return probe(wav[key], sample_rate, resample)
+        except AudioError as error:
+            return str(error)
+        except OSError as error:
+            return f"unreadable: {error.strerror or error}"
+
+    durations: dict[str, float] = {}
+    rejected: Rejected = []
+    progress = Progress("audio headers", len(keys), "files")
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(keys), 4096):  # map() holds a future for each: not for a million files at once
+            part = keys[start : start + 4096]
+            for key, result in zip(part, pool.map(one, part), strict=True):
+                if isinstance(result, str):
+                    rejected.append((key, wav[key], result))
+                elif not math.isnan(result):
+                    durations[key] = result
+            progress.add(len(part))
+    progress.close(f"({len(rejected)} rejected)" if rejected else "")
+    return durations, rejected
+
+
+def _check_ffmpeg(locations: Iterable[str]) -> None:
+    for location in locations:
+        if not is_pipe(location) and Path(location).suffix.lower() in FFMPEG_SUFFIXES:
+            if shutil.which("ffmpeg") is None:
+                raise SreError(
+                    f"{location}: ffmpeg is needed for this format; install it (apt-get install ffmpeg),"
+                    " or convert the corpus to wav or flac"
+                )
+            return
+
+
+def write_rejected(
+    path: str | Path,
+    rows: Rejected,
+    total: int,
+    what: str,
+    max_fraction: float = 0.01,
+    needed: Collection[str] = (),
+) -> None:
+    """Write rejected.tsv (`id path reason`; the header alone where nothing was rejected), then judge it.
+
+    Raises SreError where more than `max_fraction` of `total` were rejected, or one
+    that is `needed` (by a trial). `what` names the things in the message: "recordings".
+    """
+    with atomic_output(path) as file:
+        file.write("id\tpath\treason\n")
+        for row in sorted(rows):
+            file.write("\t".join(" ".join(field.split()) for field in row) + "\n")
+    if not rows:
+        return
+    key, location, reason = min(rows)
+    if len(rows) > max_fraction * total:
+        raise SreError(
+            f"{path}: {len(rows)} of {total} {what} are rejected, more than {max_fraction:.0%}, e.g. {key}"
+            f" ({location}): {reason}; mend them or take them out of the corpus"
+        )
+    wanted = set(needed)
+    missing = sorted(row for row in rows if row[0] in wanted)
+    if missing:
+        key, location, reason = missing[0]
+        raise SreError(
+            f"{path}: {len(missing)} rejected {what} stand in a trial list, e.g. {key} ({location}): {reason}"
+            "; mend them or take their trials out of the list"
+        )
+
+
+def write_data_dir(
+    out: str | Path,
+    *,
+    wav: Mapping[str, str] | None = None,
+    segments: Mapping[str, tuple[str, float, float]] | None = None,
+    utt2spk: Mapping[str, str],
+    feats: Mapping[str, str] | None = None,
+    extra: Mapping[str, Mapping[str, object]] = {},
+) -> None:
+    """Write a data directory, each table atomically and sorted; spk2utt follows from utt2spk.
+
+    `extra` is file name -> table, e.g. {"utt2dur": {...}}. Tables of an earlier run that are not written now
+    are deleted, lest a stale `segments` be read with a new wav.scp; other files and folders stay. wav.scp
+    comes last. Raises SreError where there is nothing to write.
+    """
+    out = Path(out)
+    if not utt2spk or (wav is None and feats is None):
+        raise SreError(f"{out}: no utterance is left for this data directory; look at what was asked and rejected")
+    tables: dict[str, Mapping[str, object]] = dict(extra)
+    tables["utt2spk"] = utt2spk
+    tables["spk2utt"] = {spk: " ".join(utts) for spk, utts in invert(utt2spk).items()}
+    if segments is not None:
+        tables["segments"] = {utt: f"{rec} {start!r} {end!r}" for utt, (rec, start, end) in segments.items()}
+    if feats is not None:
+        tables["feats.scp"] = feats
+    if wav is not None:
+        tables["wav.scp"] = wav
+    out.mkdir(parents=True, exist_ok=True)
+    for stale in sorted(out.iterdir()):
+        if UTT_TABLES.fullmatch(stale.name) and stale.name not in tables:
+            stale.unlink()
+    for name, table in tables.items():
+        write_table(out / name, table)

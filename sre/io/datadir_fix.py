@@ -1,0 +1,94 @@
+"""Mending a data directory in place: sort, drop, keep what all tables share."""
+
+import shutil
+from pathlib import Path
+
+from sre import SreError
+from sre.io.datadir_ops import Tables, keep_utterances, main_table
+from sre.io.datadir_validate import COMPLETE, ODD_SPACE, UTT_TABLES, Table, parse_segment, scan
+from sre.io.tables import invert, write_table
+
+
+def fix(path: str | Path) -> list[str]:
+    """Mend a data directory in place and return what was done, one sentence with its count each.
+
+    Sorts, drops empty and equal lines, drops segments that cannot be, keeps the utterances that all complete
+    tables share, makes spk2utt. What was there stands in `.backup`. Raises SreError for an id with two values
+    and where nothing would be left: that only a person can decide.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise SreError(f"{path}: no such data directory; check the path")
+    done: list[str] = []
+    tables: Tables = {}
+    for file in sorted(path.iterdir()):
+        if UTT_TABLES.fullmatch(file.name) and file.is_file():
+            tables[file.name] = _fix_table(file, done)
+    main = main_table(path, tables)
+    if "utt2spk" not in tables and "spk2utt" in tables:
+        tables["utt2spk"] = {utt: spk for spk, utts in tables["spk2utt"].items() for utt in utts.split()}
+        done.append(f"{path}/utt2spk: made from spk2utt, {len(tables['utt2spk'])} utterances")
+    if "segments" in tables:
+        _drop_segments(path, tables, done)
+    complete = [tables[name] for name in COMPLETE if name in tables and {name, main} != {"wav.scp", "segments"}]
+    common = set.intersection(*(set(table) for table in complete))
+    if not common:
+        raise SreError(f"{path}: its tables share no utterance; look at their ids (nothing was changed)")
+    kept = keep_utterances(tables, common)
+    for name in sorted(tables):
+        lost = len(tables[name]) - len(kept[name])
+        if lost and name != "spk2utt":
+            done.append(f"{path}/{name}: {lost} lines dropped that the other tables do not have")
+    if "utt2spk" in kept:
+        kept["spk2utt"] = {spk: " ".join(utts) for spk, utts in invert(kept["utt2spk"]).items()}
+    for name, table in kept.items():
+        _rewrite(path / name, table, done)
+    return done
+
+
+def _fix_table(file: Path, done: list[str]) -> Table:
+    rows, form = scan(file)
+    odd = ODD_SPACE.search(file.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n"))
+    if form and (odd or not rows):
+        raise SreError(form[0])
+    table: Table = {}
+    for key, value in rows:
+        if table.setdefault(key, value) != value:
+            raise SreError(f"{file}: '{key}' stands twice with different values; keep the right line")
+    keys = [key for key, _ in rows]
+    if form:
+        done.append(f"{file}: line ends and empty lines made good")
+    if len(table) < len(rows):
+        done.append(f"{file}: {len(rows) - len(table)} equal lines dropped")
+    if keys != sorted(keys):
+        done.append(f"{file}: sorted bytewise")
+    return table
+
+
+def _drop_segments(path: Path, tables: Tables, done: list[str]) -> None:
+    bad = []
+    for utt, value in tables["segments"].items():
+        try:
+            recording, _, _ = parse_segment(path, utt, value)
+        except SreError:
+            bad.append(utt)
+            continue
+        if "wav.scp" in tables and recording not in tables["wav.scp"]:
+            bad.append(utt)
+    for utt in bad:
+        del tables["segments"][utt]
+    if bad:
+        done.append(f"{path}/segments: {len(bad)} lines dropped that end before they start or have no recording")
+
+
+def _rewrite(file: Path, table: Table, done: list[str]) -> None:
+    """Write the table where its bytes change; what was there goes to .backup."""
+    new = "".join(f"{key} {value}\n" for key, value in sorted(table.items()))
+    if file.exists() and file.read_bytes() == new.encode():
+        return
+    if file.exists():
+        (file.parent / ".backup").mkdir(exist_ok=True)
+        shutil.copy2(file, file.parent / ".backup" / file.name)
+    if file.name == "spk2utt":
+        done.append(f"{file}: made from utt2spk, {len(table)} speakers")
+    write_table(file, table)

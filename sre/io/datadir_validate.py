@@ -1,0 +1,218 @@
+"""What is wrong with a data directory: everything at once, each with its remedy."""
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from sre import SreError
+from sre.io.audio import is_pipe, resolve
+from sre.io.tables import invert
+
+# the tables that belong to the utterances of a data directory; other files (trials, notes) are not looked at
+UTT_TABLES = re.compile(r"wav\.scp|segments|feats\.scp|vad\.scp|text|utt2\w+|spk2\w+|reco2\w+")
+COMPLETE = (
+    "wav.scp",
+    "segments",
+    "feats.scp",
+    "utt2spk",
+    "utt2num_frames",
+    "vad.scp",
+)  # other maps may be partial
+ODD_SPACE = re.compile(r"[^\S \t\n]|[\x00-\x08\x7f]")
+PLAIN = b"\t\n" + bytes(range(0x20, 0x7F))
+NUMBERS = {"utt2num_frames": int, "utt2dur": float, "reco2dur": float}
+
+Table = dict[str, str]
+
+
+def sentence(where: Path, count: int, what: str, example: str, remedy: str) -> str:
+    return f"{where}: {count} {what}, e.g. {example}; {remedy}"
+
+
+def parse_segment(path: Path, utt: str, value: str) -> tuple[str, float, float]:
+    """`recording start end` (seconds) of one segments line. Raises SreError for anything else."""
+    try:
+        recording, begin, stop = value.split()
+        start, end = float(begin), float(stop)
+    except ValueError:
+        raise SreError(f"{path}/segments: '{utt} {value}' is not `utterance recording start end`; mend it") from None
+    if not 0 <= start < end < float("inf"):
+        raise SreError(f"{path}/segments: '{utt} {value}' does not end after it starts; mend it or delete it")
+    return recording, start, end
+
+
+def scan(path: Path) -> tuple[list[tuple[str, str]], list[str]]:
+    """(key, value) of every line in the file's order, and sentences on its form; empty lines are left out."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return [], [f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); convert it with iconv"]
+    problems: list[str] = []
+    if text and not text.endswith("\n"):
+        problems.append(f"{path}: its last line has no end, so it may be cut short; make it again, or end the line")
+    # the pattern takes seconds for a million lines: only where some byte is unusual
+    if data.translate(None, PLAIN) and ODD_SPACE.search(text):
+        lines = [f"line {n}" for n, line in enumerate(text.split("\n"), 1) if ODD_SPACE.search(line)]
+        problems.append(
+            sentence(path, len(lines), "lines hold carriage returns or other odd white space", lines[0],
+                     "write plain spaces and line feeds")
+        )  # fmt: skip
+    split = [line.split(None, 1) for line in text.removesuffix("\n").split("\n")] if text else []
+    empty = [number for number, fields in enumerate(split, 1) if not fields]
+    if empty:
+        problems.append(sentence(path, len(empty), "empty lines", f"line {empty[0]}", "delete them"))
+    return [(f[0], f[1].strip() if len(f) > 1 else "") for f in split if f], problems
+
+
+def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
+    """Order, duplicates, ids and values of one table."""
+    keys = [key for key, _ in rows]
+    problems: list[str] = []
+
+    def note(bad: Collection[str], what: str, remedy: str) -> None:
+        if bad:
+            problems.append(sentence(path, len(bad), what, repr(next(iter(bad))), remedy))
+
+    fix = f"run `sre data fix {path.parent}`"
+    if not rows:
+        problems.append(f"{path}: empty; make it again, or delete it if it is not meant to be there")
+    unsorted = [b for a, b in zip(keys, keys[1:], strict=False) if b < a]
+    note(unsorted, "lines are not in bytewise order", fix)
+    if len(set(keys)) < len(keys):
+        first: Table = {}
+        same, other = [], []
+        for key, value in rows:
+            if key in first:
+                (same if first[key] == value else other).append(key)
+            first.setdefault(key, value)
+        note(same, "lines stand twice", fix)
+        note(other, "ids stand twice with different values", "keep the right line of each")
+    note([key for key in keys if not key.isprintable()], "ids hold invisible characters", "rename them")
+    note([key for key, value in rows if not value], "ids have no value", "write the value or delete the line")
+    if path.name == "utt2spk":
+        several = [key for key, value in rows if len(value.split()) > 1]
+        note(several, "utterances have several speakers", "keep one")
+    if path.name in NUMBERS:
+        wrong = [key for key, value in rows if value and not _positive(value, NUMBERS[path.name])]
+        note(wrong, "ids have a value that is no positive number", "make the table again")
+    return problems
+
+
+def _positive(value: str, kind: type) -> bool:
+    try:
+        return 0 < kind(value) < float("inf")
+    except ValueError:
+        return False
+
+
+def _check_sets(path: Path, tables: Mapping[str, Table], need_spk2utt: bool) -> list[str]:
+    """Do the tables speak of the same utterances, speakers and recordings?"""
+    main = next((name for name in ("segments", "wav.scp", "feats.scp") if name in tables), None)
+    if main is None:
+        return [f"{path}: neither wav.scp nor feats.scp in it; a data directory needs one of them"]
+    utts = tables[main].keys()
+    speakers = set(tables["utt2spk"].values()) if "utt2spk" in tables else None
+    problems: list[str] = []
+
+    def compare(name: str, known: Collection[str], source: str, what: str) -> None:
+        remedy = f"mend it, or run `sre data fix {path}` to keep what all tables share"
+        extra, missing = tables[name].keys() - known, known - tables[name].keys()
+        if extra:
+            problems.append(sentence(path / name, len(extra), f"{what} are not in {source}", min(extra), remedy))
+        if missing and name in COMPLETE:
+            problems.append(
+                sentence(path / name, len(missing), f"{what} of {source} are not in it", min(missing), remedy)
+            )
+
+    for name in sorted(tables):
+        if name == main or name == "spk2utt" or (name == "wav.scp" and main == "segments"):
+            continue
+        if name.startswith("spk2"):
+            if speakers is not None:
+                compare(name, speakers, "utt2spk", "speakers")
+        elif name.startswith("reco2"):
+            compare(name, tables.get("wav.scp", {}).keys(), "wav.scp", "recordings")
+        else:
+            compare(name, utts, main, "utterances")
+    return problems + _check_speakers(path, tables, need_spk2utt) + _check_segments(path, tables)
+
+
+def _check_speakers(path: Path, tables: Mapping[str, Table], need_spk2utt: bool) -> list[str]:
+    fix = f"run `sre data fix {path}`"
+    if "utt2spk" not in tables:
+        return [f"{path}: spk2utt is there but no utt2spk; {fix}, which makes it"] if "spk2utt" in tables else []
+    if "spk2utt" not in tables:
+        return [f"{path}: spk2utt is missing; {fix}, which makes it from utt2spk"] if need_spk2utt else []
+    ours = invert(tables["utt2spk"])
+    theirs = {spk: sorted(utts.split()) for spk, utts in tables["spk2utt"].items()}
+    differing = sorted(spk for spk in ours.keys() | theirs.keys() if ours.get(spk) != theirs.get(spk))
+    if not differing:
+        return []
+    what = "speakers have other utterances than in utt2spk"
+    return [sentence(path / "spk2utt", len(differing), what, differing[0], f"{fix}, which makes it from utt2spk")]
+
+
+def _check_segments(path: Path, tables: Mapping[str, Table]) -> list[str]:
+    if "segments" not in tables:
+        return []
+    problems, bad, lost = [], [], []
+    for utt, value in tables["segments"].items():
+        try:
+            recording, _, _ = parse_segment(path, utt, value)
+        except SreError:
+            bad.append(f"'{utt} {value}'")
+            continue
+        if "wav.scp" in tables and recording not in tables["wav.scp"]:
+            lost.append(f"{recording} of {utt}")
+    where, fix = path / "segments", f"or run `sre data fix {path}` to drop them"
+    if bad:
+        what = "lines are not `utterance recording start end` with 0 <= start < end"
+        problems.append(sentence(where, len(bad), what, bad[0], f"mend them, {fix}"))
+    if lost:
+        problems.append(sentence(where, len(lost), "segments are of recordings not in wav.scp", lost[0], f"add, {fix}"))
+    return problems
+
+
+def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
+    """Do the recordings and archives exist, and reach as far as the offsets say?"""
+    problems: list[str] = []
+    gone = [at for at in tables.get("wav.scp", {}).values() if at and not is_pipe(at) and not os.path.exists(at)]
+    gone = [place for place in (resolve(at, path) for at in gone) if not os.path.exists(place)]
+    if gone:
+        remedy = "restore them, or take their lines out of wav.scp (and run `sre data fix`)"
+        problems.append(sentence(path / "wav.scp", len(gone), "files do not exist", ", ".join(gone[:3]), remedy))
+    for name in ("feats.scp", "vad.scp"):
+        bad: list[str] = []
+        size: dict[str, int] = {}
+        for key, location in tables.get(name, {}).items():
+            ark, _, offset = location.rpartition(":")
+            if ark not in size:
+                place = resolve(ark, path)
+                size[ark] = os.path.getsize(place) if ark and os.path.isfile(place) else -1
+            if not offset.isdigit() or int(offset) >= size[ark]:
+                bad.append(f"{key} {location}")
+        if bad:
+            what = "records are not `path:offset` of an archive that exists and reaches so far"
+            problems.append(sentence(path / name, len(bad), what, bad[0], "make the features again, or mend the paths"))
+    return problems
+
+
+def validate(path: str | Path, need_spk2utt: bool = True) -> list[str]:
+    """All problems of a data directory, one sentence each with file, what and remedy; empty when it is good.
+
+    Does not open audio (`check_audio` does). `need_spk2utt` false is for who makes it anew anyway.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [f"{path}: no such data directory; check the path"]
+    tables: dict[str, Table] = {}
+    problems: list[str] = []
+    for file in sorted(path.iterdir()):
+        if UTT_TABLES.fullmatch(file.name) and file.is_file():
+            rows, form = scan(file)
+            problems += form
+            problems += _check_rows(file, rows) if rows or not form else []
+            tables[file.name] = dict(rows)
+    return problems + _check_sets(path, tables, need_spk2utt) + _check_files(path, tables)

@@ -1,0 +1,69 @@
+"""What people see of a running stage: dated lines, progress with rate and ETA, one sentence for an error."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from sre import SreError
+
+LINE_EVERY_S = 30.0  # where there is no terminal to redraw
+REDRAW_EVERY_S = 0.5
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def run(main: Callable[[], object]) -> None:
+    """Call a command's main; an SreError becomes its sentence on stderr and exit status 1."""
+    try:
+        main()
+    except SreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def clock(seconds: float) -> str:
+    """3725 -> '1:02:05', 65 -> '1:05'."""
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Progress:
+    """Counts done of a total; redraws one line on a terminal, prints a line each half minute elsewhere."""
+
+    def __init__(self, what: str, total: float, unit: str) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.done, self.begun = 0.0, time.monotonic()
+        self.terminal = sys.stderr.isatty()
+        self.shown = self.begun
+
+    def add(self, done: float, note: str = "") -> None:
+        self.done += done
+        now = time.monotonic()
+        if now - self.shown >= (REDRAW_EVERY_S if self.terminal else LINE_EVERY_S):
+            self.shown = now
+            self._show(now, note)
+
+    def _show(self, now: float, note: str) -> None:
+        rate = self.done / max(now - self.begun, 1e-9)
+        eta = clock((self.total - self.done) / rate) if rate > 0 and self.total else "?"
+        text = (
+            f"{self.what}: {self.done:.0f} of {self.total:.0f} {self.unit}, {rate:.4g} {self.unit}/s, ETA {eta} {note}"
+        )
+        if self.terminal:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        else:
+            say(text.rstrip())
+
+    def close(self, note: str = "") -> float:
+        """Print the last line and return the seconds it took."""
+        seconds = time.monotonic() - self.begun
+        if self.terminal:
+            print("\r\033[K", end="", file=sys.stderr)
+        rate = self.done / max(seconds, 1e-9)
+        say(f"{self.what}: {self.done:.0f} {self.unit} in {clock(seconds)}, {rate:.4g} {self.unit}/s {note}".rstrip())
+        return seconds

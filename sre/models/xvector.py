@@ -1,0 +1,70 @@
+"""X-vector TDNN. D. Snyder et al., X-vectors: Robust DNN embeddings for speaker recognition, ICASSP 2018.
+
+Five frame-level layers (convolution, ReLU, batch norm without scale, as WeSpeaker's XVEC), statistics pooling and two
+segment-level layers. Shapes: B batch, T frames, F features, C channels, D embedding.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from sre.models.layers import StatisticsPooling
+
+CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # kernel and dilation of each frame-level layer: 15 frames in all
+
+
+class FrameLayer(nn.Module):
+    """Dilated convolution over time, ReLU, batch norm: (B, C, T) -> (B, C', T - dilation (kernel - 1))."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel, dilation=dilation)
+        self.bn = nn.BatchNorm1d(out_channels, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn(torch.relu(self.conv(x)))
+
+
+class XVector(nn.Module):
+    """(B, T, F) -> (B, D), T at least `min_frames`.
+
+    Parameters
+    ----------
+    num_features : F
+    embedding_dim : D
+    channels, pooled_channels : width of the first four frame-level layers, and of the fifth
+    embedding : "first" segment-level affine (Snyder; the second layer then only serves the training), or the "second"
+        (WeSpeaker)
+    """
+
+    min_frames = 15
+
+    def __init__(
+        self,
+        num_features: int,
+        embedding_dim: int = 512,
+        channels: int = 512,
+        pooled_channels: int = 1500,
+        embedding: str = "first",
+    ) -> None:
+        super().__init__()
+        widths = [num_features, channels, channels, channels, channels, pooled_channels]
+        self.frames = nn.Sequential(
+            *(FrameLayer(widths[i], widths[i + 1], *context) for i, context in enumerate(CONTEXTS))
+        )
+        self.pool = StatisticsPooling()
+        self.segment1 = nn.Linear(2 * pooled_channels, embedding_dim)
+        self.segment1_bn = nn.BatchNorm1d(embedding_dim, affine=False)
+        self.segment2 = nn.Linear(embedding_dim, embedding_dim)
+        self.embedding_dim, self.embedding = embedding_dim, embedding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the loss sees in training: the last segment-level layer's output."""
+        return self.segment2(self.segment1_bn(torch.relu(self._first(x))))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The embedding that is extracted."""
+        return self._first(x) if self.embedding == "first" else self(x)
+
+    def _first(self, x: Tensor) -> Tensor:
+        x = self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, C, T - 14)
+        return self.segment1(self.pool(x))  # -> (B, 2C) -> (B, D)

@@ -1,0 +1,181 @@
+"""One training: utterances through the filters -> partition -> Trainer -> the bundle final.pt and its summary."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import sre
+from sre import SreError
+from sre.augment import Augmentation
+from sre.config import canonical
+from sre.device import available_cores, choose_device, choose_precision, prepare
+from sre.io.atomic import atomic_output, locked, sha256_text
+from sre.io.feats import FeatureStore
+from sre.log import say
+from sre.losses import build_head
+from sre.models import build
+from sre.training import checkpoint
+from sre.training.data import Features
+from sre.training.trainer import Trainer, TrainingOptions, middle_chunks
+from sre.training.validation import Partition, partition
+
+
+def select(
+    stores: Sequence[FeatureStore], utt2spks: Sequence[Mapping[str, str]], min_frames: int, min_utterances: int
+) -> tuple[dict[str, str], dict[str, int], dict[str, int]]:
+    """Filter the utterances of several data dirs: utt2spk, utterance -> its store, and counts of what was left out."""
+    utt2spk: dict[str, str] = {}
+    source: dict[str, int] = {}
+    counts = {"utterances_found": sum(map(len, utt2spks)), "dropped_without_features": 0, "dropped_short": 0}
+    for number, (store, table) in enumerate(zip(stores, utt2spks, strict=True)):
+        for utt, speaker in table.items():
+            if utt in utt2spk:
+                raise SreError(f"utterance '{utt}' is in two of the training data dirs; rename it in one")
+            if utt not in store.places:
+                counts["dropped_without_features"] += 1
+            elif store.num_frames[utt] < min_frames:
+                counts["dropped_short"] += 1
+            else:
+                utt2spk[utt], source[utt] = speaker, number
+    of_speaker = Counter(utt2spk.values())
+    kept = {utt: speaker for utt, speaker in utt2spk.items() if of_speaker[speaker] >= min_utterances}
+    counts["dropped_of_rare_speakers"] = len(utt2spk) - len(kept)
+    counts["rare_speakers"] = len(of_speaker) - len(set(kept.values()))
+    say("training set: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
+    if not kept:
+        raise SreError("no training utterance is left after the filters (filter.min_frames, filter.min_utterances)")
+    return kept, source, counts
+
+
+def train(
+    config: dict, stores: Sequence[FeatureStore], utt2spks: Sequence[Mapping[str, str]], out: Path, device_name: str
+) -> None:
+    """Train the model of a resolved config; resumes what it finds, and writes `out` and train_summary.json beside it.
+
+    Checkpoints live in checkpoints/<hash of config and utt2spk>, so that another config never resumes them.
+    """
+    _check_features(config, stores)
+    kept, source, counts = select(stores, utt2spks, **config["filter"])
+    key = sha256_text(canonical([config, sorted(kept.items())]))[:16]
+    folder = out.parent / "checkpoints" / key
+    with locked(out.parent / ".train.lock"):
+        others = sorted(path.name for path in folder.parent.glob("*") if path.name != key)
+        if others and not folder.exists():
+            say(
+                f"a new config or training set: training from the start in {folder};"
+                f" older checkpoints stay in {', '.join(others)}"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        begun = time.monotonic()
+        parts = partition(kept, config["validation"]["speakers"], config["validation"]["utterances"])
+        trainer = make_trainer(config, stores, kept, source, parts, folder, choose_device(device_name))
+        say(
+            f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "
+            f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER; {trainer.device}, {trainer.options.precision}"
+        )
+        trainer.run()
+        network = trainer.averaged()
+        bundle = {
+            "format": "sre model 1",
+            "config": canonical(config),
+            "feature_config": canonical(stores[0].config),
+            "num_features": trainer.features.num_features,
+            "speakers": parts.speakers,
+            "network": network,
+        }
+        checkpoint.write_history(out.parent / "history.jsonl", trainer.history)
+        summary = {
+            **counts,
+            "speakers": len(parts.speakers),
+            "utterances": len(parts.train),
+            "held_out_speakers": len({kept[utt] for utt in parts.held_out}),
+            "parameters": sum(p.numel() for p in trainer.network.parameters()),
+            "epochs": config["training"]["epochs"],
+            "seed": config["seed"],
+            "device": torch.cuda.get_device_name()
+            if trainer.device.type == "cuda"
+            else f"cpu, {available_cores()} cores",
+            "precision": trainer.options.precision,
+            "training_s": round(sum(row["seconds"] for row in trainer.history), 1),
+            "this_run_s": round(time.monotonic() - begun, 1),
+            "config_sha256": sha256_text(canonical(config)),
+            "sre": sre.__version__,
+            "torch": torch.__version__,
+        }
+        with atomic_output(out.parent / "train_summary.json") as file:
+            json.dump(summary, file, indent=1, sort_keys=True)
+        checkpoint.save(out, bundle)  # last: what stands for a finished training
+
+
+def make_trainer(
+    config: dict,
+    stores: Sequence[FeatureStore],
+    utt2spk: Mapping[str, str],
+    source: Mapping[str, int],
+    parts: Partition,
+    folder: Path,
+    device: torch.device,
+) -> Trainer:
+    training, loss = config["training"], config["loss"]
+    prepare(device, available_cores())
+    options = TrainingOptions(
+        **{**training, "precision": choose_precision(training["precision"], device)},
+        margin=loss["margin"],
+        margin_epochs=tuple(loss["margin_epochs"]),
+        valid_frames=config["validation"]["frames"],
+        seed=config["seed"],
+    )
+    index = {speaker: number for number, speaker in enumerate(parts.speakers)}
+
+    def features(utts: list[str], augmentation: Augmentation | None = None) -> Features:
+        return Features(stores, [(source[utt], utt) for utt in utts], augmentation)
+
+    def labels(utts: list[str]) -> torch.Tensor:
+        return torch.tensor([index[utt2spk[utt]] for utt in utts])
+
+    def chunks(utts: list[str]) -> torch.Tensor:
+        return middle_chunks(features(utts), options.valid_frames).to(device)
+
+    torch.manual_seed(options.seed)  # the weights' initial values
+    augmentation = Augmentation(**config["augment"], **_mel_range(config["feature_config"]))
+    train_features = features(parts.train, augmentation)
+    network = build(config["architecture"], train_features.num_features, config["options"])
+    head = build_head(network.embedding_dim, augmentation.copies * len(parts.speakers), loss["type"], loss["scale"])
+    return Trainer(
+        network=network,
+        head=head,
+        features=train_features,
+        labels=labels(parts.train),
+        options=options,
+        device=device,
+        folder=folder,
+        valid=(chunks(parts.valid), labels(parts.valid).to(device)) if parts.valid else None,
+        held_out=(chunks(parts.held_out), np.array([utt2spk[utt] for utt in parts.held_out]))
+        if parts.held_out
+        else None,
+    )
+
+
+def _mel_range(feature_config: dict) -> dict[str, float]:
+    if feature_config["type"] != "fbank":
+        return {}
+    high = feature_config["high_freq"]
+    return {"low_freq": feature_config["low_freq"], "high_freq": high if high > 0 else 8000 + high}
+
+
+def _check_features(config: dict, stores: Sequence[FeatureStore]) -> None:
+    for store in stores:
+        if store.config != stores[0].config:
+            raise SreError(
+                f"{store.scp}: its features were made with another config than {stores[0].scp}; make them alike"
+            )
+        given = store.config["type"] == "given"
+        if not given and store.config != config.get("feature_config", store.config):
+            raise SreError(
+                f"{store.scp}: its features were made with another config than '{config['features']}'; make them again"
+            )

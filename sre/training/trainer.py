@@ -1,0 +1,219 @@
+"""The training loop, top to bottom: batches -> loss -> step -> validation and checkpoint at each epoch's end."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sre import SreError
+from sre.log import Progress, clock, say
+from sre.training import checkpoint, schedule
+from sre.training.data import Batches, Features, crop, make_loader
+from sre.training.validation import accuracy, held_out_eer
+
+BAD_STEPS = 10  # so many non-finite losses in a row end the training
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The `training` section of a model's YAML; recipes/config.schema.yaml describes each."""
+
+    epochs: int
+    batch_size: int
+    chunk_frames: tuple[int, int]
+    optimizer: str
+    lr: float
+    final_lr: float
+    warmup_epochs: float
+    weight_decay: float
+    momentum: float
+    clip_norm: float
+    margin: float
+    margin_epochs: tuple[float, float]
+    average_last: int
+    checkpoint_minutes: float
+    valid_frames: int
+    num_workers: int
+    precision: str
+    seed: int
+
+
+@dataclass
+class Trainer:
+    """Trains `network` and `head` on `features`; everything that is not a function of the step is in its checkpoints.
+
+    labels : (N,) int64 class of each training utterance
+    valid, valid_labels : chunks (V, T, F) of unseen utterances of trained speakers, or None
+    held_out, held_out_speakers : chunks (H, T, F) of unseen speakers, or None
+    """
+
+    network: nn.Module
+    head: nn.Module
+    features: Features
+    labels: Tensor
+    options: TrainingOptions
+    device: torch.device
+    folder: Path
+    valid: tuple[Tensor, Tensor] | None = None
+    held_out: tuple[Tensor, np.ndarray] | None = None
+    step: int = 0
+    history: list[dict] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=lambda: {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0})
+
+    def __post_init__(self) -> None:
+        o = self.options
+        torch.manual_seed(o.seed)
+        self.network.to(self.device, memory_format=_memory_format(self.network))
+        self.head.to(self.device)
+        self.num_speakers = int(self.labels.max()) + 1
+        parameters = [*self.network.parameters(), *self.head.parameters()]
+        if o.optimizer == "sgd":
+            self.optimizer = torch.optim.SGD(
+                parameters, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.momentum > 0
+            )
+        else:
+            self.optimizer = torch.optim.Adam(parameters, o.lr, weight_decay=o.weight_decay)
+        self.batches = Batches(
+            len(self.features), o.batch_size, o.epochs, o.chunk_frames, o.seed, self.features.augmentation.num_draws
+        )
+        self.bad_in_a_row = 0
+
+    def run(self) -> None:
+        """Train from where the newest checkpoint stands to the last epoch."""
+        state = checkpoint.newest(self.folder)
+        if state:
+            self._restore(state)
+        self.batches.first_step = self.step
+        per_epoch = self.batches.steps_per_epoch
+        progress = Progress("train", len(self.batches) * self.options.batch_size, "utt")
+        saved = epoch_begun = time.monotonic()
+        waited = 0.0
+        batches = iter(make_loader(self.features, self.batches, self.options.num_workers))
+        while True:
+            asked = time.monotonic()
+            batch = next(batches, None)
+            if batch is None:
+                break
+            waited += time.monotonic() - asked
+            self._one_step(*batch)
+            share = waited / max(time.monotonic() - epoch_begun, 1e-9)
+            progress.add(len(batch[0]), f"epoch {self.step // per_epoch + 1}, data wait {100 * share:.0f} %")
+            if self.step % per_epoch == 0:
+                self._end_epoch(time.monotonic() - epoch_begun, share)
+                epoch_begun, waited = time.monotonic(), 0.0
+            if self.step % per_epoch == 0 or time.monotonic() - saved > 60 * self.options.checkpoint_minutes:
+                self._save()
+                saved = time.monotonic()
+        progress.close()
+
+    def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
+        o, at = self.options, self.step / (self.options.epochs * self.batches.steps_per_epoch)
+        rate = schedule.learning_rate(at, o.lr, o.final_lr, o.warmup_epochs / o.epochs)
+        self.head.margin = schedule.margin(at, o.margin, *(epoch / o.epochs for epoch in o.margin_epochs))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        labels = (self.labels[indices] + self.num_speakers * copies).to(
+            self.device
+        )  # a changed speed is another speaker
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
+            embeddings = self.network(chunks.to(self.device, non_blocking=True))
+        loss, logits = self.head(embeddings, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        if torch.isfinite(loss):
+            loss.backward()
+            if o.clip_norm:
+                nn.utils.clip_grad_norm_([*self.network.parameters(), *self.head.parameters()], o.clip_norm)
+            self.optimizer.step()
+            self.bad_in_a_row = 0
+            self.sums["loss"] += float(loss.detach()) * len(labels)
+            self.sums["right"] += int((logits.argmax(dim=1) == labels).sum())
+            self.sums["chunks"] += len(labels)
+        else:
+            self._bad_step(indices)
+        self.step += 1
+
+    def _bad_step(self, indices: Tensor) -> None:
+        self.sums["bad"] += 1
+        self.bad_in_a_row += 1
+        names = [self.features.utts[i][1] for i in indices.tolist()]
+        say(f"step {self.step}: the loss is not finite and is skipped; its utterances begin {names[:3]}")
+        if self.bad_in_a_row >= BAD_STEPS:
+            raise SreError(
+                f"{BAD_STEPS} losses in a row were not finite at step {self.step}; lower training.lr or the margin"
+            )
+
+    def _end_epoch(self, seconds: float, data_wait: float) -> None:
+        self.network.eval()
+        sums, chunks = self.sums, max(self.sums["chunks"], 1)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+            valid = accuracy(self.network, self.head, *self.valid) if self.valid else None
+            eer = held_out_eer(self.network, *self.held_out) if self.held_out else None
+        row = {
+            "epoch": self.step // self.batches.steps_per_epoch,
+            "loss": sums["loss"] / chunks,
+            "accuracy": 100 * sums["right"] / chunks,
+            "valid_accuracy": valid,
+            "valid_eer": eer,
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "margin": self.head.margin,
+            "skipped_steps": sums["bad"],
+            "utt_per_s": chunks / seconds,
+            "data_wait": data_wait,
+            "seconds": seconds,
+        }
+        self.history.append(row)
+        self.sums = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0}
+        shown = [
+            f"{k} {row[k]:.4g}"
+            for k in ("loss", "accuracy", "valid_accuracy", "valid_eer", "lr", "margin")
+            if row[k] is not None
+        ]
+        say(
+            f"epoch {row['epoch']} of {self.options.epochs}: {', '.join(shown)}, {row['utt_per_s']:.0f} utt/s,"
+            f" {clock(seconds)}"
+        )
+
+    def _save(self) -> None:
+        state = {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "head": self.head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "history": self.history,
+            "sums": self.sums,
+        }
+        checkpoint.save(self.folder / f"step_{self.step:09}.pt", state)
+        checkpoint.write_history(self.folder.parent.parent / "history.jsonl", self.history)
+        ends = {
+            self.batches.steps_per_epoch * (self.options.epochs - back) for back in range(self.options.average_last)
+        }
+        for old in checkpoint.find(self.folder)[:-2]:
+            if int(old.stem.split("_")[1]) not in ends:
+                old.unlink()
+
+    def _restore(self, state: dict) -> None:
+        self.network.load_state_dict(state["network"])
+        self.head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"])
+        self.step, self.history, self.sums = state["step"], state["history"], state["sums"]
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The network's state averaged over the ends of the last `average_last` epochs."""
+        wanted = range(max(1, self.options.epochs - self.options.average_last + 1), self.options.epochs + 1)
+        return checkpoint.average([self.folder / f"step_{e * self.batches.steps_per_epoch:09}.pt" for e in wanted])
+
+
+def _memory_format(network: nn.Module) -> torch.memory_format:
+    is_2d = any(isinstance(module, nn.Conv2d) for module in network.modules())
+    return torch.channels_last if is_2d else torch.preserve_format
+
+
+def middle_chunks(features: Features, frames: int) -> Tensor:
+    """(N, frames, F): the middle of every utterance, for validation."""
+    return torch.stack([torch.from_numpy(crop(features.load(i), frames, 0.5)) for i in range(len(features))])

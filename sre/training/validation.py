@@ -1,0 +1,70 @@
+"""What the gradient never sees: some speakers altogether (for EER), some utterances of the others (for accuracy)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sre import SreError
+from sre.io.tables import invert
+from sre.metrics import eer
+
+HOLD_OUT_SEED = 0  # fixed: every model and every seed of a recipe is judged on the same list
+
+
+@dataclass
+class Partition:
+    """Utterances by their use; `speakers` are those that are trained, in the order of their class indices."""
+
+    speakers: list[str]
+    train: list[str]
+    valid: list[str]
+    held_out: list[str]
+
+
+def partition(utt2spk: Mapping[str, str], speakers: int, utterances: int, most_a_speaker: int = 20) -> Partition:
+    """Hold out `speakers` speakers (at least 2, or 0) and `utterances` utterances of each other speaker.
+
+    A speaker gives utterances only if at least two remain; a held-out one has at least two, and gives at most
+    `most_a_speaker`. Raises SreError where fewer than two speakers would be left to train on.
+    """
+    spk2utt = invert(utt2spk)
+    draw = np.random.default_rng(HOLD_OUT_SEED)
+    able = [speaker for speaker, utts in spk2utt.items() if len(utts) >= 2]
+    speakers = min(speakers, len(able) // 2)
+    held = {able[i] for i in draw.permutation(len(able))[:speakers]} if speakers >= 2 else set()
+    parts = Partition([speaker for speaker in spk2utt if speaker not in held], [], [], [])
+    if len(parts.speakers) < 2:
+        raise SreError(f"{len(parts.speakers)} training speakers are left after the filters; at least 2 are needed")
+    for speaker, utts in spk2utt.items():
+        utts = [utts[i] for i in draw.permutation(len(utts))]
+        if speaker in held:
+            parts.held_out += sorted(utts[:most_a_speaker])
+        else:
+            spared = utterances if len(utts) >= utterances + 2 else 0
+            parts.valid += utts[:spared]
+            parts.train += utts[spared:]
+    parts.train.sort(), parts.valid.sort()
+    return parts
+
+
+@torch.inference_mode()
+def accuracy(network: nn.Module, head: nn.Module, chunks: Tensor, labels: Tensor) -> float:
+    """Per cent of (B, T, F) chunks whose largest logit, without margin, is their speaker's."""
+    right = 0
+    for part, truth in zip(chunks.split(64), labels.split(64), strict=True):
+        _, logits = head(network(part), truth)
+        right += int((logits.argmax(dim=1) == truth).sum())
+    return 100 * right / len(labels)
+
+
+@torch.inference_mode()
+def held_out_eer(network: nn.Module, chunks: Tensor, speakers: np.ndarray) -> float:
+    """EER in per cent of cosine over all pairs of (N, T, F) chunks of held-out speakers."""
+    embeddings = torch.cat([network.embed(part) for part in chunks.split(64)]).float()
+    unit = torch.nn.functional.normalize(embeddings - embeddings.mean(dim=0)).cpu().double().numpy()
+    first, second = np.triu_indices(len(unit), 1)
+    scores = (unit @ unit.T)[first, second]
+    return 100 * eer(scores, speakers[first] == speakers[second])[0]

@@ -1,0 +1,50 @@
+"""The gates before training; what they saw goes into GATES.json, which the report shows.
+
+python -m steps.check_recipe '{"data": "data", "train": "mini_train", "trials": {…}, …}' exp/mini/gates.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from sre import SreError
+from sre.gates import TrialList, audio_seconds, check_disk, check_overlap, check_trials, describe_split
+from sre.io.atomic import atomic_output
+from sre.log import run, say
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", help='JSON: {"data", "train", "trials": {name: {"split", "enroll"}}, "features", …}')
+    parser.add_argument("out", type=Path, help="GATES.json")
+    args = parser.parse_args(argv)
+    job = json.loads(args.job)
+    data = Path(job["data"])
+    train = data / job["train"]
+    splits = {trial["split"]: data / trial["split"] for trial in job["trials"].values()}
+    problems: list[str] = []
+    counts = {}
+
+    def gate(check, *arguments):
+        try:
+            return check(*arguments)
+        except SreError as error:
+            problems.append(str(error))
+
+    gate(check_overlap, train, splits)
+    for name, trial in job["trials"].items():
+        enroll = data / "trials" / f"{name}.enroll" if trial["enroll"] else None
+        counts[name] = gate(check_trials, TrialList(name, data / "trials" / name, data / trial["split"], enroll))
+    seconds = sum(audio_seconds(folder) for folder in {train, *splits.values()})
+    gate(check_disk, data, seconds, job["features"], job["checkpoints"])
+    if problems:
+        raise SreError("\n".join(problems))
+    folders = [train, *(folder for name, folder in sorted(splits.items()) if folder != train)]
+    with atomic_output(args.out) as file:
+        result = {"notes": job["notes"], "data": [describe_split(folder) for folder in folders], "trials": counts}
+        json.dump(result, file, indent=1, sort_keys=True)
+    say(f"gates passed: {len(counts)} trial lists, no speaker of {', '.join(splits)} in {train.name}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,57 @@
+# Names that every rule uses: the resolved recipe, where data/ and exp/ are, how a step is called.
+import fcntl
+import re
+import sys
+
+from sre import SreError
+from sre.config import STAGE_VERSIONS, canonical
+from sre.device import available_cores
+from sre.workflow import load_recipe
+
+
+def sentence(function, *args):
+    """Call, and turn our errors into Snakemake's: a sentence without a traceback."""
+    try:
+        return function(*args)
+    except SreError as error:
+        raise WorkflowError(str(error)) from None
+
+
+RECIPE = sentence(load_recipe, config, BASE / "recipes")
+CONFIG = RECIPE.config
+ROOT = Path(CONFIG["root"])
+DATA, EXP = str(ROOT / "data"), str(ROOT / "exp" / RECIPE.name)
+NJ = CONFIG["nj"]
+SHARDS = range(1, NJ + 1)
+CORES = available_cores()
+HAS_CUDA = CONFIG["device"] == "cuda" or (
+    CONFIG["device"] == "auto" and Path("/dev/nvidia0").exists()
+)
+# The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
+PYTHON = f"PYTHONPATH={BASE} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES} {sys.executable} -m"
+TEE = "2>&1 | tee {log}"
+
+
+def version(stage):
+    return f"{stage} {STAGE_VERSIONS[stage]}"
+
+
+# One run at a time in a root. Snakemake's own lock outlives a kill -9; this one the kernel releases.
+onstart:
+    ROOT.mkdir(parents=True, exist_ok=True)
+    RUN_LOCK = open(ROOT / ".sre.lock", "a+")
+    try:
+        fcntl.flock(RUN_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WorkflowError(
+            f"{ROOT / '.sre.lock'}: another snakemake works in this root; wait for it, or set another root"
+        )
+
+
+wildcard_constraints:
+    split="[a-z0-9_]+",
+    features="[a-z0-9_]+",
+    run="[a-z0-9_]+",
+    trials="[a-z0-9_]+",
+    backend="[a-z0-9_]+",
+    shard=r"\d+",

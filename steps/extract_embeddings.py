@@ -1,0 +1,56 @@
+"""Extract the embedding of every utterance of a data dir, or of one shard of it.
+
+python -m steps.extract_embeddings exp/mini/xvector/final.pt data/mini_test exp/mini/xvector/embeddings/mini_test
+"""
+
+import argparse
+from pathlib import Path
+
+from sre import SreError
+from sre.device import choose_device, prepare
+from sre.embedding import Embedder, extract
+from sre.io.ark import write_ark
+from sre.io.atomic import locked
+from sre.io.feats import FeatureStore
+from sre.io.tables import read_table
+from sre.log import Progress, run
+from steps.common import find_feats, parse_shard, shard_of
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="a trained bundle, final.pt")
+    parser.add_argument("data", type=Path, help="data directory")
+    parser.add_argument("out", type=Path, help="folder for embeddings.{ark,scp}")
+    parser.add_argument("--feats", type=Path, help="feats.scp, where it is elsewhere")
+    parser.add_argument("--shard", type=parse_shard, help="K/N: only the K-th of N parts, as embeddings.K.{ark,scp}")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of the CPU; results are the same bytes for the same number"
+    )
+    args = parser.parse_args(argv)
+    device = choose_device(args.device)
+    prepare(device, args.threads)
+    embedder = Embedder(args.model, device)
+    store = FeatureStore(args.feats or find_feats(args.data, embedder.config["features"]))
+    embedder.check(store)
+    speakers = args.data / "utt2spk"
+    utts = [utt for utt in (read_table(speakers) if speakers.is_file() else store.places) if utt in store.places]
+    utts = shard_of(sorted(utts), args.shard)
+    if not utts:
+        raise SreError(f"{args.data}: no utterance with features in this shard; lower nj")
+    name = f"embeddings.{args.shard[0]}" if args.shard else "embeddings"
+    progress = Progress("embed", len(utts), "utt")
+
+    def records():
+        for record in extract(embedder, store, utts):
+            progress.add(1)
+            yield record
+
+    with locked(args.out / f".{name}.lock"):
+        write_ark(args.out / f"{name}.ark", args.out / f"{name}.scp", sorted(records()))
+    progress.close()
+
+
+if __name__ == "__main__":
+    run(main)

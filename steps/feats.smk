@@ -1,0 +1,138 @@
+# data/<split>/feats/<features>/: archives by shard, joined under one feats.scp.
+
+AUDIO_SPLITS = [split for split in SPLITS if split not in FEATS_ONLY]
+
+
+def one_of(names):
+    return "|".join(names) or "nothing_at_all"
+
+
+def feats(split, features):
+    """What has to stand there before features can be read."""
+    folder = f"{DATA}/{split}/feats/{features}"
+    has_vad = RECIPE.features[features]["vad"] and split not in FEATS_ONLY
+    return [
+        f"{folder}/feats.scp",
+        f"{folder}/utt2num_frames",
+        *([f"{folder}/vad.scp"] if has_vad else []),
+    ]
+
+
+def feature_params(wildcards):
+    return canonical(
+        {**RECIPE.features[wildcards.features], "version": STAGE_VERSIONS["feats"]}
+    )
+
+
+def trial_options(wildcards):
+    lists = [
+        name for name, trial in TRIALS.items() if trial["split"] == wildcards.split
+    ]
+    return " ".join(f"--trials {DATA}/trials/{name}" for name in lists)
+
+
+def trials_of_split(wildcards):
+    return [
+        f"{DATA}/trials/{name}"
+        for name, trial in TRIALS.items()
+        if trial["split"] == wildcards.split
+    ]
+
+
+rule make_features:
+    # steps.make_fbank or steps.make_mfcc
+    input:
+        wav="{data}/{split}/wav.scp",
+        utt2spk="{data}/{split}/utt2spk",
+    output:
+        multiext("{data}/{split}/feats/{features}/feats.{shard}", ".ark", ".scp"),
+        "{data}/{split}/feats/{features}/utt2num_frames.{shard}",
+        "{data}/{split}/feats/{features}/rejected.{shard}.tsv",
+    log:
+        "{data}/{split}/feats/{features}/log/make_features.{shard}.log",
+    wildcard_constraints:
+        data=re.escape(DATA),
+        split=one_of(AUDIO_SPLITS),
+    params:
+        config=feature_params,
+        kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
+        audio=canonical(CONFIG["audio"]),
+        nj=NJ,
+    shell:
+        "{PYTHON} steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
+        " --config {params.config:q} --audio {params.audio:q} --shard {wildcards.shard}/{params.nj} "
+        + TEE
+
+
+rule join_features:
+    input:
+        expand(
+            "{{data}}/{{split}}/feats/{{features}}/{file}",
+            file=[f"feats.{n}.scp" for n in SHARDS]
+            + [f"rejected.{n}.tsv" for n in SHARDS],
+        ),
+        trials=trials_of_split,
+    output:
+        "{data}/{split}/feats/{features}/feats.scp",
+        "{data}/{split}/feats/{features}/utt2num_frames",
+        "{data}/{split}/feats/{features}/config",
+    log:
+        "{data}/{split}/feats/{features}/log/join_features.log",
+    wildcard_constraints:
+        data=re.escape(DATA),
+        split=one_of(AUDIO_SPLITS),
+    params:
+        config=feature_params,
+        kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
+        options=trial_options,
+        max_rejected=CONFIG["max_rejected"],
+    shell:
+        "{PYTHON} steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
+        " --config {params.config:q} --join {NJ} --max-rejected {params.max_rejected} {params.options} "
+        + TEE
+
+
+rule import_features:
+    # a data dir with feats.scp and no audio
+    input:
+        "{data}/{split}/feats.scp",
+    output:
+        "{data}/{split}/feats/{features}/feats.scp",
+        "{data}/{split}/feats/{features}/utt2num_frames",
+        "{data}/{split}/feats/{features}/config",
+    log:
+        "{data}/{split}/feats/{features}/log/import_features.log",
+    wildcard_constraints:
+        data=re.escape(DATA),
+        split=one_of(FEATS_ONLY),
+    params:
+        config=feature_params,
+        kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
+    shell:
+        "{PYTHON} steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
+        " --config {params.config:q} " + TEE
+
+
+rule compute_vad:
+    input:
+        "{data}/{split}/feats/{features}/feats.scp",
+        trials=trials_of_split,
+    output:
+        multiext("{data}/{split}/feats/{features}/vad", ".ark", ".scp"),
+        "{data}/{split}/feats/{features}/utt2num_voiced",
+    log:
+        "{data}/{split}/feats/{features}/log/compute_vad.log",
+    wildcard_constraints:
+        data=re.escape(DATA),
+    params:
+        config=lambda wildcards: canonical(RECIPE.features[wildcards.features]["vad"]),
+        options=trial_options,
+        max_rejected=CONFIG["max_rejected"],
+    shell:
+        "{PYTHON} steps.compute_vad {input[0]} $(dirname {output[0]}) --config {params.config:q}"
+        " --max-rejected {params.max_rejected} {params.options} " + TEE
+
+
+rule feats:
+    input:
+        [feats(split, features) for split in SPLITS for features in RECIPE.features],

@@ -1,0 +1,15 @@
+"""Kaldi's fbank of a data dir, as archives with feats.scp, utt2num_frames, config and rejected.tsv.
+
+python -m steps.make_fbank data/mini_train data/mini_train/feats/fbank80
+"""
+
+from sre.log import run
+from steps.make_features import make
+
+
+def main(argv: list[str] | None = None) -> None:
+    make("fbank", __doc__, argv)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,15 @@
+"""Kaldi's MFCC of a data dir, as archives with feats.scp, utt2num_frames, config and rejected.tsv.
+
+python -m steps.make_mfcc data/mini_train data/mini_train/feats/mfcc30
+"""
+
+from sre.log import run
+from steps.make_features import make
+
+
+def main(argv: list[str] | None = None) -> None:
+    make("mfcc", __doc__, argv)
+
+
+if __name__ == "__main__":
+    run(main)

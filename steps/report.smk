@@ -1,0 +1,26 @@
+# exp/<name>/report.{tsv,md,html}: every model x system x trial list.
+
+
+rule make_report:
+    input:
+        metrics=rules.score.input,
+        summaries=expand("{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.runs),
+        gates=f"{EXP}/gates.json",
+    output:
+        multiext(f"{EXP}/report", ".tsv", ".md", ".html"),
+    log:
+        f"{EXP}/log/make_report.log",
+    params:
+        title=RECIPE.name,
+        primary=(
+            f"--primary {CONFIG['primary_system']}" if CONFIG["primary_system"] else ""
+        ),
+        version=version("score"),
+    shell:
+        "{PYTHON} steps.make_report $(dirname {output[0]}) --metrics {input.metrics} --summaries {input.summaries}"
+        " --title {params.title} {params.primary} --notes {input.gates} " + TEE
+
+
+rule report:
+    input:
+        rules.make_report.output,

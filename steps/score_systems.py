@@ -1,0 +1,60 @@
+"""Score all systems of one model run on one trial list, in one process (Snakemake's score stage).
+
+Beside METRICS.json, which sums them up, each system has <system>.scores and <system>.metrics.json; a system whose
+config, back-end, embeddings and trials are unchanged is kept, so that adding one scores only that one.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
+from sre.io.trials import read_trials
+from sre.log import run, say
+from sre.scoring import score_systems
+from steps.common import cohort_of, evaluation_of
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("systems", help='JSON: {"systems": {name: {"backend", "norm"}}, "model", "run", "seed"}')
+    parser.add_argument("trials", type=Path)
+    parser.add_argument("--enroll-map", type=Path)
+    parser.add_argument("--embeddings", action="append", required=True, type=Path)
+    parser.add_argument("--cohort", required=True, type=Path, help="training embeddings")
+    parser.add_argument("--cohort-utt2spk", required=True, type=Path)
+    parser.add_argument("--backend", action="append", required=True, type=Path, help="files, named <back-end>.npz")
+    parser.add_argument("metrics", type=Path, help="METRICS.json")
+    args = parser.parse_args(argv)
+    begun = time.monotonic()
+    job = json.loads(args.systems)
+    trials = read_trials(args.trials)
+    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings)
+    cohort = cohort_of(args.cohort, args.cohort_utt2spk)
+    inputs = {  # an scp has places, not contents: the vectors themselves identify embeddings
+        "embeddings": sha256_arrays(evaluation.embeddings, evaluation.ids),
+        "cohort": sha256_arrays(*cohort),
+        "trials": sha256_file(args.trials),
+        "enroll_map": sha256_file(args.enroll_map) if args.enroll_map else "",
+    }
+    with locked(args.metrics.parent / ".score.lock"):
+        backends = {path.stem: path for path in args.backend}
+        results = score_systems(evaluation, backends, job["systems"], cohort, inputs, args.metrics.parent)
+        summary = {
+            **{key: job[key] for key in ("model", "run", "seed")},
+            "trials": args.metrics.parent.name,
+            "trials_file": str(args.trials),
+            "trials_sha256": inputs["trials"],
+            "config_sha256": sha256_text(args.systems),
+            "systems": results,
+            "wall_s": round(time.monotonic() - begun, 3),
+        }
+        with atomic_output(args.metrics) as file:
+            json.dump(summary, file, indent=1, sort_keys=True)
+    for name, result in results.items():
+        say(f"{name}: " + (f"EER {result['metrics']['eer']:.3f} %" if result["status"] == "ok" else result["reason"]))
+
+
+if __name__ == "__main__":
+    run(main)

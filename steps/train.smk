@@ -1,0 +1,30 @@
+# exp/<name>/<run>/final.pt. Checkpoints are no outputs: Snakemake would delete them before and after a failed try.
+
+
+rule train_embedding:
+    input:
+        ancient(f"{EXP}/gates.json"),  # it must be there; a new trial list must not retrain
+        lambda wildcards: feats(TRAIN, RECIPE.runs[wildcards.run]["features"]),
+        utt2spk=f"{DATA}/{TRAIN}/utt2spk",
+    output:
+        "{exp}/{run}/final.pt",
+        "{exp}/{run}/train_summary.json",
+    log:
+        "{exp}/{run}/log/train_embedding.log",
+    wildcard_constraints:
+        exp=re.escape(EXP),
+    priority: 10
+    retries: 2
+    threads: CORES
+    resources:
+        gpu=1,
+    params:
+        config=lambda wildcards: canonical(RECIPE.runs[wildcards.run]),
+    shell:
+        "{PYTHON} steps.train_embedding {params.config:q} --data $(dirname {input.utt2spk})"
+        " --device {CONFIG[device]} {output[0]} " + TEE
+
+
+rule train:
+    input:
+        expand("{exp}/{run}/final.pt", exp=EXP, run=RECIPE.runs),

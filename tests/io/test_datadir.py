@@ -1,0 +1,252 @@
+"""Data directories: every problem at once, audio by header, and operations that lose no utterance."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sre import SreError, cli
+from sre.io.datadir import check_audio, read_data_dir, validate, write_data_dir, write_rejected
+from sre.io.datadir_fix import fix
+from sre.io.datadir_ops import combine, split, subset
+from sre.io.tables import read_table, write_table
+
+SHARED = Path(__file__).resolve().parents[2] / "../shared"
+
+ids = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4)
+
+
+def wav(path: Path, seconds: float = 1.0, rate: int = 16000, channels: int = 1) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).normal(0, 0.1, (round(seconds * rate), channels))
+    soundfile.write(path, noise, rate, subtype="PCM_16")
+    return str(path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three utterances of two speakers; neither ids nor speakers have a common prefix."""
+    waves = {utt: wav(tmp_path / f"{utt}.wav") for utt in ("a", "Z", "ä")}
+    write_data_dir(tmp_path / "data", wav=waves, utt2spk={"a": "two", "Z": "one", "ä": "one"})
+    return tmp_path / "data"
+
+
+def test_bytewise_order_and_no_prefix_rule(data: Path) -> None:
+    assert read_data_dir(data).utts == ["Z", "a", "ä"]  # any locale's order would put Z last
+    assert (data / "spk2utt").read_text() == "one Z ä\ntwo a\n"
+    assert validate(data) == []
+
+
+def test_wav_scp_is_enough(data: Path) -> None:
+    for name in ("utt2spk", "spk2utt"):
+        (data / name).unlink()
+    assert read_data_dir(data, need_speakers=False).utts == ["Z", "a", "ä"]
+    assert validate(data) == []
+    with pytest.raises(SreError, match="no utt2spk"):
+        read_data_dir(data)
+
+
+def test_relative_to_the_scp(data: Path) -> None:
+    write_table(data / "wav.scp", {utt: f"../{utt}.wav" for utt in ("a", "Z", "ä")})
+    assert validate(data) == []
+    assert Path(read_data_dir(data).wav["a"]).samefile(data.parent / "a.wav")
+
+
+def test_all_problems_at_once(data: Path, capsys: pytest.CaptureFixture) -> None:
+    (data / "wav.scp").write_text(f"a {data}/gone.wav\nZ {data}/../Z.wav\nZ {data}/../Z.wav\n")
+    (data / "segments").write_text("s1 a 0 2\ns2 Z 3 1\ns3 nobody 0 1\n")
+    (data / "utt2spk").write_text("s1 one\ns2 one\ns4 one two\n")
+    (data / "utt2dur").write_text("s1 2.0\ns2 long\r\n\n")
+    (data / "vad.scp").write_text("s1 nowhere.ark:5\n")
+    (data / "spk2utt").unlink()
+    expected = [
+        "wav.scp: 1 lines stand twice",
+        "wav.scp: 1 lines are not in bytewise order",
+        "wav.scp: 1 files do not exist, e.g. " + f"{data}/gone.wav",
+        "segments: 1 lines are not `utterance recording start end` with 0 <= start < end, e.g. 's2 Z 3 1'",
+        "segments: 1 segments are of recordings not in wav.scp, e.g. nobody of s3",
+        "utt2spk: 1 utterances are not in segments, e.g. s4",
+        "utt2spk: 1 utterances of segments are not in it, e.g. s3",
+        "utt2spk: 1 utterances have several speakers, e.g. 's4'",
+        "utt2dur: 1 ids have a value that is no positive number, e.g. 's2'",
+        "utt2dur: 1 lines hold carriage returns or other odd white space, e.g. line 2",
+        "utt2dur: 1 empty lines, e.g. line 3",
+        "vad.scp: 2 utterances of segments are not in it, e.g. s2",
+        "vad.scp: 1 records are not `path:offset` of an archive that exists",
+        "spk2utt is missing",
+    ]
+    problems = validate(data)
+    for text in expected:
+        assert sum(text in problem for problem in problems) == 1, text
+    assert len(problems) == len(expected)
+    assert all(";" in problem for problem in problems)  # each has its remedy
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["data", "validate", str(data)])
+    out = capsys.readouterr()
+    assert stop.value.code == 1 and out.out.splitlines() == problems and "14 problems found" in out.err
+
+
+def test_empty_and_missing_directories(tmp_path: Path) -> None:
+    assert "neither wav.scp nor feats.scp" in validate(tmp_path)[0]
+    assert "no such data directory" in validate(tmp_path / "none")[0]
+
+
+def test_cut_short_archive(data: Path) -> None:
+    (data / "feats.ark").write_bytes(b"\0" * 10)
+    write_table(data / "feats.scp", {utt: f"{data}/feats.ark:{at}" for at, utt in enumerate(("Z", "a", "ä"), 8)})
+    (problem,) = validate(data)
+    assert "1 records are not `path:offset` of an archive that exists and reaches so far, e.g. ä " in problem
+
+
+def test_fix(data: Path) -> None:
+    (data / "wav.scp").write_text("a x.wav\nZ y.wav\r\nZ y.wav\nlost z.wav\n")
+    (data / "spk2utt").unlink()
+    (data / "spk2gender").write_text("one f\nthree m\n")
+    done = fix(data)
+    assert any("1 equal lines dropped" in text for text in done) and any("sorted bytewise" in text for text in done)
+    assert (data / "wav.scp").read_text() == "Z y.wav\na x.wav\n"
+    assert (data / "spk2utt").read_text() == "one Z\ntwo a\n"
+    assert (data / "spk2gender").read_text() == "one f\n"
+    assert "lost z.wav" in (data / ".backup/wav.scp").read_text()
+    assert fix(data) == []
+
+
+def test_fix_segments(data: Path) -> None:
+    write_table(data / "segments", {"s1": "a 0 1", "s2": "a 1 1", "s3": "gone 0 1", "s4": "Z 0 1"})
+    write_table(data / "utt2spk", {"s1": "two", "s2": "two", "s3": "two"})
+    done = fix(data)
+    assert any("segments: 2 lines dropped" in text for text in done)
+    assert read_data_dir(data).utts == ["s1"] and list(read_data_dir(data).wav) == ["a"]
+    assert validate(data) == []
+
+
+def test_fix_leaves_what_only_a_person_can_decide(data: Path) -> None:
+    before = (data / "wav.scp").read_text() + "ä other.wav\n"
+    (data / "wav.scp").write_text(before)
+    with pytest.raises(SreError, match="'ä' stands twice with different values"):
+        fix(data)
+    assert (data / "wav.scp").read_text() == before
+
+
+def test_stale_tables_go(data: Path) -> None:
+    write_table(data / "segments", {"s": "a 0 1"})
+    (data / "feats").mkdir()
+    write_data_dir(data, wav={"a": "a.wav"}, utt2spk={"a": "two"})
+    assert sorted(path.name for path in data.iterdir()) == ["feats", "spk2utt", "utt2spk", "wav.scp"]
+
+
+def test_check_audio(tmp_path: Path) -> None:
+    whole = Path(wav(tmp_path / "whole.wav", 2.0))
+    (tmp_path / "cut.wav").write_bytes(whole.read_bytes()[:-1000])
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("no audio at all")
+    places = {
+        "cut": str(tmp_path / "cut.wav"),
+        "empty": str(tmp_path / "empty.wav"),
+        "gone": str(tmp_path / "gone.wav"),
+        "pipe": "cat whole.wav |",
+        "rate": wav(tmp_path / "rate.wav", rate=8000),
+        "short": wav(tmp_path / "short.wav", 0.01),
+        "stereo": wav(tmp_path / "stereo.wav", channels=2),
+        "text": str(tmp_path / "text.wav"),
+        "whole": str(whole),
+    }
+    durations, rejected = check_audio(places, 16000, resample=False)
+    assert durations == {"whole": 2.0}
+    reasons = {key: reason for key, _, reason in rejected}
+    words = {"cut": "truncated", "empty": "0 bytes", "gone": "no such file", "rate": "sample rate 8000",
+             "short": "too short", "stereo": "2 channels", "text": "unreadable"}  # fmt: skip
+    assert reasons.keys() == words.keys() and all(word in reasons[key] for key, word in words.items())
+    durations, _ = check_audio(places, 16000, resample=True)
+    assert durations == {"whole": 2.0, "rate": 1.0} and not any(map(math.isnan, durations.values()))
+
+
+def test_m4a_without_ffmpeg_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SreError, match="ffmpeg is needed"):
+        check_audio({"a": "a.m4a"}, 16000, False)
+
+
+def test_write_rejected(tmp_path: Path) -> None:
+    file = tmp_path / "rejected.tsv"
+    write_rejected(file, [], 100, "recordings")
+    assert file.read_text() == "id\tpath\treason\n"
+    write_rejected(file, [("u", "u.wav", "too\tshort")], 100, "recordings", needed={"v"})
+    assert file.read_text() == "id\tpath\treason\nu\tu.wav\ttoo short\n"
+    with pytest.raises(SreError, match=r"1 of 99 recordings are rejected, more than 1%, e.g. u \(u.wav\): short"):
+        write_rejected(file, [("u", "u.wav", "short")], 99, "recordings")
+    with pytest.raises(SreError, match="1 rejected recordings stand in a trial list, e.g. u"):
+        write_rejected(file, [("u", "u.wav", "short")], 100, "recordings", needed={"u"})
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    utt2spk=st.dictionaries(ids, ids, min_size=1, max_size=20),
+    parts=st.integers(1, 4),
+    seed=st.integers(0, 9),
+)
+def test_operations_preserve_utterances(tmp_path_factory, utt2spk: dict[str, str], parts: int, seed: int) -> None:
+    root = tmp_path_factory.mktemp("ops")
+    waves = {utt: f"{number}.wav" for number, utt in enumerate(utt2spk)}
+    session = {utt: f"s{number}" for number, utt in enumerate(utt2spk)}
+    write_data_dir(root / "all", wav=waves, utt2spk=utt2spk, extra={"utt2session": session})
+    whole = read_data_dir(root / "all")
+    assert (whole.wav, whole.utt2spk) == (waves, utt2spk)
+    for by, groups in (("utterance", len(utt2spk)), ("speaker", len(set(utt2spk.values())))):
+        n = min(parts, groups)
+        assert sum(split(root / "all", root / by, n, by)) == len(utt2spk)
+        sources = [root / by / str(i + 1) for i in range(n)]
+        assert combine(sources, root / f"{by}_again") == len(utt2spk)
+        for table in ("wav.scp", "utt2spk", "spk2utt", "utt2session"):
+            assert (root / f"{by}_again" / table).read_bytes() == (root / "all" / table).read_bytes()
+        if by == "speaker":
+            speakers = [set(read_table(source / "spk2utt")) for source in sources]
+            assert sum(map(len, speakers)) == len(set.union(*speakers))
+    count = subset(root / "all", root / "one", per_speaker=1, seed=seed)
+    chosen = read_data_dir(root / "one").utt2spk
+    assert count == len(chosen) and sorted(chosen.values()) == sorted(set(utt2spk.values()))
+    assert chosen.items() <= utt2spk.items()
+
+
+def test_subset_by_ids_and_counts(data: Path, tmp_path: Path) -> None:
+    subset(data, tmp_path / "x", speakers=["one"])
+    assert read_data_dir(tmp_path / "x").utts == ["Z", "ä"]
+    subset(data, tmp_path / "x", utts=["ä", "a"], first=1)
+    assert read_data_dir(tmp_path / "x").utts == ["a"]
+    drawn = set()
+    for seed in range(9):
+        subset(data, tmp_path / "x", random_count=2, seed=seed)
+        drawn.add(tuple(read_data_dir(tmp_path / "x").utts))
+    assert len(drawn) > 1
+    with pytest.raises(SreError, match="1 of the utterances asked for are not in it, e.g. b"):
+        subset(data, tmp_path / "x", utts=["b"])
+    with pytest.raises(SreError, match="4 utterances asked of 3"):
+        subset(data, tmp_path / "x", first=4)
+    with pytest.raises(SreError, match="the output is the input"):
+        subset(data, data, first=1)
+
+
+def test_combine_refuses_clashes_and_cuts_whole_recordings(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SreError, match="3 ids are also in another"):
+        combine([data, data], tmp_path / "x")
+    segments = {"b-1": ("b", 0.0, 0.5), "b-2": ("b", 0.5, 1.0)}
+    write_data_dir(tmp_path / "cut", wav={"b": "b.wav"}, segments=segments, utt2spk={"b-1": "two", "b-2": "two"})
+    with pytest.raises(SreError, match="utt2dur"):
+        combine([data, tmp_path / "cut"], tmp_path / "x")
+    write_table(data / "utt2dur", dict.fromkeys(("a", "Z", "ä"), "1.0"))
+    assert combine([data, tmp_path / "cut"], tmp_path / "x") == 5
+    joined = read_data_dir(tmp_path / "x")
+    assert joined.segments["a"] == ("a", 0.0, 1.0) and joined.segments["b-2"] == ("b", 0.5, 1.0)
+    assert validate(tmp_path / "x")[0].startswith(f"{tmp_path}/x/wav.scp: 1 files do not exist")
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/corpora")
+def test_features_without_audio(tmp_path: Path) -> None:
+    source = SHARED / "corpora/ko-fbank40/train"
+    assert validate(source) == []
+    assert subset(source, tmp_path / "few", per_speaker=2) == 200
+    assert validate(tmp_path / "few") == []

@@ -1,0 +1,173 @@
+import json
+import time
+import tracemalloc
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import det_curve, roc_curve
+
+from sre import SreError
+from sre.metrics import check_scores, det_points, eer, min_dcf, operating_points, summarise
+from steps import compute_metrics
+
+
+def arrays(rows):
+    scores, target = zip(*rows, strict=True)
+    return np.array(scores, np.float64), np.array(target)
+
+
+# few distinct values, so most cases have ties within and across the classes
+lists = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=3, max_size=40).filter(
+    lambda rows: len({target for _, target in rows}) == 2 and len({score for score, _ in rows}) > 1
+)
+
+
+def brute_force_points(scores, target):
+    points = []
+    for threshold in [*sorted(set(scores.tolist())), np.inf]:
+        accepted = [score >= threshold for score in scores]
+        misses = sum(t and not a for t, a in zip(target, accepted, strict=True))
+        false_alarms = sum(a and not t for t, a in zip(target, accepted, strict=True))
+        points.append((threshold, misses / sum(target), false_alarms / sum(~target)))
+    return points
+
+
+@given(lists)
+@settings(max_examples=200, deadline=None)
+def test_brute_force_over_all_thresholds(rows):
+    scores, target = arrays(rows)
+    expected = brute_force_points(scores, target)
+    np.testing.assert_array_equal(np.transpose(operating_points(scores, target)), expected)
+    rate, threshold = eer(scores, target)
+    for (_, m0, f0), (_, m1, f1) in pairwise(expected):
+        if m0 < f0 and m1 >= f1:
+            weight = (f0 - m0) / ((f0 - m0) + (m1 - f1))
+            assert rate == pytest.approx(f0 + weight * (f1 - f0), abs=1e-12)
+    assert threshold in scores
+    for p, c_miss, c_fa in ((0.01, 1, 1), (0.5, 1, 1), (0.05, 10, 2)):
+        costs = [c_miss * p * m + c_fa * (1 - p) * f for _, m, f in expected]
+        cost, threshold = min_dcf(scores, target, p, c_miss, c_fa)
+        assert cost == pytest.approx(min(costs) / min(c_miss * p, c_fa * (1 - p)), abs=1e-12)
+        assert threshold == expected[int(np.argmin(costs))][0]
+
+
+@pytest.mark.parametrize("decimals", [1, 8])
+def test_scikit_learn_agrees(decimals):
+    rng = np.random.default_rng(decimals)
+    target = rng.random(3000) < 0.2
+    scores = np.round(rng.normal(size=3000) + 1.5 * target, decimals)
+    fa, hit, _ = roc_curve(target, scores, drop_intermediate=False)
+    gap = 1 - hit - fa  # falls from 1 to -1
+    at = int(np.argmax(gap <= 0))
+    weight = gap[at - 1] / (gap[at - 1] - gap[at])
+    expected = fa[at - 1] + weight * (fa[at] - fa[at - 1])
+    assert eer(scores, target)[0] == pytest.approx(expected, abs=1e-12)
+    fa, miss, _ = det_curve(target, scores)
+    cost = np.min(0.05 * miss + 0.95 * fa) / 0.05
+    assert min_dcf(scores, target, 0.05)[0] == pytest.approx(min(cost, 1), abs=1e-12)
+
+
+@given(lists)
+@settings(max_examples=50, deadline=None)
+def test_a_monotone_map_changes_no_rate(rows):
+    scores, target = arrays(rows)
+    mapped = np.exp(scores / 2) - 7
+    assert eer(mapped, target)[0] == eer(scores, target)[0]
+    assert min_dcf(mapped, target, 0.01)[0] == min_dcf(scores, target, 0.01)[0]
+    assert eer(mapped, target)[1] == pytest.approx(np.exp(eer(scores, target)[1] / 2) - 7)
+
+
+def test_on_paper():
+    """Targets 4 3 1, nontargets 2 0: at 2 P_miss 1/3, P_fa 1/2; at 3 P_miss 1/3, P_fa 0."""
+    scores, target = np.array([4.0, 3, 1, 2, 0]), np.array([1, 1, 1, 0, 0], bool)
+    assert eer(scores, target) == (pytest.approx(1 / 3), 2.0)
+    assert min_dcf(scores, target, 0.5) == (pytest.approx(1 / 3), 3.0)
+
+
+def test_on_paper_tied_scores():
+    """Both kinds at 1: from (0, 1) at 0, over (0, 1/2) at 1, to (1/2, 0) at 2; the middle is 1/4."""
+    scores, target = np.array([2.0, 1, 1, 0]), np.array([1, 1, 0, 0], bool)
+    assert eer(scores, target)[0] == 0.25
+    assert min_dcf(scores, target, 0.01) == (0.5, 2.0)
+
+
+def test_on_paper_perfect_and_reversed():
+    scores, target = np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 1, 0, 0], bool)
+    assert eer(scores, target) == (0.0, 0.8)
+    assert eer(-scores, target)[0] == 1.0
+    assert min_dcf(-scores, target, 0.01) == (1.0, np.inf)
+    assert summarise(-scores, target)["threshold_min_dcf_0.01"] is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "target", "said"),
+    [
+        ([np.nan, 0.2, 0.3], [1, 0, 0], "1 of 3 scores are not finite, the first is nan in trial"),
+        ([np.inf, 0.2, 0.3], [1, 0, 0], "1 of 3 scores are not finite, the first is inf in trial"),
+        ([0.1, 0.2, 0.3], [1, 1, 1], "all 3 trials are target trials"),
+        ([0.1, 0.2, 0.3], [0, 0, 0], "all 3 trials are nontarget trials"),
+        ([0.5, 0.5, 0.5], [1, 0, 0], "all 3 scores are equal: the model has collapsed"),
+        ([], [], "there are no scores"),
+    ],
+)
+@pytest.mark.parametrize("step", [1, -1])
+def test_meaningless_scores_are_refused(scores, target, said, step):
+    scores, target = np.array(scores, np.float32)[::step], np.array(target, bool)[::step]
+    for function in (check_scores, eer, summarise, det_points):
+        with pytest.raises(SreError, match=said):
+            function(scores, target)
+
+
+def test_det_points_keep_the_ends_and_the_eer():
+    rng = np.random.default_rng(0)
+    target = rng.random(200_000) < 0.1
+    scores = (rng.normal(size=200_000) + 2 * target).astype(np.float32)
+    thresholds, p_miss, p_fa = operating_points(scores, target)
+    few = det_points(scores, target, 300)
+    assert 150 < len(few[0]) <= 300
+    assert (few[1][0], few[2][0], few[1][-1], few[2][-1]) == (0, 1, 1, 0)
+    kept = np.isin(thresholds, few[0])
+    assert kept[np.argmax(p_miss >= p_fa)] and kept[np.argmax(p_miss >= p_fa) - 1]
+    np.testing.assert_array_equal(np.transpose(few), np.transpose((thresholds, p_miss, p_fa))[kept])
+
+
+def test_ten_million_scores_in_seconds_and_under_1_gb():
+    rng = np.random.default_rng(0)
+    target = rng.random(10**7) < 0.1
+    scores = rng.random(10**7, np.float32) + target
+    begun = time.process_time()
+    tracemalloc.start()  # what summarise takes beside its input
+    summary = summarise(scores, target)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert time.process_time() - begun < 5
+    assert peak < 1e9
+    assert summary["targets"] + summary["nontargets"] == 10**7
+
+
+def test_compute_metrics_prints_names_and_values_only(tmp_path, capsys):
+    scores = [("a", "x", 0.9), ("a", "y", 0.4), ("b", "x", 0.5), ("b", "y", 0.1)]
+    (tmp_path / "s").write_text("".join(f"{e} {t} {s}\n" for e, t, s in reversed(scores)))
+    (tmp_path / "kaldi").write_text("a x target\na y target\nb x nontarget\nb y nontarget\n")
+    (tmp_path / "vox").write_text("1 a x\n1 a y\n0 b x\n0 b y\n")
+    printed = []
+    for name in ("kaldi", "vox"):
+        out = tmp_path / f"{name}.json"
+        compute_metrics.main([str(tmp_path / "s"), str(tmp_path / name), "--out", str(out)])
+        printed.append(capsys.readouterr().out)
+        written = json.loads(out.read_text())
+        assert (written["eer"], written["trials"], len(written["trials_sha256"])) == (50.0, name, 64)
+    assert printed[0] == printed[1]
+    pairs = dict(line.split(" ") for line in printed[0].splitlines())
+    assert list(pairs) == ["EER", "minDCF(0.01)", "minDCF(0.05)", "minDCF(0.001)", "targets", "nontargets"]
+    assert [float(value) for value in pairs.values()] == [50, 0.5, 0.5, 0.5, 2, 2]
+
+
+def test_compute_metrics_names_the_file_that_collapsed(tmp_path):
+    (tmp_path / "s").write_text("a x 1\nb x 1\n")
+    (tmp_path / "t").write_text("a x target\nb x nontarget\n")
+    with pytest.raises(SreError, match="/s: all 2 scores are equal"):
+        compute_metrics.main([str(tmp_path / "s"), str(tmp_path / "t")])
