@@ -109,6 +109,11 @@ def read_yaml(path: str | Path) -> dict:
     return config
 
 
+def resolve_features(schema: Schema, config: dict, where: str) -> dict:
+    """A feature config with its defaults and the stage's version: what is saved with the features and compared."""
+    return {**schema.check(config, where, "$defs", "features"), "version": STAGE_VERSIONS["feats"]}
+
+
 def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], seed: int) -> dict:
     """A model's YAML as the training needs it: all defaults, its features' config, its seed, the stage's version."""
     model = schema.check(read_yaml(path), str(path), "$defs", "model")

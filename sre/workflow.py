@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sre import SreError
-from sre.config import BACKENDS, NORMS, Schema, resolve_model, resolve_system
+from sre.config import BACKENDS, NORMS, Schema, resolve_features, resolve_model, resolve_system
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Recipe:
     @property
     def features(self) -> dict[str, dict]:
         """The feature configs that models use."""
-        return {run["features"]: {**run["feature_config"]} for run in self.runs.values()}
+        return {run["features"]: run["feature_config"] for run in self.runs.values()}
 
 
 def load_recipe(config: dict, recipes: Path) -> Recipe:
@@ -43,6 +43,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     filled = schema.check(config, f"config of recipe {config.get('recipe')}")
     backends = {n: schema.check(c, n, "$defs", "backend") for n, c in {**BACKENDS, **filled["backends"]}.items()}
     norms = {n: schema.check(c, n, "$defs", "norm") for n, c in {**NORMS, **filled["norms"]}.items()}
+    features = {n: resolve_features(schema, c, f"features.{n}") for n, c in filled["features"].items()}
     problems: list[str] = []
     recipe = Recipe(filled, {}, {}, {}, {})
     for name in filled["systems"]:
@@ -55,7 +56,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         try:
             for seed in filled["seeds"]:
                 run = name if seed == 1 else f"{name}_s{seed}"
-                recipe.runs[run] = resolve_model(schema, folder / "models" / f"{name}.yaml", filled["features"], seed)
+                recipe.runs[run] = resolve_model(schema, folder / "models" / f"{name}.yaml", features, seed)
                 recipe.models[run] = name
         except SreError as error:
             problems.append(str(error))

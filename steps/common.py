@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.config import Schema, read_yaml, resolve_model
+from sre.config import Schema, read_yaml, resolve_features, resolve_model
 from sre.io.ark import read_vectors
 from sre.io.tables import read_table
 from sre.io.trials import Trials, read_enroll_map
@@ -44,7 +44,7 @@ def model_config(argument: str, seed: int = 1) -> dict:
     recipe = path.parent.parent / "config.yaml"
     features = read_yaml(recipe).get("features", {}) if recipe.is_file() else {}
     checker = schema()
-    resolved = {name: checker.check(part, f"{recipe}: {name}", "$defs", "features") for name, part in features.items()}
+    resolved = {name: resolve_features(checker, part, f"{recipe}: {name}") for name, part in features.items()}
     return resolve_model(checker, path, resolved, seed)
 
 
@@ -69,7 +69,7 @@ def feature_config(kind: str, argument: str | None) -> dict:
     if argument and argument.lstrip().startswith("{"):
         return json.loads(argument)
     options = read_yaml(argument) if argument else DEFAULT_FEATURES[kind]
-    return schema().check({"type": kind, **options}, argument or kind, "$defs", "features")
+    return resolve_features(schema(), {"type": kind, **options}, argument or kind)
 
 
 def audio_config(argument: str | None) -> dict:

@@ -32,6 +32,11 @@ PYTHON = f"PYTHONPATH={BASE} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES
 TEE = "2>&1 | tee {log}"
 
 
+def one_of(names):
+    """For wildcard_constraints; none matches nothing."""
+    return "|".join(names) or "(?!)"
+
+
 def version(stage):
     return f"{stage} {STAGE_VERSIONS[stage]}"
 

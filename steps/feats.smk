@@ -3,10 +3,6 @@
 AUDIO_SPLITS = [split for split in SPLITS if split not in FEATS_ONLY]
 
 
-def one_of(names):
-    return "|".join(names) or "nothing_at_all"
-
-
 def feats(split, features):
     """What has to stand there before features can be read."""
     folder = f"{DATA}/{split}/feats/{features}"
@@ -19,9 +15,7 @@ def feats(split, features):
 
 
 def feature_params(wildcards):
-    return canonical(
-        {**RECIPE.features[wildcards.features], "version": STAGE_VERSIONS["feats"]}
-    )
+    return canonical(RECIPE.features[wildcards.features])
 
 
 def trial_options(wildcards):

@@ -78,3 +78,27 @@ def check_dimension(backend: Backend, x: np.ndarray, expected: int) -> np.ndarra
     if x.shape[1] != expected:
         raise SreError(f"embeddings of dimension {x.shape[1]}, the {backend.kind} back-end was fitted on {expected}")
     return x.astype(np.float64)
+
+
+def check_training(x: np.ndarray) -> None:
+    """Raises SreError where (N, D) training embeddings are not finite, or all equal but for float32's rounding."""
+    bad = ~np.isfinite(x).all(axis=1)
+    if bad.any():
+        raise SreError(f"training embedding number {int(np.argmax(bad))} has NaN or infinite values; extract it again")
+    if np.ptp(x, axis=0).max() <= 1e-6 * np.abs(x).max():
+        raise SreError(f"the {len(x)} training embeddings are all equal: the model has collapsed; train it again")
+
+
+def check_speakers(x: np.ndarray, speakers: np.ndarray, what: str) -> None:
+    """Raises SreError for fewer than two speakers, where none has two utterances, or where each one's are all equal."""
+    names, means, counts = speaker_means(x, speakers)
+    if len(names) < 2 or len(x) == len(names):
+        raise SreError(
+            f"{what} needs at least 2 speakers and one with 2 utterances, there are {len(names)} speakers of {len(x)}"
+            " utterances; add data or use a cosine system"
+        )
+    within = np.sum((x - means[np.searchsorted(names, speakers)]) ** 2)
+    if within <= 1e-12 * np.sum((x - x.mean(axis=0)) ** 2):
+        raise SreError(
+            "the within-class covariance is zero: the embeddings of each speaker are all equal; look at the model"
+        )

@@ -3,8 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from sre import SreError
-from sre.backends.base import speaker_means
+from sre.backends.base import check_speakers, speaker_means
 
 EIGENVALUE_FLOOR = 1e-6  # of the largest
 
@@ -14,17 +13,13 @@ def fit_lda(x: np.ndarray, speakers: np.ndarray, dim: int) -> tuple[np.ndarray, 
 
     Returns it with the facts: dimension asked and used, eigenvalues floored.
 
-    The within-class covariance becomes the unit matrix; directions fall in between-class variance. Raises SreError for
-    fewer than two speakers or where no speaker has two utterances.
+    The within-class covariance becomes the unit matrix; directions fall in between-class variance. Raises SreError as
+    `check_speakers` does.
     """
+    check_speakers(x, speakers, "LDA")
     mean = x.mean(axis=0)
     x = x - mean
     names, means, counts = speaker_means(x, speakers)
-    if len(names) < 2 or len(x) == len(names):
-        raise SreError(
-            f"LDA needs at least 2 speakers and one with 2 utterances, there are {len(names)} speakers of {len(x)}"
-            " utterances; add data or use a cosine system"
-        )
     total = x.T @ x / len(x)
     between = (means * counts[:, None]).T @ means / len(x)
     whiten, floored = normalising_transform(total - between)
@@ -45,9 +40,14 @@ def apply_lda(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
 def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOOR) -> tuple[np.ndarray, int]:
     """T with T C T' = 1, and how many eigenvalues were raised to `floor` of the largest (matrix-functions.cc)."""
     values, vectors = linalg.eigh(covariance)
-    if not values.max() > 0:
-        raise SreError(
-            "the within-class covariance is zero: the embeddings of each speaker are all equal; look at the model"
-        )
     low = values < floor * values.max()
     return (vectors / np.sqrt(np.maximum(values, floor * values.max()))).T, int(low.sum())
+
+
+def floor_eigenvalues(covariance: np.ndarray, floor: float) -> tuple[np.ndarray, int]:
+    """The covariance with its eigenvalues raised to `floor` of the largest, and how many were."""
+    values, vectors = linalg.eigh(covariance)
+    low = int((values < floor * values.max()).sum())
+    if low:
+        covariance = (vectors * np.maximum(values, floor * values.max())) @ vectors.T
+    return covariance, low

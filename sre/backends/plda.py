@@ -11,8 +11,15 @@ import numpy as np
 from scipy import linalg
 
 from sre import SreError
-from sre.backends.base import Side, check_dimension, group_means, length_normalise, speaker_means
-from sre.backends.lda import apply_lda, fit_lda, normalising_transform
+from sre.backends.base import (
+    Side,
+    check_dimension,
+    check_speakers,
+    group_means,
+    length_normalise,
+    speaker_means,
+)
+from sre.backends.lda import apply_lda, fit_lda, floor_eigenvalues, normalising_transform
 
 WITHIN_FLOOR = 1e-10  # of the largest: only what is rounding. At 1e-6 the scores of a singular W are not Kaldi's
 
@@ -20,24 +27,18 @@ WITHIN_FLOOR = 1e-10  # of the largest: only what is rounding. At 1e-6 the score
 def fit_plda(
     x: np.ndarray, speakers: np.ndarray, iterations: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, list[float]]:
-    """(N, D) -> mean of speaker means (D,), transform (D, D), psi (D,) falling, floored eigenvalues, log-likelihoods.
-
-    Raises SreError for fewer than two speakers or where no speaker has two utterances.
-    """
-    names, means, counts = speaker_means(x, speakers)
-    if len(names) < 2 or len(x) == len(names):
-        raise SreError(
-            f"PLDA needs at least 2 speakers and one with 2 utterances, there are {len(names)} speakers of {len(x)}"
-            " utterances; add data or use a cosine system"
-        )
+    """(N, D) -> mean of speaker means (D,), transform (D, D), psi (D,) falling, eigenvalues floored, likelihoods."""
+    _, means, counts = speaker_means(x, speakers)
     mean = means.mean(axis=0)
     scatter = x.T @ x - (means * counts[:, None]).T @ means  # within speakers, about their own means
     within, between = np.eye(x.shape[1]), np.eye(x.shape[1])
-    likelihoods = []
+    likelihoods, floored = [], 0
     for _ in range(iterations):
         within, between, likelihood = _em_step(within, between, scatter, means - mean, counts)
+        # where the data has no variance each step shrinks W, until it could not be inverted
+        within, floored = floor_eigenvalues(within, WITHIN_FLOOR)
         likelihoods.append(likelihood)
-    whiten, floored = normalising_transform(within, WITHIN_FLOOR)
+    whiten, _ = normalising_transform(within, WITHIN_FLOOR)
     values, vectors = linalg.eigh(whiten @ between @ whiten.T)
     order = np.argsort(-values, kind="stable")
     return mean, vectors[:, order].T @ whiten, np.maximum(values[order], 0), floored, likelihoods
@@ -51,17 +52,19 @@ def _em_step(
     The likelihood returned is that of the W and B that came in.
     """
     N, S, D = int(counts.sum()), len(counts), len(W)
-    inv_W, inv_B = linalg.inv(W), linalg.inv(B)
+    inv_W = linalg.inv(W)
     within, between = scatter.copy(), np.zeros_like(B)
     likelihood = -0.5 * (np.sum(inv_W * scatter) + (N - S) * (np.linalg.slogdet(W)[1] + D * np.log(2 * np.pi)))
     for n in np.unique(counts):
         m_n = m[counts == n]  # (S_n, D)
-        mix = linalg.inv(inv_B + n * inv_W)
-        w = m_n @ (n * mix @ inv_W).T
+        total = B + W / n  # covariance of a mean of n
+        gain = linalg.solve(total, B, assume_a="pos").T  # B (B + W/n)^-1
+        mix = gain @ W / n  # (B^-1 + n W^-1)^-1, without inverting B
+        mix = (mix + mix.T) / 2
+        w = m_n @ gain.T
         rest = m_n - w
         between += len(m_n) * mix + w.T @ w
         within += n * (len(m_n) * mix + rest.T @ rest)
-        total = B + W / n  # covariance of a mean of n
         likelihood -= 0.5 * (
             np.sum(m_n * linalg.solve(total, m_n.T, assume_a="pos").T)
             + len(m_n) * (np.linalg.slogdet(total)[1] + D * np.log(2 * np.pi) + D * np.log(n))
@@ -90,7 +93,9 @@ class LdaPlda:
         length_norm: bool = True,
         iterations: int = 10,
     ) -> "LdaPlda":
+        """Raises SreError as `check_speakers` does."""
         x = embeddings.astype(np.float64)
+        check_speakers(x, speakers, "PLDA")
         new = cls(facts={"embeddings": len(x), "length_norm": length_norm})
         new.parts["mean"] = x.mean(axis=0) if centre else np.zeros(x.shape[1])
         if lda_dim:
@@ -99,7 +104,7 @@ class LdaPlda:
         mean, transform, psi, floored, likelihoods = fit_plda(new._prepared(x), speakers, iterations)
         new.parts |= {"plda_mean": mean, "plda_transform": transform, "plda_psi": psi}
         new.facts |= {"speakers": len(np.unique(speakers)), "within_floored": floored, "log_likelihood": likelihoods}
-        if any(b < a - 1e-6 * abs(a) for a, b in zip(likelihoods, likelihoods[1:], strict=False)):
+        if not floored and any(b < a - 1e-6 * abs(a) for a, b in zip(likelihoods, likelihoods[1:], strict=False)):
             raise SreError(
                 f"PLDA's log-likelihood fell during EM ({likelihoods}): the covariances are singular; lower lda_dim"
             )

@@ -4,7 +4,6 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 from kaldiio.matio import read_matrix_or_vector, write_array
 
@@ -57,6 +56,11 @@ def read_record(key: str, location: str) -> np.ndarray:
         with open(ark, "rb") as file:
             file.seek(int(offset))
             value = read_matrix_or_vector(file)  # never kaldiio.load_mat, which also unpickles and runs commands
+            if value.ndim == 1:  # kaldiio gives what is there of a cut vector: compare with the promised size
+                file.seek(int(offset) + len(b"\0BFV \4"))
+                (size,) = struct.unpack("<i", file.read(4))
+                if len(value) != size:
+                    raise ValueError(f"{len(value)} of {size} values are there")
     except Exception as error:  # kaldiio raises whatever numpy, struct or its assertions raise on a broken record
         raise SreError(
             f"{ark}: record '{key}' cannot be read ({type(error).__name__}: {error});"
@@ -70,8 +74,8 @@ def read_record(key: str, location: str) -> np.ndarray:
 def read_vectors(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """All vectors of an scp or a binary ark: (N,) keys in bytewise order and (N, D) float32.
 
-    Reads each archive once and parses headers only; text archives and other layouts go through kaldiio.
-    Raises SreError for a cut record, unequal dimensions, NaN (naming the key) or a key that stands twice.
+    Reads each archive once and parses headers only; text archives are read too, and nothing else: kaldiio.load_ark would
+    unpickle. Raises SreError for a cut record, unequal dimensions, NaN (naming the key) or a key that stands twice.
     """
     path = Path(path)
     if path.suffix == ".scp":
@@ -110,8 +114,10 @@ def _read_vector_ark(path: Path) -> Mapping[str, np.ndarray]:
             key = data[at:space].decode().strip()
             kind = data[space + 1 : space + 6]
             if kind not in (b"\0BFV ", b"\0BDV "):
-                return dict(kaldiio.load_ark(str(path)))  # text, or a container of another kind
-            (size,) = struct.unpack_from("<i", data, space + 7)
+                if at == 0 and kind.lstrip().startswith(b"["):
+                    return _read_vector_lines(path, data.decode())
+                raise ValueError("not a vector of floats")
+            (size,) = struct.unpack_from("<I", data, space + 7)
             dtype = np.dtype("<f4" if kind == b"\0BFV " else "<f8")
             if key in vectors:
                 raise SreError(f"{path}: embedding '{key}' stands twice; extract the embeddings again")
@@ -121,4 +127,17 @@ def _read_vector_ark(path: Path) -> Mapping[str, np.ndarray]:
         raise SreError(
             f"{path}: record '{key}' is cut short or corrupt ({error}); extract the embeddings again"
         ) from None
+    return vectors
+
+
+def _read_vector_lines(path: Path, text: str) -> dict[str, np.ndarray]:
+    """Kaldi's text archive: `key  [ 1 2 3 ]` lines."""
+    vectors: dict[str, np.ndarray] = {}
+    for line in text.splitlines():
+        key, *values = line.split()
+        if values[:1] != ["["] or values[-1] != "]":
+            raise ValueError(f"line '{line[:40]}' is not `key [ values ]`")
+        if key in vectors:
+            raise SreError(f"{path}: embedding '{key}' stands twice; extract the embeddings again")
+        vectors[key] = np.array([float(value) for value in values[1:-1]], np.float32)
     return vectors

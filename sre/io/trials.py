@@ -53,7 +53,7 @@ def read_trials(path: str | Path) -> Trials:
     path = Path(path)
     frame = _read_columns(path, ["enrol", "test", "target|nontarget"])
     label = frame["target|nontarget"]
-    if set(frame["enrol"].unique()) <= {"0", "1"}:
+    if set(frame["enrol"].unique()) <= {"0", "1"} and not label.isin(["target", "nontarget"]).all():
         frame = frame.set_axis(["label", "enrol", "test"], axis=1)
         label = frame["label"].map({"1": "target", "0": "nontarget"})
     odd = ~label.isin(["target", "nontarget"])

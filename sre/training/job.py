@@ -76,7 +76,8 @@ def train(
         trainer = make_trainer(config, stores, kept, source, parts, folder, choose_device(device_name))
         say(
             f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "
-            f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER; {trainer.device}, {trainer.options.precision}"
+            f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER;"
+            f" {trainer.device}, {trainer.options.precision}"
         )
         trainer.run()
         network = trainer.averaged()

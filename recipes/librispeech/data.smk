@@ -1,0 +1,58 @@
+# LibriSpeech's official layout: the parts that exist; speaker = reader; frozen trial lists.
+from local.prepare_librispeech import parts_present
+
+
+def librispeech_parts():
+    if not CONFIG["corpus"]:
+        raise SreError("recipe librispeech needs --config corpus=DIR, the folder that holds train-clean-100 and so on")
+    return parts_present(CONFIG["corpus"])
+
+
+PARTS = sentence(librispeech_parts)
+CUT = CONFIG["cut_seconds"]
+TRAIN = "ls_train"
+EVAL_PARTS = {f"ls_{part.replace('-', '_')}": part for part in PARTS if not part.startswith("train-")}
+TRIALS = {split: {"split": split, "enroll": False} for split in EVAL_PARTS}
+FEATS_ONLY = []
+NOTES = [f"LibriSpeech parts found: {', '.join(PARTS)}."]
+if CUT:
+    NOTES.append(f"Training utterances longer than {CUT:g} s were cut into segments of {CUT:g} s.")
+
+
+rule prepare_librispeech:
+    input:
+        ancient(CONFIG["corpus"]),
+    output:
+        multiext("{data}/{split}/", "utt2spk", "spk2utt", "wav.scp"),
+    log:
+        "{data}/{split}/log/prepare.log",
+    params:
+        corpus=CONFIG["corpus"],
+        parts=lambda wildcards: EVAL_PARTS.get(wildcards.split, " ".join(p for p in PARTS if p.startswith("train-"))),
+        cut=lambda wildcards: f"--cut-seconds {CUT}" if CUT and wildcards.split == TRAIN else "",
+        options=f"--sample-rate {CONFIG['audio']['sample_rate']}" + " --resample" * CONFIG["audio"]["resample"],
+        version=version("data"),
+    wildcard_constraints:
+        data=re.escape(DATA),
+        split="|".join([TRAIN, *EVAL_PARTS]),
+    threads: CORES
+    shell:
+        "{PYTHON} local.prepare_librispeech {params.corpus:q} $(dirname {output[0]}) --parts {params.parts}"
+        " {params.cut} {params.options} " + TEE
+
+
+rule make_trials:
+    input:
+        "{data}/{split}/utt2spk",
+    output:
+        "{data}/trials/{split}",
+    log:
+        "{data}/trials/log/{split}.log",
+    params:
+        seed=CONFIG["trials_seed"],
+        version=version("data"),
+    wildcard_constraints:
+        data=re.escape(DATA),
+        split="|".join(EVAL_PARTS),
+    shell:
+        "{PYTHON} local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} " + TEE

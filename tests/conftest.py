@@ -1,0 +1,66 @@
+"""What several tests build on: ../shared, and tiny data directories of sound or of features."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from sre.io.ark import write_ark
+from sre.io.datadir import write_data_dir
+
+SHARED = Path(__file__).resolve().parents[1] / "../shared"
+DataDirFactory = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Kaldi's reference output and corpora, which only the project's own machines have."""
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared here: it holds Kaldi's reference output and the corpora")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def sound_dir() -> DataDirFactory:
+    """A data dir of wav files: each speaker a pitch with its harmonics, in noise."""
+
+    def make(path: Path, speakers: int = 3, utterances: int = 3, seconds: float = 1.2, first: int = 0) -> Path:
+        draw = np.random.default_rng(first)
+        wav, utt2spk = {}, {}
+        for s in range(first, first + speakers):
+            for u in range(utterances):
+                utt = f"s{s:02}_{u:02}"
+                t = np.arange(int((seconds + 0.05 * u) * 16000)) / 16000
+                voice = sum(np.sin(2 * np.pi * (100 + 35 * s) * h * t + draw.random() * 6) / h for h in range(1, 20))
+                file = path / "wav" / f"{utt}.wav"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                soundfile.write(file, 0.1 * voice + draw.normal(0, 0.02, len(t)), 16000, subtype="PCM_16")
+                wav[utt], utt2spk[utt] = str(file), f"s{s:02}"
+        write_data_dir(path, wav=wav, utt2spk=utt2spk)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def feature_dir() -> DataDirFactory:
+    """A data dir of feats.scp without audio: noise about a mean of each speaker."""
+
+    def make(
+        path: Path, speakers: int = 6, utterances: int = 4, dimension: int = 8, frames: int = 60, first: int = 0
+    ) -> Path:
+        draw = np.random.default_rng(100 + first)
+        feats, utt2spk = {}, {}
+        for s in range(first, first + speakers):
+            scale = draw.uniform(0.3, 2, dimension)  # CMN leaves a speaker's variances, not its means
+            for u in range(utterances):
+                utt = f"s{s:02}_{u:02}"
+                feats[utt], utt2spk[utt] = scale * draw.normal(size=(frames + 3 * u, dimension)), f"s{s:02}"
+        write_ark(path / "feats.ark", path / "raw.scp", feats.items())
+        places = dict(line.split() for line in (path / "raw.scp").read_text().splitlines())
+        write_data_dir(path, feats=places, utt2spk=utt2spk)
+        return path
+
+    return make

@@ -1,0 +1,193 @@
+"""The recipes end to end, as a user runs them: --until, resumption after kill -9, the same bytes, what re-runs."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPORA = ROOT / "../shared/corpora"
+SNAKEMAKE = [str(Path(sys.executable).parent / "snakemake")]
+needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="no ../shared/corpora here")
+FAST = "training: {epochs: 2, batch_size: 16, chunk_frames: [100, 100], optimizer: adam, lr: 1e-3, average_last: 2, precision: fp32}"
+MODEL = f"""\
+features: FEATURES
+architecture: xvector
+options: {{embedding_dim: 32, channels: 32, pooled_channels: 64}}
+filter: {{min_frames: 50}}
+{FAST}
+validation: {{speakers: 2, utterances: 1}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A checkout of the project, in which a recipe can be edited; data/ and exp/ fall into it."""
+    for name in ("Snakefile", "recipes", "steps", "sre", "local", "profiles"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    (tmp_path / "shared").symlink_to((ROOT / "../shared").resolve())
+    for recipe, features in (("mini", "fbank40"), ("librispeech", "fbank80"), ("voxceleb", "fbank80"), ("custom", "fbank80")):
+        (tmp_path / f"recipes/{recipe}/models/fast.yaml").write_text(MODEL.replace("FEATURES", features))
+    return tmp_path
+
+
+def snakemake(project, *arguments, check=True):
+    done = subprocess.run([*SNAKEMAKE, *arguments], cwd=project, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    if check:
+        assert done.returncode == 0, output[-6000:]
+    return done.returncode, output
+
+
+def jobs(output):
+    """Rule names of the jobs that a dry run lists."""
+    table = output[output.find("Job stats:") :].splitlines()[3:] if "Job stats:" in output else []
+    rows = (line.split() for line in table)
+    return {row[0] for row in rows if len(row) == 2 and row[1].isdigit()} - {"total", "all"}
+
+
+def digest(folder):
+    files = sorted(folder.rglob("*.scores"))
+    assert files
+    return [(str(path.relative_to(folder)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+
+
+KO = CORPORA.resolve() / "ko-fbank40"
+KO_CONFIG = [
+    "recipe=custom", "name=ko", f"train_data={KO}/train", f"eval_data={KO}/eval", f"enroll={KO}/eval/enroll",
+    f"trials={{main: {KO}/eval/trials, enroll5: {KO}/eval/trials_enroll5}}", "models=[fast]", "nj=2",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_mini_until_train_then_nothing_then_the_report(project):
+    config = ["--config", "models=[fast]"]
+    snakemake(project, "-j8", "--until", "train", *config)
+    final = project / "exp/mini/fast/final.pt"
+    trained = final.stat().st_mtime_ns
+    assert not list((project / "exp").rglob("*.scores"))
+    _, output = snakemake(project, "-n", "--until", "train", *config)
+    assert jobs(output) <= {"train"}, output
+    snakemake(project, "-j8", *config)
+    assert final.stat().st_mtime_ns == trained
+    for suffix in ("tsv", "md", "html"):
+        assert (project / f"exp/mini/report.{suffix}").stat().st_size > 200
+    _, output = snakemake(project, "-n", *config)
+    assert "Nothing to be done" in output
+
+    # what re-runs: nothing for a comment, the training for its learning rate, the scoring for a system
+    yaml = project / "recipes/mini/models/fast.yaml"
+    yaml.write_text("# a comment\n" + yaml.read_text())
+    _, output = snakemake(project, "-n", *config)
+    assert "Nothing to be done" in output
+    _, output = snakemake(project, "-n", *config, "systems=[cosine, cosine_centred, lda_plda+snorm]")
+    assert jobs(output) <= {"train_backend", "score_trials", "make_report"} and "score_trials" in jobs(output)
+    yaml.write_text(yaml.read_text().replace("lr: 1e-3", "lr: 2e-3"))
+    _, output = snakemake(project, "-n", *config)
+    later = {"train_embedding", "extract_embeddings", "join_embeddings", "train_backend", "score_trials", "make_report"}
+    assert jobs(output) == later
+    old = {path.name for path in (project / "exp/mini/fast/checkpoints").iterdir()}
+    snakemake(project, "-j8", "--until", "train", *config)
+    assert old < {path.name for path in (project / "exp/mini/fast/checkpoints").iterdir()}
+
+
+@pytest.mark.slow
+def test_adding_a_system_keeps_the_scores_of_the_others(project):
+    config = ["--config", "models=[fast]", "systems=[cosine]"]
+    snakemake(project, "-j2", *config)
+    scores = project / "exp/mini/fast/scores/mini/cosine.scores"
+    before = scores.stat().st_mtime_ns
+    snakemake(project, "-j2", "--config", "models=[fast]", "systems=[cosine, cosine_centred+snorm]")
+    assert scores.stat().st_mtime_ns == before
+    metrics = json.loads((scores.parent / "metrics.json").read_text())
+    assert metrics["systems"]["cosine_centred+snorm"]["status"] == "ok"
+
+
+def run_and_kill(project, config, marker, everything):
+    """Start snakemake, and when `marker` appears under the project, kill -9 it, with its jobs or without."""
+    process = subprocess.Popen(
+        [*SNAKEMAKE, "-j2", "--config", *config],
+        cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while not list(project.glob(marker)):
+        assert process.poll() is None and time.monotonic() < deadline, f"{marker} never appeared"
+        time.sleep(0.02)
+    if everything:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+@pytest.mark.slow
+@needs_corpora
+def test_kill_9_in_each_stage_and_any_j_give_the_same_scores(project, tmp_path_factory):
+    config = [f"corpus={CORPORA.resolve()}/LibriSpeech", "recipe=librispeech", "cut_seconds=4", "models=[fast]", "nj=2"]
+    snakemake(project, "-j8", "--config", *config)
+    expected = digest(project / "exp/librispeech")
+    for folder in ("data", "exp", ".snakemake"):
+        shutil.rmtree(project / folder)
+    markers = [
+        ("data/ls_train/feats/fbank80/.feats.*.tmp.*", True),
+        ("data/ls_*/feats/fbank80/.feats.*.lock", False),
+        ("exp/librispeech/fast/.train.lock", False),
+        ("exp/librispeech/fast/checkpoints/*/step_*.pt", True),
+        ("exp/librispeech/fast/embeddings/*/.embeddings.*.lock", False),
+        ("exp/librispeech/fast/embeddings/ls_train/.embeddings*", True),
+    ]
+    for marker, everything in markers:
+        if not list(project.glob("exp/librispeech/report.html")):
+            run_and_kill(project, config, marker, everything)
+    snakemake(project, "-j2", "--config", *config)
+    assert digest(project / "exp/librispeech") == expected
+    assert not list(project.glob("exp/**/*.tmp.*"))
+
+
+@pytest.mark.slow
+@needs_corpora
+def test_librispeech_voxceleb_and_custom_reach_their_reports(project):
+    corpora = CORPORA.resolve()
+    snakemake(project, "-j8", "--config", "recipe=voxceleb", f"voxceleb1={corpora}/voxceleb1-layout", "models=[fast]", "nj=2")
+    report = (project / "exp/voxceleb/report.tsv").read_text()
+    assert "veri_test2" in report and "vox1_o" not in report
+    snakemake(project, "-j8", "--config", *KO_CONFIG)
+    lines = (project / "exp/ko/report.tsv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 6
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        (["recipe=mini", "systms=[cosine]"], "unknown key 'systms'; the nearest valid one is 'systems'"),
+        (["recipe=mini", "systems=[cosin]"], "the nearest is 'cosine'"),
+        (["recipe=librispeech", "corpus=/nowhere"], "/nowhere"),
+        (["recipe=librispeech"], "corpus=DIR"),
+        (["recipe=voxceleb", "voxceleb1=/nowhere"], "/nowhere"),
+        (["recipe=custom", "name=x"], "train_data"),
+    ],
+)
+def test_a_wrong_config_is_one_sentence_at_once(project, config, sentence):
+    code, output = snakemake(project, "-j1", "--config", *config, check=False)
+    assert code != 0 and sentence in output and "Traceback" not in output
+
+
+@needs_corpora
+@pytest.mark.parametrize("fault", ["trial", "overlap"])
+def test_the_gates_stop_before_training(project, fault, tmp_path):
+    trials = tmp_path / "trials"
+    lines = (KO / "eval/trials").read_text().splitlines()
+    trials.write_text("\n".join([*lines[::100], "nobody 084F2102-SNR084F2MIC102056_ch01 nontarget"] if fault == "trial" else lines[::100]) + "\n")
+    train = KO / ("eval" if fault == "overlap" else "train")
+    config = ["recipe=custom", "name=bad", f"train_data={train}", f"eval_data={KO}/eval", f"trials={trials}", "models=[fast]"]
+    code, output = snakemake(project, "-j2", "--config", *config, check=False)
+    assert code != 0 and not (project / "exp/bad/fast").exists()
+    assert ("nobody" if fault == "trial" else "both in training") in output
