@@ -1,0 +1,179 @@
+"""Archives: what is written comes back, and what is broken is named, never guessed at and never run."""
+
+import pickle
+import struct
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from sre import SreError
+from sre.io.ark import read_record, read_scp, read_vectors, write_ark
+from sre.io.atomic import atomic_output
+from sre.io.feats import FeatureStore
+
+keys = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=5)
+finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+def write(folder: Path, records: dict, **options) -> Path:
+    write_ark(folder / "x.ark", folder / "x.scp", records.items(), **options)
+    return folder / "x.scp"
+
+
+@given(st.dictionaries(keys, arrays.arrays(np.float32, arrays.array_shapes(max_dims=2, max_side=4), elements=finite)))
+@settings(max_examples=50, deadline=None)
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, records: dict) -> None:
+    places = read_scp(write(tmp_path_factory.mktemp("ark"), records))
+    assert list(places) == sorted(records)
+    for key, place in places.items():
+        np.testing.assert_array_equal(read_record(key, place), records[key], strict=True)
+
+
+@given(st.dictionaries(keys, arrays.arrays(np.float32, 3, elements=finite), min_size=1))
+@settings(max_examples=50, deadline=None)
+def test_vectors_round_trip(tmp_path_factory: pytest.TempPathFactory, records: dict) -> None:
+    scp = write(tmp_path_factory.mktemp("ark"), records)
+    for path in (scp, scp.with_suffix(".ark")):
+        ids, matrix = read_vectors(path)
+        assert list(ids) == sorted(records)
+        np.testing.assert_array_equal(matrix, [records[key] for key in sorted(records)])
+
+
+def test_vectors_as_kaldiio_reads_them(shared: Path) -> None:
+    ark = shared / "reference/kaldi-backend/train.ark"
+    expected = dict(kaldiio.load_ark(str(ark)))
+    ids, matrix = read_vectors(ark)
+    assert list(ids) == sorted(expected)
+    np.testing.assert_array_equal(matrix, [expected[key] for key in ids])
+
+
+def test_text_archive(tmp_path: Path) -> None:
+    (tmp_path / "x.ark").write_text("b  [ 1 2.5 ]\na  [ -3e-1 4 ]\n")
+    ids, matrix = read_vectors(tmp_path / "x.ark")
+    assert list(ids) == ["a", "b"]
+    np.testing.assert_array_equal(matrix, np.array([[-0.3, 4], [1, 2.5]], np.float32))
+
+
+def test_an_exception_leaves_the_old_file(tmp_path: Path) -> None:
+    scp = write(tmp_path, {"a": np.ones(2)})
+    before = scp.read_bytes(), scp.with_suffix(".ark").read_bytes()
+    with pytest.raises(SreError, match="record 'b' has NaN"):
+        write(tmp_path, {"a": np.zeros(2), "b": np.array([0, np.nan])})
+    with pytest.raises(ZeroDivisionError), atomic_output(scp) as file:
+        file.write("half a li")
+        raise ZeroDivisionError
+    assert (scp.read_bytes(), scp.with_suffix(".ark").read_bytes()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.ark", "x.scp"]
+
+
+@pytest.mark.parametrize("key", ["", "two words", "tab\there"])
+def test_bad_key(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SreError, match="is empty, has white space or stands twice"):
+        write(tmp_path, {key: np.ones(2)})
+
+
+def test_duplicate_keys(tmp_path: Path) -> None:
+    with pytest.raises(SreError, match="'a' is empty, has white space or stands twice"):
+        write_ark(tmp_path / "x.ark", tmp_path / "x.scp", [("a", np.ones(2))] * 2)
+    ark = write(tmp_path, {"a": np.ones(2)}).with_suffix(".ark")
+    ark.write_bytes(2 * ark.read_bytes())
+    with pytest.raises(SreError, match="x.ark: embedding 'a' stands twice"):
+        read_vectors(ark)
+
+
+@pytest.mark.parametrize("compression", [0, 2, 3])
+def test_matrices_cut_in_half(tmp_path: Path, compression: int) -> None:
+    matrices = {key: np.random.default_rng(0).normal(size=(50, 4)) for key in "abc"}
+    scp = write(tmp_path, matrices, compression=compression)
+    cut_in_half(scp)
+    store = FeatureStore.__new__(FeatureStore)
+    store.scp, store.places = scp, read_scp(scp)
+    assert store.raw("a").shape == (50, 4)
+    for key in "bc":
+        with pytest.raises(SreError, match=f"x.ark: record '{key}' cannot be read .* missing, cut short or corrupt"):
+            store.raw(key)
+
+
+def test_vectors_cut_in_half(tmp_path: Path) -> None:
+    scp = write(tmp_path, {key: np.arange(51.0) for key in "abc"})
+    cut_in_half(scp)
+    for path in (scp, scp.with_suffix(".ark")):
+        with pytest.raises(SreError, match="x.ark: record 'b' is cut short"):
+            read_vectors(path)
+    with pytest.raises(SreError, match=r"x.ark: record 'b' cannot be read .*\d+ of 51 values"):
+        read_record("b", read_scp(scp)["b"])  # a VAD's record
+
+
+def cut_in_half(scp: Path) -> None:
+    """To half and to whole values, so that what is there looks well-formed."""
+    ark = scp.with_suffix(".ark")
+    data = ark.read_bytes()
+    begin = int(read_scp(scp)["b"].rpartition(":")[2])
+    length = (len(data) // 2 - begin) // 4 * 4 + len(b"\0BFV \4size") % 4
+    ark.write_bytes(data[: begin + length])
+
+
+class Evil:
+    def __reduce__(self):
+        return Path.touch, (Path("pwned"),)
+
+
+@pytest.mark.parametrize("name", ["x.ark", "touch pwned |"])
+@pytest.mark.parametrize("header", [b"PKL", b"NPY"])
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch, name: str, header: bytes) -> None:
+    monkeypatch.chdir(tmp_path)
+    payload = pickle.dumps(Evil())
+    size = struct.pack("<B", 1) + bytes([len(payload)]) if header == b"NPY" else b""
+    Path(name).write_bytes(b"a " + header + size + payload)
+    Path("x.scp").write_text(f"a {name}:2\n")
+    for path in (name, "x.scp"):
+        with pytest.raises(SreError, match="record 'a' .* corrupt"):
+            read_vectors(path)
+    with pytest.raises(SreError, match="record 'a' cannot be read"):
+        read_record("a", f"{name}:2")
+    assert not Path("pwned").exists()
+
+
+def test_a_pipe_is_refused_and_not_run(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.scp").write_text("a touch pwned |\n")
+    with pytest.raises(SreError, match="x.scp: 'a touch pwned |' is not `key path:offset`"):
+        read_scp("x.scp")
+    with pytest.raises(SreError, match="missing"):
+        read_record("a", "touch pwned |:0")
+    assert not Path("pwned").exists()
+
+
+def test_paths_as_written_then_beside_the_scp(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "moved").mkdir()
+    monkeypatch.chdir(tmp_path / "moved")
+    write_ark("x.ark", "x.scp", [("a", np.array([1.0]))])
+    monkeypatch.chdir(tmp_path)
+    assert read_scp("moved/x.scp") == {"a": "moved/x.ark:2"}
+    write_ark("x.ark", "other.scp", [("a", np.array([2.0]))])
+    assert read_vectors("moved/x.scp")[1] == [[2]]  # as written goes first, as in Kaldi
+
+
+@pytest.mark.parametrize(
+    "records, sentence",
+    [
+        ({"a": np.ones(2), "b": np.ones(3)}, "unequal dimensions"),
+        ({"a": np.ones((2, 2))}, "record 'a' .* not a vector"),
+        ({}, "no vectors in it"),
+    ],
+    ids=["unequal", "matrix", "empty"],
+)
+def test_not_embeddings(tmp_path: Path, records: dict, sentence: str) -> None:
+    with pytest.raises(SreError, match=sentence):
+        read_vectors(write(tmp_path, records).with_suffix(".ark"))
+
+
+def test_nan_in_a_foreign_archive(tmp_path: Path) -> None:
+    kaldiio.save_ark(str(tmp_path / "x.ark"), {"a": np.ones(2, np.float32), "b": np.float32([1, np.nan])})
+    with pytest.raises(SreError, match="embedding 'b' has NaN"):
+        read_vectors(tmp_path / "x.ark")
