@@ -4,19 +4,27 @@ from local.prepare_librispeech import parts_present
 
 def librispeech_parts():
     if not CONFIG["corpus"]:
-        raise SreError("recipe librispeech needs --config corpus=DIR, the folder that holds train-clean-100 and so on")
+        raise SreError(
+            "recipe librispeech needs --config corpus=DIR, the folder that holds train-clean-100 and so on"
+        )
     return parts_present(CONFIG["corpus"])
 
 
 PARTS = sentence(librispeech_parts)
 CUT = CONFIG["cut_seconds"]
 TRAIN = "ls_train"
-EVAL_PARTS = {f"ls_{part.replace('-', '_')}": part for part in PARTS if not part.startswith("train-")}
+EVAL_PARTS = {
+    f"ls_{part.replace('-', '_')}": part
+    for part in PARTS
+    if not part.startswith("train-")
+}
 TRIALS = {split: {"split": split, "enroll": False} for split in EVAL_PARTS}
 FEATS_ONLY = []
 NOTES = [f"LibriSpeech parts found: {', '.join(PARTS)}."]
 if CUT:
-    NOTES.append(f"Training utterances longer than {CUT:g} s were cut into segments of {CUT:g} s.")
+    NOTES.append(
+        f"Training utterances longer than {CUT:g} s were cut into segments of {CUT:g} s."
+    )
 
 
 rule prepare_librispeech:
@@ -26,16 +34,21 @@ rule prepare_librispeech:
         multiext("{data}/{split}/", "utt2spk", "spk2utt", "wav.scp"),
     log:
         "{data}/{split}/log/prepare.log",
-    params:
-        corpus=CONFIG["corpus"],
-        parts=lambda wildcards: EVAL_PARTS.get(wildcards.split, " ".join(p for p in PARTS if p.startswith("train-"))),
-        cut=lambda wildcards: f"--cut-seconds {CUT}" if CUT and wildcards.split == TRAIN else "",
-        options=f"--sample-rate {CONFIG['audio']['sample_rate']}" + " --resample" * CONFIG["audio"]["resample"],
-        version=version("data"),
     wildcard_constraints:
         data=re.escape(DATA),
         split="|".join([TRAIN, *EVAL_PARTS]),
     threads: CORES
+    params:
+        corpus=CONFIG["corpus"],
+        parts=lambda wildcards: EVAL_PARTS.get(
+            wildcards.split, " ".join(p for p in PARTS if p.startswith("train-"))
+        ),
+        cut=lambda wildcards: (
+            f"--cut-seconds {CUT}" if CUT and wildcards.split == TRAIN else ""
+        ),
+        options=f"--sample-rate {CONFIG['audio']['sample_rate']}"
+        + " --resample" * CONFIG["audio"]["resample"],
+        version=version("data"),
     shell:
         "{PYTHON} local.prepare_librispeech {params.corpus:q} $(dirname {output[0]}) --parts {params.parts}"
         " {params.cut} {params.options} " + TEE
@@ -48,11 +61,12 @@ rule make_trials:
         "{data}/trials/{split}",
     log:
         "{data}/trials/log/{split}.log",
-    params:
-        seed=CONFIG["trials_seed"],
-        version=version("data"),
     wildcard_constraints:
         data=re.escape(DATA),
         split="|".join(EVAL_PARTS),
+    params:
+        seed=CONFIG["trials_seed"],
+        version=version("data"),
     shell:
-        "{PYTHON} local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} " + TEE
+        "{PYTHON} local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} "
+        + TEE

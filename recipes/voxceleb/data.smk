@@ -6,12 +6,17 @@ from local.prepare_voxceleb import find_voxceleb1, find_voxceleb2
 def voxceleb_corpora():
     """Split -> (corpus, root, subset), and trial list -> its file; says what was looked for where there is none."""
     if not CONFIG["voxceleb1"]:
-        raise SreError("recipe voxceleb needs --config voxceleb1=DIR (it is the test set), and voxceleb2=DIR to train on")
+        raise SreError(
+            "recipe voxceleb needs --config voxceleb1=DIR (it is the test set), and voxceleb2=DIR to train on"
+        )
     find_voxceleb1(CONFIG["voxceleb1"])
     lists = find_trial_lists(CONFIG["voxceleb1"])
     if not CONFIG["voxceleb2"]:
         root = CONFIG["voxceleb1"]
-        return {"vox1_dev": ("voxceleb1", root, "dev"), "vox1_test": ("voxceleb1", root, "test")}, lists
+        return {
+            "vox1_dev": ("voxceleb1", root, "dev"),
+            "vox1_test": ("voxceleb1", root, "test"),
+        }, lists
     find_voxceleb2(CONFIG["voxceleb2"])
     vox2 = ("voxceleb2", CONFIG["voxceleb2"], "dev")
     return {"vox2_dev": vox2, "vox1": ("voxceleb1", CONFIG["voxceleb1"], "all")}, lists
@@ -20,12 +25,20 @@ def voxceleb_corpora():
 CORPORA, LISTS = sentence(voxceleb_corpora)
 TRAIN, EVAL = CORPORA
 # E and H are over all of VoxCeleb1: without VoxCeleb2 their speakers are in training
-SKIPPED = [name for name in LISTS if TRAIN == "vox1_dev" and name.startswith(("vox1_e", "vox1_h"))]
-TRIALS = {name: {"split": EVAL, "enroll": False} for name in LISTS if name not in SKIPPED}
+SKIPPED = [
+    name
+    for name in LISTS
+    if TRAIN == "vox1_dev" and name.startswith(("vox1_e", "vox1_h"))
+]
+TRIALS = {
+    name: {"split": EVAL, "enroll": False} for name in LISTS if name not in SKIPPED
+}
 FEATS_ONLY = []
 NOTES = [f"Training on {TRAIN}, test on {EVAL}."]
 if SKIPPED:
-    NOTES.append(f"{', '.join(SKIPPED)} were left out: their speakers are in {TRAIN}; give voxceleb2 to use them.")
+    NOTES.append(
+        f"{', '.join(SKIPPED)} were left out: their speakers are in {TRAIN}; give voxceleb2 to use them."
+    )
 
 
 rule prepare_voxceleb:
@@ -35,16 +48,20 @@ rule prepare_voxceleb:
         multiext("{data}/{split}/", "utt2spk", "spk2utt", "wav.scp"),
     log:
         "{data}/{split}/log/prepare.log",
-    params:
-        job=lambda wildcards: "{1} OUT --corpus {0} --subset {2}".format(*CORPORA[wildcards.split]),
-        options=f"--sample-rate {CONFIG['audio']['sample_rate']}" + " --resample" * CONFIG["audio"]["resample"],
-        version=version("data"),
     wildcard_constraints:
         data=re.escape(DATA),
         split="|".join(CORPORA),
     threads: CORES
+    params:
+        job=lambda wildcards: "{1} OUT --corpus {0} --subset {2}".format(
+            *CORPORA[wildcards.split]
+        ),
+        options=f"--sample-rate {CONFIG['audio']['sample_rate']}"
+        + " --resample" * CONFIG["audio"]["resample"],
+        version=version("data"),
     shell:
-        "{PYTHON} local.prepare_voxceleb $(echo {params.job} | sed s,OUT,$(dirname {output[0]}),) {params.options} " + TEE
+        "{PYTHON} local.prepare_voxceleb $(echo {params.job} | sed s,OUT,$(dirname {output[0]}),) {params.options} "
+        + TEE
 
 
 rule import_trials:
@@ -54,10 +71,12 @@ rule import_trials:
         "{data}/trials/{trials}",
     log:
         "{data}/trials/log/{trials}.log",
-    params:
-        version=version("data"),
     wildcard_constraints:
         data=re.escape(DATA),
         trials=one_of(TRIALS),
+    params:
+        root=CONFIG["voxceleb1"],
+        version=version("data"),
     shell:
-        "{PYTHON} local.import_voxceleb_trials {input:q} {output} " + TEE
+        "{PYTHON} local.import_voxceleb_trials {params.root:q} {input:q} {output} "
+        + TEE

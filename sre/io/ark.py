@@ -68,14 +68,14 @@ def read_record(key: str, location: str) -> np.ndarray:
         ) from None
     if not np.issubdtype(value.dtype, np.floating) or not np.isfinite(value).all():
         raise SreError(f"{ark}: record '{key}' has NaN, infinite or integer values; make the archive again")
-    return value.astype(np.float32, copy=False)
+    return value.astype(np.float32)  # a copy: kaldiio's is read-only, of which torch warns
 
 
 def read_vectors(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """All vectors of an scp or a binary ark: (N,) keys in bytewise order and (N, D) float32.
 
-    Reads each archive once and parses headers only; text archives are read too, and nothing else: kaldiio.load_ark would
-    unpickle. Raises SreError for a cut record, unequal dimensions, NaN (naming the key) or a key that stands twice.
+    Reads each archive once and parses headers only; of other kinds only text is read: kaldiio.load_ark would unpickle.
+    Raises SreError for a cut record, unequal dimensions, NaN (naming the key) or a key that stands twice.
     """
     path = Path(path)
     if path.suffix == ".scp":

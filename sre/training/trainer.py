@@ -1,5 +1,6 @@
 """The training loop, top to bottom: batches -> loss -> step -> validation and checkpoint at each epoch's end."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,13 +70,13 @@ class Trainer:
         self.network.to(self.device, memory_format=_memory_format(self.network))
         self.head.to(self.device)
         self.num_speakers = int(self.labels.max()) + 1
-        parameters = [*self.network.parameters(), *self.head.parameters()]
+        self.parameters = [*self.network.parameters(), *self.head.parameters()]
         if o.optimizer == "sgd":
             self.optimizer = torch.optim.SGD(
-                parameters, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.momentum > 0
+                self.parameters, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.momentum > 0
             )
         else:
-            self.optimizer = torch.optim.Adam(parameters, o.lr, weight_decay=o.weight_decay)
+            self.optimizer = torch.optim.Adam(self.parameters, o.lr, weight_decay=o.weight_decay)
         self.batches = Batches(
             len(self.features), o.batch_size, o.epochs, o.chunk_frames, o.seed, self.features.augmentation.num_draws
         )
@@ -116,23 +117,24 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
-        labels = (self.labels[indices] + self.num_speakers * copies).to(
-            self.device
-        )  # a changed speed is another speaker
+        before = [buffer.clone() for buffer in self.network.buffers()]
+        labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
+        labels = labels.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
             embeddings = self.network(chunks.to(self.device, non_blocking=True))
         loss, logits = self.head(embeddings, labels)
         self.optimizer.zero_grad(set_to_none=True)
-        if torch.isfinite(loss):
-            loss.backward()
-            if o.clip_norm:
-                nn.utils.clip_grad_norm_([*self.network.parameters(), *self.head.parameters()], o.clip_norm)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.parameters, o.clip_norm or math.inf)
+        if torch.isfinite(loss) and torch.isfinite(norm):
             self.optimizer.step()
             self.bad_in_a_row = 0
             self.sums["loss"] += float(loss.detach()) * len(labels)
             self.sums["right"] += int((logits.argmax(dim=1) == labels).sum())
             self.sums["chunks"] += len(labels)
         else:
+            for buffer, value in zip(self.network.buffers(), before, strict=True):
+                buffer.copy_(value)  # batch norm's running statistics would stay NaN for good
             self._bad_step(indices)
         self.step += 1
 
@@ -140,10 +142,10 @@ class Trainer:
         self.sums["bad"] += 1
         self.bad_in_a_row += 1
         names = [self.features.utts[i][1] for i in indices.tolist()]
-        say(f"step {self.step}: the loss is not finite and is skipped; its utterances begin {names[:3]}")
+        say(f"step {self.step}: the loss or its gradient is not finite; skipped, utterances {names[:3]} …")
         if self.bad_in_a_row >= BAD_STEPS:
             raise SreError(
-                f"{BAD_STEPS} losses in a row were not finite at step {self.step}; lower training.lr or the margin"
+                f"{BAD_STEPS} steps in a row were not finite at step {self.step}; lower training.lr or the margin"
             )
 
     def _end_epoch(self, seconds: float, data_wait: float) -> None:
@@ -151,7 +153,7 @@ class Trainer:
         sums, chunks = self.sums, max(self.sums["chunks"], 1)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
             valid = accuracy(self.network, self.head, *self.valid) if self.valid else None
-            eer = held_out_eer(self.network, *self.held_out) if self.held_out else None
+            eer = self._held_out_eer()
         row = {
             "epoch": self.step // self.batches.steps_per_epoch,
             "loss": sums["loss"] / chunks,
@@ -176,6 +178,14 @@ class Trainer:
             f"epoch {row['epoch']} of {self.options.epochs}: {', '.join(shown)}, {row['utt_per_s']:.0f} utt/s,"
             f" {clock(seconds)}"
         )
+
+    def _held_out_eer(self) -> float | None:
+        """None without held-out speakers, and where embeddings are all equal or not finite: training may mend that."""
+        try:
+            return held_out_eer(self.network, *self.held_out) if self.held_out else None
+        except SreError as error:
+            say(f"no EER of held-out speakers: {error}")
+            return None
 
     def _save(self) -> None:
         state = {

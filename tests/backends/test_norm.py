@@ -23,7 +23,7 @@ def one(backend: Backend, enrolment: np.ndarray, test: np.ndarray) -> float:
 
 
 def by_a_loop(backend: Backend, method: str, top_n: int) -> list[float]:
-    cohort = [TRAIN[TRAIN_SPEAKERS == speaker].mean(axis=0) for speaker in sorted(set(TRAIN_SPEAKERS))]
+    cohort = [TRAIN[speaker == TRAIN_SPEAKERS].mean(axis=0) for speaker in sorted(set(TRAIN_SPEAKERS))]
     scores = []
     for e, t in zip(*PAIRS, strict=True):
         enrolment, test = EVAL[GROUPS[e]], TESTS[t]
@@ -32,9 +32,7 @@ def by_a_loop(backend: Backend, method: str, top_n: int) -> list[float]:
         if method == "asnorm1":
             of_enrol, of_test = of_enrol[-top_n:], of_test[-top_n:]
         s = one(backend, enrolment, test)
-        scores.append(
-            ((s - np.mean(of_enrol)) / np.std(of_enrol) + (s - np.mean(of_test)) / np.std(of_test)) / 2
-        )
+        scores.append(((s - np.mean(of_enrol)) / np.std(of_enrol) + (s - np.mean(of_test)) / np.std(of_test)) / 2)
     return scores
 
 

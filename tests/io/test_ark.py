@@ -163,7 +163,7 @@ def test_paths_as_written_then_beside_the_scp(tmp_path: Path, monkeypatch) -> No
     "records, sentence",
     [
         ({"a": np.ones(2), "b": np.ones(3)}, "unequal dimensions"),
-        ({"a": np.ones((2, 2))}, "record 'a' .* not a vector"),
+        ({"a": np.ones((2, 2))}, "record 'a' .*not a vector"),
         ({}, "no vectors in it"),
     ],
     ids=["unequal", "matrix", "empty"],

@@ -80,7 +80,7 @@ def test_every_float32_comes_back(tmp_path_factory: pytest.TempPathFactory, valu
     pairs = index_trials([f"e{n % 3}" for n in range(len(values))], [f"t{n}" for n in range(len(values))], None)
     write_scores(path, pairs, np.array(values))
     again, scores = read_scores(path)
-    np.testing.assert_array_equal(scores, values)
+    np.testing.assert_array_equal(scores.astype(np.float32), np.array(values, np.float32))
     np.testing.assert_array_equal(again.enrol_ids[again.enrol], pairs.enrol_ids[pairs.enrol])
 
 

@@ -1,0 +1,189 @@
+"""The command lines that stay: one run of each on a tiny corpus, and one sentence for each kind of bad input."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sre.io.ark import read_scp, read_vectors, write_ark
+from sre.io.tables import read_table
+from sre.io.trials import read_scores
+from sre.log import run
+from steps import (
+    compute_metrics,
+    compute_vad,
+    extract_embeddings,
+    make_fbank,
+    make_mfcc,
+    normalize_scores,
+    score_trials,
+    train_backend,
+    train_embedding,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = """
+features: fbank80
+architecture: xvector
+options: {embedding_dim: 8, channels: 16, pooled_channels: 24}
+training: {epochs: 2, batch_size: 4, chunk_frames: [40, 60], average_last: 1, precision: fp32}
+validation: {speakers: 0}
+"""
+
+
+def call(main: Callable[[list[str]], None], *arguments: object) -> None:
+    main([str(argument) for argument in arguments])
+
+
+def speaker_trials(folder: Path, utt2spk: dict[str, str]) -> tuple[Path, Path]:
+    """Models of each speaker's first two utterances against everyone's third."""
+    speakers = sorted(set(utt2spk.values()))
+    pairs = [(e, t) for e in speakers for t in speakers]
+    lines = [f"{e} {t}_02 {'target' if e == t else 'nontarget'}" for e, t in pairs]
+    (folder / "trials").write_text("\n".join(lines) + "\n")
+    (folder / "enroll").write_text("".join(f"{s} {s}_00 {s}_01\n" for s in speakers))
+    return folder / "trials", folder / "enroll"
+
+
+def test_from_wav_files_to_error_rates(tmp_path: Path, sound_dir: Callable[..., Path], capsys) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/tiny.yaml").write_text(MODEL)
+    (tmp_path / "config.yaml").write_text("features: {fbank80: {num_mel_bins: 80}}\n")
+    train, test = sound_dir(tmp_path / "train", speakers=4), sound_dir(tmp_path / "test", speakers=3, first=10)
+    feats = {data: data / "feats/fbank80" for data in (train, test)}
+    call(make_fbank.main, train, feats[train], "--num-workers", 2)
+    call(make_fbank.main, test, feats[test])
+    assert len(read_scp(feats[train] / "feats.scp")) == 12
+    assert read_table(feats[test] / "utt2num_frames")["s10_00"] == "118"  # 1.2 s, edges snipped
+    assert json.loads((feats[train] / "config").read_text())["num_mel_bins"] == 80
+    assert (feats[train] / "rejected.tsv").read_text() == "id\tpath\treason\n"
+
+    final = tmp_path / "exp/final.pt"
+    call(train_embedding.main, tmp_path / "models/tiny.yaml", "--data", train, "--device", "cpu", final)
+    embeddings = {data: tmp_path / "exp" / data.name / "embeddings.scp" for data in (train, test)}
+    for data, scp in embeddings.items():
+        call(extract_embeddings.main, final, data, scp.parent, "--device", "cpu")
+    assert read_vectors(embeddings[test])[1].shape == (9, 8)
+
+    trials, enroll = speaker_trials(tmp_path, read_table(test / "utt2spk"))
+    (tmp_path / "plda.yaml").write_text("type: plda\nlda_dim: 2\n")
+    backend = tmp_path / "exp/plda.npz"
+    fitted_on = ["--embeddings", embeddings[train], "--utt2spk", train / "utt2spk"]
+    call(train_backend.main, tmp_path / "plda.yaml", *fitted_on, backend)
+    given = ["--embeddings", embeddings[test], "--enroll-map", enroll]
+    cohort = ["--cohort", embeddings[train], "--cohort-utt2spk", train / "utt2spk"]
+    for name in ("cosine", backend):
+        raw, normed, at_once = (tmp_path / "exp" / kind for kind in ("raw", "normed", "at_once"))
+        call(score_trials.main, name, trials, *given, raw)
+        call(normalize_scores.main, name, raw, *given, *cohort, "--method", "asnorm1", "--top-n", 3, normed)
+        call(score_trials.main, name, trials, *given, "--norm", "asnorm1", *cohort, "--top-n", 3, at_once)
+        np.testing.assert_allclose(read_scores(normed)[1], read_scores(at_once)[1], rtol=1e-4, atol=1e-4)
+        assert not np.allclose(read_scores(raw)[1], read_scores(normed)[1])
+
+    capsys.readouterr()
+    call(compute_metrics.main, raw, trials, "--out", tmp_path / "metrics.json")
+    shown = dict(line.split(" ") for line in capsys.readouterr().out.splitlines())
+    assert list(shown) == ["EER", "minDCF(0.01)", "minDCF(0.05)", "minDCF(0.001)", "targets", "nontargets"]
+    assert (shown["targets"], shown["nontargets"]) == ("3", "6")
+    assert 0 <= float(shown["EER"]) <= 100
+    assert json.loads((tmp_path / "metrics.json").read_text())["eer"] == pytest.approx(float(shown["EER"]), abs=1e-6)
+
+
+def test_mfcc_and_vad(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
+    data = sound_dir(tmp_path / "data", speakers=1)
+    (data / "utt2spk").unlink(), (data / "spk2utt").unlink()  # wav.scp is enough
+    out = tmp_path / "mfcc"
+    call(make_mfcc.main, data, out)
+    assert json.loads((out / "config").read_text())["num_ceps"] == 30
+    assert read_table(out / "utt2num_frames")["s00_00"] == "120"  # edges not snipped
+    call(compute_vad.main, out / "feats.scp", out)
+    assert read_scp(out / "vad.scp").keys() == read_scp(out / "feats.scp").keys()
+    assert 0 < int(read_table(out / "utt2num_voiced")["s00_00"]) <= 120
+
+
+def test_a_shard_at_a_time_is_the_same(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
+    data = sound_dir(tmp_path / "data", speakers=1)
+    for out, of in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
+        for shard in range(1, of + 1):
+            call(make_fbank.main, data, out, "--shard", f"{shard}/{of}")
+        call(make_fbank.main, data, out, "--join", of)
+    assert (tmp_path / "two/feats.2.ark").exists()
+    tables = [(out / "utt2num_frames").read_bytes() for out in (tmp_path / "one", tmp_path / "two")]
+    assert tables[0] == tables[1]
+    joined = b"".join((tmp_path / f"two/feats.{shard}.ark").read_bytes() for shard in (1, 2))
+    assert joined == (tmp_path / "one/feats.1.ark").read_bytes()
+
+
+@pytest.fixture
+def scored(tmp_path: Path, monkeypatch) -> Path:
+    """Embeddings e.scp of 3 speakers x 3 utterances, utt2spk, trials, and scores that are all equal."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    utt2spk = {f"s{s}_{u:02}": f"s{s}" for s in range(3) for u in range(3)}
+    write_ark("e.ark", "e.scp", ((utt, draw.normal(size=4)) for utt in utt2spk))
+    Path("utt2spk").write_text("".join(f"{utt} {speaker}\n" for utt, speaker in utt2spk.items()))
+    Path("one_speaker").write_text("".join(f"{utt} s0\n" for utt in utt2spk))
+    trials, _ = speaker_trials(tmp_path, utt2spk)
+    Path("equal").write_text("".join(f"{line.rpartition(' ')[0]} 1\n" for line in trials.read_text().splitlines()))
+    Path("unknown.yaml").write_text("num_mel_bin: 30\n")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+MODEL_YAML = str(ROOT / "recipes/mini/models/xvector.yaml")
+BAD = {
+    make_fbank: ("nowhere out", "nowhere: no such data directory; check the path"),
+    make_mfcc: (
+        "empty out --config unknown.yaml",
+        "unknown key 'num_mel_bin'; the nearest valid one is 'num_mel_bins'",
+    ),
+    compute_vad: ("nowhere.scp out", "nowhere.scp: no such file; check the path"),
+    train_embedding: (f"{MODEL_YAML} --data empty final.pt", "empty: no features; looked for"),
+    extract_embeddings: ("nowhere.pt empty out --device cpu", "nowhere.pt: no such file; train the model first"),
+    train_backend: ("lda_plda --embeddings e.scp --utt2spk one_speaker b.npz", "LDA needs at least 2 speakers"),
+    score_trials: ("cosine trials --embeddings e.scp out", "enrolment utterances: 3 of 3 have no embedding, e.g. s0;"),
+    normalize_scores: (
+        "cosine equal --embeddings e.scp --enroll-map enroll --cohort e.scp --cohort-utt2spk one_speaker"
+        " --method snorm out",
+        "the cohort has 1 speaker, score normalisation needs at least 2",
+    ),
+    compute_metrics: ("equal trials --out out", "equal: all 9 scores are equal"),
+}
+
+
+@pytest.mark.parametrize("step", BAD, ids=lambda step: step.__name__.rpartition(".")[2])
+def test_bad_input(scored: Path, capsys, step) -> None:
+    arguments, sentence = BAD[step]
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: step.main(arguments.split()))
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert told.splitlines()[-1].startswith("error: ") or "problem" in told
+    assert sentence in told
+    assert not any((scored / name).exists() for name in ("out", "final.pt", "b.npz"))
+
+
+def test_as_a_process(scored: Path) -> None:
+    command = [sys.executable, "-m", "steps.compute_metrics", str(scored / "equal"), str(scored / "trials")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_a_truncated_wav_is_rejected_by_name(tmp_path: Path, sound_dir: Callable[..., Path], capsys) -> None:
+    data, out = sound_dir(tmp_path / "data"), tmp_path / "out"
+    wav = Path(read_table(data / "wav.scp")["s01_01"])
+    wav.write_bytes(wav.read_bytes()[:3000])
+    call(make_fbank.main, data, out, "--shard", "1/1")
+    call(make_fbank.main, data, out, "--join", 1, "--max-rejected", 0.2)
+    assert (out / "rejected.tsv").read_text().splitlines()[1].startswith(f"s01_01\t{wav}\ttruncated: ")
+    assert "s01_01" not in read_table(out / "feats.scp") and len(read_table(out / "feats.scp")) == 8
+    (out / "feats.scp").unlink()
+    with pytest.raises(SystemExit):
+        run(lambda: make_fbank.main([str(data), str(out), "--join", "1"]))
+    assert "1 of 9 utterances are rejected, more than 1%, e.g. s01_01" in capsys.readouterr().err
+    assert not (out / "feats.scp").exists()

@@ -1,0 +1,204 @@
+"""A training that was killed ends as one that was not; another config starts afresh; bad losses are not learnt from."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from sre import SreError
+from sre.config import Schema, canonical
+from sre.io.feats import FeatureStore
+from sre.io.tables import read_table
+from sre.training import checkpoint, job, trainer
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = {
+    "features": "given",
+    "architecture": "xvector",
+    "filter": {"min_frames": 10},
+    "loss": {"margin_epochs": [1, 2]},
+    "augment": {"time_masks": 1, "time_mask_frames": 4},
+    "training": {
+        "epochs": 3,
+        "batch_size": 4,
+        "chunk_frames": [16, 24],
+        "lr": 0.05,
+        "average_last": 2,
+        "checkpoint_minutes": 1e-9,
+        "precision": "fp32",
+    },
+    "validation": {"speakers": 2, "utterances": 1, "frames": 30},
+}
+# 6 speakers of 4 utterances; 2 are held out, and 1 utterance of each other one: 12 chunks, 3 steps an epoch
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, feature_dir: Callable[..., Path]) -> Path:
+    return feature_dir(tmp_path_factory.mktemp("data") / "d", speakers=6, utterances=4)
+
+
+def config(**training: object) -> dict:
+    schema = Schema(ROOT / "recipes/config.schema.yaml")
+    model = schema.check({**MODEL, "training": {**MODEL["training"], **training}}, "m", "$defs", "model")
+    options = {"embedding_dim": 8, "channels": 16, "pooled_channels": 24}
+    options = schema.check(options, "m", "$defs", "architectures", "xvector")
+    return {**model, "options": options, "feature_config": {"type": "given"}, "seed": 1, "version": 1}
+
+
+def train(data: Path, out: Path, **training: object) -> Path:
+    store = FeatureStore(data / "feats.scp")
+    job.train(config(**training), [store], [read_table(data / "utt2spk")], out / "final.pt", "cpu")
+    return out
+
+
+def result(out: Path) -> tuple[bytes, list[dict]]:
+    rows = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    times = ("utt_per_s", "data_wait", "seconds")
+    return (out / "final.pt").read_bytes(), [{k: v for k, v in row.items() if k not in times} for row in rows]
+
+
+def checkpoints(out: Path) -> list[str]:
+    return sorted(path.name for path in out.glob("checkpoints/*/step_*.pt"))
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(data, tmp_path_factory.mktemp("whole"))
+
+
+class Killed(Exception):
+    pass
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    one_step = trainer.Trainer._one_step
+
+    def stopping(self: trainer.Trainer, *batch: torch.Tensor) -> None:
+        if self.step == step:
+            raise Killed
+        one_step(self, *batch)
+
+    monkeypatch.setattr(trainer.Trainer, "_one_step", stopping)
+
+
+def test_what_a_training_leaves(whole: Path) -> None:
+    bundle, history = result(whole)
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert all(0 <= row["valid_eer"] <= 100 and 0 <= row["valid_accuracy"] <= 100 for row in history)
+    assert [row["margin"] for row in history][-1] == 0.2 and history[0]["margin"] == 0
+    assert checkpoints(whole)[-2:] == ["step_000000008.pt", "step_000000009.pt"]
+    assert "step_000000006.pt" in checkpoints(whole)  # the end of the last but one epoch, for the average
+    summary = json.loads((whole / "train_summary.json").read_text())
+    assert (summary["speakers"], summary["utterances"], summary["held_out_speakers"]) == (4, 12, 2)
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 8])  # within the first epoch, at its end, in the next, before the last step
+def test_resumed_as_uninterrupted(data: Path, tmp_path: Path, monkeypatch, whole: Path, step: int) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, step)
+        with pytest.raises(Killed):
+            train(data, tmp_path)
+    assert not (tmp_path / "final.pt").exists()
+    assert checkpoints(tmp_path)[-1] == f"step_{step:09}.pt"
+    assert result(train(data, tmp_path)) == result(whole)
+
+
+def test_kill_9(data: Path, tmp_path: Path, whole: Path) -> None:
+    """In a process of its own, which kills itself within the second epoch."""
+    (tmp_path / "config.json").write_text(canonical(config()))
+    code = (
+        "import os, signal, sys; from sre.training import trainer; from steps import train_embedding\n"
+        "one = trainer.Trainer._one_step\n"
+        "def step(self, *batch):\n"
+        "    one(self, *batch)\n"
+        "    self.step == 5 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "trainer.Trainer._one_step = step\n"
+        "train_embedding.main(sys.argv[1:])\n"
+    )
+    arguments = [(tmp_path / "config.json").read_text(), "--data", str(data), "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, str(tmp_path / "final.pt")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert checkpoints(tmp_path)[-1] == "step_000000004.pt"
+    assert result(train(data, tmp_path)) == result(whole)
+
+
+def test_damaged_newest_checkpoint(data: Path, tmp_path: Path, monkeypatch, whole: Path, capsys) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5)
+        with pytest.raises(Killed):
+            train(data, tmp_path)
+    newest = max(tmp_path.glob("checkpoints/*/step_*.pt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert result(train(data, tmp_path)) == result(whole)
+    told = capsys.readouterr().err
+    assert "step_000000005.pt: not a readable checkpoint" in told and "(the one before it is used)" in told
+    assert "resuming from" in told and "step_000000004.pt" in told
+
+
+def test_another_learning_rate_starts_afresh(data: Path, tmp_path: Path, capsys) -> None:
+    train(data, tmp_path, epochs=1)
+    first = (tmp_path / "final.pt").read_bytes()
+    kept = set(tmp_path.glob("checkpoints/*/*"))
+    capsys.readouterr()
+    train(data, tmp_path, epochs=1, lr=0.01)
+    assert "resuming" not in capsys.readouterr().err
+    assert (tmp_path / "final.pt").read_bytes() != first
+    assert kept < set(tmp_path.glob("checkpoints/*/*"))  # the old ones stay
+    train(data, tmp_path, epochs=1)
+    assert "resuming from" in capsys.readouterr().err
+    assert (tmp_path / "final.pt").read_bytes() == first
+
+
+def losses(monkeypatch: pytest.MonkeyPatch, bad: range) -> None:
+    """The losses of these steps are NaN."""
+    one_step = trainer.Trainer._one_step
+
+    def poisoned(self: trainer.Trainer, indices: torch.Tensor, copies: torch.Tensor, chunks: torch.Tensor) -> None:
+        one_step(self, indices, copies, chunks * float("nan") if self.step in bad else chunks)
+
+    monkeypatch.setattr(trainer.Trainer, "_one_step", poisoned)
+
+
+def test_a_loss_that_is_not_finite_is_skipped_and_counted(data: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    losses(monkeypatch, range(4, 6))
+    train(data, tmp_path)
+    assert [row["skipped_steps"] for row in result(tmp_path)[1]] == [0, 2, 0]
+    assert "step 4: the loss or its gradient is not finite; skipped, utterances" in capsys.readouterr().err
+    network = checkpoint.load(tmp_path / "final.pt")["network"]
+    assert all(torch.isfinite(value).all() for value in network.values())
+
+
+def test_ten_in_a_row_end_the_training(data: Path, tmp_path: Path, monkeypatch) -> None:
+    losses(monkeypatch, range(2, 99))
+    with pytest.raises(SreError, match="10 steps in a row were not finite at step 11; lower training.lr"):
+        train(data, tmp_path, epochs=5)
+
+
+def test_filters_and_their_counts(data: Path) -> None:
+    store, utt2spk = FeatureStore(data / "feats.scp"), read_table(data / "utt2spk")
+    utt2spk["s99_00"] = "s99"
+    kept, _, counts = job.select([store], [utt2spk], min_frames=64, min_utterances=2)  # 60 and 63 frames are short
+    assert len(kept) == 12
+    assert counts == {
+        "utterances_found": 25,
+        "dropped_without_features": 1,
+        "dropped_short": 12,
+        "dropped_of_rare_speakers": 0,
+        "rare_speakers": 0,
+    }
+    with pytest.raises(SreError, match="no training utterance is left after the filters"):
+        job.select([store], [utt2spk], min_frames=64, min_utterances=3)
+    with pytest.raises(SreError, match="utterance 's00_00' is in two of the training data dirs"):
+        job.select([store, store], [utt2spk, utt2spk], min_frames=1, min_utterances=1)
