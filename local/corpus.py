@@ -13,17 +13,23 @@ Segments = dict[str, tuple[str, float, float]]  # utterance -> (recording, start
 def add_audio_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample-rate", type=int, default=16000, metavar="HZ")
     parser.add_argument("--resample", action="store_true", help="accept other rates, to be converted when read")
+    parser.add_argument("--max-rejected", type=float, default=0.01, metavar="SHARE", help="of the recordings")
 
 
 def good_audio(
-    out: Path, wav: Mapping[str, str], sample_rate: int, resample: bool, needed: Collection[str] = ()
+    out: Path,
+    wav: Mapping[str, str],
+    sample_rate: int,
+    resample: bool,
+    max_rejected: float = 0.01,
+    needed: Collection[str] = (),
 ) -> tuple[dict[str, str], dict[str, float]]:
     """The usable recordings and their durations (s); the rest goes to `out`/rejected.tsv.
 
-    Raises SreError where more than 1 % are rejected, or one that a trial needs.
+    Raises SreError where more than `max_rejected` are rejected, or one that a trial needs.
     """
     durations, rejected = check_audio(wav, sample_rate, resample)
-    write_rejected(out / "rejected.tsv", rejected, len(wav), "recordings", needed=needed)
+    write_rejected(out / "rejected.tsv", rejected, len(wav), "recordings", max_rejected, needed)
     if rejected:
         say(f"{out}/rejected.tsv: {len(rejected)} of {len(wav)} recordings rejected and left out")
     bad = {key for key, _, _ in rejected}

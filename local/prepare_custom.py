@@ -57,7 +57,12 @@ def _bad_segment(start: float, end: float, duration: float | None) -> str | None
 
 
 def prepare(
-    source: Path, out: Path, sample_rate: int = 16000, resample: bool = False, needed: Collection[str] = ()
+    source: Path,
+    out: Path,
+    sample_rate: int = 16000,
+    resample: bool = False,
+    max_rejected: float = 0.01,
+    needed: Collection[str] = (),
 ) -> None:
     """Check and write. Raises SreError after printing every problem, or where too much audio is rejected."""
     problems = validate(source, need_spk2utt=False)
@@ -67,7 +72,7 @@ def prepare(
         raise SreError(f"{source}: {len(problems)} problem{'s' * (len(problems) > 1)} found, each line says what to do")
     tables = read_tables(source)
     rejected, durations = reject(tables, sample_rate, resample)
-    write_rejected(out / "rejected.tsv", rejected, len(tables["utt2spk"]), "utterances", needed=needed)
+    write_rejected(out / "rejected.tsv", rejected, len(tables["utt2spk"]), "utterances", max_rejected, needed)
     good = tables["utt2spk"].keys() - {utt for utt, _, _ in rejected}
     tables = keep_utterances(tables, good)
     if durations:

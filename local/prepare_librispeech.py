@@ -6,10 +6,13 @@ The speaker is the reader. With --cut-seconds, longer utterances become segments
 """
 
 import argparse
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from local.corpus import Segments, add_audio_options, good_audio, write_corpus
 from sre import SreError
+from sre.io.atomic import atomic_output
 from sre.log import run, say
 
 OFFICIAL_PARTS = (
@@ -102,19 +105,29 @@ def prepare(
     parts: list[str],
     cut_seconds: float | None = None,
     min_seconds: float | None = None,
+    cut_only_if_single: bool = False,
     sample_rate: int = 16000,
     resample: bool = False,
+    max_rejected: float = 0.01,
 ) -> None:
-    """Write the data directory of these parts together. Raises SreError as the functions above do."""
+    """Write the data directory of these parts together, and out/notes on what was done to it.
+
+    With cut_only_if_single nothing is cut unless half of the speakers have a single utterance.
+    Raises SreError as the functions above do.
+    """
     found: dict[str, tuple[str, str, str]] = {}
     for part in dict.fromkeys(parts):
         more = find_recordings(corpus, part)
         if clash := sorted(found.keys() & more.keys()):
             raise SreError(f"{more[clash[0]][0]}: {clash[0]} is also in another part; prepare them apart")
         found |= more
-    wav, durations = good_audio(out, {utt: place[0] for utt, place in found.items()}, sample_rate, resample)
-    segments = None
+    wav, durations = good_audio(
+        out, {utt: place[0] for utt, place in found.items()}, sample_rate, resample, max_rejected
+    )
+    segments, notes = None, []
     recording = {utt: utt for utt in wav}
+    if cut_only_if_single and not _mostly_single(found[utt][1] for utt in wav):
+        cut_seconds = None
     if cut_seconds is not None:
         minimum = cut_seconds / 2 if min_seconds is None else min_seconds
         if not 0 < minimum <= cut_seconds:
@@ -122,13 +135,23 @@ def prepare(
         segments, dropped = cut_segments(durations, cut_seconds, minimum)
         recording = {utt: segment[0] for utt, segment in segments.items()}
         durations = {utt: end - start for utt, (_, start, end) in segments.items()}
-        say(f"{out}: {len(wav)} recordings cut into {len(segments)} segments of at most {cut_seconds:g} s;"
-            f" {dropped} last pieces under {minimum:g} s dropped")  # fmt: skip
+        notes = [
+            f"{out.name}: {len(wav)} recordings were cut into {len(segments)} segments of at most {cut_seconds:g} s"
+            f" ({dropped} last pieces under {minimum:g} s dropped)."
+        ]
+        say(notes[0])
     maps = {
         "utt2chapter": {utt: found[recording[utt]][2] for utt in recording},
         "spk2gender": read_genders(corpus),
     }
     write_corpus(out, wav, {utt: found[rec][1] for utt, rec in recording.items()}, durations, maps, segments)
+    with atomic_output(out / "notes") as file:
+        file.writelines(f"{note}\n" for note in notes)
+
+
+def _mostly_single(speakers: Iterable[str]) -> bool:
+    counts = Counter(speakers)
+    return sum(count == 1 for count in counts.values()) >= len(counts) / 2
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -138,6 +161,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", required=True, metavar="PART")
     parser.add_argument("--cut-seconds", type=float, metavar="S")
     parser.add_argument("--min-seconds", type=float, metavar="M", help="shortest last piece; half of S by default")
+    parser.add_argument("--cut-only-if-single", action="store_true", help="if half of the speakers have one utterance")
     add_audio_options(parser)
     prepare(**vars(parser.parse_args(argv)))
 

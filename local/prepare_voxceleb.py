@@ -183,12 +183,13 @@ def prepare(
     subset: str,
     sample_rate: int = 16000,
     resample: bool = False,
+    max_rejected: float = 0.01,
     needed: Collection[str] = (),
 ) -> None:
     """Write the data directory of one subset; `needed` are the utterances of its trials."""
     place = (find_voxceleb1 if corpus == "voxceleb1" else find_voxceleb2)(root)
     say(f"{root}: {corpus} in " + ", ".join(f"{folder} ({part})" for part, folder in place.folders.items()))
-    wav, durations = good_audio(out, find_recordings(place, subset), sample_rate, resample, needed)
+    wav, durations = good_audio(out, find_recordings(place, subset), sample_rate, resample, max_rejected, needed)
     genders, _ = read_meta(place.meta)
     maps = {
         "utt2session": {utt: utt.split("-", 1)[1].rpartition("-")[0] for utt in wav},

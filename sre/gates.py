@@ -89,11 +89,12 @@ def check_disk(where: Path, seconds: float, features: Mapping[str, dict], checkp
 
 def describe_split(folder: Path) -> dict[str, object]:
     utt2spk = read_table(folder / "utt2spk")
-    rejected = folder / "rejected.tsv"
+    rejected, notes = folder / "rejected.tsv", folder / "notes"
     return {
         "split": folder.name,
         "utterances": len(utt2spk),
         "speakers": len(set(utt2spk.values())),
         "hours": round(audio_seconds(folder) / 3600, 3) or None,
+        "notes": notes.read_text().splitlines() if notes.is_file() else [],
         "rejected": len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0,
     }

@@ -41,7 +41,9 @@ def main(argv: list[str] | None = None) -> None:
         raise SreError("\n".join(problems))
     folders = [train, *(folder for name, folder in sorted(splits.items()) if folder != train)]
     with atomic_output(args.out) as file:
-        result = {"notes": job["notes"], "data": [describe_split(folder) for folder in folders], "trials": counts}
+        data_summary = [describe_split(folder) for folder in folders]
+        notes = [*job["notes"], *(note for split in data_summary for note in split.pop("notes"))]
+        result = {"notes": notes, "data": data_summary, "trials": counts}
         json.dump(result, file, indent=1, sort_keys=True)
     say(f"gates passed: {len(counts)} trial lists, no speaker of {', '.join(splits)} in {train.name}")
 

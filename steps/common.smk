@@ -29,6 +29,10 @@ HAS_CUDA = CONFIG["device"] == "cuda" or (
 )
 # The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
 PYTHON = f"PYTHONPATH={BASE} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES} {sys.executable} -m"
+AUDIO_OPTIONS = (
+    f"--sample-rate {CONFIG['audio']['sample_rate']} --max-rejected {CONFIG['max_rejected']}"
+    + " --resample" * CONFIG["audio"]["resample"]
+)
 TEE = "2>&1 | tee {log}"
 
 

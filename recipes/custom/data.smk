@@ -61,8 +61,7 @@ for split in SOURCES:
             f"{DATA}/{split}/log/prepare.log",
         params:
             source=SOURCES[split],
-            options=f"--sample-rate {CONFIG['audio']['sample_rate']}"
-            + " --resample" * CONFIG["audio"]["resample"],
+            options=AUDIO_OPTIONS,
             version=version("data"),
         shell:
             "{PYTHON} local.prepare_custom {params.source:q} $(dirname {output[0]}) {params.options} "

@@ -44,10 +44,11 @@ rule prepare_librispeech:
             wildcards.split, " ".join(p for p in PARTS if p.startswith("train-"))
         ),
         cut=lambda wildcards: (
-            f"--cut-seconds {CUT}" if CUT and wildcards.split == TRAIN else ""
+            f"--cut-seconds {CUT} --cut-only-if-single"
+            if CUT and wildcards.split == TRAIN
+            else ""
         ),
-        options=f"--sample-rate {CONFIG['audio']['sample_rate']}"
-        + " --resample" * CONFIG["audio"]["resample"],
+        options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
         "{PYTHON} local.prepare_librispeech {params.corpus:q} $(dirname {output[0]}) --parts {params.parts}"

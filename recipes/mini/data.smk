@@ -36,9 +36,10 @@ rule prepare_mini:
         split="|".join(PARTS),
     params:
         part=lambda wildcards: PARTS[wildcards.split],
+        options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        "{PYTHON} local.prepare_librispeech $(dirname {input}) $(dirname {output[0]}) --parts {params.part} "
+        "{PYTHON} local.prepare_librispeech $(dirname {input}) $(dirname {output[0]}) --parts {params.part} {params.options} "
         + TEE
 
 

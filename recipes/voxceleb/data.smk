@@ -56,8 +56,7 @@ rule prepare_voxceleb:
         job=lambda wildcards: "{1} OUT --corpus {0} --subset {2}".format(
             *CORPORA[wildcards.split]
         ),
-        options=f"--sample-rate {CONFIG['audio']['sample_rate']}"
-        + " --resample" * CONFIG["audio"]["resample"],
+        options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
         "{PYTHON} local.prepare_voxceleb $(echo {params.job} | sed s,OUT,$(dirname {output[0]}),) {params.options} "
