@@ -46,11 +46,14 @@ def version(stage):
 
 
 # One run at a time in a root. Snakemake's own lock outlives a kill -9; this one the kernel releases.
+RUN_LOCK = []  # holds the open file: the lock ends with it
+
+
 onstart:
     ROOT.mkdir(parents=True, exist_ok=True)
-    RUN_LOCK = open(ROOT / ".sre.lock", "a+")
+    RUN_LOCK.append(open(ROOT / ".sre.lock", "a+"))
     try:
-        fcntl.flock(RUN_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(RUN_LOCK[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise WorkflowError(
             f"{ROOT / '.sre.lock'}: another snakemake works in this root; wait for it, or set another root"

@@ -1,5 +1,6 @@
 """The recipes end to end, as a user runs them: --until, resumption after kill -9, the same bytes, what re-runs."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -214,3 +215,10 @@ def test_the_gates_stop_before_training(project, fault, tmp_path):
     code, output = snakemake(project, "-j2", "--config", *config, check=False)
     assert code != 0 and not (project / "exp/bad/fast").exists()
     assert ("nobody" if fault == "trial" else "both in training") in output
+
+
+def test_one_run_at_a_time_in_a_root(project):
+    with open(project / ".sre.lock", "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, output = snakemake(project, "-j1", check=False)
+    assert code != 0 and "another snakemake works in this root" in output
