@@ -17,14 +17,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CORPORA = ROOT / "../shared/corpora"
 SNAKEMAKE = [str(Path(sys.executable).parent / "snakemake")]
 needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="no ../shared/corpora here")
-MODEL = """\
+XVECTOR_OPTIONS = "{embedding_dim: 32, channels: 32, pooled_channels: 64}"
+MODEL = f"""\
 features: FEATURES
 architecture: xvector
-options: {embedding_dim: 32, channels: 32, pooled_channels: 64}
-filter: {min_frames: 50}
+options: {XVECTOR_OPTIONS}
+filter: {{min_frames: 50}}
 training:
-  {epochs: 2, batch_size: 16, chunk_frames: [100, 100], optimizer: adam, lr: 1e-3, average_last: 2, precision: fp32}
-validation: {speakers: 2, utterances: 1}
+  {{epochs: 2, batch_size: 16, chunk_frames: [100, 100], optimizer: adam, lr: 1e-3, average_last: 2, precision: fp32}}
+validation: {{speakers: 2, utterances: 1}}
 """
 
 
@@ -37,13 +38,12 @@ def project(tmp_path):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
     (tmp_path / "shared").symlink_to((ROOT / "../shared").resolve())  # ko-fbank40 names its archives from the root
-    for recipe, features in (
-        ("mini", "fbank40"),
-        ("librispeech", "fbank80"),
-        ("voxceleb", "fbank80"),
-        ("custom", "fbank80"),
-    ):
-        (project / f"recipes/{recipe}/models/fast.yaml").write_text(MODEL.replace("FEATURES", features))
+    for recipe in ("mini", "librispeech", "voxceleb", "custom"):
+        models = project / "recipes" / recipe / "models"
+        text = MODEL.replace("FEATURES", "fbank40" if recipe == "mini" else "fbank80")
+        (models / "fast.yaml").write_text(text)
+        options = "{embedding_dim: 32, channels: 4, blocks: [1, 1, 1, 1]}"
+        (models / "fast_resnet.yaml").write_text(text.replace("xvector", "resnet34").replace(XVECTOR_OPTIONS, options))
     return project
 
 
@@ -167,10 +167,16 @@ def test_kill_9_in_each_stage_and_any_j_give_the_same_scores(project, tmp_path_f
 def test_librispeech_voxceleb_and_custom_reach_their_reports(project):
     corpora = CORPORA.resolve()
     snakemake(
-        project, "-j8", "--config", "recipe=voxceleb", f"voxceleb1={corpora}/voxceleb1-layout", "models=[fast]", "nj=2"
+        project,
+        "-j8",
+        "--config",
+        "recipe=voxceleb",
+        f"voxceleb1={corpora}/voxceleb1-layout",
+        "models=[fast, fast_resnet]",
+        "nj=2",
     )
     report = (project / "exp/voxceleb/report.tsv").read_text()
-    assert "veri_test2" in report and "vox1_o" not in report
+    assert "veri_test2" in report and "vox1_o" not in report and "fast_resnet" in report
     snakemake(project, "-j8", "--config", *KO_CONFIG)
     lines = (project / "exp/ko/report.tsv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 6
