@@ -1,17 +1,19 @@
 # make .venv: the environment; make demo: recipe mini to its report; make test: the tests. Each works alone.
 PYTHON ?= python3
 
-.venv: setup.cfg pyproject.toml
+.venv: .venv/.installed
+
+# the mark is made last, so that an installation that failed is done again
+.venv/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]'
-	touch .venv
+	touch $@
 
 demo: .venv
-	.venv/bin/snakemake -j8 --quiet rules
-	@cat exp/mini/report.md
+	.venv/bin/snakemake -j8
 	@echo "report: $(CURDIR)/exp/mini/report.html"
 
 test: .venv
 	.venv/bin/python -m pytest -q
 
-.PHONY: demo test
+.PHONY: .venv demo test

@@ -6,7 +6,6 @@ Reads `enrol test target|nontarget` and `1|0 enrol test`; keeps the order of the
 """
 
 import argparse
-from collections.abc import Iterable
 from pathlib import Path
 
 from sre import SreError
@@ -14,17 +13,6 @@ from sre.io.atomic import sha256_file
 from sre.io.tables import read_table, write_table
 from sre.io.trials import read_enroll_map, read_trials, write_trials
 from sre.log import run, say
-
-
-def needed_utterances(lists: Iterable[Path], enroll: Path | None = None) -> set[str]:
-    """The utterances that trials need: tests, and enrolment models or what the map says they are made of."""
-    models = {model: utts.split() for model, utts in read_table(enroll).items()} if enroll else {}
-    needed: set[str] = set()
-    for path in lists:
-        trials = read_trials(path)
-        needed.update(trials.test_ids)
-        needed.update(utt for model in trials.enrol_ids for utt in models.get(model, [model]))
-    return needed
 
 
 def applicable_map(trials: Path, enroll: Path | None) -> Path | None:

@@ -12,12 +12,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from local.corpus import add_audio_options
-from local.import_trials import needed_utterances
+from local.import_trials import applicable_map
 from sre import SreError
 from sre.io.audio import MIN_DURATION_S, is_pipe
 from sre.io.datadir import Rejected, check_audio, validate, write_rejected
 from sre.io.datadir_ops import Tables, keep_utterances, read_tables, write_tables
 from sre.io.datadir_validate import parse_segment
+from sre.io.trials import needed_utterances
 from sre.log import run, say
 
 OVERRUN_S = 0.1  # Kaldi's corpora round segment ends; more than this is another recording's segment
@@ -95,7 +96,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--enroll", type=Path, help="the enrolment map of the trials")
     add_audio_options(parser)
     args = vars(parser.parse_args(argv))
-    needed = needed_utterances(args.pop("trials"), args.pop("enroll"))
+    lists, enroll = args.pop("trials"), args.pop("enroll")
+    needed = set().union(*(needed_utterances(path, applicable_map(path, enroll)) for path in lists))
     prepare(**args, needed=needed)
 
 

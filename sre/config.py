@@ -109,9 +109,15 @@ def read_yaml(path: str | Path) -> dict:
     return config
 
 
-def resolve_features(schema: Schema, config: dict, where: str) -> dict:
-    """A feature config with its defaults and the stage's version: what is saved with the features and compared."""
-    return {**schema.check(config, where, "$defs", "features"), "version": STAGE_VERSIONS["feats"]}
+def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str) -> dict:
+    """A feature config with defaults, sample rate (Hz) and the stage's version: what is saved and compared.
+
+    Raises SreError for a VAD of anything but MFCCs with an energy.
+    """
+    filled = schema.check(config, where, "$defs", "features")
+    if filled["vad"] is not None and (filled["type"] != "mfcc" or not filled["use_energy"]):
+        raise SreError(f"{where}: vad works on the energy of MFCCs; set type: mfcc and use_energy: true, or vad: null")
+    return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
 
 
 def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], seed: int) -> dict:
@@ -124,6 +130,11 @@ def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], s
         raise SreError(
             f"{path}: features '{model['features']}' are not in the recipe's config, only {', '.join(sorted(features))}"
         )
+    if model["augment"]["speeds"] and features[model["features"]]["type"] != "fbank":
+        raise SreError(f"{path}: augment.speeds works on fbank, '{model['features']}' are MFCCs; name an fbank config")
+    least, most = model["training"]["chunk_frames"]
+    if least > most:
+        raise SreError(f"{path}: training.chunk_frames is [{least}, {most}]; write the least first")
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
 
 

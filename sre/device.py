@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from sre import SreError
+
 
 def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -14,6 +16,10 @@ def available_cores() -> int:
 def choose_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SreError(
+            "device: cuda was asked for and torch finds no CUDA device; set device: auto, or mend the driver"
+        )
     return torch.device(name)
 
 
@@ -35,6 +41,7 @@ def prepare(device: torch.device, threads: int) -> None:
     """
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 means fp32
     if device.type == "cpu":
         try:
             libc = ctypes.CDLL("libc.so.6")

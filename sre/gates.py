@@ -1,14 +1,17 @@
 """What is checked before any training: every trial id exists, no speaker is on both sides, the disk has room."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sre import SreError
+from sre.io.datadir import read_rejected_rows
+from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
-from sre.io.trials import read_enroll_map, read_trials
+from sre.io.trials import needed_utterances, read_trials
 
+GUESSED_SECONDS = 8.0  # VoxCeleb's mean; of m4a and commands only decoding tells the length
 CHECKPOINT_BYTES = 100 << 20  # of a network of 8 million parameters: weights, momentum, head
 
 
@@ -24,10 +27,7 @@ def check_trials(item: TrialList) -> dict[str, int]:
     """Counts of a list; raises SreError where one of its ids is not in its data dir, or it has one class only."""
     trials = read_trials(item.trials)
     known = read_table(item.data_dir / "utt2spk")
-    wanted = set(trials.test_ids)
-    for utts in read_enroll_map(item.enroll_map, trials).values():
-        wanted.update(utts)
-    missing = sorted(wanted - known.keys())
+    missing = sorted(needed_utterances(item.trials, item.enroll_map) - known.keys())
     if missing:
         raise SreError(
             f"trial list {item.name} ({item.trials}): {len(missing)} of its utterances are not in {item.data_dir},"
@@ -44,11 +44,20 @@ def check_trials(item: TrialList) -> dict[str, int]:
     }
 
 
-def _why(data_dir: Path, utt: str) -> str:
-    rejected = data_dir / "rejected.tsv"
-    if rejected.is_file():
-        for line in rejected.read_text().splitlines()[1:]:
-            key, _, reason = line.split("\t")
+def check_features(item: TrialList, store: FeatureStore) -> None:
+    """Raises SreError where an utterance of the list has no features."""
+    missing = sorted(needed_utterances(item.trials, item.enroll_map) - store.places.keys())
+    if missing:
+        why = _why(store.scp.parent, missing[0])
+        raise SreError(
+            f"trial list {item.name}: {len(missing)} of its utterances have no features in {store.scp}, e.g."
+            f" {missing[0]}{why}; mend their audio or take their trials out"
+        )
+
+
+def _why(folder: Path, utt: str) -> str:
+    for path in (folder / "rejected.tsv", folder / "vad_rejected.tsv"):
+        for key, _, reason in read_rejected_rows(path) if path.is_file() else []:
             if key == utt:
                 return f" (rejected: {reason})"
     return ""
@@ -67,24 +76,27 @@ def check_overlap(train: Path, others: Mapping[str, Path]) -> None:
 
 
 def audio_seconds(data_dir: Path) -> float:
-    """From utt2dur, where the data stage could read headers."""
+    """From utt2dur, where the data stage could read headers; GUESSED_SECONDS for every other utterance."""
     durations = data_dir / "utt2dur"
-    return sum(map(float, read_table(durations).values())) if durations.is_file() else 0.0
+    known = read_table(durations) if durations.is_file() else {}
+    return sum(map(float, known.values())) + GUESSED_SECONDS * (len(read_table(data_dir / "utt2spk")) - len(known))
 
 
-def check_disk(where: Path, seconds: float, features: Mapping[str, dict], checkpoints: int) -> dict[str, int]:
-    """Bytes needed (features not there yet, checkpoints) and free; raises SreError where room is short."""
+def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict], checkpoints: int) -> None:
+    """Raises SreError where the room is short for the features that are not there yet, and the checkpoints."""
     needed = checkpoints * CHECKPOINT_BYTES
-    for config in features.values():
-        columns = config["num_mel_bins"] if config["type"] == "fbank" else config["num_ceps"]
-        needed += int(seconds * 1000 / config["frame_shift"]) * columns * (2 if config["compression"] else 4)
-    free = shutil.disk_usage(where).free
+    for split in splits:
+        for name, config in features.items():
+            if (data / split / "wav.scp").exists() and not (data / split / "feats" / name / "feats.scp").exists():
+                columns = config["num_mel_bins"] if config["type"] == "fbank" else config["num_ceps"]
+                frames = audio_seconds(data / split) * 1000 / config["frame_shift"]
+                needed += int(frames) * columns * (2 if config["compression"] else 4)
+    free = shutil.disk_usage(data).free
     if needed > free:
         raise SreError(
-            f"{where}: features and checkpoints will take about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free;"
+            f"{data}: features and checkpoints will take about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free;"
             " make room, set another root, or set compression: 3 in the features"
         )
-    return {"disk_needed_bytes": needed}
 
 
 def describe_split(folder: Path) -> dict[str, object]:
@@ -94,7 +106,7 @@ def describe_split(folder: Path) -> dict[str, object]:
         "split": folder.name,
         "utterances": len(utt2spk),
         "speakers": len(set(utt2spk.values())),
-        "hours": round(audio_seconds(folder) / 3600, 3) or None,
+        "hours": round(audio_seconds(folder) / 3600, 3) if (folder / "utt2dur").is_file() else None,
         "notes": notes.read_text().splitlines() if notes.is_file() else [],
         "rejected": len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0,
     }

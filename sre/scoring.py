@@ -33,7 +33,7 @@ def rows_of(ids: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
 
 @dataclass
 class Evaluation:
-    """One trial list with the embeddings it needs; sides and cohorts of a back-end are made once."""
+    """One trial list with the embeddings it needs."""
 
     trials: Trials
     groups: list[np.ndarray]
@@ -73,7 +73,7 @@ def score_systems(
     Returns name -> {"status": "ok", "scores", "metrics", "backend"} or {"status": "failed", "reason"}.
     """
     results = {}
-    sides: dict[str, tuple[Backend, Side, Side]] = {}
+    sides: dict[str, tuple[Backend, Side, Side, Cohort]] = {}
     for name, system in systems.items():
         path, record = folder / f"{name}.scores", folder / f"{name}.metrics.json"
         recipe = canonical([system, STAGE_VERSIONS["score"], dict(inputs), sha256_file(backends[system["backend"]])])
@@ -107,12 +107,12 @@ def _score_one(evaluation: Evaluation, backend_path: Path, system: dict, cohort,
     name = system["backend"]
     if name not in sides:
         backend = load(backend_path)
-        sides[name] = (backend, *evaluation.sides(backend))
-    backend, enrol, test = sides[name]
+        sides[name] = (backend, *evaluation.sides(backend), Cohort.of(backend, *cohort))
+    backend, enrol, test, means = sides[name]
     scores, facts = evaluation.raw(enrol, test), dict(backend.facts)
     if system["norm"]:
         pairs = (evaluation.trials.enrol, evaluation.trials.test)
-        scores, norm_facts = normalise(scores, enrol, test, *pairs, Cohort.of(backend, *cohort), **system["norm"])
+        scores, norm_facts = normalise(scores, enrol, test, *pairs, means, **system["norm"])
         facts |= norm_facts
     scores = scores.astype(np.float32).astype(np.float64)  # as they are written
     metrics = summarise(scores, evaluation.trials.target)

@@ -39,29 +39,43 @@ class Recipe:
 def load_recipe(config: dict, recipes: Path) -> Recipe:
     """Check a recipe's merged config and its models' YAMLs; raises one SreError with everything that is wrong."""
     schema = Schema(recipes / "config.schema.yaml")
-    folder = recipes / str(config.get("recipe"))
-    filled = schema.check(config, f"config of recipe {config.get('recipe')}")
-    backends = {n: schema.check(c, n, "$defs", "backend") for n, c in {**BACKENDS, **filled["backends"]}.items()}
-    norms = {n: schema.check(c, n, "$defs", "norm") for n, c in {**NORMS, **filled["norms"]}.items()}
-    features = {n: resolve_features(schema, c, f"features.{n}") for n, c in filled["features"].items()}
     problems: list[str] = []
+
+    def tried(function, *arguments):
+        try:
+            return function(*arguments)
+        except SreError as error:
+            problems.append(str(error))
+
+    def tried_all(part: str, known: dict, function) -> dict[str, dict]:
+        named = {**known, **(filled.get(part) or {})}
+        return {name: tried(function, value, f"{part}.{name}") for name, value in named.items()}
+
+    filled = tried(schema.check, config, f"config of recipe {config.get('recipe')}")
+    if filled is None:  # go on with what can be read of it, to find what else is wrong
+        models = [name for name in config.get("models") or [] if isinstance(name, str)]
+        filled = {"models": models, "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
+        features = {name: {"type": "fbank"} for name in config.get("features") or {}}
+    else:
+        rate = filled["audio"]["sample_rate"]
+        features = tried_all("features", {}, lambda value, where: resolve_features(schema, value, rate, where))
+    backends = tried_all("backends", BACKENDS, lambda value, where: schema.check(value, where, "$defs", "backend"))
+    norms = tried_all("norms", NORMS, lambda value, where: schema.check(value, where, "$defs", "norm"))
     recipe = Recipe(filled, {}, {}, {}, {})
     for name in filled["systems"]:
-        try:
-            recipe.systems[name] = resolve_system(name, backends, norms)
-            recipe.backends[recipe.systems[name]["backend"]] = backends[recipe.systems[name]["backend"]]
-        except SreError as error:
-            problems.append(str(error))
+        if system := tried(resolve_system, name, backends, norms):
+            recipe.systems[name] = system
+            recipe.backends[system["backend"]] = backends[system["backend"]]
     for name in filled["models"]:
-        try:
-            for seed in filled["seeds"]:
+        path = recipes / str(config.get("recipe")) / "models" / f"{name}.yaml"
+        for seed in filled["seeds"]:
+            if model := tried(resolve_model, schema, path, features, seed):
                 run = name if seed == 1 else f"{name}_s{seed}"
-                recipe.runs[run] = resolve_model(schema, folder / "models" / f"{name}.yaml", features, seed)
-                recipe.models[run] = name
-        except SreError as error:
-            problems.append(str(error))
+                if run in recipe.runs:
+                    problems.append(f"models: two runs are named {run}; rename the model of that name")
+                recipe.runs[run], recipe.models[run] = model, name
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
     if problems:
-        raise SreError("\n".join(problems))
+        raise SreError("\n".join(dict.fromkeys(problems)))
     return recipe

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from sre import SreError
-from sre.gates import TrialList, audio_seconds, check_disk, check_overlap, check_trials, describe_split
+from sre.gates import TrialList, check_disk, check_overlap, check_trials, describe_split
 from sre.io.atomic import atomic_output
 from sre.log import run, say
 
@@ -35,8 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, trial in job["trials"].items():
         enroll = data / "trials" / f"{name}.enroll" if trial["enroll"] else None
         counts[name] = gate(check_trials, TrialList(name, data / "trials" / name, data / trial["split"], enroll))
-    seconds = sum(audio_seconds(folder) for folder in {train, *splits.values()})
-    gate(check_disk, data, seconds, job["features"], job["checkpoints"])
+    gate(check_disk, data, {job["train"], *splits}, job["features"], job["checkpoints"])
     if problems:
         raise SreError("\n".join(problems))
     folders = [train, *(folder for name, folder in sorted(splits.items()) if folder != train)]

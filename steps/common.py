@@ -42,9 +42,12 @@ def model_config(argument: str, seed: int = 1) -> dict:
         return json.loads(argument)
     path = Path(argument)
     recipe = path.parent.parent / "config.yaml"
-    features = read_yaml(recipe).get("features", {}) if recipe.is_file() else {}
+    if not recipe.is_file():
+        raise SreError(f"{path}: no {recipe} with the features that it names; put it into recipes/<recipe>/models")
+    settings = read_yaml(recipe)
+    features, rate = settings.get("features", {}), settings.get("audio", {}).get("sample_rate", 16000)
     checker = schema()
-    resolved = {name: resolve_features(checker, part, f"{recipe}: {name}") for name, part in features.items()}
+    resolved = {name: resolve_features(checker, part, rate, f"{recipe}: {name}") for name, part in features.items()}
     return resolve_model(checker, path, resolved, seed)
 
 
@@ -64,12 +67,12 @@ def shard_of(utts: list[str], shard: tuple[int, int] | None) -> list[str]:
     return utts[(number - 1) * len(utts) // of : number * len(utts) // of]
 
 
-def feature_config(kind: str, argument: str | None) -> dict:
+def feature_config(kind: str, argument: str | None, sample_rate: int) -> dict:
     """A resolved feature config: JSON text, a YAML of options, or the defaults of make_fbank and make_mfcc."""
     if argument and argument.lstrip().startswith("{"):
         return json.loads(argument)
     options = read_yaml(argument) if argument else DEFAULT_FEATURES[kind]
-    return resolve_features(schema(), {"type": kind, **options}, argument or kind)
+    return resolve_features(schema(), {"type": kind, **options}, sample_rate, argument or kind)
 
 
 def audio_config(argument: str | None) -> dict:

@@ -1,6 +1,7 @@
 # Names that every rule uses: the resolved recipe, where data/ and exp/ are, how a step is called.
 import fcntl
 import re
+import shlex
 import sys
 
 from sre import SreError
@@ -28,11 +29,14 @@ HAS_CUDA = CONFIG["device"] == "cuda" or (
     CONFIG["device"] == "auto" and Path("/dev/nvidia0").exists()
 )
 # The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
-PYTHON = f"PYTHONPATH={BASE} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES} {sys.executable} -m"
+PYTHON = f"PYTHONPATH={shlex.quote(str(BASE))} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES} {sys.executable} -m"
 AUDIO_OPTIONS = (
-    f"--sample-rate {CONFIG['audio']['sample_rate']} --max-rejected {CONFIG['max_rejected']}"
+    f"--sample-rate {CONFIG['audio']['sample_rate']}"
     + " --resample" * CONFIG["audio"]["resample"]
 )
+MAX_REJECTED = CONFIG[
+    "max_rejected"
+]  # in shell lines only: tolerating more must not make anything again
 TEE = "2>&1 | tee {log}"
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sre.config import canonical
 from sre.features.cmn import energy_vad
 from sre.io.ark import read_record, read_scp, write_ark
-from sre.io.atomic import locked
+from sre.io.atomic import atomic_output, locked
 from sre.io.datadir import write_rejected
 from sre.io.tables import write_table
-from sre.io.trials import read_trials
 from sre.log import Progress, run
 from steps.common import vad_config
 
@@ -25,7 +25,6 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="folder for vad.scp")
     parser.add_argument("--config", help="a YAML of VAD options, or JSON text")
     parser.add_argument("--max-rejected", type=float, default=0.01, help="share of utterances without a voiced frame")
-    parser.add_argument("--trials", type=Path, action="append", default=[], help="lists whose tests must all be there")
     args = parser.parse_args(argv)
     options = vad_config(args.config)
     places = read_scp(args.feats)
@@ -44,9 +43,16 @@ def main(argv: list[str] | None = None) -> None:
         write_ark(args.out / "vad.ark", args.out / "vad.scp", records())
         write_table(args.out / "utt2num_voiced", voiced)
         rows = [(utt, place, "no voiced frame") for utt, place in places.items() if utt not in voiced]
-        needed = {utt for path in args.trials for utt in read_trials(path).test_ids}
-        write_rejected(args.out / "vad_rejected.tsv", rows, len(places), "utterances", args.max_rejected, needed)
+        write_rejected(args.out / "vad_rejected.tsv", rows, len(places), "utterances", args.max_rejected)
+        _remember(args.out / "config", options)
     progress.close(json.dumps({"rejected": len(rows)}))
+
+
+def _remember(config: Path, options: dict) -> None:
+    """Features that were made without a VAD have one from now on: training and extraction read it from `config`."""
+    if config.is_file() and (made := json.loads(config.read_text())).get("vad") != options:
+        with atomic_output(config) as file:
+            file.write(canonical({**made, "vad": options}) + "\n")
 
 
 if __name__ == "__main__":

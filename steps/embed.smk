@@ -27,12 +27,12 @@ rule extract_embeddings:
 
 rule join_embeddings:
     input:
-        expand(
+        shards=expand(
             "{{exp}}/{{run}}/embeddings/{{split}}/embeddings.{shard}.scp", shard=SHARDS
         ),
-        counts=lambda wildcards: feats(
+        feats=lambda wildcards: feats(
             wildcards.split, RECIPE.runs[wildcards.run]["features"]
-        )[0],
+        ),
     output:
         "{exp}/{run}/embeddings/{split}.scp",
     log:
@@ -40,7 +40,7 @@ rule join_embeddings:
     wildcard_constraints:
         exp=re.escape(EXP),
     shell:
-        "{PYTHON} steps.join_embeddings {input} {output} " + TEE
+        "{PYTHON} steps.join_embeddings {input.shards} {input.feats[0]} {output} " + TEE
 
 
 rule embed:

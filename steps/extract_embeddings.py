@@ -37,8 +37,8 @@ def main(argv: list[str] | None = None) -> None:
     speakers = args.data / "utt2spk"
     utts = [utt for utt in (read_table(speakers) if speakers.is_file() else store.places) if utt in store.places]
     utts = shard_of(sorted(utts), args.shard)
-    if not utts:
-        raise SreError(f"{args.data}: no utterance with features in this shard; lower nj")
+    if not utts and args.shard is None:
+        raise SreError(f"{args.data}: no utterance of it has features; make them first")
     name = f"embeddings.{args.shard[0]}" if args.shard else "embeddings"
     progress = Progress("embed", len(utts), "utt")
 

@@ -18,21 +18,6 @@ def feature_params(wildcards):
     return canonical(RECIPE.features[wildcards.features])
 
 
-def trial_options(wildcards):
-    lists = [
-        name for name, trial in TRIALS.items() if trial["split"] == wildcards.split
-    ]
-    return " ".join(f"--trials {DATA}/trials/{name}" for name in lists)
-
-
-def trials_of_split(wildcards):
-    return [
-        f"{DATA}/trials/{name}"
-        for name, trial in TRIALS.items()
-        if trial["split"] == wildcards.split
-    ]
-
-
 rule make_features:
     # steps.make_fbank or steps.make_mfcc
     input:
@@ -65,7 +50,6 @@ rule join_features:
             file=[f"feats.{n}.scp" for n in SHARDS]
             + [f"rejected.{n}.tsv" for n in SHARDS],
         ),
-        trials=trials_of_split,
     output:
         "{data}/{split}/feats/{features}/feats.scp",
         "{data}/{split}/feats/{features}/utt2num_frames",
@@ -78,12 +62,9 @@ rule join_features:
     params:
         config=feature_params,
         kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
-        options=trial_options,
-        max_rejected=CONFIG["max_rejected"],
     shell:
         "{PYTHON} steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
-        " --config {params.config:q} --join {NJ} --max-rejected {params.max_rejected} {params.options} "
-        + TEE
+        " --config {params.config:q} --join {NJ} --max-rejected {MAX_REJECTED} " + TEE
 
 
 rule import_features:
@@ -110,7 +91,6 @@ rule import_features:
 rule compute_vad:
     input:
         "{data}/{split}/feats/{features}/feats.scp",
-        trials=trials_of_split,
     output:
         multiext("{data}/{split}/feats/{features}/vad", ".ark", ".scp"),
         "{data}/{split}/feats/{features}/utt2num_voiced",
@@ -120,13 +100,35 @@ rule compute_vad:
         data=re.escape(DATA),
     params:
         config=lambda wildcards: canonical(RECIPE.features[wildcards.features]["vad"]),
-        options=trial_options,
-        max_rejected=CONFIG["max_rejected"],
     shell:
         "{PYTHON} steps.compute_vad {input[0]} $(dirname {output[0]}) --config {params.config:q}"
-        " --max-rejected {params.max_rejected} {params.options} " + TEE
+        " --max-rejected {MAX_REJECTED} " + TEE
+
+
+rule check_features:
+    # the last gate before training: every utterance of a trial has features
+    input:
+        feats=[
+            path
+            for split in EVAL_SPLITS
+            for features in RECIPE.features
+            for path in feats(split, features)
+        ],
+        trials=expand("{data}/trials/{trials}", data=DATA, trials=TRIALS),
+        maps=[path for trials in TRIALS for path in enroll_map(trials)],
+    output:
+        f"{EXP}/features_checked.json",
+    log:
+        f"{EXP}/log/check_features.log",
+    params:
+        job=canonical(
+            {"data": DATA, "trials": TRIALS, "features": sorted(RECIPE.features)}
+        ),
+    shell:
+        "{PYTHON} steps.check_features {params.job:q} {output} " + TEE
 
 
 rule feats:
     input:
+        rules.check_features.output,
         [feats(split, features) for split in SPLITS for features in RECIPE.features],

@@ -6,8 +6,8 @@ python -m steps.join_embeddings embeddings.1.scp embeddings.2.scp data/mini_test
 import argparse
 from pathlib import Path
 
-from sre.io.shards import check_complete, join_tables
-from sre.io.tables import read_table
+from sre.io.feats import FeatureStore
+from sre.io.shards import check_complete, join_keys, join_tables
 from sre.log import run
 
 
@@ -17,8 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("feats", type=Path, help="feats.scp: the utterances that must be there")
     parser.add_argument("out", type=Path)
     args = parser.parse_args(argv)
+    check_complete(args.out, join_keys(args.shards), FeatureStore(args.feats).places)
     join_tables(args.shards, args.out)
-    check_complete(args.out, read_table(args.feats))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ from sre import SreError
 from sre.config import canonical
 from sre.features.job import import_features, make_features
 from sre.io.atomic import atomic_output
-from sre.io.datadir import read_data_dir, write_rejected
-from sre.io.shards import check_complete, join_tables
-from sre.io.trials import read_trials
+from sre.io.datadir import read_data_dir, read_rejected_rows, write_rejected
+from sre.io.shards import check_complete, join_keys, join_tables
 from steps.common import audio_config, feature_config, parse_shard, shard_of
 
 
@@ -30,12 +29,10 @@ def make(kind: str, doc: str, argv: list[str] | None) -> None:
     parser.add_argument("--shard", type=parse_shard, help="K/N: make only the K-th of N archives")
     parser.add_argument("--join", type=int, metavar="N", help="join N archives that --shard made")
     parser.add_argument("--max-rejected", type=float, default=0.01, help="share of the utterances")
-    parser.add_argument(
-        "--trials", type=Path, action="append", default=[], help="--join: lists whose tests must all be there"
-    )
     args = parser.parse_args(argv)
     torch.set_num_threads(1)  # parallel by shards: the bytes do not depend on the cores
-    config, audio = feature_config(kind, args.config), audio_config(args.audio)
+    audio = audio_config(args.audio)
+    config = feature_config(kind, args.config, audio["sample_rate"])
     data = read_data_dir(args.data, need_speakers=False)
     if data.wav is None:
         import_features(data, {"cmn": config["cmn"], "cmn_window": config["cmn_window"]}, args.out)
@@ -48,7 +45,7 @@ def make(kind: str, doc: str, argv: list[str] | None) -> None:
     if not args.join:
         with ProcessPoolExecutor(shards, mp_context=get_context("spawn")) as pool:
             list(pool.map(run_shard, range(1, shards + 1), [shards] * shards))
-    _join(data, config, args.out, shards, args.max_rejected, args.trials)
+    _join(data, config, args.out, shards, args.max_rejected)
 
 
 def _shard(data, config: dict, audio: dict, out: Path, number: int, of: int) -> None:
@@ -56,18 +53,15 @@ def _shard(data, config: dict, audio: dict, out: Path, number: int, of: int) -> 
     make_features(data, shard_of(data.utts, (number, of)), config, audio, out, f".{number}")
 
 
-def _join(data, config: dict, out: Path, shards: int, max_rejected: float, trials: list[Path]) -> None:
+def _join(data, config: dict, out: Path, shards: int, max_rejected: float) -> None:
     parts = range(1, shards + 1)
-    rows = []
-    for part in parts:
-        lines = (out / f"rejected.{part}.tsv").read_text().splitlines()[1:]
-        rows += [tuple(line.split("\t")) for line in lines]
-    needed = {utt for path in trials for utt in read_trials(path).test_ids}
-    write_rejected(out / "rejected.tsv", rows, len(data.utts), "utterances", max_rejected, needed)
+    rows = [row for part in parts for row in read_rejected_rows(out / f"rejected.{part}.tsv")]
+    write_rejected(out / "rejected.tsv", rows, len(data.utts), "utterances", max_rejected)
     if len(rows) == len(data.utts):
         raise SreError(f"{out}: no utterance gave features; see rejected.tsv there")
     join_tables([out / f"utt2num_frames.{part}" for part in parts], out / "utt2num_frames")
     with atomic_output(out / "config") as file:
         file.write(canonical(config) + "\n")
-    join_tables([out / f"feats.{part}.scp" for part in parts], out / "feats.scp")
-    check_complete(out / "feats.scp", data.utts, {row[0] for row in rows})
+    shard_scps = [out / f"feats.{part}.scp" for part in parts]
+    check_complete(out / "feats.scp", join_keys(shard_scps), data.utts, {row[0] for row in rows})
+    join_tables(shard_scps, out / "feats.scp")

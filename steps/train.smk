@@ -3,7 +3,8 @@
 
 rule train_embedding:
     input:
-        ancient(f"{EXP}/gates.json"),  # it must be there; a new trial list must not retrain
+        ancient(f"{EXP}/gates.json"),  # the gates must be passed; a new trial list must not retrain
+        ancient(f"{EXP}/features_checked.json"),
         lambda wildcards: feats(TRAIN, RECIPE.runs[wildcards.run]["features"]),
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
     output:

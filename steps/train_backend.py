@@ -7,6 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
+
 from sre import SreError
 from sre.backends import fit, save
 from sre.backends.files import save_failure
@@ -35,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     speakers = speakers_of(ids, read_table(args.utt2spk), args.utt2spk)
     try:
         backend = fit(config, embeddings, speakers)
-    except SreError as error:
+    except (SreError, np.linalg.LinAlgError) as error:
         if not args.record_failure:
             raise
         say(f"cannot be fitted: {error}")

@@ -6,6 +6,7 @@ python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/min
 import argparse
 from pathlib import Path
 
+from sre import SreError
 from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
 from sre.log import run
@@ -24,6 +25,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     config = model_config(args.config, args.seed)
     scps = args.feats or [find_feats(folder, config["features"]) for folder in args.data]
+    if len(scps) == 1:
+        scps *= len(args.data)  # one feats.scp of several data dirs
+    if len(scps) != len(args.data):
+        raise SreError(f"{len(scps)} --feats for {len(args.data)} --data; give one for all, or one for each in order")
     stores = [FeatureStore(scp) for scp in scps]
     train(config, stores, [read_table(folder / "utt2spk") for folder in args.data], args.out, args.device)
 

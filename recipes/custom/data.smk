@@ -1,4 +1,6 @@
 # Any Kaldi data directories: train_data, eval_data, trials (a list or {name: list}), enroll (a map or {name: map}).
+import shlex
+
 from local.import_trials import applicable_map
 
 TRAIN, EVAL = f"{RECIPE.name}_train", f"{RECIPE.name}_eval"
@@ -25,6 +27,10 @@ def custom_lists():
         if isinstance(CONFIG["enroll"], dict)
         else dict.fromkeys(lists, CONFIG["enroll"])
     )
+    if unknown := sorted(set(maps) - set(lists)):
+        raise SreError(
+            f"enroll: '{unknown[0]}' is none of the trial lists {', '.join(lists)}; name it as its list"
+        )
     found = {}
     for name, path in lists.items():
         chosen = applicable_map(path, maps.get(name))
@@ -40,7 +46,7 @@ FEATS_ONLY = [
     split for split, path in SOURCES.items() if not (Path(path) / "wav.scp").exists()
 ]
 NOTES = [
-    f"{SOURCES[split]} has features and no audio; they are used as they are."
+    f"{SOURCES[split]} has features and no audio; they are used as they are, but for CMN."
     for split in FEATS_ONLY
 ]
 
@@ -64,7 +70,7 @@ for split in SOURCES:
             options=AUDIO_OPTIONS,
             version=version("data"),
         shell:
-            "{PYTHON} local.prepare_custom {params.source:q} $(dirname {output[0]}) {params.options} "
+            "{PYTHON} local.prepare_custom {params.source:q} $(dirname {output[0]}) {params.options} --max-rejected {MAX_REJECTED} "
             + TEE
 
 
@@ -82,7 +88,9 @@ for name, files in LISTS.items():
             f"{DATA}/trials/log/{name}.log",
         params:
             enroll=lambda wildcards, input, output: (
-                f"--enroll {input[1]} {output[1]}" if len(input) > 1 else ""
+                f"--enroll {shlex.quote(input[1])} {output[1]}"
+                if len(input) > 1
+                else ""
             ),
             version=version("data"),
         shell:

@@ -52,7 +52,7 @@ rule prepare_librispeech:
         version=version("data"),
     shell:
         "{PYTHON} local.prepare_librispeech {params.corpus:q} $(dirname {output[0]}) --parts {params.parts}"
-        " {params.cut} {params.options} " + TEE
+        " {params.cut} {params.options} --max-rejected {MAX_REJECTED} " + TEE
 
 
 rule make_trials:

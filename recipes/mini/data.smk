@@ -39,7 +39,7 @@ rule prepare_mini:
         options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        "{PYTHON} local.prepare_librispeech $(dirname {input}) $(dirname {output[0]}) --parts {params.part} {params.options} "
+        "{PYTHON} local.prepare_librispeech $(dirname {input}) $(dirname {output[0]}) --parts {params.part} {params.options} --max-rejected {MAX_REJECTED} "
         + TEE
 
 

@@ -11,6 +11,11 @@ def voxceleb_corpora():
         )
     find_voxceleb1(CONFIG["voxceleb1"])
     lists = find_trial_lists(CONFIG["voxceleb1"])
+    if not lists:
+        raise SreError(
+            f"{CONFIG['voxceleb1']}: no trial list; looked for veri_test[2].txt and list_test_{{all,hard}}[2].txt in it,"
+            " its meta/ and trials/: put one there"
+        )
     if not CONFIG["voxceleb2"]:
         root = CONFIG["voxceleb1"]
         return {
@@ -33,6 +38,10 @@ SKIPPED = [
 TRIALS = {
     name: {"split": EVAL, "enroll": False} for name in LISTS if name not in SKIPPED
 }
+if not TRIALS:
+    raise WorkflowError(
+        f"all lists found ({', '.join(LISTS)}) have speakers of {TRAIN}; give voxceleb2, or veri_test2.txt"
+    )
 FEATS_ONLY = []
 NOTES = [f"Training on {TRAIN}, test on {EVAL}."]
 if SKIPPED:
@@ -53,13 +62,12 @@ rule prepare_voxceleb:
         split="|".join(CORPORA),
     threads: CORES
     params:
-        job=lambda wildcards: "{1} OUT --corpus {0} --subset {2}".format(
-            *CORPORA[wildcards.split]
-        ),
+        corpus=lambda wildcards: CORPORA[wildcards.split],
         options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        "{PYTHON} local.prepare_voxceleb $(echo {params.job} | sed s,OUT,$(dirname {output[0]}),) {params.options} "
+        "{PYTHON} local.prepare_voxceleb {params.corpus[1]:q} $(dirname {output[0]}) --corpus {params.corpus[0]}"
+        " --subset {params.corpus[2]} {params.options} --max-rejected {MAX_REJECTED} "
         + TEE
 
 

@@ -54,7 +54,7 @@ def normalise(
     e_mean, e_std = _side_statistics(enrol, cohort.test, used, transposed=False)
     t_mean, t_std = _side_statistics(test, cohort.enrol, used, transposed=True)
     scores = 0.5 * ((raw - e_mean[e]) / e_std[e] + (raw - t_mean[t]) / t_std[t])
-    facts: dict[str, object] = {"cohort": f"{len(cohort)} speaker means", "top_n": used}
+    facts: dict[str, object] = {"cohort": len(cohort), "top_n": used}
     if method == "asnorm1":
         facts["top_n_asked"] = top_n
     return scores, facts

@@ -1,6 +1,5 @@
 """Features of a data directory: decode -> extract -> archive, a shard a process; what does not decode is rejected."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -14,7 +13,7 @@ from sre.features.fbank import FeatureExtractor, FeatureOptions
 from sre.io import audio
 from sre.io.ark import read_record, write_ark
 from sre.io.atomic import atomic_output, locked
-from sre.io.datadir import DataDir
+from sre.io.datadir import DataDir, write_rejected_rows
 from sre.io.tables import write_table
 from sre.log import Progress, say
 
@@ -28,7 +27,7 @@ def options_of(config: dict, sample_rate: int) -> FeatureOptions:
     return FeatureOptions(**{key: value for key, value in config.items() if key in known}, sample_frequency=sample_rate)
 
 
-def waves(data: DataDir, utts: Sequence[str], audio_config: dict, rejected: list) -> Iterator[Wave]:
+def waves(data: DataDir, utts: Sequence[str], audio_config: dict, shortest_s: float, rejected: list) -> Iterator[Wave]:
     """Yield (utterance, samples on int16's scale); a recording is decoded once for its consecutive segments."""
     location, wave = None, None
     for utt in utts:
@@ -41,17 +40,17 @@ def waves(data: DataDir, utts: Sequence[str], audio_config: dict, rejected: list
                 raise audio.AudioError("its recording was rejected")
             rate = audio_config["sample_rate"]
             piece = wave if end is None else wave[int(start * rate + 0.5) : int(end * rate + 0.5)]
-            if len(piece) < audio.MIN_DURATION_S * rate:
-                raise audio.AudioError(f"too short: {len(piece) / rate:.3f} s")
+            if len(piece) < shortest_s * rate:
+                raise audio.AudioError(f"too short: {len(piece) / rate:.3f} s, at least {shortest_s} s are needed")
             yield utt, piece
         except audio.AudioError as error:
             rejected.append((utt, data.wav[recording], str(error)))
 
 
-def make_features(data: DataDir, utts: Sequence[str], config: dict, audio_config: dict, out: Path, name: str) -> dict:
+def make_features(data: DataDir, utts: Sequence[str], config: dict, audio_config: dict, out: Path, name: str) -> None:
     """Write out/feats<name>.{ark,scp}, utt2num_frames<name> and rejected<name>.tsv of the given utterances.
 
-    The last file, done<name>.json, holds the counts, which are returned too. Progress is in seconds of audio a second.
+    Progress is in seconds of audio a second.
     """
     rejected: list[tuple[str, str, str]] = []
     frames: dict[str, int] = {}
@@ -64,7 +63,8 @@ def make_features(data: DataDir, utts: Sequence[str], config: dict, audio_config
         extractor = FeatureExtractor(options_of(config, audio_config["sample_rate"]))
         batch: list[Wave] = []
         waiting = 0.0
-        for utt, wave in waves(data, utts, audio_config, rejected):
+        shortest_s = max(audio.MIN_DURATION_S, config["frame_length"] / 1000)
+        for utt, wave in waves(data, utts, audio_config, shortest_s, rejected):
             batch.append((utt, wave))
             waiting += len(wave) / audio_config["sample_rate"]
             if waiting >= BATCH_SECONDS:
@@ -83,19 +83,9 @@ def make_features(data: DataDir, utts: Sequence[str], config: dict, audio_config
     with locked(out / f".feats{name}.lock"):
         write_ark(out / f"feats{name}.ark", out / f"feats{name}.scp", records(), config["compression"])
         write_table(out / f"utt2num_frames{name}", frames)
-        write_rows(out / f"rejected{name}.tsv", rejected)
+        write_rejected_rows(out / f"rejected{name}.tsv", rejected)
         took = progress.close(f"({seconds:.0f} s of audio)")
         say(f"{config['type']}{name}: {seconds / max(took, 1e-9):.0f} s of audio a second, {len(rejected)} rejected")
-        counts = {"utterances": len(frames), "rejected": len(rejected), "audio_s": round(seconds, 3)}
-        with atomic_output(out / f"done{name}.json") as file:
-            json.dump(counts, file, sort_keys=True)
-    return counts
-
-
-def write_rows(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
-    with atomic_output(path) as file:
-        file.write("id\tpath\treason\n")
-        file.writelines("\t".join(row) + "\n" for row in sorted(rows))
 
 
 def import_features(data: DataDir, cmn: dict, out: Path) -> None:
@@ -115,7 +105,9 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
     (dimension,) = dimensions.pop()
     write_table(out / "feats.scp", data.feats)
     write_table(out / "utt2num_frames", frames)
-    write_rows(out / "rejected.tsv", [])
+    write_rejected_rows(out / "rejected.tsv", [])
     with atomic_output(out / "config") as file:
         file.write(canonical({"type": "given", "dimension": dimension, **cmn}) + "\n")
     say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn['cmn']})")
+    if (data.path / "vad.scp").exists():
+        say(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")

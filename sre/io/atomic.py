@@ -1,8 +1,10 @@
 """Files that exist are whole: write beside, fsync, rename. And one process at a time per work folder."""
 
 import fcntl
+import glob
 import hashlib
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,11 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp.{os.getpid()}")
+    temporaries = f".{path.name}.tmp.{socket.gethostname()}."
+    for left in path.parent.glob(f"{glob.escape(temporaries)}*"):
+        if not _alive(left.name.removeprefix(temporaries)):
+            left.unlink(missing_ok=True)  # of a process of this machine that was killed
+    temporary = path.with_name(f"{temporaries}{os.getpid()}")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with open(temporary, mode, **text) as file:
@@ -35,6 +41,17 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _alive(pid: str) -> bool:
+    """Whether the process runs on this machine; True where that cannot be told."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError):
+        return True
+    return True
 
 
 @contextmanager

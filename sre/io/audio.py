@@ -3,6 +3,7 @@
 import io
 import math
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -50,20 +51,24 @@ def probe(location: str, sample_rate: int, resample: bool) -> float:
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"unreadable: {_reason(error)}") from None
     _check(header.channels, header.samplerate, header.frames, sample_rate, resample)
-    if path.suffix.lower() == ".wav" and header.subtype == "PCM_16":
-        # libsndfile mends the header of a truncated wav in silence: compare with the size that is promised
-        _check_wav_size(path, header)
+    if header.format in ("WAV", "WAVEX"):
+        _check_wav_size(path)  # libsndfile mends the header of a truncated wav in silence
     return header.frames / header.samplerate
 
 
-def _check_wav_size(path: Path, header) -> None:
+def _check_wav_size(path: Path) -> None:
+    """Compare the size that the data chunk of a RIFF file promises with what is there."""
+    size, at = path.stat().st_size, 12
     with open(path, "rb") as file:
-        head = file.read(4096)
-    at = head.find(b"data")
-    promised = int.from_bytes(head[at + 4 : at + 8], "little") if at >= 0 else 0
-    present = path.stat().st_size - at - 8
-    if 0 < present < promised < 0x7FFFFFFF:
-        raise AudioError(f"truncated: its header promises {promised} bytes of samples, {present} are there")
+        while at + 8 <= size:
+            file.seek(at)
+            name, promised = struct.unpack("<4sI", file.read(8))
+            if name == b"data":
+                present = size - at - 8
+                if present < promised < 0x7FFFFFFF:  # larger: a stream whose length was not known
+                    raise AudioError(f"truncated: its header promises {promised} bytes of samples, {present} are there")
+                return
+            at += 8 + promised + promised % 2
 
 
 def read(location: str, sample_rate: int, resample: bool = False, allow_pipes: bool = False) -> np.ndarray:

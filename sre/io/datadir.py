@@ -122,6 +122,18 @@ def _check_ffmpeg(locations: Iterable[str]) -> None:
             return
 
 
+def write_rejected_rows(path: str | Path, rows: Rejected) -> None:
+    """`id path reason` lines under a header, by tabs; a reason of several lines (ffmpeg's) becomes one."""
+    with atomic_output(path) as file:
+        file.write("id\tpath\treason\n")
+        for row in sorted(rows):
+            file.write("\t".join(" ".join(field.split()) for field in row) + "\n")
+
+
+def read_rejected_rows(path: str | Path) -> Rejected:
+    return [tuple(line.split("\t")) for line in Path(path).read_text(encoding="utf-8").splitlines()[1:]]
+
+
 def write_rejected(
     path: str | Path,
     rows: Rejected,
@@ -135,10 +147,7 @@ def write_rejected(
     Raises SreError where more than `max_fraction` of `total` were rejected, or one
     that is `needed` (by a trial). `what` names the things in the message: "recordings".
     """
-    with atomic_output(path) as file:
-        file.write("id\tpath\treason\n")
-        for row in sorted(rows):
-            file.write("\t".join(" ".join(field.split()) for field in row) + "\n")
+    write_rejected_rows(path, rows)
     if not rows:
         return
     key, location, reason = min(rows)

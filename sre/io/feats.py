@@ -27,7 +27,9 @@ class FeatureStore:
         config = folder / "config"
         self.config = json.loads(config.read_text()) if config.is_file() else {"type": "given", "cmn": "none"}
         self.vad = read_scp(folder / "vad.scp") if self.config.get("vad") else None
-        counts = folder / ("utt2num_voiced" if self.vad else "utt2num_frames")
+        if self.vad is not None:  # utterances without a voiced frame are in vad_rejected.tsv
+            self.places = {utt: place for utt, place in self.places.items() if utt in self.vad}
+        counts = folder / ("utt2num_frames" if self.vad is None else "utt2num_voiced")
         if counts.is_file():
             self.num_frames = {utt: int(count) for utt, count in read_table(counts).items()}
         else:

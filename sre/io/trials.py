@@ -98,6 +98,13 @@ def read_enroll_map(path: str | Path | None, trials: Trials) -> dict[str, list[s
     return {model: table[model] for model in trials.enrol_ids}
 
 
+def needed_utterances(path: str | Path, enroll_map: str | Path | None = None) -> set[str]:
+    """The utterances that a list needs: its tests, and those of its enrolment models."""
+    trials = read_trials(path)
+    models = read_enroll_map(enroll_map, trials).values()
+    return set(trials.test_ids).union(*models)
+
+
 def write_scores(path: str | Path, trials: Trials, scores: np.ndarray) -> None:
     """Write `enrol test score` lines; nine digits give every float32 back exactly."""
     enrol, test = trials.enrol_ids[trials.enrol], trials.test_ids[trials.test]

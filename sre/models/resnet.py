@@ -40,8 +40,6 @@ class ResNet34(nn.Module):
     blocks : residual blocks of each stage
     """
 
-    min_frames = 8
-
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: tuple[int, ...] = (3, 4, 6, 3)
     ) -> None:

@@ -25,7 +25,7 @@ class FrameLayer(nn.Module):
 
 
 class XVector(nn.Module):
-    """(B, T, F) -> (B, D), T at least `min_frames`.
+    """(B, T, F) -> (B, D), T at least 15.
 
     Parameters
     ----------
@@ -35,8 +35,6 @@ class XVector(nn.Module):
     embedding : "first" segment-level affine (Snyder; the second layer then only serves the training), or the "second"
         (WeSpeaker)
     """
-
-    min_frames = 15
 
     def __init__(
         self,

@@ -60,7 +60,9 @@ class Features(Dataset):
 
 @dataclass
 class Batches:
-    """The batches from one step to the end, in seeded order: every utterance once an epoch, in a new order.
+    """The batches from one step to the end, in seeded order: every utterance at most once an epoch, in a new order.
+
+    The last utterances of an epoch that do not fill a batch are left out.
 
     Iterates over lists of Items, for a DataLoader; `num_draws` is how many the augmentation takes.
     """

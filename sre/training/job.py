@@ -57,11 +57,13 @@ def train(
 ) -> None:
     """Train the model of a resolved config; resumes what it finds, and writes `out` and train_summary.json beside it.
 
-    Checkpoints live in checkpoints/<hash of config and utt2spk>, so that another config never resumes them.
+    Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames>, so that another config or
+    training set never resumes them.
     """
     _check_features(config, stores)
     kept, source, counts = select(stores, utt2spks, **config["filter"])
-    key = sha256_text(canonical([config, sorted(kept.items())]))[:16]
+    contents = sorted((utt, speaker, stores[source[utt]].num_frames[utt]) for utt, speaker in kept.items())
+    key = sha256_text(canonical([config, stores[0].config, contents]))[:16]
     folder = out.parent / "checkpoints" / key
     with locked(out.parent / ".train.lock"):
         others = sorted(path.name for path in folder.parent.glob("*") if path.name != key)
@@ -165,8 +167,8 @@ def make_trainer(
 def _mel_range(feature_config: dict) -> dict[str, float]:
     if feature_config["type"] != "fbank":
         return {}
-    high = feature_config["high_freq"]
-    return {"low_freq": feature_config["low_freq"], "high_freq": high if high > 0 else 8000 + high}
+    high, nyquist = feature_config["high_freq"], feature_config["sample_rate"] / 2
+    return {"low_freq": feature_config["low_freq"], "high_freq": high if high > 0 else nyquist + high}
 
 
 def _check_features(config: dict, stores: Sequence[FeatureStore]) -> None:

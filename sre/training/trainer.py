@@ -10,12 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
+from sre.device import available_cores
 from sre.log import Progress, clock, say
 from sre.training import checkpoint, schedule
 from sre.training.data import Batches, Features, crop, make_loader
 from sre.training.validation import accuracy, held_out_eer
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
+CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
+NO_SUMS = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0, "seconds": 0.0, "waited": 0.0}  # of an epoch so far
+NUM_WORKERS = min(8, available_cores())  # reading processes, where features do not fit into memory
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,7 @@ class TrainingOptions:
     margin: float
     margin_epochs: tuple[float, float]
     average_last: int
-    checkpoint_minutes: float
     valid_frames: int
-    num_workers: int
     precision: str
     seed: int
 
@@ -47,8 +49,8 @@ class Trainer:
     """Trains `network` and `head` on `features`; everything that is not a function of the step is in its checkpoints.
 
     labels : (N,) int64 class of each training utterance
-    valid, valid_labels : chunks (V, T, F) of unseen utterances of trained speakers, or None
-    held_out, held_out_speakers : chunks (H, T, F) of unseen speakers, or None
+    valid : (V, T, F) chunks of unseen utterances of trained speakers and their (V,) classes, or None
+    held_out : (H, T, F) chunks of unseen speakers and their (H,) names, or None
     """
 
     network: nn.Module
@@ -62,7 +64,7 @@ class Trainer:
     held_out: tuple[Tensor, np.ndarray] | None = None
     step: int = 0
     history: list[dict] = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=lambda: {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0})
+    sums: dict[str, float] = field(default_factory=lambda: dict(NO_SUMS))
 
     def __post_init__(self) -> None:
         o = self.options
@@ -87,25 +89,23 @@ class Trainer:
         state = checkpoint.newest(self.folder)
         if state:
             self._restore(state)
+            if self.step >= self.options.epochs * self.batches.steps_per_epoch:
+                say(f"this training is complete; to train again, delete {self.folder}")
         self.batches.first_step = self.step
         per_epoch = self.batches.steps_per_epoch
         progress = Progress("train", len(self.batches) * self.options.batch_size, "utt")
-        saved = epoch_begun = time.monotonic()
-        waited = 0.0
-        batches = iter(make_loader(self.features, self.batches, self.options.num_workers))
-        while True:
-            asked = time.monotonic()
-            batch = next(batches, None)
-            if batch is None:
-                break
-            waited += time.monotonic() - asked
+        saved = asked = time.monotonic()
+        batches = iter(make_loader(self.features, self.batches, NUM_WORKERS))
+        for batch in batches:
+            self.sums["waited"] += time.monotonic() - asked
             self._one_step(*batch)
-            share = waited / max(time.monotonic() - epoch_begun, 1e-9)
+            self.sums["seconds"] += time.monotonic() - asked
+            share = self.sums["waited"] / self.sums["seconds"]
             progress.add(len(batch[0]), f"epoch {self.step // per_epoch + 1}, data wait {100 * share:.0f} %")
             if self.step % per_epoch == 0:
-                self._end_epoch(time.monotonic() - epoch_begun, share)
-                epoch_begun, waited = time.monotonic(), 0.0
-            if self.step % per_epoch == 0 or time.monotonic() - saved > 60 * self.options.checkpoint_minutes:
+                self._end_epoch()
+            asked = time.monotonic()
+            if self.step % per_epoch == 0 or time.monotonic() - saved > 60 * CHECKPOINT_MINUTES:
                 self._save()
                 saved = time.monotonic()
         progress.close()
@@ -148,9 +148,9 @@ class Trainer:
                 f"{BAD_STEPS} steps in a row were not finite at step {self.step}; lower training.lr or the margin"
             )
 
-    def _end_epoch(self, seconds: float, data_wait: float) -> None:
+    def _end_epoch(self) -> None:
         self.network.eval()
-        sums, chunks = self.sums, max(self.sums["chunks"], 1)
+        sums, chunks, seconds = self.sums, max(self.sums["chunks"], 1), self.sums["seconds"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
             valid = accuracy(self.network, self.head, *self.valid) if self.valid else None
             eer = self._held_out_eer()
@@ -164,11 +164,11 @@ class Trainer:
             "margin": self.head.margin,
             "skipped_steps": sums["bad"],
             "utt_per_s": chunks / seconds,
-            "data_wait": data_wait,
+            "data_wait": sums["waited"] / seconds,
             "seconds": seconds,
         }
         self.history.append(row)
-        self.sums = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0}
+        self.sums = dict(NO_SUMS)
         shown = [
             f"{k} {row[k]:.4g}"
             for k in ("loss", "accuracy", "valid_accuracy", "valid_eer", "lr", "margin")
@@ -216,7 +216,13 @@ class Trainer:
     def averaged(self) -> dict[str, Tensor]:
         """The network's state averaged over the ends of the last `average_last` epochs."""
         wanted = range(max(1, self.options.epochs - self.options.average_last + 1), self.options.epochs + 1)
-        return checkpoint.average([self.folder / f"step_{e * self.batches.steps_per_epoch:09}.pt" for e in wanted])
+        paths = [self.folder / f"step_{epoch * self.batches.steps_per_epoch:09}.pt" for epoch in wanted]
+        try:
+            return checkpoint.average(paths)
+        except SreError as error:
+            raise SreError(
+                f"{error}: the average of the last epochs needs it; delete {self.folder} to train again"
+            ) from None
 
 
 def _memory_format(network: nn.Module) -> torch.memory_format:

@@ -10,6 +10,7 @@ from local import import_trials, prepare_custom
 from sre import SreError
 from sre.io.datadir import read_data_dir, validate
 from sre.io.tables import read_table, write_table
+from sre.io.trials import needed_utterances
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 
@@ -94,7 +95,7 @@ def test_import_trials_is_byte_stable(tmp_path: Path) -> None:
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/corpora")
 def test_shared_features_without_audio(tmp_path: Path) -> None:
     source = SHARED / "corpora/ko-fbank40/eval"
-    needed = import_trials.needed_utterances([source / "trials", source / "trials_enroll5"], source / "enroll")
+    needed = needed_utterances(source / "trials") | needed_utterances(source / "trials_enroll5", source / "enroll")
     prepare_custom.prepare(source, tmp_path / "eval", needed=needed)
     data = read_data_dir(tmp_path / "eval")
     assert needed == set(data.utts) and data.wav is None and next(iter(data.feats.values())).startswith("/")

@@ -30,12 +30,18 @@ MODEL = {
         "chunk_frames": [16, 24],
         "lr": 0.05,
         "average_last": 2,
-        "checkpoint_minutes": 1e-9,
         "precision": "fp32",
     },
     "validation": {"speakers": 2, "utterances": 1, "frames": 30},
 }
 # 6 speakers of 4 utterances; 2 are held out, and 1 utterance of each other one: 12 chunks, 3 steps an epoch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_checkpoint_after_each_step():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "CHECKPOINT_MINUTES", 0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +120,7 @@ def test_kill_9(data: Path, tmp_path: Path, whole: Path) -> None:
     (tmp_path / "config.json").write_text(canonical(config()))
     code = (
         "import os, signal, sys; from sre.training import trainer; from steps import train_embedding\n"
+        "trainer.CHECKPOINT_MINUTES = 0\n"
         "one = trainer.Trainer._one_step\n"
         "def step(self, *batch):\n"
         "    one(self, *batch)\n"

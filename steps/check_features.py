@@ -1,0 +1,46 @@
+"""The last gate before training: every utterance of every trial list has features.
+
+python -m steps.check_features '{"data": "data", "trials": {…}, "features": ["fbank40"]}' exp/mini/features_checked.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from sre import SreError
+from sre.gates import TrialList, check_features
+from sre.io.atomic import atomic_output
+from sre.io.feats import FeatureStore
+from sre.log import run, say
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", help='JSON: {"data", "trials": {name: {"split", "enroll"}}, "features": [names]}')
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args(argv)
+    job = json.loads(args.job)
+    data = Path(job["data"])
+    problems: list[str] = []
+    for features in job["features"]:
+        stores = {
+            split: FeatureStore(data / split / "feats" / features / "feats.scp")
+            for split in {trial["split"] for trial in job["trials"].values()}
+        }
+        for name, trial in job["trials"].items():
+            enroll = data / "trials" / f"{name}.enroll" if trial["enroll"] else None
+            try:
+                check_features(
+                    TrialList(name, data / "trials" / name, data / trial["split"], enroll), stores[trial["split"]]
+                )
+            except SreError as error:
+                problems.append(str(error))
+    if problems:
+        raise SreError("\n".join(problems))
+    with atomic_output(args.out) as file:
+        json.dump(job, file, indent=1, sort_keys=True)
+    say(f"every utterance of {', '.join(job['trials'])} has features")
+
+
+if __name__ == "__main__":
+    run(main)
