@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from sre import SreError
 
@@ -49,3 +50,13 @@ def prepare(device: torch.device, threads: int) -> None:
             return  # not glibc
         M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
         libc.mallopt(M_MMAP_MAX, 0), libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1), libc.mallopt(M_TOP_PAD, 256 << 20)
+
+
+def memory_format(network: nn.Module) -> torch.memory_format:
+    """channels_last for 2-D networks: a third faster on a CPU.
+
+    Not below 16 channels: with 4 and 8, torch 2.11 on a CPU died of a corrupt heap ("free(): invalid next size").
+    """
+    widths = [module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d)]
+    good = widths and all(width % 16 == 0 for width in widths)
+    return torch.channels_last if good else torch.preserve_format

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
+from sre.device import memory_format
 from sre.io.feats import FeatureStore
 from sre.models import build
 from sre.training import checkpoint
@@ -31,9 +32,7 @@ class Embedder:
         self.num_features = bundle["num_features"]
         self.network: nn.Module = build(self.config["architecture"], self.num_features, self.config["options"])
         self.network.load_state_dict(bundle["network"])
-        self.network.eval().to(device)
-        if any(isinstance(module, nn.Conv2d) for module in self.network.modules()):
-            self.network.to(memory_format=torch.channels_last)
+        self.network.eval().to(device, memory_format=memory_format(self.network))
 
     def check(self, store: FeatureStore) -> None:
         """Raises SreError where features were made with another config than the network was trained on."""

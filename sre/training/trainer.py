@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
-from sre.device import available_cores
+from sre.device import available_cores, memory_format
 from sre.log import Progress, clock, say
 from sre.training import checkpoint, schedule
 from sre.training.data import Batches, Features, crop, make_loader
@@ -69,7 +69,7 @@ class Trainer:
     def __post_init__(self) -> None:
         o = self.options
         torch.manual_seed(o.seed)
-        self.network.to(self.device, memory_format=_memory_format(self.network))
+        self.network.to(self.device, memory_format=memory_format(self.network))
         self.head.to(self.device)
         self.num_speakers = int(self.labels.max()) + 1
         self.parameters = [*self.network.parameters(), *self.head.parameters()]
@@ -223,11 +223,6 @@ class Trainer:
             raise SreError(
                 f"{error}: the average of the last epochs needs it; delete {self.folder} to train again"
             ) from None
-
-
-def _memory_format(network: nn.Module) -> torch.memory_format:
-    is_2d = any(isinstance(module, nn.Conv2d) for module in network.modules())
-    return torch.channels_last if is_2d else torch.preserve_format
 
 
 def middle_chunks(features: Features, frames: int) -> Tensor:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from sre.device import memory_format
 from sre.embedding import MIN_FRAMES
 from sre.losses import AAMSoftmax, Softmax, build_head
 from sre.models import ARCHITECTURES, build
@@ -114,3 +115,10 @@ def test_margin_end_points() -> None:
     assert margin(0.3, 0.2, 0.1, 0.5) == pytest.approx(0.2 * (1 - 0.001**0.5))
     assert margin(0.5 - 1e-9, 0.2, 0.1, 0.5) == pytest.approx(0.2, abs=3e-4)
     assert margin(0.5, 0.2, 0.1, 0.5) == 0.2
+
+
+def test_channels_last_only_where_torch_survives_it() -> None:
+    """With 4 channels, training in channels_last ended in "free(): invalid next size"."""
+    wide, narrow = (build("resnet34", 16, {"channels": channels}) for channels in (16, 4))
+    assert memory_format(wide) is torch.channels_last
+    assert memory_format(narrow) is memory_format(build("xvector", 16, {})) is torch.preserve_format
