@@ -11,6 +11,7 @@ PYTHON ?= python3
 
 demo: .venv
 	.venv/bin/snakemake -j8
+	@cat exp/mini/report.md
 	@echo "report: $(CURDIR)/exp/mini/report.html"
 
 test: .venv
