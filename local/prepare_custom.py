@@ -18,6 +18,7 @@ from sre.io.audio import MIN_DURATION_S, is_pipe
 from sre.io.datadir import Rejected, check_audio, validate, write_rejected
 from sre.io.datadir_ops import Tables, keep_utterances, read_tables, write_tables
 from sre.io.datadir_validate import parse_segment
+from sre.io.tables import invert, read_table, write_table
 from sre.io.trials import needed_utterances
 from sre.log import run, say
 
@@ -88,14 +89,27 @@ def prepare(
     say(f"{out}: {speakers} speakers, {len(good)} utterances in {kind}{left_out}")
 
 
+def prepare_tables(source: Path, out: Path) -> None:
+    """Only utt2spk and spk2utt, where embeddings come from elsewhere."""
+    utt2spk = read_table(source / "utt2spk")
+    if lost := [utt for utt, speaker in utt2spk.items() if len(speaker.split()) != 1]:
+        raise SreError(f"{source}/utt2spk: '{lost[0]}' has no speaker, or several; write one")
+    write_table(out / "utt2spk", utt2spk)
+    write_table(out / "spk2utt", {speaker: " ".join(utts) for speaker, utts in invert(utt2spk).items()})
+    say(f"{out}: {len(set(utt2spk.values()))} speakers, {len(utt2spk)} utterances")
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, metavar="DATA_DIR")
     parser.add_argument("out", type=Path, metavar="OUT_DIR")
     parser.add_argument("--trials", type=Path, nargs="*", default=[], help="stop where one needs rejected audio")
     parser.add_argument("--enroll", type=Path, help="the enrolment map of the trials")
+    parser.add_argument("--tables-only", action="store_true", help="utt2spk is all that is needed")
     add_audio_options(parser)
     args = vars(parser.parse_args(argv))
+    if args.pop("tables_only"):
+        return prepare_tables(args["source"], args["out"])
     lists, enroll = args.pop("trials"), args.pop("enroll")
     needed = set().union(*(needed_utterances(path, applicable_map(path, enroll)) for path in lists))
     prepare(**args, needed=needed)

@@ -13,14 +13,22 @@ import yaml
 from sre import SreError
 
 # A code change that alters a stage's results raises its number: that stage, and what follows, runs again.
-STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 1, "embed": 1, "score": 1}
+STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 1, "embed": 1, "score": 2}
 
 BACKENDS = {
-    "cosine": {"type": "cosine", "centre": False},
-    "cosine_centred": {"type": "cosine"},
-    "lda_plda": {"type": "plda", "lda_dim": 128},
+    "cosine": {"type": "cosine", "chain": []},
+    "cosine_centred": {"type": "cosine", "chain": ["centre"]},
+    "lda_plda": {"type": "plda", "chain": ["centre", "lda:128", "length_norm"]},
 }
-NORMS = {"snorm": {"method": "snorm"}, "asnorm": {"method": "asnorm1"}}
+NORMS = {
+    "znorm": {"method": "znorm"},
+    "tnorm": {"method": "tnorm"},
+    "ztnorm": {"method": "ztnorm"},
+    "snorm": {"method": "snorm"},
+    "asnorm": {"method": "asnorm1"},
+    "asnorm2": {"method": "asnorm2"},
+}
+CALIBRATION = "cal"
 
 
 def canonical(config: object) -> str:
@@ -120,9 +128,13 @@ def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str)
     return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
 
 
-def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], seed: int) -> dict:
-    """A model's YAML as the training needs it: all defaults, its features' config, its seed, the stage's version."""
+def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], seed: int, held_out: int = 0) -> dict:
+    """A model's YAML as the training needs it: all defaults, its features' config, its seed, the stage's version.
+
+    held_out : speakers of the recipe's development list, in place of validation.speakers; 0: there is no list
+    """
     model = schema.check(read_yaml(path), str(path), "$defs", "model")
+    model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
     model["options"] = schema.check(
         model["options"], f"{path}: options", "$defs", "architectures", model["architecture"]
     )
@@ -138,11 +150,46 @@ def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], s
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
 
 
-def resolve_system(name: str, backends: dict[str, dict], norms: dict[str, dict]) -> dict:
-    """`backend[+norm]` -> {"backend": …, "norm": … or None}; raises SreError naming the nearest known one."""
-    backend, _, norm = name.partition("+")
-    for kind, part, known in (("back-end", backend, backends), ("norm", norm, {**norms, "": None})):
+def resolve_backend(schema: Schema, config: dict, where: str) -> dict:
+    """A back-end's config with defaults; raises SreError where its options do not go together."""
+    filled = schema.check(config, where, "$defs", "backend")
+    adapts = filled["adapt"] is not None
+    if filled["type"] == "ht_plda" and not filled["rank"]:
+        raise SreError(f"{where}: ht_plda needs rank, the dimension of the speaker subspace; 100 to 200 is usual")
+    if adapts and filled["type"] != "plda":
+        raise SreError(f"{where}: adapt works on type plda, not on {filled['type']}; take one of them away")
+    if filled["enrol"] == "by_the_book" and filled["type"] != "plda":
+        raise SreError(f"{where}: enrol by_the_book is PLDA's; {filled['type']} has mean, score_mean, score_max")
+    return filled
+
+
+def needs_adaptation(config: dict) -> bool:
+    """Whether a resolved back-end is fitted on an adaptation set too."""
+    return config["adapt"] is not None or "centre:adapt" in config["chain"]
+
+
+def resolve_norm(schema: Schema, config: dict, where: str) -> dict:
+    """A norm's config with defaults: top_n is 300 for the adaptive ones, else the whole cohort (0)."""
+    filled = schema.check(config, where, "$defs", "norm")
+    if filled["top_n"] is None:
+        filled["top_n"] = 300 if filled["method"].startswith("asnorm") else 0
+    return filled
+
+
+def resolve_system(name: str, backends: dict[str, dict], norms: dict[str, dict], fusions: dict[str, list]) -> dict:
+    """`backend[+norm][+cal]` -> {"backend", "norm" (or None), "of"}; a fusion's name -> {"of"}.
+
+    "of": the systems whose scores are calibrated or fused, or None. Raises SreError naming the nearest known one.
+    """
+    if name in fusions:
+        return {"of": fusions[name]}
+    base, plus, last = name.rpartition("+")
+    calibrated = bool(plus) and last == CALIBRATION
+    backend, _, norm = (base if calibrated else name).partition("+")
+    if backend in fusions:
+        raise SreError(f"systems: '{name}': a fusion is calibrated, and has no cohort; write '{backend}' alone")
+    for kind, part, known in (("back-end", backend, {**backends, **fusions}), ("norm", norm, {**norms, "": None})):
         if part not in known:
             near = difflib.get_close_matches(part, known, 1, 0.0)
             raise SreError(f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}'")
-    return {"backend": backend, "norm": norms[norm] if norm else None}
+    return {"backend": backend, "norm": norms[norm] if norm else None, "of": [base] if calibrated else None}

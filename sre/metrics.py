@@ -1,10 +1,11 @@
-"""EER, minDCF and operating points: exact, one sort for all of them, equal scores are one threshold.
+"""EER, minDCF, actDCF, Cllr and operating points: exact, one sorting for all, equal scores are one threshold.
 
 A trial is accepted iff score >= threshold. P_miss is the share of target trials rejected, P_fa the share of
-nontarget trials accepted. Legend: N trials, K distinct scores, so K + 1 operating points.
+nontarget trials accepted. Legend: N trials, K distinct scores, so K + 1 operating points; LLR: natural-log
+likelihood ratio, which is what actDCF and Cllr take a score for.
 """
 
-from math import erfc, sqrt
+from math import erfc, log, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -58,14 +59,13 @@ def operating_points(scores: np.ndarray, target: np.ndarray) -> Points:
     """
     scores, target = np.asarray(scores), np.asarray(target).astype(bool)
     check_scores(scores, target)
-    order = np.argsort(scores)
-    values, is_target = scores[order], target[order]
-    del order
+    values, of_targets = np.sort(scores), np.sort(scores[target])  # twice as fast as one argsort
     starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
-    thresholds = np.append(values[starts].astype(np.float64), np.inf)
+    distinct, targets = values[starts], len(of_targets)
     below = np.append(starts, len(values))  # trials under each threshold, (K + 1,)
-    misses = np.concatenate(([0], np.cumsum(is_target)))[below]
-    targets, nontargets = int(misses[-1]), len(values) - int(misses[-1])
+    misses = np.append(np.searchsorted(of_targets, distinct), targets)
+    nontargets = len(values) - targets
+    thresholds = np.append(distinct.astype(np.float64), np.inf)
     return thresholds, misses / targets, (nontargets - (below - misses)) / nontargets
 
 
@@ -116,11 +116,70 @@ def _min_dcf(points: Points, p_target: float, c_miss: float, c_fa: float) -> tup
     return float(cost[best] / min(w_miss, w_fa)), float(thresholds[best])
 
 
-def summarise(scores: np.ndarray, target: np.ndarray, c_miss: float = 1.0, c_fa: float = 1.0) -> dict:
+def bayes_threshold(p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
+    """LLR from which accepting costs less than rejecting: ln(C_fa (1 - P_target) / (C_miss P_target))."""
+    assert 0 < p_target < 1 and c_miss > 0 and c_fa > 0
+    return log(c_fa * (1 - p_target)) - log(c_miss * p_target)
+
+
+def act_dcf(scores: np.ndarray, target: np.ndarray, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
+    """Detection cost at `bayes_threshold` of scores that claim to be LLRs, normalised as in `min_dcf`.
+
+    As in NIST's SRE evaluation plans. At least min_dcf, and above 1 where rejecting or accepting every trial
+    unheard would have cost less. Raises SreError as `check_scores` does.
+    """
+    return _act_dcf(operating_points(scores, target), p_target, c_miss, c_fa)
+
+
+def _act_dcf(points: Points, p_target: float, c_miss: float, c_fa: float) -> float:
+    thresholds, p_miss, p_fa = points
+    at = int(np.searchsorted(thresholds, bayes_threshold(p_target, c_miss, c_fa)))
+    w_miss, w_fa = c_miss * p_target, c_fa * (1 - p_target)
+    return float((w_miss * p_miss[at] + w_fa * p_fa[at]) / min(w_miss, w_fa))
+
+
+def cllr(scores: np.ndarray, target: np.ndarray) -> float:
+    """Cost of LLRs in bits a trial, at equal priors (N. Brümmer and J. du Preez, Computer Speech & Language, 2006).
+
+    0 is perfect, 1 is what LLRs of 0 cost, and there is no upper limit. Raises SreError as `check_scores` does.
+    """
+    scores, target = np.asarray(scores), np.asarray(target).astype(bool)
+    check_scores(scores, target)
+    misses = np.logaddexp(0, -scores[target].astype(np.float64)).mean()
+    false_alarms = np.logaddexp(0, scores[~target].astype(np.float64)).mean()
+    return float((misses + false_alarms) / (2 * log(2)))
+
+
+def min_cllr(scores: np.ndarray, target: np.ndarray) -> float:
+    """`cllr` after the best non-decreasing map of the scores, 0 to 1; raises SreError as `check_scores` does.
+
+    The map is isotonic regression (pool adjacent violators, PAV) of the target's share among the trials of each
+    distinct score. What it makes an LLR of plus or minus infinity costs its trials nothing: 0 log 0 = 0.
+    """
+    return _min_cllr(operating_points(scores, target))
+
+
+def _min_cllr(points: Points) -> float:
+    from scipy.optimize import isotonic_regression  # a fifth of a second, which scoring alone need not spend
+    from scipy.special import xlogy
+
+    _, p_miss, p_fa = points
+    target_share, nontarget_share = np.diff(p_miss), -np.diff(p_fa)  # of each distinct score, (K,)
+    both = target_share + nontarget_share
+    posterior = isotonic_regression(target_share / both, weights=both).x  # at equal priors
+    bits = xlogy(target_share, posterior).sum() + xlogy(nontarget_share, 1 - posterior).sum()
+    return max(0.0, float(-bits / (2 * log(2))))
+
+
+def summarise(
+    scores: np.ndarray, target: np.ndarray, c_miss: float = 1.0, c_fa: float = 1.0, calibrated: bool = False
+) -> dict:
     """All numbers of one system on one list, ready for JSON; raises SreError as `check_scores` does.
 
     `eer` is in per cent. A threshold of None: every trial must be rejected to get there. `threshold_fa_0.01`
-    is the lowest threshold with P_fa <= 1 %.
+    is the lowest threshold with P_fa <= 1 %. `act_dcf_<P_target>` and `cllr` (bits) take the scores for LLRs
+    also where they are not: that is what calibration starts from. `calibrated`, whether they claim to be LLRs, is
+    only passed on to the reader.
     """
     points = operating_points(scores, target)
     thresholds, _, p_fa = points
@@ -136,7 +195,9 @@ def summarise(scores: np.ndarray, target: np.ndarray, c_miss: float = 1.0, c_fa:
     for share in FA_RATES:
         threshold = thresholds[np.argmax(p_fa <= share)]
         summary[f"threshold_fa_{share}"] = float(threshold) if np.isfinite(threshold) else None
-    return summary
+    for p_target in P_TARGETS:
+        summary[f"act_dcf_{p_target}"] = _act_dcf(points, p_target, c_miss, c_fa)
+    return summary | {"cllr": cllr(scores, target), "min_cllr": _min_cllr(points), "calibrated": calibrated}
 
 
 def det_points(scores: np.ndarray, target: np.ndarray, max_points: int = 2000) -> Points:

@@ -1,8 +1,8 @@
-"""All systems of one model run and one trial list, in one process: shared embeddings, shared cohorts."""
+"""All systems of one model run and one trial list, in one process: shared embeddings, sides, cohorts and scores."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from sre import SreError
 from sre.backends import Backend, Side, load
 from sre.backends.base import scores_of_pairs
-from sre.backends.norm import Cohort, normalise
+from sre.backends.calibration import Calibration, fit_calibration
+from sre.backends.norm import Cohort, CohortEmbeddings, normalise
 from sre.config import STAGE_VERSIONS, canonical
 from sre.io.atomic import atomic_output, sha256_file, sha256_text
 from sre.io.trials import Trials, write_scores
@@ -33,21 +34,31 @@ def rows_of(ids: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
 
 @dataclass
 class Evaluation:
-    """One trial list with the embeddings it needs."""
+    """One trial list with the embeddings it needs; speakers of its models and tests where they are known."""
 
     trials: Trials
     groups: list[np.ndarray]
     ids: np.ndarray
     embeddings: np.ndarray
+    speakers: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def of(
-        cls, trials: Trials, enrol_map: Mapping[str, list[str]], ids: np.ndarray, embeddings: np.ndarray
+        cls,
+        trials: Trials,
+        enrol_map: Mapping[str, list[str]],
+        ids: np.ndarray,
+        embeddings: np.ndarray,
+        utt2spk: Mapping[str, str] | None = None,
     ) -> "Evaluation":
         utts = np.array([utt for model in trials.enrol_ids for utt in enrol_map[model]], dtype=object)
         rows = rows_of(ids, utts, "enrolment utterances")
         sizes = np.cumsum([len(enrol_map[model]) for model in trials.enrol_ids])
-        return cls(trials, np.split(rows, sizes[:-1]), ids, embeddings)
+        new = cls(trials, np.split(rows, sizes[:-1]), ids, embeddings)
+        if utt2spk is not None:
+            models = [utt2spk.get(enrol_map[model][0], "") for model in trials.enrol_ids]
+            new.speakers = np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
+        return new
 
     def sides(self, backend: Backend) -> tuple[Side, Side]:
         tests = self.embeddings[rows_of(self.ids, self.trials.test_ids, "test utterances")]
@@ -56,41 +67,119 @@ class Evaluation:
     def raw(self, enrol: Side, test: Side) -> np.ndarray:
         return scores_of_pairs(enrol, test, self.trials.enrol, self.trials.test)
 
+    def normalised(
+        self, raw: np.ndarray, enrol: Side, test: Side, cohort: Cohort, method: str, top_n: int
+    ) -> tuple[np.ndarray, dict[str, object]]:
+        pairs = self.trials.enrol, self.trials.test
+        return normalise(raw, enrol, test, *pairs, cohort, method, top_n, self.speakers)
 
-def score_systems(
-    evaluation: Evaluation,
-    backends: Mapping[str, Path],
-    systems: Mapping[str, dict],
-    cohort: tuple[np.ndarray, np.ndarray],
-    inputs: Mapping[str, str],
-    folder: Path,
-) -> dict[str, dict]:
+
+@dataclass
+class Scorer:
+    """Scores of one evaluation, whatever they share computed once.
+
+    training : (N,) ids, (N, D) embeddings and (N,) speakers that cohorts are chosen from
+    calibrations : of calibrated and fused systems; None: this is the development list, they are trained here
+    """
+
+    evaluation: Evaluation
+    backends: Mapping[str, Path]
+    training: tuple[np.ndarray, np.ndarray, np.ndarray]
+    systems: Mapping[str, dict]
+    folder: Path
+    calibrations: Mapping[str, dict] | None = None
+    p_target: float = 0.05
+    _sides: dict[str, tuple[Backend, Side, Side]] = field(default_factory=dict)
+    _cohorts: dict[str, Cohort] = field(default_factory=dict)
+    _chosen: dict[str, CohortEmbeddings] = field(default_factory=dict)
+    _scores: dict[str, tuple[np.ndarray, dict[str, object]]] = field(default_factory=dict)
+
+    def scores(self, name: str) -> tuple[np.ndarray, dict[str, object]]:
+        """(P,) values of float32, as they are written, and the facts; what a calibration or fusion needs is kept."""
+        if name in self._scores:
+            return self._scores[name]
+        system = self.systems[name]
+        scores, facts = self._combined(name, system["of"]) if system["of"] else self._plain(**system)
+        scores = scores.astype(np.float32).astype(np.float64)
+        if any(name in (other["of"] or ()) for other in self.systems.values()):
+            self._scores[name] = scores, facts
+        return scores, facts
+
+    def _plain(self, backend: str, norm: dict | None, of: None = None) -> tuple[np.ndarray, dict[str, object]]:
+        if backend not in self._sides:
+            fitted = load(self.backends[backend])
+            self._sides[backend] = (fitted, *self.evaluation.sides(fitted))
+        fitted, enrol, test = self._sides[backend]
+        scores, facts = self.evaluation.raw(enrol, test), dict(fitted.facts)
+        facts.pop("log_likelihood", None)
+        if norm:
+            cohort, artefact = self._cohort(backend, fitted, norm)
+            scores, more = self.evaluation.normalised(scores, enrol, test, cohort, norm["method"], norm["top_n"])
+            facts |= more | artefact
+        return scores, facts
+
+    def _cohort(self, backend: str, fitted: Backend, norm: dict) -> tuple[Cohort, dict[str, object]]:
+        size, seed = norm["cohort_size"], norm["cohort_seed"]
+        rule = f"{norm['cohort']}_{f'{size}_seed{seed}' if size else 'all'}"
+        if rule not in self._chosen:
+            self._chosen[rule] = chosen = CohortEmbeddings.choose(*self.training, norm["cohort"], size, seed)
+            with atomic_output(self.folder / f"{rule}.cohort") as file:
+                file.writelines(f"{i} {s}\n" for i, s in zip(chosen.ids, chosen.speakers, strict=True))
+        if f"{backend} {rule}" not in self._cohorts:
+            self._cohorts[f"{backend} {rule}"] = Cohort.of(fitted, self._chosen[rule])
+        return self._cohorts[f"{backend} {rule}"], {"cohort_file": f"{rule}.cohort"}
+
+    def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, object]]:
+        columns = np.stack([self.scores(one)[0] for one in inputs], axis=1)
+        if self.calibrations is None:
+            calibration = fit_calibration(columns, self.evaluation.trials.target, self.p_target)
+        else:
+            calibration = _calibration_of(name, self.calibrations)
+        return calibration.apply(columns), {"calibration": calibration.as_dict() | {"inputs": inputs}}
+
+
+def _calibration_of(name: str, calibrations: Mapping[str, dict]) -> Calibration:
+    result = calibrations.get(name, {"status": "failed", "reason": "it is not there"})
+    if result["status"] != "ok":
+        raise SreError(f"it was not calibrated on the development list: {result['reason']}")
+    return Calibration.from_dict(result["calibration"])
+
+
+def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
     """Score each system into folder/<system>.scores; a system whose inputs and config are unchanged is kept.
 
-    systems : name -> {"backend": …, "norm": {…} or None}
-    cohort : (N, D) training embeddings and their (N,) speakers
-    inputs : name -> SHA-256 of what is common to all (embeddings, trials, enrolment map)
-    Returns name -> {"status": "ok", "scores", "metrics", "backend"} or {"status": "failed", "reason"}.
+    inputs : name -> SHA-256 of what is common to all (embeddings, trials, enrolment map, speakers)
+    Returns name -> {"status": "ok", "scores", "metrics", "backend", "calibration" (or None)}, or
+    {"status": "failed", "reason"}.
     """
+    hashes = {name: sha256_file(path) for name, path in scorer.backends.items()}
     results = {}
-    sides: dict[str, tuple[Backend, Side, Side, Cohort]] = {}
-    for name, system in systems.items():
-        path, record = folder / f"{name}.scores", folder / f"{name}.metrics.json"
-        recipe = canonical([system, STAGE_VERSIONS["score"], dict(inputs), sha256_file(backends[system["backend"]])])
-        result = _kept(path, record, sha256_text(recipe))
+    for name in scorer.systems:
+        path, record = scorer.folder / f"{name}.scores", scorer.folder / f"{name}.metrics.json"
+        key = sha256_text(canonical([_recipe_of(scorer, name, hashes), STAGE_VERSIONS["score"], dict(inputs)]))
+        result = _kept(path, record, key)
         if result is None:
             try:
-                result = _score_one(evaluation, backends[system["backend"]], system, cohort, path, sides)
+                result = _score_one(scorer, name, path)
             except SreError as error:
                 path.unlink(missing_ok=True)
                 result = {"status": "failed", "reason": str(error)}
-            result["inputs_sha256"] = sha256_text(recipe)
+            result["inputs_sha256"] = key
             with atomic_output(record) as file:
                 json.dump(result, file, indent=1, sort_keys=True)
         else:
             say(f"{name}: unchanged, kept")
         results[name] = result
     return results
+
+
+def _recipe_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
+    """All that decides a system's scores, its inputs' too."""
+    system = scorer.systems[name]
+    if not system["of"]:
+        return [system, hashes[system["backend"]]]
+    trained = scorer.p_target if scorer.calibrations is None else scorer.calibrations.get(name, {}).get("calibration")
+    return [system["of"], trained, *(_recipe_of(scorer, one, hashes) for one in system["of"])]
 
 
 def _kept(path: Path, record: Path, key: str) -> dict | None:
@@ -103,25 +192,15 @@ def _kept(path: Path, record: Path, key: str) -> dict | None:
     return result if same else None
 
 
-def _score_one(evaluation: Evaluation, backend_path: Path, system: dict, cohort, path: Path, sides: dict) -> dict:
-    name = system["backend"]
-    if name not in sides:
-        backend = load(backend_path)
-        sides[name] = (backend, *evaluation.sides(backend), Cohort.of(backend, *cohort))
-    backend, enrol, test, means = sides[name]
-    scores, facts = evaluation.raw(enrol, test), dict(backend.facts)
-    if system["norm"]:
-        pairs = (evaluation.trials.enrol, evaluation.trials.test)
-        scores, norm_facts = normalise(scores, enrol, test, *pairs, means, **system["norm"])
-        facts |= norm_facts
-    scores = scores.astype(np.float32).astype(np.float64)  # as they are written
-    metrics = summarise(scores, evaluation.trials.target)
-    write_scores(path, evaluation.trials, scores)
-    facts.pop("log_likelihood", None)
+def _score_one(scorer: Scorer, name: str, path: Path) -> dict:
+    scores, facts = scorer.scores(name)
+    metrics = summarise(scores, scorer.evaluation.trials.target)
+    write_scores(path, scorer.evaluation.trials, scores)
     return {
         "status": "ok",
         "scores": path.name,
         "scores_sha256": sha256_file(path),
         "metrics": metrics,
+        "calibration": facts.pop("calibration", None),
         "backend": facts,
     }

@@ -1,10 +1,20 @@
 """What the Snakefile needs to know of a recipe: resolved configs, model runs, systems. No Snakemake in here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sre import SreError
-from sre.config import BACKENDS, NORMS, Schema, resolve_features, resolve_model, resolve_system
+from sre.config import (
+    BACKENDS,
+    NORMS,
+    Schema,
+    needs_adaptation,
+    resolve_backend,
+    resolve_features,
+    resolve_model,
+    resolve_norm,
+    resolve_system,
+)
 
 
 @dataclass
@@ -14,26 +24,31 @@ class Recipe:
     Attributes
     ----------
     config : the whole, resolved
-    runs : run name -> the resolved config of its training; seed 1 of model m is m, seed n is m_s<n>
-    models : run name -> model name
+    runs : run name -> {"model", "seed", "features" (name or None), "bundle", "embeddings"}: a training, or one of
+        what stands in its place, a bundle's path or embeddings {"train", "eval", "adapt"}
+    trainings : run name -> resolved config of its training; seed 1 of model m is m, seed n is m_s<n>
+    features : name -> resolved config, of those that runs use
     backends : name -> resolved config, of those that systems use
-    systems : name -> {"backend": name, "norm": resolved config or None}
+    systems : name -> what `resolve_system` says of it; those that others calibrate or fuse come before them
     """
 
     config: dict
-    runs: dict[str, dict]
-    models: dict[str, str]
-    backends: dict[str, dict]
-    systems: dict[str, dict]
+    runs: dict[str, dict] = field(default_factory=dict)
+    trainings: dict[str, dict] = field(default_factory=dict)
+    features: dict[str, dict] = field(default_factory=dict)
+    backends: dict[str, dict] = field(default_factory=dict)
+    systems: dict[str, dict] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return self.config["name"] or self.config["recipe"]
 
-    @property
-    def features(self) -> dict[str, dict]:
-        """The feature configs that models use."""
-        return {run["features"]: run["feature_config"] for run in self.runs.values()}
+    def add_run(self, name: str, model: str, seed: int, features: str | None = None, **source: object) -> None:
+        """Raises SreError where two runs would have one name."""
+        if name in self.runs:
+            raise SreError(f"models: two runs are named {name}; rename the model of that name")
+        self.runs[name] = {"model": model, "seed": seed, "features": features, "bundle": None, "embeddings": None}
+        self.runs[name] |= source
 
 
 def load_recipe(config: dict, recipes: Path) -> Recipe:
@@ -55,27 +70,60 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     if filled is None:  # go on with what can be read of it, to find what else is wrong
         models = [name for name in config.get("models") or [] if isinstance(name, str)]
         filled = {"models": models, "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
+        filled |= {"embeddings": {}, "bundles": {}, "development": {"speakers": 0}}
         features = {name: {"type": "fbank"} for name in config.get("features") or {}}
     else:
         rate = filled["audio"]["sample_rate"]
         features = tried_all("features", {}, lambda value, where: resolve_features(schema, value, rate, where))
-    backends = tried_all("backends", BACKENDS, lambda value, where: schema.check(value, where, "$defs", "backend"))
-    norms = tried_all("norms", NORMS, lambda value, where: schema.check(value, where, "$defs", "norm"))
-    recipe = Recipe(filled, {}, {}, {}, {})
-    for name in filled["systems"]:
-        if system := tried(resolve_system, name, backends, norms):
-            recipe.systems[name] = system
-            recipe.backends[system["backend"]] = backends[system["backend"]]
+    backends = tried_all("backends", BACKENDS, lambda value, where: resolve_backend(schema, value, where))
+    norms = tried_all("norms", NORMS, lambda value, where: resolve_norm(schema, value, where))
+    recipe = Recipe(filled)
+    for name in [*filled["systems"]]:
+        tried(add_system, recipe, name, backends, norms, filled.get("fusions", {}))
+    held_out = filled["development"]["speakers"]
     for name in filled["models"]:
         path = recipes / str(config.get("recipe")) / "models" / f"{name}.yaml"
         for seed in filled["seeds"]:
-            if model := tried(resolve_model, schema, path, features, seed):
+            if model := tried(resolve_model, schema, path, features, seed, held_out):
                 run = name if seed == 1 else f"{name}_s{seed}"
-                if run in recipe.runs:
-                    problems.append(f"models: two runs are named {run}; rename the model of that name")
-                recipe.runs[run], recipe.models[run] = model, name
+                tried(recipe.add_run, run, name, seed, model["features"])
+                recipe.trainings[run] = model
+    for name, bundle in filled["bundles"].items():
+        tried(add_bundle, recipe, name, bundle, features)
+    for name, embeddings in filled["embeddings"].items():
+        tried(lambda name, paths: recipe.add_run(name, name, 0, embeddings=paths), name, embeddings)
+    if not (filled["models"] or filled["bundles"] or filled["embeddings"]):
+        problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
+    used = {run["features"] for run in recipe.runs.values()} - {None}
+    recipe.features = {name: config for name, config in features.items() if name in used}
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
     if problems:
         raise SreError("\n".join(dict.fromkeys(problems)))
     return recipe
+
+
+def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict]) -> None:
+    if bundle["features"] not in features:
+        raise SreError(
+            f"bundles.{name}: features '{bundle['features']}' are not in the recipe, only {', '.join(features)}"
+        )
+    recipe.add_run(name, name, 0, bundle["features"], bundle=bundle["path"])
+
+
+def add_system(
+    recipe: Recipe, name: str, backends: dict, norms: dict, fusions: dict, above: tuple[str, ...] = ()
+) -> None:
+    """Add a system and, before it, those that it is calibrated on or fused from."""
+    if name in above:
+        raise SreError(f"fusions: '{name}' is fused from itself; take it out")
+    system = resolve_system(name, backends, norms, fusions)
+    if system["of"] and not recipe.config["development"]["speakers"]:
+        raise SreError(f"systems: '{name}' is trained on a development list; set development.speakers")
+    for one in system["of"] or ():
+        add_system(recipe, one, backends, norms, fusions, (*above, name))
+    if not system["of"]:
+        recipe.backends[system["backend"]] = backends[system["backend"]]
+        if needs_adaptation(backends[system["backend"]]) and not recipe.config["adapt_data"]:
+            raise SreError(f"systems: '{name}' needs an adaptation set; set adapt_data, or take the system out")
+    recipe.systems.setdefault(name, system)

@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> None:
     job = json.loads(args.job)
     data = Path(job["data"])
     train = data / job["train"]
-    splits = {trial["split"]: data / trial["split"] for trial in job["trials"].values()}
+    splits = {trial["split"]: data / trial["split"] for trial in job["trials"].values() if trial["split"] != train.name}
+    others = {name: data / name for name in job["others"]}
     problems: list[str] = []
     counts = {}
 
@@ -31,14 +32,15 @@ def main(argv: list[str] | None = None) -> None:
         except SreError as error:
             problems.append(str(error))
 
-    gate(check_overlap, train, splits)
+    for folder in (train, *others.values()):
+        gate(check_overlap, folder, splits)
     for name, trial in job["trials"].items():
         enroll = data / "trials" / f"{name}.enroll" if trial["enroll"] else None
         counts[name] = gate(check_trials, TrialList(name, data / "trials" / name, data / trial["split"], enroll))
-    gate(check_disk, data, {job["train"], *splits}, job["features"], job["checkpoints"])
+    gate(check_disk, data, {job["train"], *splits, *others}, job["features"], job["checkpoints"])
     if problems:
         raise SreError("\n".join(problems))
-    folders = [train, *(folder for name, folder in sorted(splits.items()) if folder != train)]
+    folders = [train, *(folder for _, folder in sorted({**splits, **others}.items()))]
     with atomic_output(args.out) as file:
         data_summary = [describe_split(folder) for folder in folders]
         notes = [*job["notes"], *(note for split in data_summary for note in split.pop("notes"))]

@@ -1,11 +1,14 @@
 """What several commands share: where features stand, how a config argument is read."""
 
+import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 
 from sre import SreError
+from sre.backends import Backend
+from sre.backends.norm import Cohort, CohortEmbeddings
 from sre.config import Schema, read_yaml, resolve_features, resolve_model
 from sre.io.ark import read_vectors
 from sre.io.tables import read_table
@@ -108,11 +111,44 @@ def speakers_of(ids: np.ndarray, utt2spk: dict[str, str], source: Path) -> np.nd
     return np.array([utt2spk[utt] for utt in ids])
 
 
-def cohort_of(path: Path, utt2spk: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Cohort embeddings and, with utt2spk, their speakers, whose means are the cohort."""
+def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
+    """Options of what scores or normalises a list: embeddings, enrolment map, speakers."""
+    parser.add_argument(
+        "--embeddings", action="append", required=True, type=Path, help="of enrolment and test, scp or ark"
+    )
+    parser.add_argument("--enroll-map", type=Path, help="model utt1 utt2 …; without it a model is an utterance")
+    parser.add_argument("--utt2spk", type=Path, help="of the trials: their speakers are left out of their cohorts")
+
+
+def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
+    parser.add_argument("--cohort", type=Path, required=required, help="embeddings of the cohort")
+    parser.add_argument("--cohort-utt2spk", type=Path, help="with it the cohort is the mean of each speaker")
+    parser.add_argument("--cohort-of", choices=["speakers", "utterances"], default="speakers")
+    parser.add_argument("--cohort-size", type=int, default=0, help="so many, drawn by --cohort-seed; 0: all")
+    parser.add_argument("--cohort-seed", type=int, default=1)
+    parser.add_argument("--top-n", type=int, help="nearest of the cohort, 0: all; default 300 for asnorm, else all")
+
+
+def cohort_of(args: argparse.Namespace, backend: Backend) -> Cohort:
+    chosen = CohortEmbeddings.choose(
+        *training_of(args.cohort, args.cohort_utt2spk), args.cohort_of, args.cohort_size, args.cohort_seed
+    )
+    return Cohort.of(backend, chosen)
+
+
+def top_n_of(args: argparse.Namespace, method: str) -> int:
+    default = 300 if method.startswith("asnorm") else 0
+    return default if args.top_n is None else args.top_n
+
+
+def training_of(path: Path, utt2spk: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Ids and embeddings that a cohort is chosen from and, with utt2spk, their speakers."""
     ids, embeddings = read_embeddings([path])
-    return embeddings, speakers_of(ids, read_table(utt2spk), utt2spk) if utt2spk else None
+    return ids, embeddings, speakers_of(ids, read_table(utt2spk), utt2spk) if utt2spk else None
 
 
-def evaluation_of(trials: Trials, enroll_map: Path | None, embeddings: list[Path]) -> Evaluation:
-    return Evaluation.of(trials, read_enroll_map(enroll_map, trials), *read_embeddings(embeddings))
+def evaluation_of(
+    trials: Trials, enroll_map: Path | None, embeddings: list[Path], utt2spk: Path | None = None
+) -> Evaluation:
+    speakers = read_table(utt2spk) if utt2spk else None
+    return Evaluation.of(trials, read_enroll_map(enroll_map, trials), *read_embeddings(embeddings), speakers)

@@ -5,7 +5,7 @@ import shlex
 import sys
 
 from sre import SreError
-from sre.config import STAGE_VERSIONS, canonical
+from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
 from sre.device import available_cores
 from sre.workflow import load_recipe
 

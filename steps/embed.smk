@@ -1,9 +1,15 @@
 # exp/<name>/<run>/embeddings/<split>.scp over archives by shard.
 
+IMPORTED = {
+    run: what["embeddings"] for run, what in RECIPE.runs.items() if what["embeddings"]
+}
+ROLES = {TRAIN: "train", ADAPT: "adapt", **dict.fromkeys(EVAL_SPLITS, "eval")}
+
 
 rule extract_embeddings:
     input:
-        model="{exp}/{run}/final.pt",
+        model=lambda wildcards: RECIPE.runs[wildcards.run]["bundle"]
+        or f"{EXP}/{wildcards.run}/final.pt",
         feats=lambda wildcards: feats(
             wildcards.split, RECIPE.runs[wildcards.run]["features"]
         ),
@@ -39,8 +45,25 @@ rule join_embeddings:
         "{exp}/{run}/log/join_embeddings.{split}.log",
     wildcard_constraints:
         exp=re.escape(EXP),
+        run=one_of(set(RECIPE.runs) - set(IMPORTED)),
     shell:
         "{PYTHON} steps.join_embeddings {input.shards} {input.feats[0]} {output} " + TEE
+
+
+rule import_embeddings:
+    input:
+        embeddings=lambda wildcards: IMPORTED[wildcards.run][ROLES[wildcards.split]],
+        utt2spk=f"{DATA}/{{split}}/utt2spk",
+    output:
+        "{exp}/{run}/embeddings/{split}.scp",
+        "{exp}/{run}/embeddings/{split}.ark",
+    log:
+        "{exp}/{run}/log/import_embeddings.{split}.log",
+    wildcard_constraints:
+        exp=re.escape(EXP),
+        run=one_of(IMPORTED),
+    shell:
+        "{PYTHON} steps.import_embeddings {input} {output} " + TEE
 
 
 rule embed:

@@ -110,7 +110,7 @@ rule check_features:
     input:
         feats=[
             path
-            for split in EVAL_SPLITS
+            for split in sorted({trial["split"] for trial in TRIALS.values()})
             for features in RECIPE.features
             for path in feats(split, features)
         ],

@@ -8,33 +8,26 @@ import argparse
 from pathlib import Path
 
 from sre.backends import load
-from sre.backends.norm import Cohort, normalise
+from sre.backends.norm import METHODS
 from sre.io.trials import read_scores, write_scores
 from sre.log import run, say
-from steps.common import cohort_of, evaluation_of
+from steps.common import add_cohort_options, add_evaluation_options, cohort_of, evaluation_of, top_n_of
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("backend", help="the back-end that scored: a file, or the word cosine")
     parser.add_argument("scores", type=Path, help="enrol test score")
-    parser.add_argument(
-        "--embeddings", action="append", required=True, type=Path, help="of enrolment and test, scp or ark"
-    )
-    parser.add_argument("--enroll-map", type=Path, help="model utt1 utt2 …; without it a model is an utterance")
-    parser.add_argument("--cohort", required=True, type=Path, help="embeddings of the cohort")
-    parser.add_argument("--cohort-utt2spk", type=Path, help="with it the cohort is the mean of each speaker")
-    parser.add_argument("--method", required=True, choices=["snorm", "asnorm1"])
-    parser.add_argument("--top-n", type=int, default=300, help="asnorm1")
+    add_evaluation_options(parser)
+    add_cohort_options(parser, required=True)
+    parser.add_argument("--method", required=True, choices=METHODS)
     parser.add_argument("out", type=Path)
     args = parser.parse_args(argv)
     backend = load(args.backend)
     trials, raw = read_scores(args.scores)
-    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings)
-    cohort = Cohort.of(backend, *cohort_of(args.cohort, args.cohort_utt2spk))
-    scores, facts = normalise(
-        raw, *evaluation.sides(backend), trials.enrol, trials.test, cohort, args.method, args.top_n
-    )
+    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, args.utt2spk)
+    sides, cohort = evaluation.sides(backend), cohort_of(args, backend)
+    scores, facts = evaluation.normalised(raw, *sides, cohort, args.method, top_n_of(args, args.method))
     write_scores(args.out, trials, scores)
     say(f"{args.out}: {len(scores)} trials, " + ", ".join(f"{key} {value}" for key, value in facts.items()))
 

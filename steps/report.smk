@@ -4,7 +4,9 @@
 rule make_report:
     input:
         metrics=rules.score.input,
-        summaries=expand("{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.runs),
+        summaries=expand(
+            "{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.trainings
+        ),
         gates=f"{EXP}/gates.json",
     output:
         multiext(f"{EXP}/report", ".tsv", ".md", ".html"),
@@ -15,9 +17,12 @@ rule make_report:
         primary=(
             f"--primary {CONFIG['primary_system']}" if CONFIG["primary_system"] else ""
         ),
+        summaries=lambda wildcards, input: (
+            f"--summaries {input.summaries}" if input.summaries else ""
+        ),
         version=version("score"),
     shell:
-        "{PYTHON} steps.make_report $(dirname {output[0]}) --metrics {input.metrics} --summaries {input.summaries}"
+        "{PYTHON} steps.make_report $(dirname {output[0]}) --metrics {input.metrics} {params.summaries}"
         " --title {params.title} {params.primary} --notes {input.gates} " + TEE
 
 

@@ -1,23 +1,40 @@
 # exp/<name>/<run>/backends/<back-end>.npz and scores/<trials>/metrics.json, one job a run and trial list.
+# backends_dev/ are fitted without the speakers of the development list, and score that list only.
+
+
+def adaptation(wildcards):
+    needed = needs_adaptation(RECIPE.backends[wildcards.backend])
+    return f"{EXP}/{wildcards.run}/embeddings/{ADAPT}.scp" if needed else []
 
 
 rule train_backend:
     input:
         embeddings=f"{{exp}}/{{run}}/embeddings/{TRAIN}.scp",
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
+        adapt=adaptation,
+        leave_out=lambda wildcards: (
+            f"{DATA}/trials/{DEV}.speakers" if wildcards.part == "_dev" else []
+        ),
     output:
-        "{exp}/{run}/backends/{backend}.npz",
+        "{exp}/{run}/backends{part}/{backend}.npz",
     log:
-        "{exp}/{run}/log/train_backend.{backend}.log",
+        "{exp}/{run}/log/train_backend{part}.{backend}.log",
     wildcard_constraints:
         exp=re.escape(EXP),
+        part="|_dev",
     threads: CORES
+    resources:
+        all_cores=1,
     params:
         config=lambda wildcards: canonical(RECIPE.backends[wildcards.backend]),
+        adapt=lambda wildcards, input: f"--adapt {input.adapt}" if input.adapt else "",
+        leave_out=lambda wildcards, input: (
+            f"--leave-out {input.leave_out}" if input.leave_out else ""
+        ),
         version=version("score"),
     shell:
         "{PYTHON} steps.train_backend {params.config:q} --embeddings {input.embeddings} --utt2spk {input.utt2spk}"
-        " --record-failure {output} " + TEE
+        " {params.adapt} {params.leave_out} --record-failure {output} " + TEE
 
 
 rule score_trials:
@@ -25,10 +42,20 @@ rule score_trials:
         trials=f"{DATA}/trials/{{trials}}",
         enroll=lambda wildcards: enroll_map(wildcards.trials),
         embeddings=lambda wildcards: f"{EXP}/{wildcards.run}/embeddings/{TRIALS[wildcards.trials]['split']}.scp",
+        speakers=lambda wildcards: f"{DATA}/{TRIALS[wildcards.trials]['split']}/utt2spk",
         cohort=f"{{exp}}/{{run}}/embeddings/{TRAIN}.scp",
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
-        backends=expand(
-            "{{exp}}/{{run}}/backends/{backend}.npz", backend=RECIPE.backends
+        backends=lambda wildcards: expand(
+            "{exp}/{run}/backends{part}/{backend}.npz",
+            exp=EXP,
+            run=wildcards.run,
+            part="_dev" if wildcards.trials == DEV else "",
+            backend=RECIPE.backends,
+        ),
+        development=lambda wildcards: (
+            f"{EXP}/{wildcards.run}/scores/{DEV}/metrics.json"
+            if DEV and wildcards.trials != DEV
+            else []
         ),
     output:
         "{exp}/{run}/scores/{trials}/metrics.json",
@@ -37,25 +64,28 @@ rule score_trials:
     wildcard_constraints:
         exp=re.escape(EXP),
     threads: CORES
+    resources:
+        all_cores=1,
     params:
         job=lambda wildcards: canonical(
             {
                 "run": wildcards.run,
-                "model": RECIPE.models[wildcards.run],
+                "model": RECIPE.runs[wildcards.run]["model"],
                 "seed": RECIPE.runs[wildcards.run]["seed"],
+                "role": "development" if wildcards.trials == DEV else "evaluation",
+                "p_target": CONFIG["development"]["p_target"],
                 "systems": RECIPE.systems,
                 "version": STAGE_VERSIONS["score"],
             }
         ),
-        enroll=lambda wildcards, input: (
-            f"--enroll-map {input.enroll}" if input.enroll else ""
-        ),
-        backends=lambda wildcards, input: " ".join(
-            f"--backend {path}" for path in input.backends
+        options=lambda wildcards, input: " ".join(
+            [f"--enroll-map {input.enroll}"] * bool(input.enroll)
+            + [f"--development {input.development}"] * bool(input.development)
+            + [f"--backend {path}" for path in input.backends]
         ),
     shell:
-        "{PYTHON} steps.score_systems {params.job:q} {input.trials} --embeddings {input.embeddings} {params.enroll}"
-        " --cohort {input.cohort} --cohort-utt2spk {input.utt2spk} {params.backends} {output} "
+        "{PYTHON} steps.score_systems {params.job:q} {input.trials} --embeddings {input.embeddings}"
+        " --utt2spk {input.speakers} --cohort {input.cohort} --cohort-utt2spk {input.utt2spk} {params.options} {output} "
         + TEE
 
 

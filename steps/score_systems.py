@@ -9,19 +9,25 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
+
 from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
 from sre.io.trials import read_trials
 from sre.log import run, say
-from sre.scoring import score_systems
-from steps.common import cohort_of, evaluation_of
+from sre.scoring import Scorer, score_systems
+from steps.common import evaluation_of, training_of
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("systems", help='JSON: {"systems": {name: {"backend", "norm"}}, "model", "run", "seed"}')
+    parser.add_argument(
+        "systems", help='JSON: {"systems": {name: {"backend", "norm", "of"}}, "model", "run", "seed", "role", …}'
+    )
     parser.add_argument("trials", type=Path)
     parser.add_argument("--enroll-map", type=Path)
     parser.add_argument("--embeddings", action="append", required=True, type=Path)
+    parser.add_argument("--utt2spk", type=Path, help="of the trials: their speakers are left out of their cohorts")
+    parser.add_argument("--development", type=Path, help="METRICS.json of the development list, with its calibrations")
     parser.add_argument("--cohort", required=True, type=Path, help="training embeddings")
     parser.add_argument("--cohort-utt2spk", required=True, type=Path)
     parser.add_argument("--backend", action="append", required=True, type=Path, help="files, named <back-end>.npz")
@@ -30,19 +36,23 @@ def main(argv: list[str] | None = None) -> None:
     begun = time.monotonic()
     job = json.loads(args.systems)
     trials = read_trials(args.trials)
-    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings)
-    cohort = cohort_of(args.cohort, args.cohort_utt2spk)
+    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, args.utt2spk)
+    training = training_of(args.cohort, args.cohort_utt2spk)
     inputs = {  # an scp has places, not contents: the vectors themselves identify embeddings
         "embeddings": sha256_arrays(evaluation.embeddings, evaluation.ids),
-        "cohort": sha256_arrays(*cohort),
+        "cohort": sha256_arrays(training[1], np.concatenate([training[0], training[2]])),
         "trials": sha256_file(args.trials),
         "enroll_map": sha256_file(args.enroll_map) if args.enroll_map else "",
+        "speakers": sha256_text(" ".join(np.concatenate(evaluation.speakers or [[]]))),
     }
+    development = json.loads(args.development.read_text())["systems"] if args.development else {}
     with locked(args.metrics.parent / ".score.lock"):
         backends = {path.stem: path for path in args.backend}
-        results = score_systems(evaluation, backends, job["systems"], cohort, inputs, args.metrics.parent)
+        known = None if job["role"] == "development" else development
+        scorer = Scorer(evaluation, backends, training, job["systems"], args.metrics.parent, known, job["p_target"])
+        results = score_systems(scorer, inputs)
         summary = {
-            **{key: job[key] for key in ("model", "run", "seed")},
+            **{key: job[key] for key in ("model", "run", "seed", "role")},
             "trials": args.metrics.parent.name,
             "trials_file": str(args.trials),
             "trials_sha256": inputs["trials"],

@@ -5,7 +5,7 @@ rule train_embedding:
     input:
         ancient(f"{EXP}/gates.json"),  # the gates must be passed; a new trial list must not retrain
         ancient(f"{EXP}/features_checked.json"),
-        lambda wildcards: feats(TRAIN, RECIPE.runs[wildcards.run]["features"]),
+        lambda wildcards: feats(TRAIN, RECIPE.trainings[wildcards.run]["features"]),
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
     output:
         "{exp}/{run}/final.pt",
@@ -14,13 +14,15 @@ rule train_embedding:
         "{exp}/{run}/log/train_embedding.log",
     wildcard_constraints:
         exp=re.escape(EXP),
+        run=one_of(RECIPE.trainings),
     priority: 10
     retries: 2
     threads: CORES
     resources:
         gpu=1,
+        all_cores=int(not HAS_CUDA),
     params:
-        config=lambda wildcards: canonical(RECIPE.runs[wildcards.run]),
+        config=lambda wildcards: canonical(RECIPE.trainings[wildcards.run]),
     shell:
         "{PYTHON} steps.train_embedding {params.config:q} --data $(dirname {input.utt2spk})"
         " --device {CONFIG[device]} {output[0]} " + TEE
@@ -28,4 +30,4 @@ rule train_embedding:
 
 rule train:
     input:
-        expand("{exp}/{run}/final.pt", exp=EXP, run=RECIPE.runs),
+        expand("{exp}/{run}/final.pt", exp=EXP, run=RECIPE.trainings),

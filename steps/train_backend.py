@@ -1,6 +1,8 @@
 """Fit a back-end on training embeddings.
 
-python -m steps.train_backend '{"type": "plda", "lda_dim": 128}' --embeddings E.scp --utt2spk utt2spk plda.npz
+python -m steps.train_backend lda_plda --embeddings E.scp --utt2spk utt2spk plda.npz
+python -m steps.train_backend '{"type": "plda", "chain": ["centre:adapt", "lda:128", "length_norm"],
+    "adapt": {"method": "kaldi"}}' --embeddings E.scp --utt2spk utt2spk --adapt A.scp plda.npz
 """
 
 import argparse
@@ -12,7 +14,7 @@ import numpy as np
 from sre import SreError
 from sre.backends import fit, save
 from sre.backends.files import save_failure
-from sre.config import BACKENDS, read_yaml
+from sre.config import BACKENDS, read_yaml, resolve_backend
 from sre.io.tables import read_table
 from sre.log import run, say
 from steps.common import read_embeddings, schema, speakers_of
@@ -25,6 +27,8 @@ def main(argv: list[str] | None = None) -> None:
         "--embeddings", action="append", required=True, type=Path, help="training embeddings, scp or ark"
     )
     parser.add_argument("--utt2spk", required=True, type=Path)
+    parser.add_argument("--adapt", type=Path, help="embeddings of the target domain, for back-ends that adapt")
+    parser.add_argument("--leave-out", type=Path, help="speakers not to fit on, one a line (of a development list)")
     parser.add_argument("--record-failure", action="store_true", help="what cannot be fitted becomes the report's row")
     parser.add_argument("backend", type=Path, help="the back-end file to write")
     args = parser.parse_args(argv)
@@ -32,11 +36,15 @@ def main(argv: list[str] | None = None) -> None:
         given = json.loads(args.config)
     else:
         given = BACKENDS.get(args.config) or read_yaml(args.config)
-    config = schema().check(given, "back-end config", "$defs", "backend")
+    config = resolve_backend(schema(), given, "back-end config")
     ids, embeddings = read_embeddings(args.embeddings)
     speakers = speakers_of(ids, read_table(args.utt2spk), args.utt2spk)
+    if args.leave_out:
+        kept = ~np.isin(speakers, args.leave_out.read_text().split())
+        embeddings, speakers = embeddings[kept], speakers[kept]
+    adapt = read_embeddings([args.adapt])[1] if args.adapt else None
     try:
-        backend = fit(config, embeddings, speakers)
+        backend = fit(config, embeddings, speakers, adapt)
     except (SreError, np.linalg.LinAlgError) as error:
         if not args.record_failure:
             raise

@@ -17,6 +17,8 @@ from steps import (
     compute_metrics,
     compute_vad,
     extract_embeddings,
+    import_embeddings,
+    make_development_trials,
     make_fbank,
     make_mfcc,
     normalize_scores,
@@ -70,7 +72,7 @@ def test_from_wav_files_to_error_rates(tmp_path: Path, sound_dir: Callable[..., 
     assert read_vectors(embeddings[test])[1].shape == (9, 8)
 
     trials, enroll = speaker_trials(tmp_path, read_table(test / "utt2spk"))
-    (tmp_path / "plda.yaml").write_text("type: plda\nlda_dim: 2\n")
+    (tmp_path / "plda.yaml").write_text("type: plda\nchain: [centre, 'lda:2', length_norm]\n")
     backend = tmp_path / "exp/plda.npz"
     fitted_on = ["--embeddings", embeddings[train], "--utt2spk", train / "utt2spk"]
     call(train_backend.main, tmp_path / "plda.yaml", *fitted_on, backend)
@@ -129,6 +131,7 @@ def scored(tmp_path: Path, monkeypatch) -> Path:
     Path("one_speaker").write_text("".join(f"{utt} s0\n" for utt in utt2spk))
     trials, _ = speaker_trials(tmp_path, utt2spk)
     Path("equal").write_text("".join(f"{line.rpartition(' ')[0]} 1\n" for line in trials.read_text().splitlines()))
+    Path("more_utt2spk").write_text(Path("utt2spk").read_text() + "s9_00 s9\n")
     Path("unknown.yaml").write_text("num_mel_bin: 30\n")
     (tmp_path / "empty").mkdir()
     return tmp_path
@@ -149,7 +152,15 @@ BAD = {
     normalize_scores: (
         "cosine equal --embeddings e.scp --enroll-map enroll --cohort e.scp --cohort-utt2spk one_speaker"
         " --method snorm out",
-        "the cohort has 1 speaker, score normalisation needs at least 2",
+        "the cohort has 1 member, score normalisation needs at least 2",
+    ),
+    make_development_trials: (
+        "one_speaker out out.speakers --speakers 4",
+        "one_speaker: no 4 speakers to hold out, at least 4 with 2 utterances are needed; set",
+    ),
+    import_embeddings: (
+        "e.scp more_utt2spk out.scp out",
+        "utterances of more_utt2spk in e.scp: 1 of 10 have no embedding, e.g. s9_00; extract it",
     ),
     compute_metrics: ("equal trials --out out", "equal: all 9 scores are equal"),
 }
@@ -164,7 +175,7 @@ def test_bad_input(scored: Path, capsys, step) -> None:
     told = capsys.readouterr().err
     assert told.splitlines()[-1].startswith("error: ") or "problem" in told
     assert sentence in told
-    assert not any((scored / name).exists() for name in ("out", "final.pt", "b.npz"))
+    assert not any((scored / name).exists() for name in ("out", "out.scp", "final.pt", "b.npz"))
 
 
 def test_as_a_process(scored: Path) -> None:

@@ -1,12 +1,23 @@
 """Configs: every error at once with the nearest valid key, and one canonical text for one meaning."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from sre import SreError
-from sre.config import BACKENDS, NORMS, Schema, canonical, read_yaml, resolve_model, resolve_system
+from sre.config import (
+    BACKENDS,
+    NORMS,
+    Schema,
+    canonical,
+    read_yaml,
+    resolve_backend,
+    resolve_model,
+    resolve_norm,
+    resolve_system,
+)
 from sre.workflow import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,14 +44,14 @@ def recipe(name: str, **changes: object) -> Recipe:
 
 
 def test_all_errors_at_once_with_the_nearest_key(schema: Schema) -> None:
-    config = {"recipe": "mini", "modles": [], "systems": ["a"], "nj": 0, "audio": {"sample_rat": 8000}, "device": "gpu"}
+    config = {"recipe": "mini", "modles": [], "nj": 0, "audio": {"sample_rat": 8000}, "device": "gpu"}
     with pytest.raises(SreError) as caught:
         schema.check(config, "here")
     text = str(caught.value)
     assert text.startswith("here: 5 problems:")
     for part in (
         "unknown key 'modles'; the nearest valid one is 'models'",
-        "'models' is a required property",
+        "'systems' is a required property",
         "nj: 0 is less than the minimum of 1",
         "unknown key 'audio.sample_rat'; the nearest valid one is 'sample_rate'",
         "device: 'gpu' is none of ['auto', 'cpu', 'cuda']; the nearest is 'cpu'",
@@ -91,13 +102,145 @@ def test_missing_yaml(tmp_path: Path) -> None:
         read_yaml(tmp_path / "m.yaml")
 
 
-def test_systems() -> None:
-    assert resolve_system("cosine", BACKENDS, NORMS) == {"backend": "cosine", "norm": None}
-    assert resolve_system("lda_plda+snorm", BACKENDS, NORMS) == {"backend": "lda_plda", "norm": {"method": "snorm"}}
-    with pytest.raises(SreError, match=r"'lda_pdla\+snorm' names the unknown back-end 'lda_pdla'; .* 'lda_plda'"):
-        resolve_system("lda_pdla+snorm", BACKENDS, NORMS)
-    with pytest.raises(SreError, match="unknown norm 'asnrm'; the nearest is 'asnorm'"):
-        resolve_system("cosine+asnrm", BACKENDS, NORMS)
+FUSIONS = {"both": ["cosine+asnorm", "lda_plda"]}
+
+
+@pytest.mark.parametrize(
+    "name, backend, norm, of",
+    [
+        ("cosine", "cosine", None, None),
+        ("lda_plda+snorm", "lda_plda", "snorm", None),
+        ("cosine+cal", "cosine", None, ["cosine"]),
+        ("lda_plda+asnorm2+cal", "lda_plda", "asnorm2", ["lda_plda+asnorm2"]),
+    ],
+)
+def test_systems(name: str, backend: str, norm: str | None, of: list[str] | None) -> None:
+    expected = {"backend": backend, "norm": norm and NORMS[norm], "of": of}
+    assert resolve_system(name, BACKENDS, NORMS, FUSIONS) == expected
+
+
+def test_a_fusion_is_a_system() -> None:
+    assert resolve_system("both", BACKENDS, NORMS, FUSIONS) == {"of": FUSIONS["both"]}
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("lda_pdla+snorm", "'lda_pdla+snorm' names the unknown back-end 'lda_pdla'; the nearest is 'lda_plda'"),
+        ("cosine+asnrm", "'cosine+asnrm' names the unknown norm 'asnrm'; the nearest is 'asnorm'"),
+        ("cosine+asnrm+cal", "names the unknown norm 'asnrm'; the nearest is 'asnorm'"),
+        ("cosine+cal+snorm", "names the unknown norm 'cal+snorm'; the nearest is 'asnorm'"),  # cal is the last
+        ("boht", "names the unknown back-end 'boht'; the nearest is 'both'"),
+    ],
+)
+def test_unknown_parts_of_a_system(name: str, sentence: str) -> None:
+    with pytest.raises(SreError) as caught:
+        resolve_system(name, BACKENDS, NORMS, FUSIONS)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["both+cal", "both+asnorm"])
+def test_a_fusion_is_not_a_back_end(name: str) -> None:
+    """It is calibrated already, and has no cohort scores; it said that 'both' is unknown and nearest to 'both'."""
+    with pytest.raises(SreError, match=f"^systems: '{re.escape(name)}'") as caught:
+        resolve_system(name, BACKENDS, NORMS, FUSIONS)
+    assert "nearest is 'both'" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        ({"type": "pdla"}, "b.yaml: 1 problem:\n  type: 'pdla' is none of"),
+        ({"type": "plda", "lda_dim": 3}, "unknown key 'lda_dim'"),  # of a release before chains
+        ({"type": "plda", "chain": ["centre", "lda"]}, "chain.1: 'lda' does not match"),
+        ({"type": "plda", "chain": ["lda:0"]}, "chain.0: 'lda:0' does not match"),
+        ({"type": "plda", "chain": ["center"]}, "chain.0: 'center' does not match '^(centre|centre:adapt|"),
+        ({"type": "plda", "chain": ["whiten"]}, "chain.0: 'whiten' does not match"),
+        ({"type": "plda", "adapt": {"method": "korral"}}, "adapt.method: 'korral' is none of"),
+        ({"type": "plda", "adapt": {}}, "adapt: 'method' is a required property"),
+        ({"type": "plda", "enrol": "max"}, "enrol: 'max' is none of ['mean', 'by_the_book', 'score_mean',"),
+        ({"type": "ht_plda"}, "b.yaml: ht_plda needs rank, the dimension of the speaker subspace"),
+        ({"type": "ht_plda", "rank": 9, "nu": 0}, "nu: 0 is less than or equal to the minimum of 0"),
+        ({"type": "cosine", "adapt": {"method": "coral"}}, "b.yaml: adapt works on type plda, not on cosine"),
+        ({"type": "ht_plda", "rank": 9, "adapt": {"method": "coral"}}, "adapt works on type plda, not on ht_plda"),
+        ({"type": "cosine", "enrol": "by_the_book"}, "b.yaml: enrol by_the_book is PLDA's; cosine has mean"),
+    ],
+)
+def test_bad_backend(schema: Schema, config: dict, sentence: str) -> None:
+    with pytest.raises(SreError) as caught:
+        resolve_backend(schema, config, "b.yaml")
+    assert sentence in str(caught.value)
+
+
+def test_defaults_are_filled_in(schema: Schema) -> None:
+    plda = resolve_backend(schema, {"type": "plda", "adapt": {"method": "kaldi"}}, "b")
+    assert plda["chain"] == ["centre", "length_norm"]
+    assert plda["adapt"] == {"method": "kaldi", "within": 0.75, "between": 0.25}  # sre16's, not the program's
+    top = {method: resolve_norm(schema, {"method": method}, "n")["top_n"] for method in ("asnorm1", "asnorm2", "znorm")}
+    assert top == {"asnorm1": 300, "asnorm2": 300, "znorm": 0}
+    assert resolve_norm(schema, {"method": "znorm", "top_n": 50}, "n")["top_n"] == 50
+    with pytest.raises(SreError, match="method: 'asnorm' is none of .*; the nearest is 'asnorm2'"):
+        resolve_norm(schema, {"method": "asnorm"}, "n")
+
+
+def test_every_system_of_a_recipe_is_resolved() -> None:
+    """What is calibrated or fused comes after what it is made from, each once, with the norms of the recipe."""
+    fused = {"all": ["both", "cosine"], "both": ["cosine+asnorm", "lda_plda+cal"]}
+    told = recipe("mini", systems=["all", "cosine"], fusions=fused, development={"speakers": 8}, primary_system=None)
+    assert list(told.systems) == ["cosine+asnorm", "lda_plda", "lda_plda+cal", "both", "cosine", "all"]
+    assert told.systems["all"] == {"of": ["both", "cosine"]}
+    assert told.systems["cosine+asnorm"]["norm"]["top_n"] == 20
+    assert set(told.backends) == {"cosine", "lda_plda"} and told.backends["lda_plda"]["iterations"] == 10
+    (training,) = told.trainings.values()
+    assert training["validation"]["speakers"] == 8  # the speakers of the development list are held out of training
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"systems": ["cosine+cal"]}, "systems: 'cosine+cal' is trained on a development list; set development"),
+        ({"systems": ["both"], "fusions": FUSIONS}, "systems: 'both' is trained on a development list"),
+        ({"fusions": {"a": ["a", "cosine"]}, "systems": ["a"]}, "fusions: 'a' is fused from itself; take it out"),
+        (
+            {"fusions": {"a": ["b", "cosine"], "b": ["cosine", "a"]}, "systems": ["a"]},
+            "fusions: 'a' is fused from itself",
+        ),
+        ({"fusions": {"a": ["cosine", "lda"]}, "systems": ["a"]}, "'lda' names the unknown back-end 'lda'"),
+        ({"fusions": {"a": ["cosine"]}, "systems": ["a"]}, "fusions.a: ['cosine'] is too short"),
+        ({"systems": ["cosine+snorm+asnorm+cal"]}, "systems.0: 'cosine+snorm+asnorm+cal' does not match"),
+        ({"backends": {"ht": {"type": "ht_plda"}}}, "backends.ht: ht_plda needs rank"),
+        (
+            {"backends": {"moved": {"type": "cosine", "chain": ["centre:adapt"]}}, "systems": ["moved"]},
+            "systems: 'moved' needs an adaptation set; set adapt_data, or take the system out",
+        ),
+        (
+            {"backends": {"fit": {"type": "plda", "adapt": {"method": "coral"}}}, "systems": ["fit+asnorm"]},
+            "systems: 'fit+asnorm' needs an adaptation set",
+        ),
+        ({"models": []}, "models: none is named, and no bundle and no embeddings in their place; name one"),
+        ({"embeddings": {"xvector": {"train": "a", "eval": "b"}}}, "models: two runs are named xvector"),
+        ({"embeddings": {"mine": {"train": "a"}}}, "embeddings.mine: 'eval' is a required property"),
+        ({"bundles": {"old": {"path": "final.pt", "features": "mfcc"}}}, "bundles.old: features 'mfcc' are not in"),
+    ],
+)
+def test_bad_recipe(changes: dict, sentence: str) -> None:
+    development = {"speakers": 0 if "development" in sentence else 4}
+    with pytest.raises(SreError) as caught:
+        recipe("mini", **{"development": development, "primary_system": None, **changes})
+    assert sentence in str(caught.value)
+
+
+def test_entering_in_the_middle() -> None:
+    """A bundle needs its features, embeddings need none; neither is trained."""
+    told = recipe(
+        "mini",
+        models=[],
+        bundles={"old": {"path": "final.pt", "features": "fbank40"}},
+        embeddings={"theirs": {"train": "a.scp", "eval": "b.scp"}},
+    )
+    assert told.trainings == {} and list(told.runs) == ["old", "theirs"] and list(told.features) == ["fbank40"]
+    assert told.runs["theirs"]["embeddings"] == {"train": "a.scp", "eval": "b.scp"}
+    assert (told.runs["old"]["bundle"], told.runs["theirs"]["features"]) == ("final.pt", None)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -7,10 +7,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import det_curve, roc_curve
+from sklearn.metrics import det_curve, log_loss, roc_curve
 
 from sre import SreError
-from sre.metrics import check_scores, det_points, eer, min_dcf, operating_points, summarise
+from sre.metrics import (
+    P_TARGETS,
+    act_dcf,
+    bayes_threshold,
+    check_scores,
+    cllr,
+    det_points,
+    eer,
+    min_cllr,
+    min_dcf,
+    operating_points,
+    summarise,
+)
 from steps import compute_metrics
 
 
@@ -80,6 +92,94 @@ def test_a_monotone_map_changes_no_rate(rows):
     assert eer(mapped, target)[1] == pytest.approx(np.exp(eer(scores, target)[1] / 2) - 7)
 
 
+@given(lists, st.sampled_from([(0.01, 1, 1), (0.3, 1, 1), (0.05, 10, 2)]))
+@settings(max_examples=100, deadline=None)
+def test_the_cost_at_the_bayes_threshold_trial_by_trial(rows, application):
+    scores, target = arrays(rows)
+    p, c_miss, c_fa = application
+    # accept where the expected cost of accepting is no more than that of rejecting
+    odds = [np.exp(score) * p / (1 - p) for score in scores]
+    accepted = [c_fa * (1 / (1 + o)) <= c_miss * (o / (1 + o)) for o in odds]
+    misses = sum(t and not a for t, a in zip(target, accepted, strict=True)) / sum(target)
+    false_alarms = sum(a and not t for t, a in zip(target, accepted, strict=True)) / sum(~target)
+    cost = (c_miss * p * misses + c_fa * (1 - p) * false_alarms) / min(c_miss * p, c_fa * (1 - p))
+    assert act_dcf(scores, target, *application) == pytest.approx(cost, abs=1e-12)
+    assert act_dcf(scores, target, *application) >= min_dcf(scores, target, *application)[0]
+
+
+def test_bayes_thresholds():
+    assert bayes_threshold(0.5) == 0
+    assert bayes_threshold(0.01) == pytest.approx(np.log(99))
+    # only the effective prior counts: C_miss = 10 at P_target 0.01 is P_target 10/109 at equal costs
+    assert bayes_threshold(0.01, 10, 1) == pytest.approx(bayes_threshold(10 / 109))
+    scores, target = np.array([0.0, 1, -1, 0]), np.array([1, 1, 0, 0], bool)
+    assert act_dcf(scores, target, 0.5) == 0.5  # at the threshold is accepted
+
+
+@given(lists)
+@settings(max_examples=100, deadline=None)
+def test_cllr_is_the_log_loss_at_equal_priors(rows):
+    scores, target = arrays(rows)
+    each = np.where(target, 0.5 / target.sum(), 0.5 / (~target).sum())
+    expected = log_loss(target, 1 / (1 + np.exp(-scores)), sample_weight=each) / np.log(2)
+    assert cllr(scores, target) == pytest.approx(expected, rel=1e-9)
+
+
+def test_cllr_of_extreme_scores():
+    scores, target = np.array([1e4, -1e4], np.float32), np.array([True, False])
+    assert cllr(scores, target) == 0
+    assert cllr(-scores, target) == pytest.approx(1e4 / np.log(2))
+
+
+def bits(pairs):
+    """Least Cllr of (target share, nontarget share) bins with one LLR each, highest scores last."""
+    return -sum(share * np.log2(share / sum(pair)) for pair in pairs for share in pair if share) / 2
+
+
+@given(lists)
+@settings(max_examples=200, deadline=None)
+def test_min_cllr_is_the_least_over_all_ways_to_pool_neighbours(rows):
+    """PAV against dynamic programming: a pooled list costs no less than its best non-decreasing pooling."""
+    scores, target = arrays(rows)
+    values = sorted(set(scores.tolist()))
+    shares = [(np.mean(scores[target] == v), np.mean(scores[~target] == v)) for v in values]
+    best = {0: [(0.0, -1.0)]}  # scores used -> (cost, posterior of the last pool)
+    for end in range(1, len(values) + 1):
+        best[end] = []
+        for start in range(end):
+            pool = tuple(np.sum(shares[start:end], axis=0))
+            posterior = pool[0] / sum(pool)
+            costs = [cost for cost, last in best[start] if last <= posterior + 1e-12]
+            best[end] += [(min(costs) + bits([pool]), posterior)] if costs else []
+    least = min(cost for cost, _ in best[len(values)])
+    assert min_cllr(scores, target) == pytest.approx(least, abs=1e-12)
+    assert min_cllr(scores, target) <= min(1, cllr(scores, target)) + 1e-12
+    assert min_cllr(np.exp(scores / 2) - 7, target) == min_cllr(scores, target)
+
+
+def test_min_cllr_on_paper():
+    """A target and a nontarget at 1 cost a bit each, of two of each; perfect costs nothing, reversed all."""
+    scores, target = np.array([2.0, 1, 1, 0]), np.array([1, 1, 0, 0], bool)
+    assert min_cllr(scores, target) == 0.5
+    scores = np.array([0.9, 0.8, 0.2, 0.1])
+    assert min_cllr(scores, target) == 0
+    assert min_cllr(-scores, target) == pytest.approx(1)
+
+
+def test_the_summary_reads_any_scores_as_llrs():
+    rng = np.random.default_rng(3)
+    target = rng.random(2000) < 0.3
+    llrs = rng.normal(np.where(target, 4, -4), np.sqrt(8))
+    good, scaled = summarise(llrs, target, calibrated=True), summarise(llrs / 20, target)
+    for p in P_TARGETS:
+        assert good[f"act_dcf_{p}"] == act_dcf(llrs, target, p)
+        assert scaled[f"act_dcf_{p}"] == 1  # no score reaches a threshold: as good as rejecting all
+    assert good["cllr"] == cllr(llrs, target) < scaled["cllr"] == cllr(llrs / 20, target)
+    assert good["min_cllr"] == scaled["min_cllr"] == min_cllr(llrs, target)
+    assert (good["calibrated"], scaled["calibrated"]) == (True, False)
+    json.dumps(good, allow_nan=False)
+
+
 def test_on_paper():
     """Targets 4 3 1, nontargets 2 0: at 2 P_miss 1/3, P_fa 1/2; at 3 P_miss 1/3, P_fa 0."""
     scores, target = np.array([4.0, 3, 1, 2, 0]), np.array([1, 1, 1, 0, 0], bool)
@@ -116,7 +216,7 @@ def test_on_paper_perfect_and_reversed():
 @pytest.mark.parametrize("step", [1, -1])
 def test_meaningless_scores_are_refused(scores, target, said, step):
     scores, target = np.array(scores, np.float32)[::step], np.array(target, bool)[::step]
-    for function in (check_scores, eer, summarise, det_points):
+    for function in (check_scores, eer, summarise, det_points, cllr, min_cllr):
         with pytest.raises(SreError, match=said):
             function(scores, target)
 

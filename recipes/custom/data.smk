@@ -1,10 +1,14 @@
-# Any Kaldi data directories: train_data, eval_data, trials (a list or {name: list}), enroll (a map or {name: map}).
+# Any Kaldi data directories: train_data, eval_data, trials (a list or {name: list}), enroll (a map or {name: map}),
+# adapt_data. Where no run needs features, as with embeddings from elsewhere, they need only utt2spk.
 import shlex
 
 from local.import_trials import applicable_map
 
 TRAIN, EVAL = f"{RECIPE.name}_train", f"{RECIPE.name}_eval"
+ADAPT = f"{RECIPE.name}_adapt" if CONFIG["adapt_data"] else None
 SOURCES = {TRAIN: CONFIG["train_data"], EVAL: CONFIG["eval_data"]}
+if ADAPT:
+    SOURCES[ADAPT] = CONFIG["adapt_data"]
 
 
 def custom_lists():
@@ -31,6 +35,14 @@ def custom_lists():
         raise SreError(
             f"enroll: '{unknown[0]}' is none of the trial lists {', '.join(lists)}; name it as its list"
         )
+    short = [run for run, what in RECIPE.runs.items() if what["embeddings"]]
+    short = [
+        run for run in short if ADAPT and "adapt" not in RECIPE.runs[run]["embeddings"]
+    ]
+    if short:
+        raise SreError(
+            f"embeddings.{short[0]}: no 'adapt', though there is adapt_data; name its embeddings"
+        )
     found = {}
     for name, path in lists.items():
         chosen = applicable_map(path, maps.get(name))
@@ -43,7 +55,9 @@ TRIALS = {
     name: {"split": EVAL, "enroll": len(files) == 2} for name, files in LISTS.items()
 }
 FEATS_ONLY = [
-    split for split, path in SOURCES.items() if not (Path(path) / "wav.scp").exists()
+    split
+    for split, path in SOURCES.items()
+    if RECIPE.features and not (Path(path) / "wav.scp").exists()
 ]
 NOTES = [
     f"{SOURCES[split]} has features and no audio; they are used as they are, but for CMN."
@@ -51,23 +65,25 @@ NOTES = [
 ]
 
 for split in SOURCES:
-    media_file = "feats.scp" if split in FEATS_ONLY else "wav.scp"
+    media_files = ["feats.scp" if split in FEATS_ONLY else "wav.scp"]
+    if not RECIPE.features:
+        media_files = []
 
     rule:
         name:
             f"prepare_{split}"
         input:
             f"{SOURCES[split]}/utt2spk",
-            f"{SOURCES[split]}/{media_file}",
+            [f"{SOURCES[split]}/{name}" for name in media_files],
         output:
             f"{DATA}/{split}/utt2spk",
             f"{DATA}/{split}/spk2utt",
-            f"{DATA}/{split}/{media_file}",
+            [f"{DATA}/{split}/{name}" for name in media_files],
         log:
             f"{DATA}/{split}/log/prepare.log",
         params:
             source=SOURCES[split],
-            options=AUDIO_OPTIONS,
+            options=AUDIO_OPTIONS + " --tables-only" * (not media_files),
             version=version("data"),
         shell:
             "{PYTHON} local.prepare_custom {params.source:q} $(dirname {output[0]}) {params.options} --max-rejected {MAX_REJECTED} "

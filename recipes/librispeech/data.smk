@@ -20,6 +20,7 @@ EVAL_PARTS = {
 }
 TRIALS = {split: {"split": split, "enroll": False} for split in EVAL_PARTS}
 FEATS_ONLY = []
+ADAPT = None
 NOTES = [f"LibriSpeech parts found: {', '.join(PARTS)}."]
 if CUT:
     NOTES.append(

@@ -3,6 +3,7 @@ TRAIN, EVAL, LIST = "mini_train", "mini_test", "mini"
 PARTS = {TRAIN: "train-mini", EVAL: "test-mini"}
 TRIALS = {LIST: {"split": EVAL, "enroll": False}}
 FEATS_ONLY = []
+ADAPT = None
 NOTES = [
     "The corpus is synthetic speech (espeak-ng): its numbers say that the chain works, and nothing about real speakers."
 ]

@@ -43,6 +43,7 @@ if not TRIALS:
         f"all lists found ({', '.join(LISTS)}) have speakers of {TRAIN}; give voxceleb2, or veri_test2.txt"
     )
 FEATS_ONLY = []
+ADAPT = None
 NOTES = [f"Training on {TRAIN}, test on {EVAL}."]
 if SKIPPED:
     NOTES.append(

@@ -1,22 +1,57 @@
 """Back-ends: each fits on training embeddings, is one self-contained file, and scores by one matrix form.
 
 score(e, t) = U_e . V_t + c_e + d_t, so that any list of trials, any cohort and any matrix is the same product.
-Legend: N embeddings, D their dimension, S speakers, E enrolment models, T tests, K columns of U and V.
+Legend: N embeddings, D their dimension, S speakers, E enrolment models, T tests, K columns of U and V, C cohort.
 """
 
-from sre.backends.base import Backend, Side, check_training
-from sre.backends.cosine import Cosine
+import numpy as np
+
+from sre import SreError
+from sre.backends.adapt import adapt as adapt_model
+from sre.backends.base import Backend, Side, check_speakers, check_training
+from sre.backends.chain import fit_chain
+from sre.backends.cosine import Cosine, Euclidean
 from sre.backends.files import load, save
-from sre.backends.plda import LdaPlda
+from sre.backends.heavy_tailed import HeavyTailed
+from sre.backends.plda import Gaussian, Plda, fit_two_covariance
+from sre.backends.splda import fit_subspace
 
-__all__ = ["Backend", "Cosine", "LdaPlda", "Side", "fit", "load", "save"]
+__all__ = ["Backend", "Cosine", "Euclidean", "HeavyTailed", "Plda", "Side", "fit", "load", "save"]
 
 
-def fit(config: dict, embeddings, speakers) -> Backend:
+def fit(config: dict, embeddings: np.ndarray, speakers: np.ndarray, adapt: np.ndarray | None = None) -> Backend:
     """Fit the back-end of a resolved config on (N, D) embeddings and their (N,) speakers.
 
-    Raises SreError with the reason, for a report, where it cannot be fitted on them.
+    `adapt` (A, D): embeddings of the target domain, for centre:adapt and PLDA's adaptation. Raises SreError with the
+    reason, for a report, where it cannot be fitted on them.
     """
     check_training(embeddings)
-    options = {key: value for key, value in config.items() if key != "type"}
-    return (Cosine if config["type"] == "cosine" else LdaPlda).fit(embeddings, speakers, **options)
+    if adapt is not None:
+        check_training(adapt, "adaptation")
+        if adapt.shape[1] != embeddings.shape[1]:
+            raise SreError(
+                f"adaptation embeddings of dimension {adapt.shape[1]}, those of training have {embeddings.shape[1]};"
+                " give both of one model"
+            )
+    fitted = fit_chain(config["chain"], embeddings, speakers, adapt)
+    facts = fitted.facts | {"enrol": config["enrol"]}
+    if config["type"] in ("cosine", "euclidean"):
+        return (Cosine if config["type"] == "cosine" else Euclidean)(fitted.chain, {}, facts)
+    check_speakers(fitted.train, speakers, "PLDA")
+    facts["speakers"] = len(np.unique(speakers))
+    if config["type"] == "ht_plda":
+        subspace, more = fit_subspace(fitted.train, speakers, config["rank"], config["iterations"], config["nu"])
+        return HeavyTailed.of(fitted.chain, subspace, fitted.train, facts | more)
+    if config["rank"]:
+        subspace, more = fit_subspace(fitted.train, speakers, config["rank"], config["iterations"])
+        model = Gaussian(subspace.mean, subspace.W, subspace.F @ subspace.F.T)
+    else:
+        model, more = fit_two_covariance(fitted.train, speakers, config["iterations"])
+    facts |= more | {"scale": config["scale"], "num_utts": config["num_utts"]}
+    if config["adapt"]:
+        if fitted.adapt is None:
+            raise SreError("PLDA's adaptation needs an adaptation set; give its embeddings (--adapt)")
+        check_training(fitted.adapt, "adaptation")
+        model = adapt_model(model, fitted.adapt, **config["adapt"])
+        facts |= {"adapt": config["adapt"], "adapt_embeddings": len(fitted.adapt)}
+    return Plda.of(fitted.chain, model, facts)

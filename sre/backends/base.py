@@ -1,6 +1,6 @@
 """What every back-end answers to, and pieces they share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -8,13 +8,32 @@ import numpy as np
 
 from sre import SreError
 
+BLOCK_BYTES = 64 << 20  # a block of scores: what a matrix product may take at once
+DENSE_PAIRS = 64  # where trials are denser than one pair in so many, blocks of the whole matrix are quicker
+
 
 @dataclass
 class Side:
-    """One side of many trials: (M, K) vectors and (M,) constants, float64."""
+    """One side of many trials: (M, K) vectors and (M,) constants, float64.
+
+    `starts`, of an enrolment side: M models of several rows each, from starts[m] on; their largest score counts.
+    """
 
     vectors: np.ndarray
     constants: np.ndarray
+    starts: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.constants if self.starts is None else self.starts)
+
+    def take(self, models: np.ndarray | slice) -> "Side":
+        """The side of some models, by index array or slice."""
+        if self.starts is None:
+            return Side(self.vectors[models], self.constants[models])
+        ends = np.append(self.starts[1:], len(self.constants))
+        groups = [np.arange(a, b) for a, b in zip(self.starts[models], ends[models], strict=True)]
+        rows = np.concatenate(groups) if groups else np.empty(0, int)
+        return Side(self.vectors[rows], self.constants[rows], group_starts(groups))
 
 
 class Backend(Protocol):
@@ -31,35 +50,69 @@ class Backend(Protocol):
         """(T, D) embeddings."""
 
 
+def score_matrix(enrol: Side, test: Side) -> np.ndarray:
+    """(E, T) scores. Raises SreError where the sides were made of embeddings of different dimensions."""
+    if enrol.vectors.shape[1] != test.vectors.shape[1]:
+        raise SreError(
+            f"embeddings of dimensions {enrol.vectors.shape[1]} and {test.vectors.shape[1]} cannot be compared;"
+            " give embeddings of one model"
+        )
+    scores = enrol.vectors @ test.vectors.T
+    scores += enrol.constants[:, None]
+    scores += test.constants
+    return scores if enrol.starts is None else np.maximum.reduceat(scores, enrol.starts, axis=0)
+
+
 def scores_of_pairs(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np.ndarray:
     """(P,) scores of the pairs (e, t) of indices, in bounded memory."""
+    if enrol.starts is not None or len(enrol) * len(test) <= DENSE_PAIRS * len(e):
+        return _pairs_of_blocks(enrol, test, e, t)
     scores = np.empty(len(e))
-    for start in range(0, len(e), 8192):
-        a, b = e[start : start + 8192], t[start : start + 8192]
-        scores[start : start + 8192] = (
+    rows = max(1, BLOCK_BYTES // (32 * enrol.vectors.shape[1]))
+    for start in range(0, len(e), rows):
+        a, b = e[start : start + rows], t[start : start + rows]
+        scores[start : start + rows] = (
             np.einsum("ij,ij->i", enrol.vectors[a], test.vectors[b]) + enrol.constants[a] + test.constants[b]
         )
     return scores
 
 
-def score_matrix(enrol: Side, test: Side) -> np.ndarray:
-    """(E, T) scores."""
-    return enrol.vectors @ test.vectors.T + enrol.constants[:, None] + test.constants
+def _pairs_of_blocks(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np.ndarray:
+    scores = np.empty(len(e))
+    for models, trials in blocks_of_pairs(e, len(enrol), len(test)):
+        scores[trials] = score_matrix(enrol.take(models), test)[e[trials] - models.start, t[trials]]
+    return scores
+
+
+def blocks_of_pairs(first: np.ndarray, models: int, others: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Slices of models whose scores against `others` fill BLOCK_BYTES, and the indices of the pairs they are in."""
+    order = np.argsort(first, kind="stable")
+    rows = max(1, BLOCK_BYTES // (8 * max(others, 1)))
+    edges = np.searchsorted(first[order], np.arange(0, models + rows, rows))
+    for block, (a, b) in enumerate(zip(edges, edges[1:], strict=False)):
+        if b > a:
+            yield slice(block * rows, min((block + 1) * rows, models)), order[a:b]
+
+
+def group_starts(groups: Sequence[np.ndarray]) -> np.ndarray:
+    """Where each of the groups begins in their concatenation."""
+    return np.cumsum([0, *(len(group) for group in groups)])[:-1]
 
 
 def group_means(x: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
-    """(N, D) and E groups of row indices -> (E, D) means."""
+    """(N, …) and E groups of row indices -> (E, …) means."""
     sizes = np.array([len(group) for group in groups])
     rows = x[np.concatenate(groups)]
-    return np.add.reduceat(rows, np.concatenate([[0], sizes.cumsum()[:-1]]), axis=0) / sizes[:, None]
+    if (sizes == 1).all():
+        return rows
+    return (np.add.reduceat(rows, group_starts(groups), axis=0).T / sizes).T
 
 
 def speaker_means(x: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, D) and (N,) -> speakers (S,) in bytewise order, their means (S, D) and utterance counts (S,)."""
+    """(N, D) and (N,) -> speakers (S,) in bytewise order, their means (S, D) float64 and utterance counts (S,)."""
     names, inverse, counts = np.unique(np.asarray(speakers, dtype=str), return_inverse=True, return_counts=True)
-    sums = np.zeros((len(names), x.shape[1]))
-    np.add.at(sums, inverse, x)
-    return names, sums / counts[:, None], counts
+    rows = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
+    return names, np.stack([x[some].mean(axis=0, dtype=np.float64) for some in rows]), counts
 
 
 def length_normalise(x: np.ndarray, length: float = 1.0) -> np.ndarray:
@@ -73,20 +126,15 @@ def length_normalise(x: np.ndarray, length: float = 1.0) -> np.ndarray:
     return x * (length / norm)
 
 
-def check_dimension(backend: Backend, x: np.ndarray, expected: int) -> np.ndarray:
-    """The embeddings as float64; raises SreError where the back-end was fitted on another dimension."""
-    if x.shape[1] != expected:
-        raise SreError(f"embeddings of dimension {x.shape[1]}, the {backend.kind} back-end was fitted on {expected}")
-    return x.astype(np.float64)
-
-
-def check_training(x: np.ndarray) -> None:
+def check_training(x: np.ndarray, what: str = "training") -> None:
     """Raises SreError where (N, D) training embeddings are not finite, or all equal but for float32's rounding."""
+    if len(x) < 2:
+        raise SreError(f"the {what} set has {len(x)} embeddings; give at least two, better some hundreds")
     bad = ~np.isfinite(x).all(axis=1)
     if bad.any():
-        raise SreError(f"training embedding number {int(np.argmax(bad))} has NaN or infinite values; extract it again")
+        raise SreError(f"{what} embedding number {int(np.argmax(bad))} has NaN or infinite values; extract it again")
     if np.ptp(x, axis=0).max() <= 1e-6 * np.abs(x).max():
-        raise SreError(f"the {len(x)} training embeddings are all equal: the model has collapsed; train it again")
+        raise SreError(f"the {len(x)} {what} embeddings are all equal: the model has collapsed; train it again")
 
 
 def check_speakers(x: np.ndarray, speakers: np.ndarray, what: str) -> None:

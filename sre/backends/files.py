@@ -1,4 +1,4 @@
-"""A back-end is one self-contained npz: its arrays, its kind and facts as JSON; no pickle."""
+"""A back-end is one self-contained npz: its chain and arrays, its kind and facts as JSON; no pickle."""
 
 import json
 from pathlib import Path
@@ -7,17 +7,20 @@ import numpy as np
 
 from sre import SreError
 from sre.backends.base import Backend
-from sre.backends.cosine import Cosine
-from sre.backends.plda import LdaPlda
+from sre.backends.chain import Chain
+from sre.backends.cosine import Cosine, Euclidean
+from sre.backends.heavy_tailed import HeavyTailed
+from sre.backends.plda import Plda
 from sre.io.atomic import atomic_output
 
-KINDS: dict[str, type] = {"cosine": Cosine, "plda": LdaPlda}
+KINDS = {kind.kind: kind for kind in (Cosine, Euclidean, Plda, HeavyTailed)}
 
 
 def save(path: str | Path, backend: Backend) -> None:
-    header = json.dumps({"kind": backend.kind, "facts": backend.facts}, sort_keys=True)
+    header = {"kind": backend.kind, "facts": backend.facts, "chain": backend.chain.steps}
+    chain = {f"chain_{number}": array for number, array in enumerate(backend.chain.arrays)}
     with atomic_output(path, "wb") as file:
-        np.savez(file, header=np.array(header), **backend.parts)
+        np.savez(file, header=np.array(json.dumps(header, sort_keys=True)), **chain, **backend.parts)
 
 
 def save_failure(path: str | Path, reason: str) -> None:
@@ -34,10 +37,12 @@ def load(path: str | Path) -> Backend:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
             parts = {name: file[name] for name in file.files if name != "header"}
+        if header["kind"] != "failed":
+            chain = Chain(header["chain"], [parts.pop(f"chain_{number}") for number in range(len(header["chain"]))])
     except FileNotFoundError:
         raise SreError(f"{path}: no such back-end; train it first, or write cosine") from None
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
         raise SreError(f"{path}: not a back-end file ({type(error).__name__}: {error}); train it again") from None
     if header["kind"] == "failed":
         raise SreError(header["reason"])
-    return KINDS[header["kind"]](parts, header["facts"])
+    return KINDS[header["kind"]](chain, parts, header["facts"])

@@ -32,7 +32,7 @@ def fit_lda(x: np.ndarray, speakers: np.ndarray, dim: int) -> tuple[np.ndarray, 
     return np.hstack([transform, -(transform @ mean)[:, None]]), facts
 
 
-def apply_lda(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
+def apply_affine(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
     """(d, D + 1) affine, (N, D) -> (N, d)."""
     return x @ transform[:, :-1].T + transform[:, -1]
 

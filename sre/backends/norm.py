@@ -1,75 +1,238 @@
-"""Score normalisation with a cohort of speaker means: S-norm, and AS-norm1 (P. Matějka et al., Interspeech 2017).
+"""Score normalisation with a cohort: Z, T, ZT, S, AS-norm1 and AS-norm2, for every back-end.
 
-Each side of a trial is compared with the cohort once; a trial then needs two means and two deviations.
+The model's side of a trial is scored against the cohort as tests, the test's side against the cohort as models:
+  znorm    (s - mean_e) / std_e, with the model's cohort scores (K. P. Li, J. E. Porter 1988)
+  tnorm    (s - mean_t) / std_t, with the test's (R. Auckenthaler et al. 2000)
+  ztnorm   tnorm of znormed scores, the test's cohort scores being znormed too
+  snorm    mean of znorm and tnorm (P. Kenny 2010)
+  asnorm1  snorm, each side with its own nearest N of the cohort (P. Matějka et al., Interspeech 2017, eq. 5)
+  asnorm2  snorm, each side with the other side's nearest N (eq. 6)
+With a top_n the others take each side's nearest N too. Cohort speakers that are in a trial are left out of it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import Backend, Side, score_matrix, speaker_means
+from sre.backends.base import BLOCK_BYTES, Backend, Side, score_matrix, speaker_means
 
-ROWS_AT_ONCE = 2048
+METHODS = ("znorm", "tnorm", "ztnorm", "snorm", "asnorm1", "asnorm2")
+NOBODY = -1
+
+
+@dataclass
+class CohortEmbeddings:
+    """(C, D) vectors, their (C,) ids (of speakers or utterances) and (C,) speakers, None where nothing is known."""
+
+    vectors: np.ndarray
+    ids: np.ndarray
+    speakers: np.ndarray | None
+
+    @classmethod
+    def choose(
+        cls,
+        ids: np.ndarray,
+        embeddings: np.ndarray,
+        speakers: np.ndarray | None,
+        of: str = "speakers",
+        size: int = 0,
+        seed: int = 1,
+    ) -> "CohortEmbeddings":
+        """From (N,) ids, (N, D) and (N,) speakers: the mean of each speaker, or utterances; `size` drawn, 0: all."""
+        if of == "speakers" and speakers is not None:
+            names, vectors, _ = speaker_means(embeddings, speakers)
+            cohort = cls(vectors, names, names)
+        else:
+            cohort = cls(embeddings, ids, speakers)
+        if not 0 < size < len(cohort.ids):
+            return cohort
+        rows = np.sort(np.random.default_rng(seed).permutation(len(cohort.ids))[:size])
+        return cls(cohort.vectors[rows], cohort.ids[rows], None if speakers is None else cohort.speakers[rows])
 
 
 @dataclass
 class Cohort:
-    """C speaker means, as enrolment models and as tests of one back-end."""
+    """C members as enrolment models and as tests of one back-end, and their speakers as codes (C,)."""
 
     enrol: Side
     test: Side
+    names: np.ndarray  # speakers, sorted, without a repetition
+    codes: np.ndarray
 
     @classmethod
-    def of(cls, backend: Backend, embeddings: np.ndarray, speakers: np.ndarray | None) -> "Cohort":
-        """(N, D) and (N,) speakers: one mean a speaker, in bytewise order; without speakers each row is one."""
-        means = speaker_means(embeddings.astype(np.float64), speakers)[1] if speakers is not None else embeddings
-        return cls(backend.enrol(means, list(np.arange(len(means))[:, None])), backend.test(means))
+    def of(cls, backend: Backend, chosen: CohortEmbeddings) -> "Cohort":
+        if len(chosen.vectors) < 2:
+            raise SreError(
+                f"the cohort has {len(chosen.vectors)} member, score normalisation needs at least 2;"
+                " add training speakers"
+            )
+        each = np.arange(len(chosen.vectors))[:, None]
+        sides = backend.enrol(chosen.vectors, each), backend.test(chosen.vectors)
+        if chosen.speakers is None:
+            return cls(*sides, np.empty(0, dtype=str), np.arange(len(each)))
+        return cls(*sides, *np.unique(np.asarray(chosen.speakers, dtype=str), return_inverse=True))
 
     def __len__(self) -> int:
-        return len(self.test.constants)
+        return len(self.test)
+
+    def code(self, speakers: np.ndarray | None, count: int) -> np.ndarray:
+        """(M,) speakers -> their codes; NOBODY for those that are not in the cohort, or unknown."""
+        if speakers is None or not len(self.names):
+            return np.full(count, NOBODY)
+        speakers = np.asarray(speakers, dtype=str)
+        at = np.minimum(np.searchsorted(self.names, speakers), len(self.names) - 1)
+        return np.where(self.names[at] == speakers, at, NOBODY)
 
 
-def statistics(scores: np.ndarray, top_n: int) -> tuple[np.ndarray, np.ndarray]:
-    """(M, C) cohort scores -> mean and population standard deviation (M,) over the `top_n` highest of each row."""
-    if top_n < scores.shape[1]:
-        scores = np.partition(scores, scores.shape[1] - top_n, axis=1)[:, -top_n:]
-        scores.sort(axis=1)  # the order within a partition is not defined: one order, one rounding
-    return scores.mean(axis=1), scores.std(axis=1)
+@dataclass
+class _Rows:
+    """One side's rows: each is a model (or test) with the cohort speakers that are left out of it.
+
+    side : (R, …) vectors; left_out (R, 2) codes; of (P,): each trial's row; transposed: cohort as models
+    """
+
+    side: Side
+    left_out: np.ndarray
+    of: np.ndarray
+    transposed: bool
+
+    @classmethod
+    def make(cls, side: Side, own: np.ndarray, index: np.ndarray, other: np.ndarray, transposed: bool) -> "_Rows":
+        """own (M,) codes of the side's speakers; index (P,) the trials' models; other (P,) codes of their others."""
+        if (own == NOBODY).all() and (other == NOBODY).all():
+            return cls(side, np.full((len(side), 2), NOBODY), index, transposed)
+        keys, of = np.unique(np.stack([index, other]), axis=1, return_inverse=True)
+        return cls(side.take(keys[0]), np.stack([own[keys[0]], keys[1]], axis=1), of.ravel(), transposed)
+
+    def blocks(self, cohort: Cohort) -> Iterator[tuple[slice, np.ndarray]]:
+        """(r, C) cohort scores of a block of rows at a time; what is left out is -inf."""
+        step = max(1, BLOCK_BYTES // (8 * len(cohort)))
+        for start in range(0, len(self.left_out), step):
+            rows = slice(start, min(start + step, len(self.left_out)))
+            part = self.side.take(rows)
+            scores = score_matrix(cohort.enrol, part).T if self.transposed else score_matrix(part, cohort.test)
+            for column in self.left_out[rows].T:
+                if (column != NOBODY).any():
+                    scores[column[:, None] == cohort.codes] = -np.inf
+            yield rows, scores
 
 
 def normalise(
-    raw: np.ndarray, enrol: Side, test: Side, e: np.ndarray, t: np.ndarray, cohort: Cohort, method: str, top_n: int = 0
+    raw: np.ndarray,
+    enrol: Side,
+    test: Side,
+    e: np.ndarray,
+    t: np.ndarray,
+    cohort: Cohort,
+    method: str,
+    top_n: int = 0,
+    speakers: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, dict[str, object]]:
     """(P,) raw scores of the pairs (e, t) -> (P,) normalised scores and the facts (cohort size, top_n asked and used).
 
-    s' = ((s - mean_e)/std_e + (s - mean_t)/std_t)/2; snorm takes the whole cohort, asnorm1 the top N of each side.
-    Raises SreError for a cohort of fewer than two speakers or without spread.
+    top_n : nearest cohort members; 0 or more than there are: all of them
+    speakers : of the (E,) models and (T,) tests, so that a trial's own speakers are left out of its cohort
+    Raises SreError where a side has fewer than two cohort members left, or scores without spread.
     """
-    if len(cohort) < 2:
-        raise SreError(
-            f"the cohort has {len(cohort)} speaker, score normalisation needs at least 2; add training speakers"
-        )
-    used = min(top_n, len(cohort)) if method == "asnorm1" else len(cohort)
-    e_mean, e_std = _side_statistics(enrol, cohort.test, used, transposed=False)
-    t_mean, t_std = _side_statistics(test, cohort.enrol, used, transposed=True)
-    scores = 0.5 * ((raw - e_mean[e]) / e_std[e] + (raw - t_mean[t]) / t_std[t])
+    own_e, own_t = (
+        cohort.code(who, len(side)) for who, side in zip(speakers or (None, None), (enrol, test), strict=True)
+    )
+    of_enrol = _Rows.make(enrol, own_e, e, own_t[t], transposed=False)
+    of_test = _Rows.make(test, own_t, t, own_e[e], transposed=True)
+    used = min(top_n or len(cohort), len(cohort))
     facts: dict[str, object] = {"cohort": len(cohort), "top_n": used}
-    if method == "asnorm1":
+    if top_n:
         facts["top_n_asked"] = top_n
-    return scores, facts
+    if method == "asnorm2":
+        z = (raw - (cross := _cross(of_enrol, _nearest(of_test, cohort, used), of_test.of, cohort))[0]) / cross[1]
+        cross = _cross(of_test, _nearest(of_enrol, cohort, used), of_enrol.of, cohort)
+        return 0.5 * (z + (raw - cross[0]) / cross[1]), facts
+    if method != "tnorm":
+        mean, std = _statistics(of_enrol, cohort, used)
+        z = (raw - mean[of_enrol.of]) / std[of_enrol.of]
+        if method == "znorm":
+            return z, facts
+    own = _cohort_statistics(cohort, used) if method == "ztnorm" else None
+    mean, std = _statistics(of_test, cohort, used, own)
+    if method == "ztnorm":
+        return (z - mean[of_test.of]) / std[of_test.of], facts
+    scores = (raw - mean[of_test.of]) / std[of_test.of]
+    return scores if method == "tnorm" else 0.5 * (z + scores), facts
 
 
-def _side_statistics(side: Side, cohort: Side, top_n: int, transposed: bool) -> tuple[np.ndarray, np.ndarray]:
-    means, deviations = [], []
-    for start in range(0, len(side.constants), ROWS_AT_ONCE):
-        part = Side(side.vectors[start : start + ROWS_AT_ONCE], side.constants[start : start + ROWS_AT_ONCE])
-        scores = score_matrix(cohort, part).T if transposed else score_matrix(part, cohort)
-        mean, deviation = statistics(np.ascontiguousarray(scores), top_n)
-        means.append(mean), deviations.append(deviation)
-    std = np.concatenate(deviations)
-    if not (std > 1e-12).all():
+def _cohort_statistics(cohort: Cohort, top_n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each cohort model against the tests of the other cohort speakers."""
+    each = np.arange(len(cohort))
+    rows = _Rows(cohort.enrol, np.stack([cohort.codes, np.full(len(cohort), NOBODY)], axis=1), each, transposed=False)
+    return _statistics(rows, cohort, top_n)
+
+
+def _statistics(
+    rows: _Rows, cohort: Cohort, top_n: int, znorm: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and population standard deviation (R,) over the top_n highest cohort scores of each row."""
+    mean, std = np.empty(len(rows.left_out)), np.empty(len(rows.left_out))
+    for block, scores in rows.blocks(cohort):
+        if znorm is not None:
+            scores = (scores - znorm[0]) / znorm[1]
+        mean[block], std[block] = top_statistics(scores, top_n)
+    return mean, std
+
+
+def top_statistics(scores: np.ndarray, top_n: int) -> tuple[np.ndarray, np.ndarray]:
+    """(M, C), -inf for what is left out -> mean and population standard deviation (M,) of the top_n highest."""
+    if top_n < scores.shape[1]:
+        scores = np.partition(np.ascontiguousarray(scores), scores.shape[1] - top_n, axis=1)[:, -top_n:]
+        scores.sort(axis=1)  # the order within a partition is not defined: one order, one rounding
+    kept = scores != -np.inf
+    if kept.all():
+        return _checked(scores.mean(axis=1), scores.std(axis=1), np.full(len(scores), scores.shape[1]))
+    count = kept.sum(axis=1)
+    divisor = np.maximum(count, 1)
+    mean = np.where(kept, scores, 0).sum(axis=1) / divisor
+    difference = np.where(kept, scores - mean[:, None], 0)
+    return _checked(mean, np.sqrt((difference**2).sum(axis=1) / divisor), count)
+
+
+def _checked(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if (count < 2).any():
+        raise SreError(
+            "fewer than 2 cohort members are left for some trials, after their own speakers; give a larger cohort"
+        )
+    if not (std > 1e-12 * np.maximum(np.abs(mean), 1)).all():
         raise SreError(
             "a model's scores against the cohort are all equal, so they cannot be normalised; look at the embeddings"
         )
-    return np.concatenate(means), std
+    return mean, std
+
+
+def _nearest(rows: _Rows, cohort: Cohort, top_n: int) -> np.ndarray:
+    """(R, top_n) indices of each row's nearest cohort members, ascending; len(cohort) where fewer are left."""
+    nearest = np.empty((len(rows.left_out), top_n), np.int32)
+    for block, scores in rows.blocks(cohort):
+        least = np.partition(np.ascontiguousarray(scores), scores.shape[1] - top_n, axis=1)[:, [-top_n]]
+        above, equal = scores > least, scores == least
+        # of equal scores the first, so that the set does not depend on how a partition is done
+        above |= equal & (np.cumsum(equal, axis=1) <= top_n - above.sum(axis=1, keepdims=True))
+        members = np.nonzero(above)[1].reshape(-1, top_n)
+        out = np.take_along_axis(scores, members, axis=1) == -np.inf
+        nearest[block] = np.where(out, len(cohort), members)
+    return nearest
+
+
+def _cross(rows: _Rows, chosen: np.ndarray, chosen_of: np.ndarray, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation (P,) of each trial's row over the cohort members that its other side has chosen."""
+    mean, std = np.empty(len(rows.of)), np.empty(len(rows.of))
+    order = np.argsort(rows.of, kind="stable")
+    sorted_rows = rows.of[order]
+    at_once = max(1, BLOCK_BYTES // (8 * chosen.shape[1]))
+    for block, scores in rows.blocks(cohort):
+        scores = np.hstack([scores, np.full((len(scores), 1), -np.inf)])
+        a, b = np.searchsorted(sorted_rows, [block.start, block.stop])
+        for start in range(a, b, at_once):
+            trials = order[start : min(start + at_once, b)]
+            picked = scores[rows.of[trials][:, None] - block.start, chosen[chosen_of[trials]]]
+            mean[trials], std[trials] = top_statistics(picked, picked.shape[1])
+    return mean, std

@@ -1,146 +1,132 @@
-"""LDA and two-covariance PLDA, as Kaldi's ivector/plda.cc (S. Ioffe, Probabilistic LDA, ECCV 2006).
+"""Gaussian PLDA: two-covariance as Kaldi's ivector/plda.cc (S. Ioffe, ECCV 2006), and its scoring.
 
-An embedding is m + y + e with speaker part y ~ N(0, B) and residual e ~ N(0, W). B and W come from EM; a transform
-makes W the unit matrix and B diagonal, psi.
+An embedding is m + y + e with speaker part y ~ N(0, B) and residual e ~ N(0, W). B and W come from EM (here), from
+simplified PLDA of rank r (splda.py) or from adaptation (adapt.py); a transform makes W the unit matrix and B diagonal:
+psi.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
 
 from sre import SreError
-from sre.backends.base import (
-    Side,
-    check_dimension,
-    check_speakers,
-    group_means,
-    length_normalise,
-    speaker_means,
-)
-from sre.backends.lda import apply_lda, fit_lda, floor_eigenvalues, normalising_transform
+from sre.backends.base import Side, group_means, speaker_means
+from sre.backends.fitted import Fitted
+from sre.backends.lda import floor_eigenvalues
 
 WITHIN_FLOOR = 1e-10  # of the largest: only what is rounding. At 1e-6 the scores of a singular W are not Kaldi's
 
 
-def fit_plda(
-    x: np.ndarray, speakers: np.ndarray, iterations: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, list[float]]:
-    """(N, D) -> mean of speaker means (D,), transform (D, D), psi (D,) falling, eigenvalues floored, likelihoods."""
+@dataclass
+class Gaussian:
+    """Mean (D,), within-class covariance W and between-class covariance B, both (D, D)."""
+
+    mean: np.ndarray
+    W: np.ndarray
+    B: np.ndarray
+
+    def diagonalised(self) -> tuple[np.ndarray, np.ndarray]:
+        """T (D, D) and psi (D,) falling with T W T' = 1 and T B T' = diag(psi)."""
+        psi, vectors = linalg.eigh(self.B, self.W)
+        order = np.argsort(-psi, kind="stable")
+        return vectors.T[order], np.maximum(psi[order], 0)
+
+
+def fit_two_covariance(x: np.ndarray, speakers: np.ndarray, iterations: int) -> tuple[Gaussian, dict[str, object]]:
+    """(N, D) and (N,) -> the model about the mean of speaker means, eigenvalues floored, log-likelihoods by iteration.
+
+    Starts from unit matrices, as Kaldi's PldaEstimator. Raises SreError where the likelihood falls.
+    """
     _, means, counts = speaker_means(x, speakers)
-    mean = means.mean(axis=0)
-    scatter = x.T @ x - (means * counts[:, None]).T @ means  # within speakers, about their own means
-    within, between = np.eye(x.shape[1]), np.eye(x.shape[1])
+    model = Gaussian(means.mean(axis=0), np.eye(x.shape[1]), np.eye(x.shape[1]))
+    x, centred = x - model.mean, means - model.mean  # what is far from 0 would leave rounding only
+    scatter = x.T @ x - (centred * counts[:, None]).T @ centred  # within speakers, about their own means
     likelihoods, floored = [], 0
     for _ in range(iterations):
-        within, between, likelihood = _em_step(within, between, scatter, means - mean, counts)
+        model, likelihood = em_step(model, scatter, means, counts)
         # where the data has no variance each step shrinks W, until it could not be inverted
-        within, floored = floor_eigenvalues(within, WITHIN_FLOOR)
+        model.W, floored = floor_eigenvalues(model.W, WITHIN_FLOOR)
         likelihoods.append(likelihood)
-    whiten, _ = normalising_transform(within, WITHIN_FLOOR)
-    values, vectors = linalg.eigh(whiten @ between @ whiten.T)
-    order = np.argsort(-values, kind="stable")
-    return mean, vectors[:, order].T @ whiten, np.maximum(values[order], 0), floored, likelihoods
-
-
-def _em_step(
-    W: np.ndarray, B: np.ndarray, scatter: np.ndarray, m: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """One EM iteration (plda.cc: GetStatsFromClassMeans, EstimateFromStats), over groups of equal counts.
-
-    The likelihood returned is that of the W and B that came in.
-    """
-    N, S, D = int(counts.sum()), len(counts), len(W)
-    inv_W = linalg.inv(W)
-    within, between = scatter.copy(), np.zeros_like(B)
-    likelihood = -0.5 * (np.sum(inv_W * scatter) + (N - S) * (np.linalg.slogdet(W)[1] + D * np.log(2 * np.pi)))
-    for n in np.unique(counts):
-        m_n = m[counts == n]  # (S_n, D)
-        total = B + W / n  # covariance of a mean of n
-        gain = linalg.solve(total, B, assume_a="pos").T  # B (B + W/n)^-1
-        mix = gain @ W / n  # (B^-1 + n W^-1)^-1, without inverting B
-        mix = (mix + mix.T) / 2
-        w = m_n @ gain.T
-        rest = m_n - w
-        between += len(m_n) * mix + w.T @ w
-        within += n * (len(m_n) * mix + rest.T @ rest)
-        likelihood -= 0.5 * (
-            np.sum(m_n * linalg.solve(total, m_n.T, assume_a="pos").T)
-            + len(m_n) * (np.linalg.slogdet(total)[1] + D * np.log(2 * np.pi) + D * np.log(n))
+    if not floored and any(b < a - 1e-6 * abs(a) for a, b in zip(likelihoods, likelihoods[1:], strict=False)):
+        raise SreError(
+            f"PLDA's log-likelihood fell during EM ({likelihoods}): the covariances are singular; put an lda step with"
+            " fewer dimensions into the chain"
         )
-    return within / N, between / S, float(likelihood)
+    return model, {"within_floored": floored, "log_likelihood": likelihoods}
 
 
-@dataclass
-class LdaPlda:
-    """Subtract the mean, LDA if asked, length-normalise, PLDA; Kaldi's voxceleb and sre16 recipes.
+def em_step(model: Gaussian, scatter: np.ndarray, means: np.ndarray, counts: np.ndarray) -> tuple[Gaussian, float]:
+    """One EM iteration (plda.cc: GetStatsFromClassMeans, EstimateFromStats), and the likelihood of what came in.
 
-    An enrolment model is the mean of its embeddings (Kaldi's ivector-mean); PLDA is told their number (--num-utts).
+    (D, D) scatter within speakers, (S, D) speaker means, (S,) counts. Where W = 1 and B = diag(psi), every speaker's
+    posterior is diagonal, so that one product takes all speakers at once, whatever their counts.
+    """
+    T, psi = model.diagonalised()
+    back = model.W @ T.T  # T^-1
+    n = counts[:, None]
+    y = (means - model.mean) @ T.T
+    expected = y * (n * psi / (n * psi + 1))  # of the speaker part
+    variance = psi / (n * psi + 1)  # (S, D)
+    rest = y - expected
+    between = expected.T @ expected + np.diag(variance.sum(axis=0))
+    within = (n * rest).T @ rest + np.diag((n * variance).sum(axis=0))
+    N, S, D = int(counts.sum()), len(counts), len(psi)
+    likelihood = -0.5 * (
+        N * (D * np.log(2 * np.pi) + 2 * np.linalg.slogdet(back)[1])
+        + np.sum(T @ scatter * T)
+        + np.sum(np.log1p(n * psi) + n * y * y / (n * psi + 1))
+    )
+    new = Gaussian(model.mean, (scatter + back @ within @ back.T) / N, back @ between @ back.T / S)
+    return new, float(likelihood)
+
+
+class Plda(Fitted):
+    """Log likelihood ratio of same and different speakers, as Kaldi's ivector-plda-scoring.
+
+    parts: plda_mean (D,), plda_transform (D, D), plda_psi (D,), as in Kaldi's plda files.
+    facts["scale"]: embeddings are scaled, in the space where W is 1, to the length that they have on average.
     """
 
     kind = "plda"
-    parts: dict[str, np.ndarray] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
 
     @classmethod
-    def fit(
-        cls,
-        embeddings: np.ndarray,
-        speakers: np.ndarray,
-        centre: bool = True,
-        lda_dim: int = 0,
-        length_norm: bool = True,
-        iterations: int = 10,
-    ) -> "LdaPlda":
-        """Raises SreError as `check_speakers` does."""
-        x = embeddings.astype(np.float64)
-        check_speakers(x, speakers, "PLDA")
-        new = cls(facts={"embeddings": len(x), "length_norm": length_norm})
-        new.parts["mean"] = x.mean(axis=0) if centre else np.zeros(x.shape[1])
-        if lda_dim:
-            new.parts["lda"], lda_facts = fit_lda(x - new.parts["mean"], speakers, lda_dim)
-            new.facts |= lda_facts
-        mean, transform, psi, floored, likelihoods = fit_plda(new._prepared(x), speakers, iterations)
-        new.parts |= {"plda_mean": mean, "plda_transform": transform, "plda_psi": psi}
-        new.facts |= {"speakers": len(np.unique(speakers)), "within_floored": floored, "log_likelihood": likelihoods}
-        if not floored and any(b < a - 1e-6 * abs(a) for a, b in zip(likelihoods, likelihoods[1:], strict=False)):
-            raise SreError(
-                f"PLDA's log-likelihood fell during EM ({likelihoods}): the covariances are singular; lower lda_dim"
-            )
-        return new
+    def of(cls, chain, model: Gaussian, facts: dict[str, object]) -> "Plda":
+        transform, psi = model.diagonalised()
+        return cls(chain, {"plda_mean": model.mean, "plda_transform": transform, "plda_psi": psi}, facts)
 
-    def _prepared(self, embeddings: np.ndarray) -> np.ndarray:
-        x = check_dimension(self, embeddings, len(self.parts["mean"])) - self.parts["mean"]
-        if "lda" in self.parts:
-            x = apply_lda(self.parts["lda"], x)
-        return length_normalise(x, np.sqrt(x.shape[1])) if self.facts["length_norm"] else x
-
-    def _in_plda_space(self, prepared: np.ndarray, n: np.ndarray | float) -> np.ndarray:
-        """(N, d) -> (N, d) where W is the unit matrix; scaled to the length that a mean of n has on average."""
+    def _project(self, x: np.ndarray, n: np.ndarray | float = 1.0) -> np.ndarray:
+        """(N, d) -> (N, d) where W is the unit matrix; n: of how many utterances each is the mean."""
         psi = self.parts["plda_psi"]
-        y = (prepared - self.parts["plda_mean"]) @ self.parts["plda_transform"].T
-        if not self.facts["length_norm"]:
+        y = (x - self.parts["plda_mean"]) @ self.parts["plda_transform"].T
+        if not self.facts["scale"]:
             return y
         expected = np.sum(y * y / (psi + 1 / np.reshape(n, (-1, 1))), axis=1, keepdims=True)
-        return y * np.sqrt(y.shape[1] / expected)
+        return y * np.sqrt(y.shape[1] / np.maximum(expected, 1e-200))  # the mean itself stays 0
 
-    def enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray], num_utts: bool = True) -> Side:
-        """U = [mean/var, -1/(2 var)], c: of log N(p; mean, var), plda.cc: LogLikelihoodRatio.
+    def _enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+        n = np.array([len(group) for group in groups], dtype=float)
+        if self.facts.get("enrol") == "by_the_book":
+            return self._side(group_means(self._project(self._prepared(embeddings)), groups), n)
+        if not self.facts.get("num_utts", True):
+            n[:] = 1
+        return self._side(self._project(self._prepared(group_means(embeddings, groups)), n), n)
 
-        With num_utts False each model counts as one utterance, as Kaldi's scoring without --num-utts.
-        """
+    def _model(self, x: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+        n = np.array([len(group) for group in groups], dtype=float)
+        return self._side(self._project(group_means(x, groups), n), n)
+
+    def _side(self, u: np.ndarray, n: np.ndarray) -> Side:
+        """U = [mean/var, -1/(2 var)], c: of log N(p; mean, var), plda.cc: LogLikelihoodRatio; u (E, d) of n each."""
         psi = self.parts["plda_psi"]
-        n = np.array([len(group) for group in groups], dtype=float) if num_utts else np.ones(len(groups))
-        u = self._in_plda_space(self._prepared(group_means(embeddings.astype(np.float64), groups)), n)
         gain = n[:, None] * psi / (n[:, None] * psi + 1)
         mean, variance = gain * u, 1 + psi / (n[:, None] * psi + 1)
         constants = -0.5 * (np.log(variance) + mean**2 / variance).sum(axis=1)
         return Side(np.hstack([mean / variance, -0.5 / variance]), constants)
 
-    def test(self, embeddings: np.ndarray) -> Side:
+    def _test(self, x: np.ndarray) -> Side:
         """V = [p, p^2], d = -log N(p; 0, 1 + psi)."""
-        psi = self.parts["plda_psi"]
-        p = self._in_plda_space(self._prepared(embeddings), 1.0)
+        psi, p = self.parts["plda_psi"], self._project(x)
         constants = 0.5 * (np.log1p(psi) + p**2 / (1 + psi)).sum(axis=1)
         return Side(np.hstack([p, p**2]), constants)

@@ -1,8 +1,11 @@
 """Kaldi archives through kaldiio, with what a long pipeline needs on top: checks, atomic writing, named errors."""
 
+import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from kaldiio.matio import read_matrix_or_vector, write_array
@@ -10,6 +13,11 @@ from kaldiio.matio import read_matrix_or_vector, write_array
 from sre import SreError
 from sre.io.atomic import atomic_output
 from sre.io.tables import read_table
+
+READ_BYTES = 1 << 20  # of an archive of vectors at a time; more is slower, as fresh pages are
+MAX_KEY = 1024  # bytes
+VECTOR_HEADER = struct.Struct("<6sI")  # kind, size of the size, and it, after the blank behind the key
+VECTOR_KINDS = {b"\0BFV \4": np.dtype("<f4"), b"\0BDV \4": np.dtype("<f8")}
 
 
 def write_ark(ark: str | Path, scp: str | Path, records: Iterable[tuple[str, np.ndarray]], compression: int = 0) -> int:
@@ -46,7 +54,9 @@ def read_scp(scp: str | Path) -> dict[str, str]:
         if ark not in place:
             beside = scp.parent / ark
             place[ark] = ark if Path(ark).exists() or not beside.exists() else str(beside)
-    return {key: f"{place[loc.rpartition(':')[0]]}:{loc.rpartition(':')[2]}" for key, loc in table.items()}
+        if place[ark] != ark:
+            table[key] = f"{place[ark]}:{offset}"
+    return table
 
 
 def read_record(key: str, location: str) -> np.ndarray:
@@ -74,70 +84,132 @@ def read_record(key: str, location: str) -> np.ndarray:
 def read_vectors(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """All vectors of an scp or a binary ark: (N,) keys in bytewise order and (N, D) float32.
 
-    Reads each archive once and parses headers only; of other kinds only text is read: kaldiio.load_ark would unpickle.
+    Reads each archive once, in pieces; of other kinds only text is read: kaldiio.load_ark would unpickle.
     Raises SreError for a cut record, unequal dimensions, NaN (naming the key) or a key that stands twice.
     """
     path = Path(path)
-    if path.suffix == ".scp":
-        table = read_scp(path)
-        vectors: dict[str, np.ndarray] = {}
-        for ark in dict.fromkeys(place.rpartition(":")[0] for place in table.values()):
-            vectors.update(_read_vector_ark(Path(ark)))
-        missing = [key for key in table if key not in vectors]
-        if missing:
-            raise SreError(f"{path}: record '{missing[0]}' is not in its archive; extract the embeddings again")
-        vectors = {key: vectors[key] for key in table}
-    else:
-        vectors = _read_vector_ark(path)
-    if not vectors:
+    keys, matrix = (_read_scp_vectors if path.suffix == ".scp" else _read_vector_ark)(path)
+    if not keys:
         raise SreError(f"{path}: no vectors in it; extract the embeddings again")
-    keys = sorted(vectors)
-    if len({vector.shape for vector in vectors.values()}) > 1:
-        raise SreError(f"{path}: vectors of unequal dimensions; these are embeddings of several models")
-    matrix = np.stack([vectors[key] for key in keys])
-    bad = ~np.isfinite(matrix).all(axis=1)
-    if bad.any():
-        raise SreError(f"{path}: embedding '{keys[int(np.argmax(bad))]}' has NaN or infinite values; extract it again")
-    return np.array(keys, dtype=object), matrix
+    names = np.array(keys, dtype=object)
+    if not (names[1:] > names[:-1]).all():
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        names, matrix = names[order], matrix[order]
+    for start in range(0, len(matrix), 1 << 14):
+        bad = ~np.isfinite(matrix[start : start + (1 << 14)]).all(axis=1)
+        if bad.any():
+            key = names[start + int(np.argmax(bad))]
+            raise SreError(f"{path}: embedding '{key}' has NaN or infinite values; extract it again")
+    return names, matrix
 
 
-def _read_vector_ark(path: Path) -> Mapping[str, np.ndarray]:
+def _read_scp_vectors(scp: Path) -> tuple[list[str], np.ndarray]:
+    of_ark: dict[str, list[str]] = {}
+    for key, place in read_scp(scp).items():
+        of_ark.setdefault(place.rpartition(":")[0], []).append(key)
+    keys, parts = [], []
+    for ark, wanted in of_ark.items():
+        there, matrix = _read_vector_ark(Path(ark))
+        if wanted != there:
+            row = {key: number for number, key in enumerate(there)}
+            missing = [key for key in wanted if key not in row]
+            if missing:
+                raise SreError(f"{scp}: record '{missing[0]}' is not in its archive; extract the embeddings again")
+            matrix = matrix[[row[key] for key in wanted]]
+        keys += wanted
+        parts.append(matrix)
+    if len({part.shape[1] for part in parts}) > 1:
+        raise _unequal(scp)
+    return keys, parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty((0, 0), np.float32)])
+
+
+def _unequal(path: Path) -> SreError:
+    return SreError(f"{path}: vectors of unequal dimensions; these are embeddings of several models")
+
+
+def _read_vector_ark(path: Path) -> tuple[list[str], np.ndarray]:
+    """Keys and (N, D) float32, in the order of the archive."""
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            begin = file.read(MAX_KEY)
+            file.seek(0)
+            text = begin[begin.find(b" ") + 1 :].lstrip(b" ").startswith(b"[")
+            keys, matrix = (_read_vector_lines if text else _read_vector_records)(path, file)
     except FileNotFoundError:
         raise SreError(f"{path}: no such file; extract the embeddings again") from None
-    vectors: dict[str, np.ndarray] = {}
-    at, key = 0, "(first)"
+    if len(set(keys)) < len(keys):
+        key = next(key for key, count in Counter(keys).items() if count > 1)
+        raise SreError(f"{path}: embedding '{key}' stands twice; extract the embeddings again")
+    return keys, matrix
+
+
+def _read_vector_records(path: Path, file: IO[bytes]) -> tuple[list[str], np.ndarray]:
+    """Into rows that are there beforehand; what a record takes besides is a few calls."""
+    keys: list[str] = []
+    matrix, rows, header, length = np.empty((0, 0), np.float32), None, None, 0
+    data, at, key = b"", 0, "(first)"
     try:
-        while at < len(data):
-            space = data.index(b" ", at, at + 1024)
-            key = data[at:space].decode().strip()
-            kind = data[space + 1 : space + 6]
-            if kind not in (b"\0BFV ", b"\0BDV "):
-                if at == 0 and kind.lstrip().startswith(b"["):
-                    return _read_vector_lines(path, data.decode())
-                raise ValueError("not a vector of floats")
-            (size,) = struct.unpack_from("<I", data, space + 7)
-            dtype = np.dtype("<f4" if kind == b"\0BFV " else "<f8")
-            if key in vectors:
-                raise SreError(f"{path}: embedding '{key}' stands twice; extract the embeddings again")
-            vectors[key] = np.frombuffer(data, dtype, size, space + 11).astype(np.float32, copy=False)
-            at = space + 11 + size * dtype.itemsize
-    except (ValueError, struct.error, UnicodeDecodeError) as error:
+        while True:
+            if len(data) - at < MAX_KEY + VECTOR_HEADER.size + length:
+                data, at = data[at:] + file.read(READ_BYTES + length), 0
+                if not data:
+                    break
+            blank = data.find(b" ", at, at + MAX_KEY)
+            if blank < 0:
+                raise ValueError("what follows it is not a key")
+            key = data[at:blank].decode().strip()
+            found = VECTOR_HEADER.unpack_from(data, blank + 1)
+            if found != header:  # the first, or of the other precision
+                header = kind, size = found
+                if kind not in VECTOR_KINDS:
+                    raise ValueError("not a vector of floats")
+                if rows is None:
+                    matrix = _room(file, size)
+                    rows = memoryview(matrix).cast("B")
+                elif size != matrix.shape[1]:
+                    raise _unequal(path)
+                length = size * VECTOR_KINDS[kind].itemsize
+                continue
+            begin = blank + 1 + VECTOR_HEADER.size
+            at = begin + length
+            if at > len(data):
+                raise ValueError(f"{len(data) - begin} of {length} bytes are there")
+            if kind == b"\0BFV \4":
+                rows[len(keys) * length : (len(keys) + 1) * length] = data[begin:at]
+            else:
+                matrix[len(keys)] = np.frombuffer(data, "<f8", size, begin)
+            keys.append(key)
+    except (ValueError, struct.error) as error:
         raise SreError(
             f"{path}: record '{key}' is cut short or corrupt ({error}); extract the embeddings again"
         ) from None
-    return vectors
+    return keys, matrix[: len(keys)]
 
 
-def _read_vector_lines(path: Path, text: str) -> dict[str, np.ndarray]:
+def _room(file: IO[bytes], size: int) -> np.ndarray:
+    """Uninitialised rows for all vectors of `size` floats that the file can hold; untouched pages take no memory."""
+    length = VECTOR_HEADER.size + 4 * size
+    total = os.fstat(file.fileno()).st_size
+    if not size or length > total:
+        raise ValueError(f"a vector of {size} values in a file of {total} bytes")
+    return np.empty((total // length, size), "<f4")
+
+
+def _read_vector_lines(path: Path, file: IO[bytes]) -> tuple[list[str], np.ndarray]:
     """Kaldi's text archive: `key  [ 1 2 3 ]` lines."""
-    vectors: dict[str, np.ndarray] = {}
-    for line in text.splitlines():
-        key, *values = line.split()
-        if values[:1] != ["["] or values[-1] != "]":
-            raise ValueError(f"line '{line[:40]}' is not `key [ values ]`")
-        if key in vectors:
-            raise SreError(f"{path}: embedding '{key}' stands twice; extract the embeddings again")
-        vectors[key] = np.array([float(value) for value in values[1:-1]], np.float32)
-    return vectors
+    keys, vectors = [], []
+    for line in file:
+        key = line[:40].decode(errors="replace")
+        try:
+            key, *values = line.decode().split()
+            if values[:1] != ["["] or values[-1] != "]":
+                raise ValueError("its line is not `key [ values ]`")
+            vectors.append(np.array([float(value) for value in values[1:-1]], np.float32))
+        except ValueError as error:
+            raise SreError(
+                f"{path}: record '{key}' is cut short or corrupt ({error}); extract the embeddings again"
+            ) from None
+        keys.append(key)
+    if len({len(vector) for vector in vectors}) > 1:
+        raise _unequal(path)
+    return keys, np.stack(vectors)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import isclose
 from pathlib import Path
 
 from sre import SreError
@@ -10,7 +11,8 @@ from sre.io.trials import align_scores
 from sre.metrics import det_points
 from sre.report import plots
 from sre.report.page import page
-from sre.report.tables import Group, Row, by_list, group_rows, make_rows, markdown, text_table, tsv
+from sre.report.tables import Group, Row, by_list, group_rows, make_rows
+from sre.report.text import markdown, text_table, tsv
 
 RESULT_KEYS = ("model", "seed", "run", "trials", "trials_sha256", "trials_file", "systems")
 DET_POINTS = 1000
@@ -114,8 +116,7 @@ def write_report(
     notes: dict | None = None,
 ) -> str:
     """Write report.tsv, report.md and report.html into `out_dir`; returns the table as aligned plain text."""
-    rows = make_rows(results, primary)
-    groups = group_rows(rows)
+    groups = group_rows(make_rows(results, primary))
     remarks = plda_remarks(groups, runs)
     figures = {trials: list_figures(trials, some, n) for n, (trials, some) in enumerate(by_list(groups).items())}
     models = sorted({run["model"] for run in runs.values() if run["history"]})
@@ -127,7 +128,7 @@ def write_report(
         for number, model in enumerate(models)
     }
     texts = {
-        "report.tsv": tsv(rows),
+        "report.tsv": tsv(groups),
         "report.md": markdown(groups, title, remarks),
         "report.html": page(title, primary, groups, figures, training, runs, remarks, notes or {}),
     }
@@ -142,21 +143,25 @@ def list_figures(trials: str, groups: Sequence[Group], number: int) -> list[tupl
     done = [group for group in groups if group.done]
     if not done:
         return []
-    by_merit = sorted(done, key=lambda group: (not group.rows[0].primary, group.mean("eer")))
-    chosen = [group for group in done if group in by_merit[: plots.MAX_CURVES]]
+    drawn = [group for group in done if not _has_the_curve_of_another(group, done)]
+    repeated = len(drawn) < len(done)
+    drawn.sort(key=lambda group: (not group.rows[0].primary, not group.chosen, group.mean("eer")))
+    del drawn[plots.MAX_CURVES :]
     curves = []
-    for group in chosen:
+    for group in (group for group in done if group in drawn):
         row = group.done[0]
         scores, target = _scores(row)
         _, p_miss, p_fa = det_points(scores, target, DET_POINTS)
         eer, counts = row.metrics["eer"], (row.metrics["targets"], row.metrics["nontargets"])
         curves.append(plots.Curve(f"{row.run} {row.system}: {eer:.2f} %", p_miss, p_fa, eer / 100, *counts))
-        if group is by_merit[0]:
+        if group is drawn[0]:
             shown, shown_scores, shown_target = row, scores, target
     det = f"Detection error trade-off on {trials}. Dots: equal error rates, also in the legend."
-    if len(chosen) < len(done):
-        det += f" {len(chosen)} of {len(done)} systems: the primary ones first, then the lowest EER."
-    if any(len(group.rows) > 1 for group in chosen):
+    if len(drawn) < len(done):
+        det += f" {len(drawn)} of {len(done)} systems: the primary and the chosen first, then the lowest EER."
+    if repeated:
+        det += " A calibrated system is not drawn where its curve is that of its scores before."
+    if any(len(group.rows) > 1 for group in drawn):
         det += " Of a model with several seeds, the first that was scored."
     scores_of = f"Scores of {shown.run} {shown.system} on {trials}, the central 99.9 %; each area is 1."
     threshold = shown.metrics["eer_threshold"]
@@ -167,6 +172,16 @@ def list_figures(trials: str, groups: Sequence[Group], number: int) -> list[tupl
             plots.histogram(shown_scores, shown_target, threshold, f"scores{number}", scores_of),
         ),
     ]
+
+
+def _has_the_curve_of_another(group: Group, done: Sequence[Group]) -> bool:
+    """Whether it is a calibrated system, neither primary nor chosen, of one increasing map of another's scores."""
+    first = group.rows[0]
+    if first.primary or group.chosen or not first.system.endswith("+cal"):
+        return False
+    base = first.model, first.system.removesuffix("+cal")
+    same = [other for other in done if (other.rows[0].model, other.rows[0].system) == base]
+    return any(isclose(other.mean("eer"), group.mean("eer"), rel_tol=1e-3) for other in same)
 
 
 def _scores(row: Row) -> tuple:

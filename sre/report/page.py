@@ -5,6 +5,7 @@ from html import escape
 
 from sre.report.sections import (
     bullets,
+    calibration_section,
     cell,
     figures_grid,
     provenance,
@@ -13,7 +14,7 @@ from sre.report.sections import (
     thresholds,
     training_section,
 )
-from sre.report.tables import HEADINGS, Group, by_list, mark, table_lines
+from sre.report.tables import HEADINGS, Group, Line, by_list, table_lines
 
 CSS = """
 :root { color-scheme: light; }
@@ -29,14 +30,16 @@ ul { padding-left: 1.2rem; }
 .scroll { overflow-x: auto; margin: .7rem 0; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: #555; padding-bottom: .3rem; }
-th, td { padding: .3rem .65rem; text-align: left; vertical-align: top; white-space: nowrap;
+th, td { padding: .3rem .5rem; text-align: left; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid #e3e3e3; }
 thead th { border-bottom: 2px solid #888; vertical-align: bottom; }
 tbody th { font-weight: 500; }
+.system, tbody th { white-space: normal; }
 th.group { background: #f1f4f7; font-weight: 600; }
 th.group span { font-weight: 400; color: #444; }
 .n { text-align: right; }
 .note { white-space: normal; min-width: 16rem; }
+.note:empty { min-width: 0; }
 .long { white-space: normal; overflow-wrap: anywhere; min-width: 20rem;
   font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .8rem; }
 tr.mean > * { border-bottom-color: #888; }
@@ -56,7 +59,6 @@ dd { margin-left: 1rem; }
 @media (max-width: 40rem) {
   table { font-size: .8rem; }
   th, td { padding: .3rem .4rem; }
-  .system, tbody th { white-space: normal; }
 }
 @media print {
   body { max-width: none; font-size: 11px; padding: 0; }
@@ -74,10 +76,19 @@ operating points where P_miss − P_fa changes sign.</dd>
 <dt>minDCF(P_target)</dt><dd>The least of C_miss · P_target · P_miss + C_fa · (1 − P_target) · P_fa over all
 thresholds, divided by min(C_miss · P_target, C_fa · (1 − P_target)), as in NIST's evaluation plans: 0 is
 perfect, 1 is no better than deciding without listening. Here COSTS.</dd>
+<dt>actDCF(P_target)</dt><dd>The same cost at the Bayes threshold ln(C_fa · (1 − P_target) / (C_miss · P_target)),
+which is right for scores that are natural-log likelihood ratios. Other scores are taken for such ratios as they
+are, so that theirs says what calibration has to mend.</dd>
+<dt>Cllr, minCllr</dt><dd>The cost of the likelihood ratios over all applications, in bits: 0 is perfect, 1 is what
+a system costs that never commits itself, a misleading one costs more. minCllr is what is left after the best
+non-decreasing map of the scores, found on this very list.</dd>
 <dt>Mean over seeds</dt><dd>Mean and range (least to greatest) of runs that differ in the seed only.</dd>
-<dt>primary, best</dt><dd>The primary system was named before anything was scored. The best has the lowest EER
-(of the mean, with several seeds), found afterwards on this very list, so it flatters: quote the primary
-system.</dd>
+<dt>primary, chosen, best</dt><dd>The primary system was named before anything was scored. The chosen one was chosen
+on development: it has its model's lowest EER (of the mean, with several seeds; of equal ones the first) on the
+development list. The best has the lowest EER of the list, found afterwards on this very list, so it flatters: quote
+the primary system, or the chosen one.</dd>
+<dt>(development)</dt><dd>A list for choosing, calibrating and fusing systems. What was fitted on it looks better there
+than it is.</dd>
 </dl>
 """
 
@@ -99,6 +110,9 @@ def page(
         "<section><h2>Error trade-off and scores</h2>\n" + _list_sections(groups, figures) + "</section>\n",
         "<section><h2>Thresholds</h2>\n" + thresholds(groups) + "</section>\n",
     ]
+    calibration = calibration_section(groups)
+    if calibration:
+        parts.append("<section><h2>Calibration</h2>\n" + calibration + "</section>\n")
     if runs:
         parts.append("<section><h2>Training</h2>\n" + training_section(training, runs) + "</section>\n")
     parts.append("<section><h2>What was run</h2>\n" + provenance(groups, notes) + "</section>\n")
@@ -130,10 +144,11 @@ def _said(group: Group) -> str:
 
 
 def _lead(groups: Sequence[Group], primary: str | None) -> str:
-    """Two sentences a trial list: the primary system, and the best."""
+    """A sentence an evaluation list: the primary system, those chosen on development, and the best."""
     items = []
-    for trials, some in by_list(groups).items():
+    for trials, some in by_list(group for group in groups if not group.rows[0].development).items():
         named = [f"primary {_said(group)}" for group in some if group.rows[0].primary]
+        named += [f"chosen on development {_said(group)}" for group in some if group.chosen]
         best = [f"best {_said(group)}" for group in some if group.best]
         said = "; ".join(named + best) or "every system failed"
         items.append(f"<li><strong>{escape(trials)}</strong>: {escape(said)}.</li>\n")
@@ -146,23 +161,28 @@ def _results(groups: Sequence[Group]) -> str:
     for trials, some in by_list(groups).items():
         body += f'<tbody>\n<tr><th class="group" scope="rowgroup" colspan="{len(HEADINGS)}">{escape(trials)}'
         body += f" <span>{size(some)}</span></th></tr>\n"
-        for row, cells, best, is_mean in table_lines(some):
-            words = mark(row, best).split(", ")
-            badges = "".join(f' <span class="badge">{word}</span>' for word in words if word)
-            looks = [("best", best), ("mean", is_mean), ("failed", not is_mean and row.metrics is None)]
-            names = " ".join(word for word, so in looks if so)
-            kind = f' class="{names}"' if names else ""
-            line = cell(cells[0], "th") + f'<td class="system">{escape(cells[1])}{badges}</td>'
-            line += "".join(map(_rate_cell, cells[2:-2])) + cell(cells[-2])
-            line += f'<td class="note">{escape(cells[-1])}</td>'
-            body += f"<tr{kind}>{line}</tr>\n"
+        body += "".join(map(_result_line, table_lines(some)))
         body += "</tbody>\n"
-    return table("EER in per cent, minDCF normalised", HEADINGS, body)
+    return table("EER in per cent, minDCF and actDCF normalised, Cllr in bits", HEADINGS, body)
+
+
+def _result_line(line: Line) -> str:
+    run, system, *rates, seed, note = line.cells
+    badges = "".join(f' <span class="badge">{word}</span>' for word in line.marks)
+    failed = not line.is_mean and line.row.metrics is None
+    looks = (("best", line.best), ("mean", line.is_mean), ("failed", failed))
+    names = " ".join(word for word, so in looks if so)
+    numbers = "".join(map(_rate_cell, rates))
+    if failed:  # the reason in their place, where it is seen without scrolling
+        numbers, note = f'<td class="note" colspan="{len(rates)}">{escape(note)}</td>', ""
+    cells = cell(run, "th") + f'<td class="system">{escape(system)}{badges}</td>'
+    cells += numbers + cell(seed) + f'<td class="note">{escape(note)}</td>'
+    return f'<tr class="{names}">{cells}</tr>\n' if names else f"<tr>{cells}</tr>\n"
 
 
 def _rate_cell(text: str) -> str:
     value, _, spread = text.partition(" (")
-    small = f"<small>{spread[:-1]}</small>" if spread else ""
+    small = f"<small>{spread[:-1].replace(' to ', '–')}</small>" if spread else ""
     return f'<td class="n">{value}{small}</td>'
 
 

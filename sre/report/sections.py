@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 
+from sre.report import calibrated
 from sre.report.tables import THRESHOLDS, Group, by_list, counts, plain
 
 LAST = (("last loss", "loss"), ("last accuracy, %", "accuracy"), ("last validation EER, %", "valid_eer"))
@@ -58,7 +59,7 @@ def thresholds(groups: Sequence[Group]) -> str:
     for row in (row for group in groups for row in group.done):
         values = [row.metrics.get(key) for _, key in THRESHOLDS]
         cells = ["reject all" if value is None else f"{value:#.5g}" for value in values]
-        rows.append([row.run, row.system, row.trials, *cells])
+        rows.append([row.run, row.system, row.list_title, *cells])
     remark = (
         "<p>A trial is accepted at or above the threshold. Thresholds do not carry over to other data: the"
         " scale of scores shifts with language, channel, duration and noise."
@@ -66,6 +67,17 @@ def thresholds(groups: Sequence[Group]) -> str:
     )
     head = ["run", "system", "trial list", *(name for name, _ in THRESHOLDS)]
     return remark + (table("Score thresholds", head, rows) if rows else "")
+
+
+def calibration_section(groups: Sequence[Group]) -> str:
+    """Nothing where no system is calibrated."""
+    parts = []
+    for trials, some in by_list(groups).items():
+        lines = calibrated.calibration_lines(some)
+        if lines:
+            parts.append(f"<h3>{escape(trials)}</h3>\n<p>{escape(calibrated.bayes_remark(some))}</p>\n")
+            parts.append(table("Before → after calibration", calibrated.HEADINGS, lines))
+    return "".join(parts)
 
 
 def training_section(training: Mapping[str, Sequence[tuple[str, str]]], runs: Mapping[str, dict]) -> str:

@@ -1,6 +1,7 @@
-"""The report's numbers: one row a run x system x trial list, means over seeds, and the same as text.
+"""The report's numbers: one row a run x system x trial list, and means over seeds.
 
-A *run* is one training (model and seed); a *group* is the runs of one model that differ by seed only.
+A *run* is one training (model and seed); a *group* is the runs of one model that differ by seed only. Lists of role
+development, on which systems are chosen, calibrated and fused, come after the evaluation lists.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,9 @@ RATES = (
     ("minDCF(0.01)", "min_dcf_0.01", 4),
     ("minDCF(0.05)", "min_dcf_0.05", 4),
     ("minDCF(0.001)", "min_dcf_0.001", 4),
+    ("actDCF(0.05)", "act_dcf_0.05", 4),
+    ("Cllr", "cllr", 4),
+    ("minCllr", "min_cllr", 4),
 )
 THRESHOLDS = (
     ("at the EER", "eer_threshold"),
@@ -21,8 +25,6 @@ THRESHOLDS = (
     ("at P_fa ≤ 1 %", "threshold_fa_0.01"),
     ("at P_fa ≤ 0.1 %", "threshold_fa_0.001"),
 )
-TSV_KEYS = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
-TSV_KEYS += tuple(key for _, key in THRESHOLDS)
 NO_ERRORS = "not one error: too few or too easy trials to compare systems, or test speech in the training set"
 
 
@@ -40,20 +42,38 @@ class Row:
     note: str
     result: dict  # the metrics file it is from
 
+    @property
+    def development(self) -> bool:
+        return self.result.get("role") == "development"
+
+    @property
+    def list_title(self) -> str:
+        return f"{self.trials} (development)" if self.development else self.trials
+
+    @property
+    def calibration(self) -> dict | None:
+        """Weights, offset, inputs, P_target and trials of a calibrated system, as far as its metrics file has them."""
+        fitted = self.result["systems"][self.system].get("calibration")
+        if isinstance(fitted, dict):
+            return fitted.get("facts", {}) | fitted
+        return {} if self.system.endswith("+cal") else None
+
 
 @dataclass(frozen=True)
 class Group:
     """The seeds of one model x system x trial list."""
 
     rows: tuple[Row, ...]
-    best: bool  # lowest mean EER of its trial list
+    best: bool  # lowest mean EER of its trial list, an evaluation list
+    chosen: bool  # on an evaluation list: lowest mean EER of its model on the development list
 
     @property
     def done(self) -> list[Row]:
         return [row for row in self.rows if row.metrics]
 
     def values(self, key: str) -> list[float]:
-        return [row.metrics[key] for row in self.done]
+        """Of the seeds that have it: metrics files of older versions lack some."""
+        return [row.metrics[key] for row in self.done if row.metrics.get(key) is not None]
 
     def mean(self, key: str) -> float:
         values = self.values(key)
@@ -61,10 +81,10 @@ class Group:
 
 
 def make_rows(results: Iterable[dict], primary: str | None = None) -> list[Row]:
-    """Rows in the order of list, model, system, seed.
+    """Rows in the order of list, model, system, seed; development lists last.
 
     `primary` is SYSTEM, MODEL/SYSTEM or RUN/SYSTEM. Raises SreError where it is not there, where a row
-    stands twice, or where one list's name stands for two lists.
+    stands twice, or where one list's name stands for two lists or has two roles.
     """
     rows: dict[tuple, Row] = {}
     for result in results:
@@ -74,7 +94,7 @@ def make_rows(results: Iterable[dict], primary: str | None = None) -> list[Row]:
             if key in rows:
                 raise SreError(f"{row.run} {system} on {row.trials} stands in two metrics files; give each file once")
             rows[key] = row
-    ordered = [rows[key] for key in sorted(rows)]
+    ordered = sorted((rows[key] for key in sorted(rows)), key=lambda row: row.development)
     _check_lists(ordered)
     if primary and not any(row.primary for row in ordered):
         known = ", ".join(sorted({row.system for row in ordered}))
@@ -94,7 +114,13 @@ def _make_row(result: dict, system: str, outcome: dict, primary: str | None) -> 
 
 def _check_lists(rows: Iterable[Row]) -> None:
     seen: dict[str, str] = {}
+    roles: dict[str, bool] = {}
     for row in rows:
+        if roles.setdefault(row.trials, row.development) != row.development:
+            raise SreError(
+                f"trial list {row.trials}: a development list in some metrics files, an evaluation list in others"
+                f" (one of them by {row.run}); score all runs on it again"
+            )
         digest = row.result["trials_sha256"]
         if seen.setdefault(row.trials, digest) != digest:
             raise SreError(
@@ -104,24 +130,42 @@ def _check_lists(rows: Iterable[Row]) -> None:
 
 
 def group_rows(rows: Sequence[Row]) -> list[Group]:
-    """Groups in the order of the rows; the lowest mean EER of each trial list is marked (equal ones all)."""
+    """Groups in the order of the rows, with the best (equal ones all) and the chosen of each evaluation list."""
     members: dict[tuple, list[Row]] = {}
     for row in rows:
         members.setdefault((row.trials, row.model, row.system), []).append(row)
-    groups = [Group(tuple(some), best=False) for some in members.values()]
+    groups = [Group(tuple(some), best=False, chosen=False) for some in members.values()]
+    chosen = _chosen(groups)
     least: dict[str, float] = {}
     for group in groups:
         if group.done:
             trials = group.rows[0].trials
             least[trials] = min(group.mean("eer"), least.get(trials, float("inf")))
-    return [Group(g.rows, bool(g.done) and g.mean("eer") == least[g.rows[0].trials]) for g in groups]
+    marked = []
+    for group in groups:
+        first, final = group.rows[0], not group.rows[0].development
+        best = final and bool(group.done) and group.mean("eer") == least[first.trials]
+        marked.append(Group(group.rows, best, final and (first.model, first.system) in chosen))
+    return marked
+
+
+def _chosen(groups: Iterable[Group]) -> set[tuple[str, str]]:
+    """(model, system) of the lowest mean EER on each model's development lists; of equal ones the first."""
+    eers: dict[str, dict[str, list[float]]] = {}
+    for group in groups:
+        first = group.rows[0]
+        if first.development and group.done:
+            eers.setdefault(first.model, {}).setdefault(first.system, []).append(group.mean("eer"))
+
+    # of several lists the sum counts, and a system that failed on one of them comes last
+    return {(model, min(of, key=lambda s, of=of: (-len(of[s]), sum(of[s])))) for model, of in eers.items()}
 
 
 def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
-    """Trial list -> its groups."""
+    """Trial list, as it is headed, -> its groups."""
     lists: dict[str, list[Group]] = {}
     for group in groups:
-        lists.setdefault(group.rows[0].trials, []).append(group)
+        lists.setdefault(group.rows[0].list_title, []).append(group)
     return lists
 
 
@@ -134,7 +178,12 @@ def counts(groups: Iterable[Group]) -> tuple[int, int] | None:
 
 
 def rate_cells(row: Row) -> list[str]:
-    return [f"{row.metrics[key]:.{digits}f}" if row.metrics else "" for _, key, digits in RATES]
+    return [rate_cell(row.metrics, key, digits) for _, key, digits in RATES]
+
+
+def rate_cell(metrics: dict | None, key: str, digits: int) -> str:
+    value = (metrics or {}).get(key)
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def mean_cells(group: Group) -> list[str]:
@@ -142,49 +191,48 @@ def mean_cells(group: Group) -> list[str]:
     cells = []
     for _, key, digits in RATES:
         values = group.values(key)
-        low, high = (f"{bound:.{digits}f}" for bound in (min(values), max(values)))
-        cells.append(f"{group.mean(key):.{digits}f} ({low} to {high})")
+        bounds = [f"{bound:.{digits}f}" for bound in (min(values), max(values))] if values else []
+        cells.append(f"{group.mean(key):.{digits}f} ({' to '.join(bounds)})" if values else "")
     return cells
 
 
-def table_lines(groups: Iterable[Group]) -> list[tuple[Row, list[str], bool, bool]]:
-    """(row, cells, best, whether it is a mean) a line; cells: those of HEADINGS.
+@dataclass(frozen=True)
+class Line:
+    """One line of the table of results: a run, or the mean over the seeds of a model."""
 
-    A model with several seeds ends with the line of their mean, which then carries the mark of the best.
-    """
+    row: Row
+    cells: list[str]  # those of HEADINGS
+    marks: list[str]  # of primary, chosen, best
+    is_mean: bool = False
+
+    @property
+    def best(self) -> bool:
+        return "best" in self.marks
+
+
+def table_lines(groups: Iterable[Group]) -> list[Line]:
+    """A model with several seeds ends with the line of their mean, which then carries the group's marks."""
     lines = []
     for group in groups:
         several = len(group.rows) > 1 and bool(group.done)
+        marks = [word for word, so in (("chosen", group.chosen), ("best", group.best)) if so]
         for row in group.rows:
             cells = [row.run, row.system, *rate_cells(row), str(row.seed), row.note]
-            lines.append((row, cells, group.best and not several, False))
+            lines.append(Line(row, cells, _primary(row) + ([] if several else marks)))
         if several:
             first, done = group.rows[0], group.done
             note = "" if len(done) == len(group.rows) else f"{len(done)} of {len(group.rows)} seeds; the others failed"
             cells = [f"{first.model}, mean of {len(done)}", first.system, *mean_cells(group)]
             cells += [" ".join(str(row.seed) for row in done), note]
-            lines.append((first, cells, group.best, True))
+            lines.append(Line(first, cells, _primary(first) + marks, is_mean=True))
     return lines
 
 
+def _primary(row: Row) -> list[str]:
+    return ["primary"] if row.primary else []
+
+
 HEADINGS = ["run", "system", *(heading for heading, _, _ in RATES), "seed", "note"]
-
-
-def mark(row: Row, best: bool) -> str:
-    return ", ".join(word for word, said in (("primary", row.primary), ("best", best)) if said)
-
-
-def tsv(rows: Iterable[Row]) -> str:
-    """One line a row under a heading; plain numbers, empty cells and a note where a system failed."""
-    lines = [["run", "model", "seed", "trials", "system", "primary", "status", *TSV_KEYS]]
-    lines[0] += ["trials_sha256", "config_sha256", "wall_s", "note"]
-    for row in rows:
-        cells = [row.run, row.model, row.seed, row.trials, row.system]
-        cells += ["primary" if row.primary else "", "ok" if row.metrics else "failed"]
-        cells += [plain((row.metrics or {}).get(key)) for key in TSV_KEYS]
-        cells += [plain(row.result.get(key)) for key in ("trials_sha256", "config_sha256", "wall_s")]
-        lines.append([*map(str, cells), row.note])
-    return "".join("\t".join(line) + "\n" for line in lines)
 
 
 def plain(value: object) -> str:
@@ -192,37 +240,3 @@ def plain(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
-
-
-def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Columns padded with spaces for a terminal."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table)
-    return "".join(line.rstrip() + "\n" for line in padded)
-
-
-def text_table(groups: Sequence[Group]) -> str:
-    """The table for a terminal: of the means, only the EER's has its range, so that the lines stay short."""
-    table = [["trials", *HEADINGS[:-1], "", "note"]]
-    for row, cells, best, _ in table_lines(groups):
-        rates = [cells[2], *(cell.partition(" (")[0] for cell in cells[3:6])]
-        table.append([row.trials, *cells[:2], *rates, cells[6], mark(row, best), cells[7]])
-    return aligned(table)
-
-
-def markdown(groups: Sequence[Group], title: str, remarks: Sequence[str]) -> str:
-    """One table a trial list; the best EER is bold, means over seeds are in italics."""
-    parts = [f"# {title}\n"]
-    for trials, some in by_list(groups).items():
-        number = counts(some)
-        size = f"{number[0]} target and {number[1]} nontarget trials" if number else "no system was scored"
-        digest = some[0].rows[0].result["trials_sha256"]
-        parts.append(f"\n## {trials}\n\n{size}, SHA-256 `{digest}`\n\n")
-        parts.append("| " + " | ".join(HEADINGS) + " |\n")
-        parts.append("|---|---|" + "--:|" * (len(HEADINGS) - 3) + "---|\n")
-        for row, cells, best, is_mean in table_lines(some):
-            cells[0] = f"*{cells[0]}*" if is_mean else cells[0]
-            cells[1] += f" ({mark(row, best)})" if mark(row, best) else ""
-            cells[2] = f"**{cells[2]}**" if best else cells[2]
-            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
-    return "".join(parts) + ("\n" + "".join(f"- {remark}\n" for remark in remarks) if remarks else "")

@@ -74,7 +74,9 @@ def train(
             )
         folder.mkdir(parents=True, exist_ok=True)
         begun = time.monotonic()
-        parts = partition(kept, config["validation"]["speakers"], config["validation"]["utterances"])
+        everyone = {utt: speaker for table in utt2spks for utt, speaker in table.items()}
+        held_out = config["validation"]
+        parts = partition(kept, held_out["speakers"], held_out["utterances"], everyone=everyone)
         trainer = make_trainer(config, stores, kept, source, parts, folder, choose_device(device_name))
         say(
             f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
+from sre.held_out import HOLD_OUT_SEED, held_out_speakers
 from sre.io.tables import invert
 from sre.metrics import eer
-
-HOLD_OUT_SEED = 0  # fixed: every model and every seed of a recipe is judged on the same list
 
 
 @dataclass
@@ -24,24 +23,29 @@ class Partition:
     held_out: list[str]
 
 
-def partition(utt2spk: Mapping[str, str], speakers: int, utterances: int, most_a_speaker: int = 20) -> Partition:
+def partition(
+    utt2spk: Mapping[str, str],
+    speakers: int,
+    utterances: int,
+    most_a_speaker: int = 20,
+    everyone: Mapping[str, str] | None = None,
+) -> Partition:
     """Hold out `speakers` speakers (at least 2, or 0) and `utterances` utterances of each other speaker.
 
     A speaker gives utterances only if at least two remain; a held-out one has at least two, and gives at most
-    `most_a_speaker`. Raises SreError where fewer than two speakers would be left to train on.
+    `most_a_speaker`. They are chosen among `everyone`, the data before any filter: those of the development list.
+    Raises SreError where fewer than two speakers would be left to train on.
     """
-    spk2utt = invert(utt2spk)
     draw = np.random.default_rng(HOLD_OUT_SEED)
-    able = [speaker for speaker, utts in spk2utt.items() if len(utts) >= 2]
-    speakers = min(speakers, len(able) // 2)
-    held = {able[i] for i in draw.permutation(len(able))[:speakers]} if speakers >= 2 else set()
+    held = held_out_speakers(everyone or utt2spk, speakers, draw)
+    spk2utt = invert(utt2spk)
     parts = Partition([speaker for speaker in spk2utt if speaker not in held], [], [], [])
     if len(parts.speakers) < 2:
         raise SreError(f"{len(parts.speakers)} training speakers are left after the filters; at least 2 are needed")
     for speaker, utts in spk2utt.items():
         utts = [utts[i] for i in draw.permutation(len(utts))]
         if speaker in held:
-            parts.held_out += sorted(utts[:most_a_speaker])
+            parts.held_out += sorted(utts[:most_a_speaker]) if len(utts) >= 2 else []
         else:
             spared = utterances if len(utts) >= utterances + 2 else 0
             parts.valid += utts[:spared]

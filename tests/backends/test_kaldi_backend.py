@@ -1,20 +1,21 @@
-"""Back-ends fitted on Kaldi's training embeddings score as Kaldi does."""
+"""Back-ends fitted on Kaldi's training embeddings have Kaldi's parameters and score as Kaldi does."""
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 import pytest
+from simulated import fitted
 
-from sre.backends import Backend, fit
-from sre.backends.base import scores_of_pairs
+from sre.backends import Backend, Cosine, Plda
 from sre.io.ark import read_vectors
+from sre.io.kaldi_plda import read_kaldi_matrix, read_kaldi_plda, read_kaldi_vector
 from sre.io.tables import read_table
 from sre.io.trials import align_scores, read_enroll_map, read_trials
 from sre.scoring import Evaluation
 
-PLDA = {"type": "plda", "centre": True, "length_norm": True, "iterations": 10}
+CHAIN = ["centre", "lda:128", "length_norm"]
+SRE16 = {"method": "kaldi", "within": 0.75, "between": 0.25}
 
 
 @pytest.fixture(scope="module")
@@ -36,40 +37,57 @@ def train(kaldi: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def lda_plda(train: tuple[np.ndarray, np.ndarray]) -> Backend:
-    return fit({**PLDA, "lda_dim": 128}, *train)
+def lda_plda(train: tuple[np.ndarray, np.ndarray]) -> Plda:
+    return fitted(*train, type="plda", chain=CHAIN)
 
 
-def difference(evaluation: Evaluation, backend: Backend, kaldi: Path, scores: str, **options: bool) -> float:
-    enrol, test = backend.enrol(evaluation.embeddings, evaluation.groups, **options), evaluation.sides(backend)[1]
-    ours = scores_of_pairs(enrol, test, evaluation.trials.enrol, evaluation.trials.test)
+@pytest.fixture(scope="module")
+def adapted(train: tuple[np.ndarray, np.ndarray], kaldi: Path) -> Plda:
+    target = read_vectors(kaldi / "adapt.ark")[1]
+    return fitted(*train, target, type="plda", chain=["centre:adapt", *CHAIN[1:]], adapt=SRE16)
+
+
+def difference(evaluation: Evaluation, backend: Backend, kaldi: Path, scores: str) -> float:
+    ours = evaluation.raw(*evaluation.sides(backend))
     return np.abs(ours - align_scores(kaldi / f"scores.{scores}", kaldi / "trials")[0]).max()
 
 
-def test_cosine(evaluation: Evaluation, kaldi: Path, train: tuple) -> None:
-    assert difference(evaluation, fit({"type": "cosine", "centre": False}, *train), kaldi, "cosine") < 1e-5
+def test_cosine(evaluation: Evaluation, kaldi: Path) -> None:
+    assert difference(evaluation, Cosine(), kaldi, "cosine") < 1e-5
 
 
-def test_lda_plda(evaluation: Evaluation, kaldi: Path, lda_plda: Backend) -> None:
-    assert difference(evaluation, lda_plda, kaldi, "lda_plda", num_utts=False) < 1e-3
+def test_lda_plda(evaluation: Evaluation, kaldi: Path, lda_plda: Plda) -> None:
     assert difference(evaluation, lda_plda, kaldi, "lda_plda_numutts") < 1e-3
+    without = replace(lda_plda, facts=lda_plda.facts | {"num_utts": False})
+    assert difference(evaluation, without, kaldi, "lda_plda") < 1e-3
 
 
 def test_plda_without_lda(evaluation: Evaluation, kaldi: Path, train: tuple) -> None:
     """These embeddings lie in a subspace: the within-speaker covariance is singular."""
-    assert difference(evaluation, fit({**PLDA, "lda_dim": 0}, *train), kaldi, "plda_nolda", num_utts=False) < 1e-3
+    backend = fitted(*train, type="plda", chain=["centre", "length_norm"], num_utts=False)
+    assert difference(evaluation, backend, kaldi, "plda_nolda") < 1e-3
 
 
-def test_parameters(kaldi: Path, lda_plda: Backend) -> None:
+def test_adapted(evaluation: Evaluation, kaldi: Path, adapted: Plda) -> None:
+    assert difference(evaluation, adapted, kaldi, "lda_plda_adapt_numutts") < 1e-3
+
+
+def test_means(kaldi: Path, lda_plda: Plda, adapted: Plda) -> None:
+    assert relative(lda_plda.chain.arrays[0], read_kaldi_vector(kaldi / "mean.vec")) < 1e-5
+    assert relative(adapted.chain.arrays[0], read_kaldi_vector(kaldi / "adapt_mean.vec")) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["plda", "plda.txt", "plda_adapt"])
+def test_parameters(kaldi: Path, lda_plda: Plda, adapted: Plda, name: str) -> None:
     """Each up to the signs of the rows of the two transforms."""
-    lda, ours = kaldiio.load_mat(str(kaldi / "lda.mat"))[:, :-1], lda_plda.parts["lda"][:, :-1]
-    signs = row_signs(ours, lda)
-    assert relative(signs * ours, lda) < 1e-4
-    text = (kaldi / "plda.txt").read_text()
-    mean, transform, psi = (np.array(part.split(), float) for part in re.findall(r"\[([^\]]*)\]", text))
-    assert relative(lda_plda.parts["plda_mean"] * signs[:, 0], mean) < 1e-4
-    assert relative(lda_plda.parts["plda_psi"], psi) < 1e-4
-    transform, ours = transform.reshape(128, 128), lda_plda.parts["plda_transform"] * signs.T
+    backend = adapted if name == "plda_adapt" else lda_plda
+    ours, theirs = backend.chain.arrays[1][:, :-1], read_kaldi_matrix(kaldi / "lda.mat")[:, :-1]
+    signs = row_signs(ours, theirs)
+    assert relative(signs * ours, theirs) < 1e-4
+    mean, transform, psi = read_kaldi_plda(kaldi / name)
+    assert relative(backend.parts["plda_mean"] * signs[:, 0], mean) < 1e-4
+    assert relative(backend.parts["plda_psi"], psi) < 1e-4
+    ours = backend.parts["plda_transform"] * signs.T
     assert relative(row_signs(ours, transform) * ours, transform) < 1e-4
 
 
@@ -81,7 +99,7 @@ def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
 
 
-def test_likelihood_never_falls(lda_plda: Backend) -> None:
+def test_likelihood_never_falls(lda_plda: Plda) -> None:
     likelihoods = np.array(lda_plda.facts["log_likelihood"])
     assert len(likelihoods) == 10
     assert (np.diff(likelihoods) > 0).all()

@@ -1,58 +1,39 @@
-"""PLDA against the joint Gaussian it stands for, and what it says of data it cannot be fitted on."""
+"""Two-covariance PLDA against the joint Gaussian it stands for, and what it says of data it cannot be fitted on."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal
+from simulated import PLAIN, fitted, joint_ratio, likelihood, scores_of, small_data, speech
 
 from sre import SreError
-from sre.backends import LdaPlda, fit, load, save
-from sre.backends.base import score_matrix
-from sre.backends.files import save_failure
-
-PLAIN = {"type": "plda", "centre": False, "lda_dim": 0, "length_norm": False, "iterations": 10}
+from sre.backends import Plda
+from sre.backends.base import check_speakers
+from sre.backends.plda import WITHIN_FLOOR, fit_two_covariance
 
 
-def speech(speakers: int, utterances: int, dimension: int, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of speakers + noise; of the given rank."""
-    draw = np.random.default_rng(speakers)
-    rank = rank or dimension
-    x = np.repeat(2 * draw.normal(size=(speakers, rank)), utterances, axis=0)
-    x = (x + draw.normal(size=x.shape)) @ draw.normal(size=(rank, dimension))
-    return x + 0.3, np.repeat([f"s{s:02}" for s in range(speakers)], utterances)
-
-
-def joint_ratio(model: LdaPlda, enrol: np.ndarray, test: np.ndarray) -> float:
-    """log p(test, enrol | one speaker) - log p(test) p(enrol), all utterances of it in one Gaussian vector."""
+def covariances(model: Plda) -> tuple[np.ndarray, np.ndarray]:
+    """W and B of the transform that makes them 1 and psi."""
     inverse = np.linalg.inv(model.parts["plda_transform"])
-    W, B = inverse @ inverse.T, inverse @ np.diag(model.parts["plda_psi"]) @ inverse.T
-    x = np.vstack([enrol, test[None]]) - model.parts["plda_mean"]
-    n, D = x.shape
-
-    def log_density(rows: np.ndarray) -> float:
-        covariance = np.kron(np.ones((len(rows), len(rows))), B) + np.kron(np.eye(len(rows)), W)
-        return multivariate_normal(np.zeros(len(rows) * D), covariance).logpdf(rows.ravel())
-
-    return log_density(x) - log_density(x[:-1]) - log_density(x[-1:])
+    return inverse @ inverse.T, inverse @ np.diag(model.parts["plda_psi"]) @ inverse.T
 
 
 @pytest.mark.parametrize("enrolment", [1, 3])
 def test_score_is_the_joint_likelihood_ratio(enrolment: int) -> None:
     x, speakers = speech(20, 5, 4)
-    model = fit(PLAIN, x, speakers)
+    model = fitted(x, speakers, **PLAIN)
     groups = [np.arange(enrolment), np.arange(5, 5 + enrolment)]
-    scores = score_matrix(model.enrol(x, groups), model.test(x[[4, 50]]))
-    expected = [[joint_ratio(model, x[group], x[test]) for test in (4, 50)] for group in groups]
-    np.testing.assert_allclose(scores, expected, rtol=1e-8, atol=1e-8)
+    parameters = model.parts["plda_mean"], *covariances(model)
+    expected = [[joint_ratio(x[group], x[test], *parameters) for test in (4, 50)] for group in groups]
+    np.testing.assert_allclose(scores_of(model, x, groups, x[[4, 50]]), expected, rtol=1e-8, atol=1e-8)
 
 
-@given(st.integers(0, 99), st.integers(0, 99), st.booleans())
+@given(st.integers(0, 99), st.integers(0, 99), st.booleans(), st.booleans())
 @settings(max_examples=20, deadline=None)
-def test_symmetric(a: int, b: int, length_norm: bool) -> None:
+def test_symmetric(a: int, b: int, length_norm: bool, scale: bool) -> None:
     x, speakers = speech(20, 5, 4)
-    model = fit({**PLAIN, "length_norm": length_norm, "centre": True}, x, speakers)
-    scores = score_matrix(model.enrol(x, [[a], [b]]), model.test(x[[a, b]]))
+    chain = ["centre"] + ["length_norm"] * length_norm
+    scores = scores_of(fitted(x, speakers, type="plda", chain=chain, scale=scale), x, [[a], [b]], x[[a, b]])
     assert scores[0, 1] == pytest.approx(scores[1, 0], abs=1e-9)
 
 
@@ -61,11 +42,35 @@ def test_the_true_covariances_are_found() -> None:
     speaker, residual = np.array([4.0, 0.25]), np.array([1.0, 0.5])  # standard deviations 2, 1/2; 1, 0.7
     x = np.repeat(draw.normal(size=(2000, 2)) * np.sqrt(speaker), 4, axis=0)
     x = x + draw.normal(size=x.shape) * np.sqrt(residual)
-    model = fit({**PLAIN, "iterations": 30}, x, np.repeat(np.arange(2000), 4))
+    model = fitted(x, np.repeat(np.arange(2000), 4), **PLAIN, iterations=30)
     np.testing.assert_allclose(model.parts["plda_psi"], speaker / residual, rtol=0.1)
 
 
-@pytest.mark.parametrize("lda_dim", [0, 3])
+def test_likelihood_of_an_iteration_is_that_of_the_data() -> None:
+    counts = [1, 4, 2, 1, 3]  # unequal, and speakers of one utterance
+    x, speakers = speech(5, 4, 3)
+    rows = np.concatenate([4 * speaker + np.arange(count) for speaker, count in enumerate(counts)])
+    x, speakers = x[rows], speakers[rows]
+    model, _ = fit_two_covariance(x, speakers, 3)
+    _, facts = fit_two_covariance(x, speakers, 4)  # its last is of the model that came in
+    expected = likelihood(x, speakers, model.mean, model.W, model.B)
+    assert facts["log_likelihood"][-1] == pytest.approx(expected, rel=1e-10)
+
+
+@given(small_data(["none", "duplicates", "constant_dimension", "offset", "one_line"]))
+@settings(max_examples=60, deadline=None)
+def test_likelihood_never_falls(data: tuple[np.ndarray, np.ndarray]) -> None:
+    x, speakers = data[0].astype(np.float64), data[1]
+    try:
+        check_speakers(x, speakers, "PLDA")
+    except SreError:
+        assume(False)
+    model, facts = fit_two_covariance(x, speakers, 20)
+    rounding = 1e-9 if np.linalg.cond(model.W) < 1e6 else 1e-6
+    assert (np.diff(facts["log_likelihood"]) >= -rounding * np.abs(facts["log_likelihood"][1:])).all()
+
+
+@pytest.mark.parametrize("chain", [[], ["lda:3"]], ids=["plda", "lda"])
 @pytest.mark.parametrize(
     "embeddings, speakers, sentence",
     [
@@ -77,9 +82,9 @@ def test_the_true_covariances_are_found() -> None:
     ],
     ids=["one_speaker", "one_utterance_each", "nan", "constant", "constant_in_speaker"],
 )
-def test_cannot_be_fitted(embeddings: np.ndarray, speakers: list[str], sentence: str, lda_dim: int) -> None:
+def test_cannot_be_fitted(embeddings: np.ndarray, speakers: list[str], sentence: str, chain: list[str]) -> None:
     with pytest.raises(SreError, match=sentence):
-        fit({**PLAIN, "lda_dim": lda_dim}, embeddings, np.array(speakers))
+        fitted(embeddings, np.array(speakers), type="plda", chain=chain)
 
 
 def test_singular_within_covariance() -> None:
@@ -91,33 +96,18 @@ def test_singular_within_covariance() -> None:
     rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 6)))[0]
     scores = []
     for embeddings, floored in ((x, 0), (x @ rotation.T, 14)):
-        model = fit({**PLAIN, "iterations": 100}, embeddings, speakers)
+        model = fitted(embeddings, speakers, **PLAIN, iterations=100)
         assert model.facts["within_floored"] == floored
-        scores.append(score_matrix(model.enrol(embeddings, [[0], [100], [200]]), model.test(embeddings)))
+        scores.append(scores_of(model, embeddings, [[0], [100], [200]], embeddings))
     np.testing.assert_allclose(scores[1] - scores[1].mean(), scores[0] - scores[0].mean(), atol=1e-5)
-    fit({**PLAIN, "length_norm": True, "iterations": 100}, x @ rotation.T, speakers)
+    W = covariances(model)[0]
+    assert np.linalg.eigvalsh(W).max() * WITHIN_FLOOR <= 1.01 * np.linalg.eigvalsh(W).min()
+    fitted(x @ rotation.T, speakers, type="plda", chain=["length_norm"], iterations=100)
 
 
-def test_lda_dimension_is_that_of_the_data() -> None:
-    model = fit({**PLAIN, "lda_dim": 128}, *speech(5, 4, 30))  # fewer utterances than dimensions
-    assert (model.facts["lda_dim_asked"], model.facts["lda_dim"]) == (128, 4)  # 5 speakers differ in 4 directions
-    assert fit({**PLAIN, "lda_dim": 9}, *speech(20, 5, 30, rank=6)).facts["lda_dim"] == 6
-
-
-def test_file_gives_the_same_scores(tmp_path) -> None:
-    x, speakers = speech(10, 4, 6)
-    model = fit({**PLAIN, "lda_dim": 3, "centre": True, "length_norm": True}, x, speakers)
-    save(tmp_path / "plda.npz", model)
-    again = load(tmp_path / "plda.npz")
-    groups = [np.array([0, 1]), np.array([5])]
-    np.testing.assert_array_equal(
-        score_matrix(model.enrol(x, groups), model.test(x)), score_matrix(again.enrol(x, groups), again.test(x))
-    )
-    with pytest.raises(SreError, match="embeddings of dimension 5, the plda back-end was fitted on 6"):
-        again.test(x[:, :5])
-    save_failure(tmp_path / "failed.npz", "too few speakers")
-    with pytest.raises(SreError, match="^too few speakers$"):
-        load(tmp_path / "failed.npz")
-    (tmp_path / "damaged.npz").write_bytes((tmp_path / "plda.npz").read_bytes()[:200])
-    with pytest.raises(SreError, match="not a back-end file"):
-        load(tmp_path / "damaged.npz")
+def test_facts_say_what_was_asked_and_used() -> None:
+    x, speakers = speech(5, 4, 30)  # fewer utterances than dimensions
+    facts = fitted(x, speakers, type="plda", chain=["centre", "lda:128", "length_norm"], num_utts=False).facts
+    assert (facts["embeddings"], facts["speakers"], facts["lda_dim_asked"]) == (20, 5, 128)
+    assert facts["lda_dim"] == 4  # 5 speakers differ in 4 directions
+    assert (facts["enrol"], facts["scale"], facts["num_utts"]) == ("mean", True, False)

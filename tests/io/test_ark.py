@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sre import SreError
+from sre.io import ark as ark_module
 from sre.io.ark import read_record, read_scp, read_vectors, write_ark
 from sre.io.atomic import atomic_output
 from sre.io.feats import FeatureStore
@@ -44,6 +45,68 @@ def test_vectors_round_trip(tmp_path_factory: pytest.TempPathFactory, records: d
         np.testing.assert_array_equal(matrix, [records[key] for key in sorted(records)])
 
 
+@st.composite
+def archives(draw: st.DrawFn) -> dict[str, np.ndarray]:
+    """Keys in any order; float and double, of one dimension."""
+    size = draw(st.integers(1, 300))
+    kinds = st.sampled_from([np.float32] if draw(st.booleans()) else [np.float32, np.float64])
+    names = draw(st.lists(keys, min_size=1, max_size=20, unique=True))
+    random = np.random.default_rng(size)
+    return {name: random.normal(size=size).astype(draw(kinds)) for name in names}
+
+
+@given(archives(), st.integers(60, 3000), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_vectors_in_pieces(tmp_path_factory: pytest.TempPathFactory, records: dict, piece: int, scp: bool) -> None:
+    """Wherever a piece of the archive ends: in a key, in a header or in values."""
+    folder = tmp_path_factory.mktemp("ark")
+    kaldiio.save_ark(str(folder / "x.ark"), records, scp=str(folder / "x.scp"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ark_module, "READ_BYTES", piece)
+        patch.setattr(ark_module, "MAX_KEY", 40)
+        ids, matrix = read_vectors(folder / ("x.scp" if scp else "x.ark"))
+    expected = dict(kaldiio.load_ark(str(folder / "x.ark")))
+    assert (list(ids), matrix.dtype) == (sorted(expected), np.float32)
+    np.testing.assert_array_equal(matrix, np.stack([expected[key] for key in sorted(expected)]).astype(np.float32))
+
+
+@given(archives(), st.data())
+@settings(max_examples=100, deadline=None)
+def test_cut_anywhere(tmp_path_factory: pytest.TempPathFactory, records: dict, data: st.DataObject) -> None:
+    """Between records a cut cannot be seen; elsewhere it must be, and what was cut must be named."""
+    ark = tmp_path_factory.mktemp("ark") / "x.ark"
+    kaldiio.save_ark(str(ark), records)
+    ends = np.cumsum([len(key.encode()) + 11 + value.nbytes for key, value in records.items()]).tolist()
+    at = data.draw(st.integers(1, ends[-1] - 1))
+    ark.write_bytes(ark.read_bytes()[:at])
+    whole = sum(end <= at for end in ends)
+    if at in ends:
+        assert len(read_vectors(ark)[0]) == whole
+        return
+    with pytest.raises(SreError, match="x.ark: record '.*' is cut short or corrupt") as error:
+        read_vectors(ark)
+    begin = ends[whole - 1] if whole else 0
+    if at > begin + len(list(records)[whole].encode()):
+        assert f"record '{list(records)[whole]}' " in str(error.value)
+
+
+def test_several_archives_behind_an_scp(tmp_path: Path) -> None:
+    """Shards, of which the scp names a part, in its own order; what it does not name may be broken."""
+    write_ark(tmp_path / "1.ark", tmp_path / "1.scp", [("d", [1, 2]), ("b", [3, 4]), ("x", [5, 6])])
+    kaldiio.save_ark(str(tmp_path / "2.ark"), {"c": np.float32([7, 8]), "y": np.float32([np.nan, 0])})
+    places = read_scp(tmp_path / "1.scp") | {"c": f"{tmp_path / '2.ark'}:2"}
+    (tmp_path / "all.scp").write_text("".join(f"{key} {places[key]}\n" for key in "cdb"))
+    ids, matrix = read_vectors(tmp_path / "all.scp")
+    assert (list(ids), matrix.tolist()) == (["b", "c", "d"], [[3, 4], [7, 8], [1, 2]])
+    (tmp_path / "all.scp").write_text(f"b {places['b']}\na {places['b']}\n")
+    with pytest.raises(SreError, match="all.scp: record 'a' is not in its archive"):
+        read_vectors(tmp_path / "all.scp")
+    write_ark(tmp_path / "2.ark", tmp_path / "2.scp", [("c", [7, 8, 9])])
+    (tmp_path / "all.scp").write_text("".join(f"{key} {places[key]}\n" for key in "cdb"))
+    with pytest.raises(SreError, match="all.scp: vectors of unequal dimensions"):
+        read_vectors(tmp_path / "all.scp")
+
+
 def test_vectors_as_kaldiio_reads_them(shared: Path) -> None:
     ark = shared / "reference/kaldi-backend/train.ark"
     expected = dict(kaldiio.load_ark(str(ark)))
@@ -57,6 +120,22 @@ def test_text_archive(tmp_path: Path) -> None:
     ids, matrix = read_vectors(tmp_path / "x.ark")
     assert list(ids) == ["a", "b"]
     np.testing.assert_array_equal(matrix, np.array([[-0.3, 4], [1, 2.5]], np.float32))
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("a  [ 1 2 ]\nb  [ 1 2\n", "record 'b' is cut short or corrupt .its line is not `key . values .`"),
+        ("a  [ 1 2 ]\nb  [ 1 x ]\n", "record 'b' is cut short or corrupt .could not convert string to float"),
+        ("a  [ 1 2 ]\nb  [ 1 ]\n", "vectors of unequal dimensions"),
+        ("a  [ 1 2 ]\na  [ 1 2 ]\n", "embedding 'a' stands twice"),
+        ("a  [ 1 2 ]\nb  [ 1 nan ]\n", "embedding 'b' has NaN"),
+    ],
+)
+def test_broken_text_archive(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "x.ark").write_text(text)
+    with pytest.raises(SreError, match=f"x.ark: {sentence}"):
+        read_vectors(tmp_path / "x.ark")
 
 
 def test_an_exception_leaves_the_old_file(tmp_path: Path) -> None:

@@ -55,6 +55,29 @@ def make_job(folder, trials_name, trials, run, model, seed, systems):
     return write_json(job / "metrics.json", content | {"trials_file": str(folder / trials_name)})
 
 
+def make_comparison(folder, roles=("development", None)):
+    """Two models, seeds 1 and 2 of one, on a development and an evaluation list whose best systems differ."""
+    # resnet's cosine is best on development over both seeds, not on evaluation, nor with its seed 2
+    gaps = {"cosine": (2.9, 2.3), "plda": (2.6, 3.4), "cosine+cal": (2.9, 2.3), "fusion": (2.6, 3.0)}
+    for number, name in enumerate(("dev", "eval")):
+        trials = make_list(folder, name)
+        for run, model, seed in (("resnet", "resnet", 1), ("resnet_s2", "resnet", 2), ("xvector", "xvector", 1)):
+            some = {system: pair[number] - (seed == 2) * (system == "cosine") * 0.4 for system, pair in gaps.items()}
+            some["cosine"] += 0.8 * (seed == 1 and model == "resnet") - 1.5 * (model == "xvector")
+            path = make_job(folder, name, trials, run, model, seed, some)
+            job = json.loads(path.read_text())
+            fit = {"p_target": 0.05, "trials": "dev"}
+            job["systems"]["cosine+cal"]["calibration"] = fit | {
+                "weights": [7.5],
+                "offset": -1.25,
+                "inputs": ["cosine"],
+            }
+            fused = fit | {"weights": [0.75, -0.125], "offset": 0.5, "inputs": ["cosine", "plda"]}
+            job["systems"]["fusion"]["calibration"] = fused
+            write_json(path, job | ({"role": roles[number]} if roles[number] else {}))
+    return folder
+
+
 def make_training(folder, run, epochs=6):
     lines = []
     for epoch in range(1, epochs + 1):
@@ -142,21 +165,21 @@ class Page(html.parser.HTMLParser):
 
 def test_every_number_of_the_json_is_in_the_three_tables(exp):
     rows = {(row["run"], row["system"], row["trials"]): row for row in tsv_rows(exp / "report")}
-    cells = [row for row in Page((exp / "report/report.html").read_text()).rows if len(row) == 8]
+    cells = Page((exp / "report/report.html").read_text()).rows
     markdown = (exp / "report/report.md").read_text()
     assert len(rows) == len(list(systems(exp))) == 24
     for job, system, outcome in systems(exp):
         row = rows[job["run"], system, job["trials"]]
         if outcome["status"] == "failed":
             assert (row["status"], row["eer"], row["note"]) == ("failed", "", REASON)
-            assert [job["run"], system, "", "", "", "", str(job["seed"]), REASON] in cells
+            assert [job["run"], system, REASON, str(job["seed"]), ""] in cells
             assert REASON in markdown
             continue
         metrics = outcome["metrics"]
         for key in ("eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001", "eer_threshold", "targets"):
             assert float(row[key]) == pytest.approx(metrics[key], rel=1e-5)
         shown = [f"{metrics['eer']:.3f}", *(f"{metrics[f'min_dcf_{p}']:.4f}" for p in (0.01, 0.05, 0.001))]
-        assert any(c[0] == job["run"] and c[1].split()[0] == system and c[2:6] == shown for c in cells)
+        assert any(c[0] == job["run"] and c[1].split()[:1] == [system] and c[2:6] == shown for c in cells if c[1:])
         assert " | ".join(shown[1:]) in markdown
 
 
@@ -220,6 +243,77 @@ def test_two_lists_of_one_name_are_refused(tmp_path):
         path = make_job(tmp_path, "eval", trials, *run)
     path.write_text(path.read_text().replace(sha256_file(tmp_path / "eval"), "0" * 64))
     with pytest.raises(SreError, match="trial list eval: scored in two versions"):
+        run_report(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    folder = make_comparison(tmp_path_factory.mktemp("comparison"))
+    run_report(folder)
+    return folder
+
+
+def mean_eers(folder, trials, model):
+    eers = {}
+    for job, system, outcome in systems(folder):
+        if (job["trials"], job["model"]) == (trials, model):
+            eers.setdefault(system, []).append(outcome["metrics"]["eer"])
+    return {system: np.mean(values) for system, values in eers.items()}
+
+
+def test_what_is_chosen_on_development_is_marked_on_evaluation(comparison):
+    markdown = (comparison / "report/report.md").read_text()
+    evaluation, development = markdown.split("## dev (development)\n")
+    evaluation = evaluation.split("### Calibration")[0]
+    assert "(best)" not in development and "(chosen" not in development
+    chosen = {model: min(eers := mean_eers(comparison, "dev", model), key=eers.get) for model in ("resnet", "xvector")}
+    best = {model: min(mean_eers(comparison, "eval", model).values()) for model in chosen}
+    assert chosen["resnet"] == "cosine" != chosen["xvector"]
+    marked = [line.split(" | ")[:2] for line in evaluation.splitlines() if "(chosen" in line]
+    names = {"resnet": "*resnet, mean of 2*", "xvector": "xvector"}
+    assert [[run.removeprefix("| "), system.split()[0]] for run, system in marked] == [
+        [names[model], system] for model, system in chosen.items()
+    ]
+    (line,) = [line for line in evaluation.splitlines() if "best)" in line]
+    assert f"**{min(best.values()):.3f}" in line
+    rows = [row for row in tsv_rows(comparison / "report") if row["chosen"]]
+    assert {(row["model"], row["system"], row["role"]) for row in rows} == {(*c, "evaluation") for c in chosen.items()}
+    text = (comparison / "report/report.html").read_text()
+    assert text.count('<span class="badge">chosen</span>') == 2 and "chosen on development xvector" in text
+
+
+def test_calibration_before_and_after(comparison):
+    page = Page((comparison / "report/report.html").read_text())
+    tables = [(comparison / "report/report.md").read_text().replace("| ", "|").replace(" |", "|")]
+    tables.append("".join(f"|{'|'.join(row)}|\n" for row in page.rows))
+    for table in tables:
+        for path in comparison.glob("*/scores/*/metrics.json"):
+            job = json.loads(path.read_text())
+            before, after, fused = (job["systems"][s]["metrics"] for s in ("cosine", "cosine+cal", "fusion"))
+            changes = [f"{before[key]:.4f} → {after[key]:.4f}" for key in ("act_dcf_0.05", "cllr")]
+            cells = [job["run"], "cosine+cal", *changes, f"{after['min_cllr']:.4f}", "-1.25", "7.5"]
+            assert "|".join(["", *cells, "dev, P_target 0.05", ""]) in table
+            rates = [f"{fused[key]:.4f}" for key in ("act_dcf_0.05", "cllr", "min_cllr")]
+            assert "|".join([job["run"], "fusion", *rates, "0.5", "cosine 0.75, plda -0.125"]) in table
+    assert "2.9444 for P_target 0.05, 4.5951 for P_target 0.01, 6.9068 for P_target 0.001" in tables[0]
+
+
+def test_metrics_of_older_versions_leave_their_cells_empty(tmp_path):
+    make_comparison(tmp_path)
+    for path in tmp_path.glob("*/scores/*/metrics.json"):
+        job = json.loads(path.read_text())
+        for outcome in job["systems"].values():
+            outcome["metrics"] = {k: v for k, v in outcome["metrics"].items() if "act_dcf" not in k and "cllr" not in k}
+        write_json(path, job)
+    page = Page((run_report(tmp_path) / "report.html").read_text())
+    lines = [row for row in page.rows if len(row) == 11 and row[0] != "run"]
+    assert len(lines) == 2 * (3 + 1) * 4 and all(row[2] and row[6:9] == ["", "", ""] for row in lines)
+
+
+def test_a_list_has_one_role(tmp_path):
+    path = make_comparison(tmp_path) / "xvector/scores/dev/metrics.json"
+    write_json(path, json.loads(path.read_text()) | {"role": "evaluation"})
+    with pytest.raises(SreError, match="trial list dev: a development list in some metrics files"):
         run_report(tmp_path)
 
 

@@ -1,0 +1,160 @@
+"""Calibration and fusion of scores by prior-weighted logistic regression, so that they are log-likelihood ratios.
+
+N. Brümmer et al., Fusion of heterogeneous speaker recognition systems, IEEE TASLP 2007 (FoCal; later BOSARIS).
+Legend: N trials, K systems; LLR: natural-log likelihood ratio.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import log
+
+import numpy as np
+
+from sre import SreError
+from sre.metrics import check_scores
+
+GRADIENT = 1e-10  # largest of the standardised problem at its minimum
+SEEN = 1e-12  # a smaller decrease drowns in rounding: from there on whole steps, each squares what error is left,
+POLISH = 4  # so many, for the same LLRs to 1e-9 whatever the scores' scale
+ITERATIONS = 200
+
+
+@dataclass
+class Calibration:
+    """LLR = scores @ weights + offset: of one system (K = 1) a calibration, of several a fusion."""
+
+    weights: np.ndarray  # (K,) float64, for scores as they come
+    offset: float
+    facts: dict[str, object] = field(default_factory=dict)  # of the fit, see `fit_calibration`
+
+    def apply(self, scores: np.ndarray) -> np.ndarray:
+        """(N,) or (N, K) scores -> (N,) LLRs; raises SreError where there are not K scores a trial."""
+        columns = _columns(scores)
+        if columns.shape[1] != len(self.weights):
+            raise SreError(
+                f"a calibration of {len(self.weights)} systems was given {columns.shape[1]} scores a trial;"
+                " give those of the systems it was fitted on, in their order"
+            )
+        return columns @ self.weights + self.offset
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON, where every float keeps all its digits."""
+        return {"weights": self.weights.tolist(), "offset": self.offset, "facts": dict(self.facts)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping) -> "Calibration":
+        return cls(np.array(content["weights"], np.float64), float(content["offset"]), dict(content.get("facts", {})))
+
+
+def fit_calibration(scores: np.ndarray, target: np.ndarray, p_target: float = 0.05, ridge: float = 1e-6) -> Calibration:
+    """The weights and offset of least prior-weighted cross entropy, by Newton's method from zero.
+
+    Parameters
+    ----------
+    scores : (N,) or (N, K), target : (N,) bool
+    p_target : the prior where the LLRs are to be best, which moves the solution little
+    ridge : times half the squared weights of scores of unit variance is added to the cross entropy: enough for a
+        finite solution where the scores tell all trials apart (fact `separable`), else too little to notice
+
+    Returns
+    -------
+    Calibration with facts p_target, ridge, targets, nontargets, iterations, separable, and the cross entropy, in
+    nats, of the plain mean of the scores (`cross_entropy_before`) and of the LLRs (`cross_entropy`).
+
+    Raises SreError as `sre.metrics.check_scores` does, naming the system, and where a single system's scores are
+    upside down. A fusion may have weights below zero.
+    """
+    assert 0 < p_target < 1 and ridge > 0
+    columns, target = _columns(scores), np.asarray(target).astype(bool)
+    _check_columns(columns, target)
+    mean, std = columns.mean(axis=0), columns.std(axis=0)
+    z = np.column_stack(((columns - mean) / std, np.ones(len(columns))))  # (N, K + 1)
+    problem = _Problem(z, target, p_target, ridge)
+    solution, iterations = _newton(problem)
+    weights = solution[:-1] / std
+    if len(weights) == 1 and weights[0] <= 0:
+        raise SreError(
+            "the scores are upside down, target trials score no higher than nontarget trials on average (the"
+            f" weight is {weights[0]:.3g}); look at the labels of the development list, or change the scores' sign"
+        )
+    offset = float(solution[-1] - mean @ weights)
+    facts = {"iterations": iterations, "cross_entropy_before": problem.cross_entropy(columns.mean(axis=1))}
+    return Calibration(weights, offset, facts | problem.facts(columns @ weights + offset))
+
+
+def _columns(scores: np.ndarray) -> np.ndarray:
+    scores = np.asarray(scores, np.float64)
+    return scores[:, None] if scores.ndim == 1 else scores
+
+
+def _check_columns(columns: np.ndarray, target: np.ndarray) -> None:
+    if columns.ndim != 2 or columns.shape[1] == 0:
+        raise SreError(f"scores of shape {columns.shape}; give one column of scores a system")
+    for number, column in enumerate(columns.T, 1):
+        try:
+            check_scores(column, target)
+        except SreError as error:
+            if columns.shape[1] == 1:
+                raise
+            raise SreError(f"system {number} of {columns.shape[1]}: {error}") from None
+
+
+@dataclass
+class _Problem:
+    """f(w) = p/N_t Σ_targets ln(1 + e^-(z w + λ)) + (1 - p)/N_n Σ_nontargets ln(1 + e^(z w + λ)) + ridge/2 Σ w_k²
+
+    with λ = logit p. z : (N, K + 1) standardised scores and a column of ones, whose weight bears no ridge.
+    """
+
+    z: np.ndarray
+    target: np.ndarray
+    p_target: float
+    ridge: float
+
+    def __post_init__(self) -> None:
+        targets = np.count_nonzero(self.target)
+        shares = self.p_target / targets, (1 - self.p_target) / (len(self.target) - targets)
+        self.share = np.where(self.target, *shares)
+        self.sign = np.where(self.target, -1.0, 1.0)
+        self.prior = log(self.p_target / (1 - self.p_target))
+        self.ridges = np.append(np.full(self.z.shape[1] - 1, self.ridge), 0)
+
+    def cross_entropy(self, llrs: np.ndarray) -> float:
+        return float(self.share @ np.logaddexp(0, self.sign * (llrs + self.prior)))
+
+    def facts(self, llrs: np.ndarray) -> dict[str, object]:
+        targets = int(np.count_nonzero(self.target))
+        facts = {"p_target": self.p_target, "ridge": self.ridge}
+        facts |= {"targets": targets, "nontargets": len(llrs) - targets, "cross_entropy": self.cross_entropy(llrs)}
+        return facts | {"separable": bool(llrs[self.target].min() > llrs[~self.target].max())}
+
+    def value(self, w: np.ndarray) -> float:
+        return self.cross_entropy(self.z @ w) + 0.5 * float(self.ridges @ w**2)
+
+    def derivatives(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient (K + 1,) and Hessian (K + 1, K + 1)."""
+        logits = self.sign * (self.z @ w + self.prior)
+        wrong, right = np.exp(-np.logaddexp(0, -logits)), np.exp(-np.logaddexp(0, logits))  # probabilities
+        gradient = self.z.T @ (self.share * self.sign * wrong) + self.ridges * w
+        return gradient, (self.z.T * (self.share * wrong * right)) @ self.z + np.diag(self.ridges)
+
+
+def _newton(problem: _Problem) -> tuple[np.ndarray, int]:
+    """The minimum (K + 1,) and the number of steps; a step that would not go down is halved until it does."""
+    w = np.zeros(problem.z.shape[1])
+    unseen = 0
+    for iteration in range(ITERATIONS):
+        gradient, hessian = problem.derivatives(w)
+        if unseen >= POLISH and np.abs(gradient).max() < GRADIENT:
+            return w, iteration
+        step = -np.linalg.solve(hessian, gradient)
+        if -gradient @ step < SEEN:
+            unseen += 1
+        else:
+            now = problem.value(w)
+            while problem.value(w + step) > now:
+                step /= 2
+        w = w + step
+    raise SreError(
+        f"calibration has not converged in {ITERATIONS} steps; look for scores that are far out of the others' range"
+    )

@@ -1,0 +1,117 @@
+"""What stands before a back-end: a chain of steps in the order of the config, each fitted on the output of the last.
+
+centre, centre:adapt    subtract the mean of the training embeddings; of the adaptation set
+length_norm             scale each embedding to length sqrt(D), Kaldi's ivector-normalize-length
+whiten:pca, whiten:zca  make the total covariance the unit matrix, along its axes or turned back
+wccn                    make the within-class covariance the unit matrix (A. Hatch et al., Interspeech 2006)
+lda:K                   linear discriminant analysis to at most K dimensions, as Kaldi's
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sre import SreError
+from sre.backends.base import check_speakers, check_training, length_normalise, speaker_means
+from sre.backends.lda import apply_affine, fit_lda, normalising_transform
+
+
+@dataclass
+class Chain:
+    """Names of the steps, and the array of each: (D,) to subtract, (d, D + 1) affine, empty for length_norm."""
+
+    steps: list[str] = field(default_factory=list)
+    arrays: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def dimension(self) -> int | None:
+        """D of what it takes, where a step knows it."""
+        sizes = [a.shape[-1] - (a.ndim - 1) for a in self.arrays if a.size]
+        return sizes[0] if sizes else None
+
+    def apply(self, embeddings: np.ndarray) -> np.ndarray:
+        """(N, D) -> (N, d) float64. Raises SreError for another dimension than the chain was fitted on."""
+        check_dimension(embeddings, self.dimension)
+        x = embeddings.astype(np.float64)
+        for array in self.arrays:
+            x = apply_step(array, x)
+        return x
+
+
+def check_dimension(embeddings: np.ndarray, expected: int | None) -> None:
+    if expected not in (None, embeddings.shape[1]):
+        raise SreError(
+            f"embeddings of dimension {embeddings.shape[1]}, the back-end was fitted on {expected};"
+            " fit it on embeddings of this model"
+        )
+
+
+def apply_step(array: np.ndarray, x: np.ndarray) -> np.ndarray:
+    if not array.size:
+        return length_normalise(x, np.sqrt(x.shape[1]))
+    return x - array if array.ndim == 1 else apply_affine(array, x)
+
+
+@dataclass
+class FittedChain:
+    """A chain, what it makes of training (N, d) and adaptation (A, d) embeddings, and what was asked and used."""
+
+    chain: Chain
+    train: np.ndarray
+    adapt: np.ndarray | None
+    facts: dict[str, object]
+
+
+def fit_chain(
+    steps: Sequence[str], embeddings: np.ndarray, speakers: np.ndarray, adapt: np.ndarray | None = None
+) -> FittedChain:
+    """Fit on (N, D) training embeddings and their (N,) speakers; `adapt` (A, D) are those of the target domain.
+
+    centre:adapt centres training by its own mean and everything else by the adaptation set's (Kaldi's sre16 recipe).
+    Raises SreError where centre:adapt has no adaptation set, and as `check_speakers` does for lda and wccn.
+    """
+    chain, facts = Chain(), {"embeddings": len(embeddings), "chain": list(steps)}
+    x = embeddings.astype(np.float64)
+    adapt = None if adapt is None else adapt.astype(np.float64)
+    for step in steps:
+        array = later = _fit_step(step, x, speakers, facts)
+        if step == "centre:adapt":
+            if adapt is None:
+                raise SreError("chain step centre:adapt needs an adaptation set; give its embeddings (--adapt)")
+            later = adapt.mean(axis=0)
+        chain.steps.append(step), chain.arrays.append(later)
+        x = apply_step(array, x)
+        adapt = None if adapt is None else apply_step(later, adapt)
+    return FittedChain(chain, x, adapt, facts)
+
+
+def _fit_step(step: str, x: np.ndarray, speakers: np.ndarray, facts: dict[str, object]) -> np.ndarray:
+    kind, _, option = step.partition(":")
+    if kind == "length_norm":
+        return np.empty(0)
+    if kind == "lda":
+        transform, lda_facts = fit_lda(x, speakers, int(option))
+        facts |= lda_facts
+        return transform
+    mean = x.mean(axis=0)
+    if kind == "centre":
+        return mean
+    if kind == "wccn":
+        check_speakers(x, speakers, "WCCN")
+        covariance = within_covariance(x, speakers)
+    else:
+        check_training(x)
+        centred = x - mean
+        covariance = centred.T @ centred / len(x)
+    transform, facts[f"{kind}_floored"] = normalising_transform(covariance)
+    if option == "zca":
+        transform = (transform / np.linalg.norm(transform, axis=1, keepdims=True)).T @ transform
+    return np.hstack([transform, -(transform @ mean)[:, None]])
+
+
+def within_covariance(x: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+    """(N, D) -> (D, D): mean outer product of each embedding's difference from its speaker's mean."""
+    names, means, _ = speaker_means(x, speakers)
+    difference = x - means[np.searchsorted(names, np.asarray(speakers, dtype=str))]
+    return difference.T @ difference / len(x)

@@ -1,0 +1,18 @@
+"""Speakers that networks are not trained on: for validation, and for the development list."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sre.io.tables import invert
+
+HOLD_OUT_SEED = 0  # fixed: every model and every seed of a recipe is judged on the same speakers
+
+
+def held_out_speakers(utt2spk: Mapping[str, str], speakers: int, draw: np.random.Generator | None = None) -> set[str]:
+    """So many of those with two utterances, at most half of them; none where that is under two."""
+    draw = draw or np.random.default_rng(HOLD_OUT_SEED)
+    able = [speaker for speaker, utts in invert(utt2spk).items() if len(utts) >= 2]
+    order = draw.permutation(len(able))
+    speakers = min(speakers, len(able) // 2)
+    return {able[i] for i in order[:speakers]} if speakers >= 2 else set()

@@ -1,0 +1,51 @@
+"""What calibration gained on each trial list, and where to set the threshold of calibrated scores."""
+
+from collections.abc import Iterable
+
+from sre.metrics import P_TARGETS, bayes_threshold
+from sre.report.tables import Group, Row, plain, rate_cell
+
+HEADINGS = ["run", "system", "actDCF(0.05)", "Cllr", "minCllr", "offset", "weights", "fitted on"]
+
+
+def calibration_lines(groups: Iterable[Group]) -> list[list[str]]:
+    """The calibrated systems of one list, by HEADINGS; `before → after` where both were scored."""
+    rows = {(row.run, row.system): row for group in groups for row in group.done}
+    lines = []
+    for row in rows.values():
+        fitted = row.calibration
+        if fitted is None:
+            continue
+        before = rows.get((row.run, row.system.removesuffix("+cal")), row)
+        cells = [_change(before, row, key) for key in ("act_dcf_0.05", "cllr")]
+        cells += [rate_cell(row.metrics, "min_cllr", 4), plain(fitted.get("offset")), _weights(fitted)]
+        lines.append([row.run, row.system, *cells, _fitted_on(fitted)])
+    return lines
+
+
+def _change(before: Row, after: Row, key: str) -> str:
+    cells = [rate_cell(row.metrics, key, 4) for row in ((after,) if before is after else (before, after))]
+    return " → ".join(filter(None, cells))
+
+
+def _weights(fitted: dict) -> str:
+    """`name weight` of each input of a fusion, the weight alone of a single system."""
+    values, names = fitted.get("weights") or [], fitted.get("inputs") or []
+    if len(values) == 1 or len(names) != len(values):
+        return ", ".join(map(plain, values))
+    return ", ".join(f"{name} {plain(value)}" for name, value in zip(names, values, strict=True))
+
+
+def _fitted_on(fitted: dict) -> str:
+    parts = [str(fitted["trials"])] if "trials" in fitted else []
+    return ", ".join(parts + ([f"P_target {fitted['p_target']:g}"] if "p_target" in fitted else []))
+
+
+def bayes_remark(groups: Iterable[Group]) -> str:
+    """The Bayes thresholds at the costs of the list's systems."""
+    costs = next((row.metrics["c_miss"], row.metrics["c_fa"]) for group in groups for row in group.done)
+    said = ", ".join(f"{bayes_threshold(p, *costs):.4f} for P_target {p}" for p in P_TARGETS)
+    return (
+        "Calibrated scores are natural-log likelihood ratios, whatever the system. Accept at or above"
+        f" {said}, where C_miss = {costs[0]:g} and C_fa = {costs[1]:g}."
+    )

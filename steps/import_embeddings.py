@@ -1,0 +1,32 @@
+"""Embeddings from elsewhere, for the utterances of a data dir, in the project's form; others are left out and counted.
+
+python -m steps.import_embeddings theirs/train.scp data/mine_train/utt2spk exp/mine_train.scp exp/mine_train.ark
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from sre.io.ark import read_vectors, write_ark
+from sre.io.tables import read_table
+from sre.log import run, say
+from sre.scoring import rows_of
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("embeddings", type=Path, help="scp or ark")
+    parser.add_argument("utt2spk", type=Path, help="the utterances that must be there")
+    parser.add_argument("scp", type=Path)
+    parser.add_argument("ark", type=Path)
+    args = parser.parse_args(argv)
+    ids, vectors = read_vectors(args.embeddings)
+    wanted = np.array(sorted(read_table(args.utt2spk)), dtype=object)
+    rows = rows_of(ids, wanted, f"utterances of {args.utt2spk} in {args.embeddings}")
+    write_ark(args.ark, args.scp, zip(wanted, vectors[rows], strict=True))
+    say(f"{args.scp}: {len(wanted)} embeddings of dimension {vectors.shape[1]}, {len(ids) - len(wanted)} left out")
+
+
+if __name__ == "__main__":
+    run(main)

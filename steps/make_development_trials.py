@@ -1,0 +1,48 @@
+"""A development list from training speakers: all pairs of the utterances of a few of them, none with itself.
+
+python -m steps.make_development_trials data/train/utt2spk data/trials/dev data/trials/dev.speakers --speakers 20
+
+The speakers are those that training holds out of networks (validation.speakers), so that what is chosen or calibrated
+here meets embeddings of voices that the network does not know.
+"""
+
+import argparse
+from itertools import combinations
+from pathlib import Path
+
+from sre import SreError
+from sre.held_out import held_out_speakers
+from sre.io.atomic import atomic_output
+from sre.io.tables import invert, read_table
+from sre.io.trials import write_trials
+from sre.log import run, say
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("utt2spk", type=Path, help="of the training split")
+    parser.add_argument("trials", type=Path)
+    parser.add_argument("speakers_out", type=Path, metavar="SPEAKERS", help="the speakers, one a line")
+    parser.add_argument("--speakers", type=int, required=True)
+    parser.add_argument("--utterances", type=int, default=20, help="of each speaker at most, spread over its list")
+    args = parser.parse_args(argv)
+    utt2spk = read_table(args.utt2spk)
+    speakers = held_out_speakers(utt2spk, args.speakers)
+    if not speakers:
+        raise SreError(
+            f"{args.utt2spk}: no {args.speakers} speakers to hold out, at least 4 with 2 utterances are needed;"
+            " set development.speakers to 0, or add data"
+        )
+    utts = []
+    for speaker, some in invert(utt2spk).items():
+        if speaker in speakers:
+            most = min(args.utterances, len(some))
+            utts += [some[i * len(some) // most] for i in range(most)]
+    write_trials(args.trials, ((a, b, utt2spk[a] == utt2spk[b]) for a, b in combinations(sorted(utts), 2)))
+    with atomic_output(args.speakers_out) as file:
+        file.writelines(f"{speaker}\n" for speaker in sorted(speakers))
+    say(f"{args.trials}: {len(speakers)} of {args.speakers} speakers, {len(utts)} utterances, all pairs")
+
+
+if __name__ == "__main__":
+    run(main)
