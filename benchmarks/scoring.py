@@ -234,9 +234,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a Markdown file, besides stdout")
     args = parser.parse_args()
     report = ["# Scoring", "", f"`python -m benchmarks.scoring {' '.join(sys.argv[1:])}`: {machine()}", ""]
-    for part in [voxceleb_scale] * args.voxceleb_scale + [
-        score_lists
-    ]:  # what is measured as a process first, while this one is small
+    # what is measured as a process comes first, while this one is small
+    for part in [voxceleb_scale] * args.voxceleb_scale + [score_lists]:
         with tempfile.TemporaryDirectory() as folder:
             report += [*part(Path(folder), args.scale), ""]
     text = "\n".join([*report, *compute_plda(args.scale)]) + "\n"

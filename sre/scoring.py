@@ -107,6 +107,7 @@ class Scorer:
 
     def _plain(self, backend: str, norm: dict | None, of: None = None) -> tuple[np.ndarray, dict[str, object]]:
         if backend not in self._sides:
+            self._sides.clear(), self._cohorts.clear()  # one back-end's vectors at a time
             fitted = load(self.backends[backend])
             self._sides[backend] = (fitted, *self.evaluation.sides(fitted))
         fitted, enrol, test = self._sides[backend]
@@ -132,17 +133,14 @@ class Scorer:
     def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, object]]:
         columns = np.stack([self.scores(one)[0] for one in inputs], axis=1)
         if self.calibrations is None:
-            calibration = fit_calibration(columns, self.evaluation.trials.target, self.p_target)
+            fitted = fit_calibration(columns, self.evaluation.trials.target, self.p_target).as_dict()
+            fitted |= {"inputs": inputs, "trials": self.folder.name}
         else:
-            calibration = _calibration_of(name, self.calibrations)
-        return calibration.apply(columns), {"calibration": calibration.as_dict() | {"inputs": inputs}}
-
-
-def _calibration_of(name: str, calibrations: Mapping[str, dict]) -> Calibration:
-    result = calibrations.get(name, {"status": "failed", "reason": "it is not there"})
-    if result["status"] != "ok":
-        raise SreError(f"it was not calibrated on the development list: {result['reason']}")
-    return Calibration.from_dict(result["calibration"])
+            result = self.calibrations.get(name, {"status": "failed", "reason": "it is not there"})
+            if result["status"] != "ok":
+                raise SreError(f"it was not calibrated on the development list: {result['reason']}")
+            fitted = result["calibration"]
+        return Calibration.from_dict(fitted).apply(columns), {"calibration": fitted}
 
 
 def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
@@ -154,7 +152,7 @@ def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
     """
     hashes = {name: sha256_file(path) for name, path in scorer.backends.items()}
     results = {}
-    for name in scorer.systems:
+    for name in _by_backend(scorer.systems):
         path, record = scorer.folder / f"{name}.scores", scorer.folder / f"{name}.metrics.json"
         key = sha256_text(canonical([_recipe_of(scorer, name, hashes), STAGE_VERSIONS["score"], dict(inputs)]))
         result = _kept(path, record, key)
@@ -170,7 +168,15 @@ def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
         else:
             say(f"{name}: unchanged, kept")
         results[name] = result
-    return results
+    return {name: results[name] for name in scorer.systems}
+
+
+def _by_backend(systems: Mapping[str, dict]) -> list[str]:
+    """Those of a back-end together, then what is calibrated or fused of them."""
+    backends = list(dict.fromkeys(system.get("backend") for system in systems.values()))
+    order = {name: backends.index(system.get("backend")) for name, system in systems.items()}
+    combined = [name for name, system in systems.items() if system["of"]]
+    return sorted(systems.keys() - set(combined), key=lambda name: (order[name], name)) + combined
 
 
 def _recipe_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:

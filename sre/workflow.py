@@ -78,7 +78,9 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     backends = tried_all("backends", BACKENDS, lambda value, where: resolve_backend(schema, value, where))
     norms = tried_all("norms", NORMS, lambda value, where: resolve_norm(schema, value, where))
     recipe = Recipe(filled)
-    for name in [*filled["systems"]]:
+    for name in sorted(backends.keys() & filled.get("fusions", {})):
+        problems.append(f"fusions: '{name}' is a back-end's name too; rename it")
+    for name in filled["systems"]:
         tried(add_system, recipe, name, backends, norms, filled.get("fusions", {}))
     held_out = filled["development"]["speakers"]
     for name in filled["models"]:

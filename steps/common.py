@@ -93,6 +93,8 @@ def vad_config(argument: str | None) -> dict:
 def read_embeddings(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of several scps or arks as one: sorted (N,) ids and (N, D) float32; the same id twice is an error."""
     parts = [read_vectors(path) for path in dict.fromkeys(paths)]
+    if len(parts) == 1:
+        return parts[0]
     if len({matrix.shape[1] for _, matrix in parts}) > 1:
         raise SreError(f"{', '.join(map(str, paths))}: embeddings of unequal dimensions; these are of several models")
     ids, matrix = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])

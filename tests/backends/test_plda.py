@@ -66,6 +66,7 @@ def test_likelihood_never_falls(data: tuple[np.ndarray, np.ndarray]) -> None:
     except SreError:
         assume(False)
     model, facts = fit_two_covariance(x, speakers, 20)
+    assume(not facts["within_floored"])  # the floor moves with W's largest eigenvalue, and the likelihood with it
     rounding = 1e-9 if np.linalg.cond(model.W) < 1e6 else 1e-6
     assert (np.diff(facts["log_likelihood"]) >= -rounding * np.abs(facts["log_likelihood"][1:])).all()
 

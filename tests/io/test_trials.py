@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -183,7 +184,7 @@ def test_ids_and_pieces_do_not_change_the_digits(tmp_path_factory: pytest.TempPa
     write_scores(folder / "s", listed, scores)
     write_scores(folder / "plain", plain, scores)
     patch = small_blocks()
-    write_scores(folder / "pieces", listed, scores)
+    write_scores(folder / "pieces", replace(listed, enrol=listed.enrol.astype(np.int64)), scores)
     patch.undo()
     digits = [line.split()[2] for line in (folder / "plain").read_text().splitlines()]
     expected = [f"{enrol} {test} {digit}" for (enrol, test), digit in zip(rows, digits, strict=True)]

@@ -11,7 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import kaldiio
+import numpy as np
 import pytest
+
+from sre.io.trials import align_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = ROOT / "../shared/corpora"
@@ -182,6 +186,54 @@ def test_librispeech_voxceleb_and_custom_reach_their_reports(project):
     assert len(lines) == 1 + 2 * 6
 
 
+BACKEND_CONFIG = """\
+recipe: custom
+name: kb
+models: []
+development: {speakers: 60, utterances: 8}
+fusions: {both: [lda_plda, cosine_centred+asnorm]}
+systems: [cosine_centred+asnorm, cosine_centred+asnorm2, lda_plda, adapted, lda_plda+cal, both]
+backends:
+  adapted: {type: plda, chain: ["centre:adapt", "lda:128", length_norm], adapt: {method: kaldi}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CORPORA.is_dir(), reason="no ../shared/reference here")
+def test_embeddings_from_elsewhere_to_calibrated_and_fused_scores(project, tmp_path):
+    kaldi = CORPORA.resolve().parent / "reference/kaldi-backend"
+    tables = {name: (kaldi / f"{name}.utt2spk").read_text() for name in ("train", "test")}
+    adapt = sorted(dict(kaldiio.load_ark(str(kaldi / "adapt.ark"))))
+    for name, text in {**tables, "adapt": "".join(f"{utt} {utt}\n" for utt in adapt)}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "utt2spk").write_text(text)
+    (tmp_path / "kb.yaml").write_text(
+        BACKEND_CONFIG
+        + f"train_data: {tmp_path}/train\neval_data: {tmp_path}/test\nadapt_data: {tmp_path}/adapt\n"
+        + f"trials: {kaldi}/trials\nenroll: {kaldi}/enroll.spk2utt\nembeddings:\n"
+        + f"  dvector: {{train: {kaldi}/train.ark, eval: {kaldi}/test.ark, adapt: {kaldi}/adapt.ark}}\n"
+    )
+    snakemake(project, "-j2", "--configfile", str(tmp_path / "kb.yaml"))
+    scores = project / "exp/kb/dvector/scores"
+    development = json.loads((scores / "kb_train_dev/metrics.json").read_text())
+    results = json.loads((scores / "kb_trials/metrics.json").read_text())["systems"]
+    assert {result["status"] for result in results.values()} == {"ok"}, results
+    assert development["role"] == "development"
+    assert development["systems"]["both"]["calibration"] == results["both"]["calibration"]
+    assert results["both"]["calibration"]["inputs"] == ["lda_plda", "cosine_centred+asnorm"]
+    before, after = (results[name]["metrics"] for name in ("lda_plda", "lda_plda+cal"))
+    assert after["eer"] == before["eer"] and after["cllr"] < before["cllr"]
+    assert len((scores / "kb_trials/speakers_all.cohort").read_text().splitlines()) == 247
+    ours, _ = align_scores(scores / "kb_trials/adapted.scores", kaldi / "trials")
+    theirs, _ = align_scores(kaldi / "scores.lda_plda_adapt_numutts", kaldi / "trials")
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+    rows = [line.split("\t") for line in (project / "exp/kb/report.tsv").read_text().splitlines()]
+    chosen = rows[0].index("chosen")
+    assert sum(row[chosen] == "chosen" for row in rows) == 1
+    _, output = snakemake(project, "-n", "--configfile", str(tmp_path / "kb.yaml"))
+    assert "Nothing to be done" in output
+
+
 @pytest.mark.parametrize(
     "config, sentence",
     [
@@ -191,6 +243,7 @@ def test_librispeech_voxceleb_and_custom_reach_their_reports(project):
         (["recipe=librispeech"], "corpus=DIR"),
         (["recipe=voxceleb", "voxceleb1=/nowhere"], "/nowhere"),
         (["recipe=custom", "name=x"], "train_data"),
+        (["recipe=mini", "systems=[cosine+cal]"], "development.speakers"),
     ],
 )
 def test_a_wrong_config_is_one_sentence_at_once(project, config, sentence):
