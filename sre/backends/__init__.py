@@ -26,6 +26,7 @@ def fit(config: dict, embeddings: np.ndarray, speakers: np.ndarray, adapt: np.nd
     reason, for a report, where it cannot be fitted on them.
     """
     check_training(embeddings)
+    speakers = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)[1]  # codes sort quicker than names
     if adapt is not None:
         check_training(adapt, "adaptation")
         if adapt.shape[1] != embeddings.shape[1]:
@@ -38,7 +39,7 @@ def fit(config: dict, embeddings: np.ndarray, speakers: np.ndarray, adapt: np.nd
     if config["type"] in ("cosine", "euclidean"):
         return (Cosine if config["type"] == "cosine" else Euclidean)(fitted.chain, {}, facts)
     check_speakers(fitted.train, speakers, "PLDA")
-    facts["speakers"] = len(np.unique(speakers))
+    facts["speakers"] = int(speakers.max()) + 1
     if config["type"] == "ht_plda":
         subspace, more = fit_subspace(fitted.train, speakers, config["rank"], config["iterations"], config["nu"])
         return HeavyTailed.of(fitted.chain, subspace, fitted.train, facts | more)

@@ -16,12 +16,14 @@ DENSE_PAIRS = 64  # where trials are denser than one pair in so many, blocks of 
 class Side:
     """One side of many trials: (M, K) vectors and (M,) constants, float64.
 
-    `starts`, of an enrolment side: M models of several rows each, from starts[m] on; their largest score counts.
+    Of an enrolment side, `starts`: M models of several rows each, from starts[m] on; their largest score counts; and
+    `zeros`: so many columns at the end are zero and left out.
     """
 
     vectors: np.ndarray
     constants: np.ndarray
     starts: np.ndarray | None = None
+    zeros: int = 0
 
     def __len__(self) -> int:
         return len(self.constants if self.starts is None else self.starts)
@@ -29,11 +31,11 @@ class Side:
     def take(self, models: np.ndarray | slice) -> "Side":
         """The side of some models, by index array or slice."""
         if self.starts is None:
-            return Side(self.vectors[models], self.constants[models])
+            return Side(self.vectors[models], self.constants[models], zeros=self.zeros)
         ends = np.append(self.starts[1:], len(self.constants))
         groups = [np.arange(a, b) for a, b in zip(self.starts[models], ends[models], strict=True)]
         rows = np.concatenate(groups) if groups else np.empty(0, int)
-        return Side(self.vectors[rows], self.constants[rows], group_starts(groups))
+        return Side(self.vectors[rows], self.constants[rows], group_starts(groups), self.zeros)
 
 
 class Backend(Protocol):
@@ -52,27 +54,32 @@ class Backend(Protocol):
 
 def score_matrix(enrol: Side, test: Side) -> np.ndarray:
     """(E, T) scores. Raises SreError where the sides were made of embeddings of different dimensions."""
-    if enrol.vectors.shape[1] != test.vectors.shape[1]:
-        raise SreError(
-            f"embeddings of dimensions {enrol.vectors.shape[1]} and {test.vectors.shape[1]} cannot be compared;"
-            " give embeddings of one model"
-        )
-    scores = enrol.vectors @ test.vectors.T
+    scores = enrol.vectors @ _matched(enrol, test).T
     scores += enrol.constants[:, None]
     scores += test.constants
     return scores if enrol.starts is None else np.maximum.reduceat(scores, enrol.starts, axis=0)
+
+
+def _matched(enrol: Side, test: Side) -> np.ndarray:
+    width = enrol.vectors.shape[1]
+    if width + enrol.zeros != test.vectors.shape[1]:
+        raise SreError(
+            f"embeddings of dimensions {width + enrol.zeros} and {test.vectors.shape[1]} cannot be compared;"
+            " give embeddings of one model"
+        )
+    return test.vectors[:, :width]
 
 
 def scores_of_pairs(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np.ndarray:
     """(P,) scores of the pairs (e, t) of indices, in bounded memory."""
     if enrol.starts is not None or len(enrol) * len(test) <= DENSE_PAIRS * len(e):
         return _pairs_of_blocks(enrol, test, e, t)
-    scores = np.empty(len(e))
+    scores, vectors = np.empty(len(e)), _matched(enrol, test)
     rows = max(1, BLOCK_BYTES // (32 * enrol.vectors.shape[1]))
     for start in range(0, len(e), rows):
         a, b = e[start : start + rows], t[start : start + rows]
         scores[start : start + rows] = (
-            np.einsum("ij,ij->i", enrol.vectors[a], test.vectors[b]) + enrol.constants[a] + test.constants[b]
+            np.einsum("ij,ij->i", enrol.vectors[a], vectors[b]) + enrol.constants[a] + test.constants[b]
         )
     return scores
 
@@ -110,7 +117,7 @@ def group_means(x: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
 
 def speaker_means(x: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N, D) and (N,) -> speakers (S,) in bytewise order, their means (S, D) float64 and utterance counts (S,)."""
-    names, inverse, counts = np.unique(np.asarray(speakers, dtype=str), return_inverse=True, return_counts=True)
+    names, inverse, counts = np.unique(np.asarray(speakers), return_inverse=True, return_counts=True)
     rows = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
     return names, np.stack([x[some].mean(axis=0, dtype=np.float64) for some in rows]), counts
 

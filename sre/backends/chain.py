@@ -113,5 +113,5 @@ def _fit_step(step: str, x: np.ndarray, speakers: np.ndarray, facts: dict[str, o
 def within_covariance(x: np.ndarray, speakers: np.ndarray) -> np.ndarray:
     """(N, D) -> (D, D): mean outer product of each embedding's difference from its speaker's mean."""
     names, means, _ = speaker_means(x, speakers)
-    difference = x - means[np.searchsorted(names, np.asarray(speakers, dtype=str))]
+    difference = x - means[np.searchsorted(names, speakers)]
     return difference.T @ difference / len(x)

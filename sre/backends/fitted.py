@@ -33,9 +33,9 @@ class Fitted:
         if how in ("score_mean", "score_max") and len(rows) > len(groups):
             each = self._model(self._prepared(embeddings[rows]), np.arange(len(rows))[:, None])
             if how == "score_max":
-                return Side(each.vectors, each.constants, starts)
+                return Side(each.vectors, each.constants, starts, each.zeros)
             within = np.split(np.arange(len(rows)), starts[1:])
-            return Side(group_means(each.vectors, within), group_means(each.constants, within))
+            return Side(group_means(each.vectors, within), group_means(each.constants, within), zeros=each.zeros)
         return self._enrol(embeddings[rows], np.split(np.arange(len(rows)), starts[1:]))
 
     def _enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:

@@ -118,15 +118,24 @@ class Plda(Fitted):
         return self._side(self._project(group_means(x, groups), n), n)
 
     def _side(self, u: np.ndarray, n: np.ndarray) -> Side:
-        """U = [mean/var, -1/(2 var)], c: of log N(p; mean, var), plda.cc: LogLikelihoodRatio; u (E, d) of n each."""
+        """u (E, d) of n (E,) each -> U = [mean/var, (1/var_1 - 1/var)/2], c: of log N(p; mean, var), as plda.cc.
+
+        What p^2 meets after one utterance, -1/(2 var_1), is the test's: so half of U is zero where every n is 1.
+        """
         psi = self.parts["plda_psi"]
         gain = n[:, None] * psi / (n[:, None] * psi + 1)
-        mean, variance = gain * u, 1 + psi / (n[:, None] * psi + 1)
+        mean, variance = gain * u, self._variance(n[:, None])
         constants = -0.5 * (np.log(variance) + mean**2 / variance).sum(axis=1)
-        return Side(np.hstack([mean / variance, -0.5 / variance]), constants)
+        if (n == 1).all():
+            return Side(mean / variance, constants, zeros=len(psi))
+        return Side(np.hstack([mean / variance, 0.5 / self._variance(1) - 0.5 / variance]), constants)
+
+    def _variance(self, n: np.ndarray | float) -> np.ndarray:
+        """Of a test of the speaker of whom n utterances are known, where W is the unit matrix."""
+        return 1 + self.parts["plda_psi"] / (n * self.parts["plda_psi"] + 1)
 
     def _test(self, x: np.ndarray) -> Side:
-        """V = [p, p^2], d = -log N(p; 0, 1 + psi)."""
+        """V = [p, p^2], d = -log N(p; 0, 1 + psi) and what p^2 meets in log N(p; mean, var_1)."""
         psi, p = self.parts["plda_psi"], self._project(x)
-        constants = 0.5 * (np.log1p(psi) + p**2 / (1 + psi)).sum(axis=1)
+        constants = 0.5 * (np.log1p(psi) + p**2 * (1 / (1 + psi) - 1 / self._variance(1))).sum(axis=1)
         return Side(np.hstack([p, p**2]), constants)

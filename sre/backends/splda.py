@@ -59,7 +59,7 @@ def fit_subspace(
         )
     mean = x.mean(axis=0)
     x = x - mean
-    of = np.searchsorted(names, np.asarray(speakers, dtype=str))
+    of = np.searchsorted(names, speakers)
     order = np.argsort(of, kind="stable")
     edges = np.concatenate([[0], counts.cumsum()[:-1]])
     between = (means - mean).T @ ((means - mean) * counts[:, None]) / len(x)
