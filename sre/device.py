@@ -1,17 +1,12 @@
 """Where and how torch computes."""
 
 import ctypes
-import os
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from sre import SreError
-
-
-def available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -6,7 +6,7 @@ import sys
 
 from sre import SreError
 from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
-from sre.device import available_cores
+from sre.cores import available_cores
 from sre.workflow import load_recipe
 
 

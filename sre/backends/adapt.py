@@ -6,7 +6,7 @@ coral_plus K. A. Lee, Q. Wang, T. Koshinaka, ICASSP 2019: CORAL, but no variance
 """
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from sre import SreError
 from sre.backends.lda import floor_eigenvalues, normalising_transform
@@ -37,21 +37,21 @@ def adapt(model: Gaussian, embeddings: np.ndarray, method: str, within: float, b
 
 def _kaldi(model: Gaussian, covariance: np.ndarray, within: float, between: float) -> tuple[np.ndarray, np.ndarray]:
     whiten, _ = normalising_transform(model.W + model.B, WITHIN_FLOOR)
-    variances, P = linalg.eigh(whiten @ covariance @ whiten.T)
+    variances, P = scipy.linalg.eigh(whiten @ covariance @ whiten.T)
     excess = np.diag(np.maximum(variances - 1, 0))
-    back = linalg.inv(P.T @ whiten)
+    back = scipy.linalg.inv(P.T @ whiten)
     return model.W + within * back @ excess @ back.T, model.B + between * back @ excess @ back.T
 
 
 def grown(X: np.ndarray, Y: np.ndarray, weight: float) -> np.ndarray:
     """X plus `weight` of the variance by which Y is over X, where both are diagonal."""
     whiten, _ = normalising_transform(X, WITHIN_FLOOR)
-    variances, P = linalg.eigh(whiten @ Y @ whiten.T)
-    back = linalg.inv(P.T @ whiten)
+    variances, P = scipy.linalg.eigh(whiten @ Y @ whiten.T)
+    back = scipy.linalg.inv(P.T @ whiten)
     return X + weight * (back * np.maximum(variances - 1, 0)) @ back.T
 
 
 def power(covariance: np.ndarray, exponent: float) -> np.ndarray:
     """Symmetric power, of eigenvalues floored at WITHIN_FLOOR of the largest."""
-    values, vectors = linalg.eigh(covariance)
+    values, vectors = scipy.linalg.eigh(covariance)
     return (vectors * np.maximum(values, WITHIN_FLOOR * values.max()) ** exponent) @ vectors.T

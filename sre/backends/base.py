@@ -8,7 +8,7 @@ import numpy as np
 
 from sre import SreError
 
-BLOCK_BYTES = 64 << 20  # a block of scores: what a matrix product may take at once
+BLOCK_BYTES = 16 << 20  # a block of scores: what a matrix product may take at once
 DENSE_PAIRS = 64  # where trials are denser than one pair in so many, blocks of the whole matrix are quicker
 
 
@@ -52,8 +52,15 @@ class Backend(Protocol):
         """(T, D) embeddings."""
 
 
-def score_matrix(enrol: Side, test: Side) -> np.ndarray:
-    """(E, T) scores. Raises SreError where the sides were made of embeddings of different dimensions."""
+def score_matrix(enrol: Side, test: Side, by_test: bool = False) -> np.ndarray:
+    """(E, T) scores, or (T, E) `by_test`. Raises SreError where the sides were made of embeddings of two dimensions."""
+    if by_test and enrol.starts is None:
+        scores = _matched(enrol, test) @ enrol.vectors.T
+        scores += test.constants[:, None]
+        scores += enrol.constants
+        return scores
+    if by_test:
+        return np.ascontiguousarray(score_matrix(enrol, test).T)
     scores = enrol.vectors @ _matched(enrol, test).T
     scores += enrol.constants[:, None]
     scores += test.constants

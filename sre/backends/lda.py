@@ -1,7 +1,7 @@
 """Linear discriminant analysis as Kaldi's ivectorbin/ivector-compute-lda.cc, total-covariance-factor 0."""
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from sre.backends.base import check_speakers, speaker_means
 
@@ -23,7 +23,7 @@ def fit_lda(x: np.ndarray, speakers: np.ndarray, dim: int) -> tuple[np.ndarray, 
     total = x.T @ x / len(x)
     between = (means * counts[:, None]).T @ means / len(x)
     whiten, floored = normalising_transform(total - between)
-    values, vectors = linalg.eigh(whiten @ between @ whiten.T)
+    values, vectors = scipy.linalg.eigh(whiten @ between @ whiten.T)
     order = np.argsort(-values, kind="stable")
     rank = int((values > EIGENVALUE_FLOOR * values.max()).sum())
     d = min(dim, len(names) - 1, rank)
@@ -39,14 +39,14 @@ def apply_affine(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOOR) -> tuple[np.ndarray, int]:
     """T with T C T' = 1, and how many eigenvalues were raised to `floor` of the largest (matrix-functions.cc)."""
-    values, vectors = linalg.eigh(covariance)
+    values, vectors = scipy.linalg.eigh(covariance)
     low = values < floor * values.max()
     return (vectors / np.sqrt(np.maximum(values, floor * values.max()))).T, int(low.sum())
 
 
 def floor_eigenvalues(covariance: np.ndarray, floor: float) -> tuple[np.ndarray, int]:
     """The covariance with its eigenvalues raised to `floor` of the largest, and how many were."""
-    values, vectors = linalg.eigh(covariance)
+    values, vectors = scipy.linalg.eigh(covariance)
     low = int((values < floor * values.max()).sum())
     if low:
         covariance = (vectors * np.maximum(values, floor * values.max())) @ vectors.T

@@ -11,15 +11,19 @@ With a top_n the others take each side's nearest N too. Cohort speakers that are
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from sre import SreError
 from sre.backends.base import BLOCK_BYTES, Backend, Side, score_matrix, speaker_means
+from sre.cores import available_cores
 
 METHODS = ("znorm", "tnorm", "ztnorm", "snorm", "asnorm1", "asnorm2")
 NOBODY = -1
+CORES = available_cores()
+THREADS = ThreadPoolExecutor(CORES)  # numpy partitions and sorts without the interpreter's lock
 
 
 @dataclass
@@ -112,7 +116,8 @@ class _Rows:
         for start in range(0, len(self.left_out), step):
             rows = slice(start, min(start + step, len(self.left_out)))
             part = self.side.take(rows)
-            scores = score_matrix(cohort.enrol, part).T if self.transposed else score_matrix(part, cohort.test)
+            sides = (cohort.enrol, part) if self.transposed else (part, cohort.test)
+            scores = score_matrix(*sides, by_test=self.transposed)
             for column in self.left_out[rows].T:
                 if (column != NOBODY).any():
                     scores[column[:, None] == cohort.codes] = -np.inf
@@ -184,8 +189,7 @@ def _statistics(
 def top_statistics(scores: np.ndarray, top_n: int) -> tuple[np.ndarray, np.ndarray]:
     """(M, C), -inf for what is left out -> mean and population standard deviation (M,) of the top_n highest."""
     if top_n < scores.shape[1]:
-        scores = np.partition(np.ascontiguousarray(scores), scores.shape[1] - top_n, axis=1)[:, -top_n:]
-        scores.sort(axis=1)  # the order within a partition is not defined: one order, one rounding
+        scores = highest(scores, top_n)
     kept = scores != -np.inf
     if kept.all():
         return _checked(scores.mean(axis=1), scores.std(axis=1), np.full(len(scores), scores.shape[1]))
@@ -194,6 +198,15 @@ def top_statistics(scores: np.ndarray, top_n: int) -> tuple[np.ndarray, np.ndarr
     mean = np.where(kept, scores, 0).sum(axis=1) / divisor
     difference = np.where(kept, scores - mean[:, None], 0)
     return _checked(mean, np.sqrt((difference**2).sum(axis=1) / divisor), count)
+
+
+def highest(scores: np.ndarray, top_n: int) -> np.ndarray:
+    """(M, C) -> (M, top_n) ascending: the order within a partition is not defined, and one order is one rounding."""
+
+    def of(rows: np.ndarray) -> np.ndarray:
+        return np.sort(np.partition(rows, scores.shape[1] - top_n, axis=1)[:, -top_n:], axis=1)
+
+    return np.concatenate(list(THREADS.map(of, np.array_split(scores, 2 * CORES))))
 
 
 def _checked(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -212,7 +225,7 @@ def _nearest(rows: _Rows, cohort: Cohort, top_n: int) -> np.ndarray:
     """(R, top_n) indices of each row's nearest cohort members, ascending; len(cohort) where fewer are left."""
     nearest = np.empty((len(rows.left_out), top_n), np.int32)
     for block, scores in rows.blocks(cohort):
-        least = np.partition(np.ascontiguousarray(scores), scores.shape[1] - top_n, axis=1)[:, [-top_n]]
+        least = np.partition(scores, scores.shape[1] - top_n, axis=1)[:, [-top_n]]
         above, equal = scores > least, scores == least
         # of equal scores the first, so that the set does not depend on how a partition is done
         above |= equal & (np.cumsum(equal, axis=1) <= top_n - above.sum(axis=1, keepdims=True))

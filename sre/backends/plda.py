@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from sre import SreError
 from sre.backends.base import Side, group_means, speaker_means
@@ -29,7 +29,7 @@ class Gaussian:
 
     def diagonalised(self) -> tuple[np.ndarray, np.ndarray]:
         """T (D, D) and psi (D,) falling with T W T' = 1 and T B T' = diag(psi)."""
-        psi, vectors = linalg.eigh(self.B, self.W)
+        psi, vectors = scipy.linalg.eigh(self.B, self.W)
         order = np.argsort(-psi, kind="stable")
         return vectors.T[order], np.maximum(psi[order], 0)
 

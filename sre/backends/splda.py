@@ -8,7 +8,7 @@ outlier counts for little. As nu grows, b tends to 1 and the model to the Gaussi
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from sre import SreError
 from sre.backends.base import speaker_means
@@ -30,8 +30,8 @@ class Subspace:
         P x are an embedding's speaker coordinates times 1/sqrt(omega); F' W^-1 F has eigenvalues omega; x' G x is its
         squared distance from the speaker subspace.
         """
-        precision = linalg.inv(self.W)
-        omega, Q = linalg.eigh(self.F.T @ precision @ self.F)
+        precision = scipy.linalg.inv(self.W)
+        omega, Q = scipy.linalg.eigh(self.F.T @ precision @ self.F)
         omega, Q = np.maximum(omega[::-1], max(1e-12 * omega[-1], 1e-200)), Q[:, ::-1]
         P = (Q / np.sqrt(omega)).T @ self.F.T @ precision
         return P, omega, precision - P.T @ P
@@ -50,12 +50,14 @@ def fit_subspace(
 ) -> tuple[Subspace, dict[str, object]]:
     """EM with minimum divergence on (N, D) and (N,); the likelihoods are of the Gaussian model only.
 
-    Raises SreError where the rank is not under the dimension, or the likelihood falls.
+    The rank is at most speakers - 1 and the dimension, heavy-tailed under that. Raises SreError where the likelihood
+    falls.
     """
     names, means, counts = speaker_means(x, speakers)
-    if rank >= x.shape[1] + np.isinf(nu) or rank > len(names) - 1:
+    asked, rank = rank, min(rank, len(names) - 1, x.shape[1] - int(np.isfinite(nu)))
+    if rank < 1:
         raise SreError(
-            f"rank {rank} needs more dimensions and speakers than there are ({x.shape[1]}, {len(names)}): lower rank"
+            f"no speaker subspace fits in {x.shape[1]} dimensions beside {len(names)} speakers; take lda out of its chain"
         )
     mean = x.mean(axis=0)
     x = x - mean
@@ -64,7 +66,7 @@ def fit_subspace(
     edges = np.concatenate([[0], counts.cumsum()[:-1]])
     between = (means - mean).T @ ((means - mean) * counts[:, None]) / len(x)
     W, floored = floor_eigenvalues(x.T @ x / len(x) - between, WITHIN_FLOOR)
-    values, vectors = linalg.eigh(between)
+    values, vectors = scipy.linalg.eigh(between)
     model = Subspace(mean, vectors[:, -rank:] * np.sqrt(np.maximum(values[-rank:], 1e-6 * values[-1])), W)
     b, likelihoods = np.ones(len(x)), []
     for _ in range(iterations):
@@ -78,7 +80,7 @@ def fit_subspace(
     fell = any(b < a - 1e-6 * abs(a) for a, b in zip(likelihoods, likelihoods[1:], strict=False))
     if fell and np.isinf(nu) and not floored:
         raise SreError(f"PLDA's log-likelihood fell during EM ({likelihoods}): lower rank, or put an lda before it")
-    facts: dict[str, object] = {"rank": rank, "within_floored": floored}
+    facts: dict[str, object] = {"rank_asked": asked, "rank": rank, "within_floored": floored}
     return model, facts | ({"log_likelihood": likelihoods} if np.isinf(nu) else {"nu": nu})
 
 
@@ -92,13 +94,13 @@ def _em_step(
     z = (first @ P.T) * np.sqrt(omega) * posterior
     likelihood = -0.5 * (
         N * (D * np.log(2 * np.pi) + np.linalg.slogdet(model.W)[1])
-        + np.sum(linalg.inv(model.W) * second)
+        + np.sum(scipy.linalg.inv(model.W) * second)
         - np.sum(z * z / posterior)
         - np.log(posterior).sum()
     )
     cross = first.T @ z  # (D, r)
     moments = (n[:, None] * z).T @ z + np.diag((n[:, None] * posterior).sum(axis=0))
-    F = linalg.solve(moments, cross.T, assume_a="pos").T
+    F = scipy.linalg.solve(moments, cross.T, assume_a="pos").T
     W, floored = floor_eigenvalues((second - F @ cross.T + (second - F @ cross.T).T) / (2 * N), WITHIN_FLOOR)
     prior = (z.T @ z + np.diag(posterior.sum(axis=0))) / S  # minimum divergence: back to the unit matrix
-    return Subspace(model.mean, F @ linalg.cholesky(prior, lower=True), W), float(likelihood), floored
+    return Subspace(model.mean, F @ scipy.linalg.cholesky(prior, lower=True), W), float(likelihood), floored

@@ -13,7 +13,8 @@ import sre
 from sre import SreError
 from sre.augment import Augmentation
 from sre.config import canonical
-from sre.device import available_cores, choose_device, choose_precision, prepare
+from sre.cores import available_cores
+from sre.device import choose_device, choose_precision, prepare
 from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.feats import FeatureStore
 from sre.log import say

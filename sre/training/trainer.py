@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
-from sre.device import available_cores, memory_format
+from sre.cores import available_cores
+from sre.device import memory_format
 from sre.log import Progress, clock, say
 from sre.training import checkpoint, schedule
 from sre.training.data import Batches, Features, crop, make_loader

@@ -90,10 +90,10 @@ def test_a_recorded_failure_is_the_report_s_sentence() -> None:
     """In a recipe a back-end that cannot be fitted must not stop the others."""
     call(
         train_backend.main,
-        '{"type": "plda", "rank": 9}',
+        '{"type": "ht_plda", "chain": ["lda:1"], "rank": 9}',
         *("--embeddings", "train.scp", "--utt2spk", "train.utt2spk", "--record-failure", "failed.npz"),
     )
-    with pytest.raises(SreError, match=r"^rank 9 needs more dimensions and speakers than there are \(5, 12\)"):
+    with pytest.raises(SreError, match="^no speaker subspace fits in 1 dimensions beside 12 speakers"):
         score("failed.npz")
 
 
