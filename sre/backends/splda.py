@@ -57,7 +57,8 @@ def fit_subspace(
     asked, rank = rank, min(rank, len(names) - 1, x.shape[1] - int(np.isfinite(nu)))
     if rank < 1:
         raise SreError(
-            f"no speaker subspace fits in {x.shape[1]} dimensions beside {len(names)} speakers; take lda out of its chain"
+            f"no speaker subspace fits in {x.shape[1]} dimensions beside {len(names)} speakers;"
+            " take lda out of its chain"
         )
     mean = x.mean(axis=0)
     x = x - mean
