@@ -1,5 +1,6 @@
 """What the Snakefile needs to know of a recipe: resolved configs, model runs, systems. No Snakemake in here."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from sre.config import (
     BACKENDS,
     NORMS,
     Schema,
+    canonical,
     needs_adaptation,
     resolve_backend,
     resolve_features,
@@ -15,6 +17,7 @@ from sre.config import (
     resolve_norm,
     resolve_system,
 )
+from sre.io.atomic import sha256_text
 
 
 @dataclass
@@ -103,6 +106,14 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     if problems:
         raise SreError("\n".join(dict.fromkeys(problems)))
     return recipe
+
+
+def is_trained(folder: Path, config: dict) -> bool:
+    """Whether the training of a resolved config is done in exp/<name>/<run>."""
+    summary = folder / "train_summary.json"
+    if not (folder / "final.pt").is_file() or not summary.is_file():
+        return False
+    return json.loads(summary.read_text()).get("config_sha256") == sha256_text(canonical(config))
 
 
 def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict]) -> None:

@@ -7,7 +7,7 @@ import sys
 from sre import SreError
 from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
 from sre.cores import available_cores
-from sre.workflow import load_recipe
+from sre.workflow import is_trained, load_recipe
 
 
 def sentence(function, *args):

@@ -24,6 +24,7 @@ rule extract_embeddings:
         gpu=int(HAS_CUDA),
     params:
         nj=NJ,
+        bundle=lambda wildcards: RECIPE.runs[wildcards.run]["bundle"],
         version=version("embed"),
     shell:
         "{PYTHON} steps.extract_embeddings {input.model} $(dirname {input.utt2spk}) $(dirname {output[0]})"
@@ -62,6 +63,8 @@ rule import_embeddings:
     wildcard_constraints:
         exp=re.escape(EXP),
         run=one_of(IMPORTED),
+    params:
+        source=lambda wildcards: IMPORTED[wildcards.run][ROLES[wildcards.split]],
     shell:
         "{PYTHON} steps.import_embeddings {input} {output} " + TEE
 

@@ -8,6 +8,7 @@ rule make_report:
             "{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.trainings
         ),
         gates=f"{EXP}/gates.json",
+        features=f"{EXP}/features_checked.json" if RECIPE.features else [],
     output:
         multiext(f"{EXP}/report", ".tsv", ".md", ".html"),
     log:
@@ -20,6 +21,7 @@ rule make_report:
         summaries=lambda wildcards, input: (
             f"--summaries {input.summaries}" if input.summaries else ""
         ),
+        results=canonical([sorted(RECIPE.runs), sorted(TRIALS)]),  # fewer of them are no newer input
         version=version("score"),
     shell:
         "{PYTHON} steps.make_report $(dirname {output[0]}) --metrics {input.metrics} {params.summaries}"

@@ -1,10 +1,20 @@
 # exp/<name>/<run>/final.pt. Checkpoints are no outputs: Snakemake would delete them before and after a failed try.
 
 
+def gates(wildcards):
+    """What must be passed before a training. One that is done must not be done again for a new trial list.
+
+    Not ancient(): where the rule of an ancient file runs, Snakemake 9 forgets all other reasons for what comes after.
+    """
+    folder = Path(wildcards.exp) / wildcards.run
+    if is_trained(folder, RECIPE.trainings[wildcards.run]):
+        return []
+    return [f"{EXP}/gates.json", f"{EXP}/features_checked.json"]
+
+
 rule train_embedding:
     input:
-        ancient(f"{EXP}/gates.json"),  # the gates must be passed; a new trial list must not retrain
-        ancient(f"{EXP}/features_checked.json"),
+        gates,
         lambda wildcards: feats(TRAIN, RECIPE.trainings[wildcards.run]["features"]),
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
     output:

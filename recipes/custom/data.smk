@@ -108,6 +108,7 @@ for name, files in LISTS.items():
                 if len(input) > 1
                 else ""
             ),
+            source=files,
             version=version("data"),
         shell:
             "{PYTHON} local.import_trials {input[0]:q} {output[0]} {params.enroll} "

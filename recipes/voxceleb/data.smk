@@ -84,6 +84,7 @@ rule import_trials:
         trials=one_of(TRIALS),
     params:
         root=CONFIG["voxceleb1"],
+        source=lambda wildcards: str(LISTS[wildcards.trials]),
         version=version("data"),
     shell:
         "{PYTHON} local.import_voxceleb_trials {params.root:q} {input:q} {output} "

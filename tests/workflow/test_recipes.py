@@ -95,7 +95,14 @@ def test_mini_until_train_then_nothing_then_the_report(project):
     _, output = snakemake(project, "-n", *config)
     assert "Nothing to be done" in output
 
-    # what re-runs: nothing for a comment, the training for its learning rate, the scoring for a system
+    # what re-runs: the gates and the scoring for a new list, nothing for a comment, the training for its learning rate,
+    # the scoring for a system
+    trials = project / "data/trials/mini"
+    whole = trials.read_text()
+    trials.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    _, output = snakemake(project, "-n", *config)
+    assert jobs(output) == {"check_recipe", "check_features", "score_trials", "make_report"}
+    trials.write_text(whole)
     yaml = project / "recipes/mini/models/fast.yaml"
     yaml.write_text("# a comment\n" + yaml.read_text())
     _, output = snakemake(project, "-n", *config)
@@ -108,6 +115,10 @@ def test_mini_until_train_then_nothing_then_the_report(project):
     _, output = snakemake(project, "-n", *config)
     later = {"train_embedding", "extract_embeddings", "join_embeddings", "train_backend", "score_trials", "make_report"}
     assert jobs(output) == later
+    # a gate that runs again must not hide why the rest has to: it was an ancient() input, and the run ended half-way
+    trials.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    _, output = snakemake(project, "-n", *config)
+    assert jobs(output) == later | {"check_recipe", "check_features"}
     old = {path.name for path in (project / "exp/mini/fast/checkpoints").iterdir()}
     snakemake(project, "-j8", "--until", "train", *config)
     assert old < {path.name for path in (project / "exp/mini/fast/checkpoints").iterdir()}
@@ -228,8 +239,11 @@ def test_embeddings_from_elsewhere_to_calibrated_and_fused_scores(project, tmp_p
     theirs, _ = align_scores(kaldi / "scores.lda_plda_adapt_numutts", kaldi / "trials")
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
     rows = [line.split("\t") for line in (project / "exp/kb/report.tsv").read_text().splitlines()]
-    chosen = rows[0].index("chosen")
-    assert sum(row[chosen] == "chosen" for row in rows) == 1
+    rows = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    chosen = [row for row in rows if row["chosen"]]
+    eers = {name: system["metrics"]["eer"] for name, system in development["systems"].items()}
+    assert {eers[row["system"]] for row in chosen} == {min(eers.values())}
+    assert {row["trials"] for row in chosen} == {"kb_trials"}
     _, output = snakemake(project, "-n", "--configfile", str(tmp_path / "kb.yaml"))
     assert "Nothing to be done" in output
 
