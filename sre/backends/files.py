@@ -12,6 +12,7 @@ from sre.backends.cosine import Cosine, Euclidean
 from sre.backends.heavy_tailed import HeavyTailed
 from sre.backends.plda import Plda
 from sre.io.atomic import atomic_output
+from sre.io.kaldi_plda import read_kaldi_plda
 
 KINDS = {kind.kind: kind for kind in (Cosine, Euclidean, Plda, HeavyTailed)}
 
@@ -30,9 +31,15 @@ def save_failure(path: str | Path, reason: str) -> None:
 
 
 def load(path: str | Path) -> Backend:
-    """Load what `save` wrote; the word `cosine` is the raw cosine. Raises SreError with the reason of a failed fit."""
+    """Load what `save` wrote, or Kaldi's plda, of embeddings that went through Kaldi's chain already.
+
+    The word `cosine` is the raw cosine. Raises SreError with the reason of a failed fit.
+    """
     if str(path) == "cosine":
         return Cosine()
+    if _is_kaldi(Path(path)):
+        parts = dict(zip(("plda_mean", "plda_transform", "plda_psi"), read_kaldi_plda(path), strict=True))
+        return Plda(Chain(), parts, {"chain": [], "enrol": "mean", "scale": True, "num_utts": True})
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
@@ -46,3 +53,10 @@ def load(path: str | Path) -> Backend:
     if header["kind"] == "failed":
         raise SreError(header["reason"])
     return KINDS[header["kind"]](chain, parts, header["facts"])
+
+
+def _is_kaldi(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(16).removeprefix(b"\0B").lstrip().startswith(b"<Plda>")

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from simulated import fitted
 
-from sre.backends import Backend, Cosine, Plda
+from sre.backends import Backend, Cosine, Plda, load
+from sre.backends.base import score_matrix
 from sre.io.ark import read_vectors
 from sre.io.kaldi_plda import read_kaldi_matrix, read_kaldi_plda, read_kaldi_vector
 from sre.io.tables import read_table
 from sre.io.trials import align_scores, read_enroll_map, read_trials
 from sre.scoring import Evaluation
+from steps.copy_plda import from_kaldi
 
 CHAIN = ["centre", "lda:128", "length_norm"]
 SRE16 = {"method": "kaldi", "within": 0.75, "between": 0.25}
@@ -103,3 +105,13 @@ def test_likelihood_never_falls(lda_plda: Plda) -> None:
     likelihoods = np.array(lda_plda.facts["log_likelihood"])
     assert len(likelihoods) == 10
     assert (np.diff(likelihoods) > 0).all()
+
+
+@pytest.mark.parametrize("name", ["plda", "plda.txt"])
+def test_kaldi_plda_as_a_backend(kaldi: Path, evaluation: Evaluation, name: str) -> None:
+    """Of embeddings that went through Kaldi's chain it makes what the whole chain makes of the others."""
+    whole = from_kaldi(kaldi / "plda", kaldi / "mean.vec", kaldi / "lda.mat", length_norm=True)
+    x, each = evaluation.embeddings, np.arange(20)[:, None]
+    prepared, plda = whole.chain.apply(x), load(kaldi / name)
+    expected = score_matrix(whole.enrol(x, each), whole.test(x))
+    np.testing.assert_allclose(score_matrix(plda.enrol(prepared, each), plda.test(prepared)), expected, atol=1e-3)
