@@ -13,7 +13,7 @@ import yaml
 from sre import SreError
 
 # A code change that alters a stage's results raises its number: that stage, and what follows, runs again.
-STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 1, "embed": 1, "score": 2}
+STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 2, "embed": 1, "score": 2}
 
 BACKENDS = {
     "cosine": {"type": "cosine", "chain": []},
@@ -172,8 +172,13 @@ def resolve_norm(schema: Schema, config: dict, where: str) -> dict:
     """A norm's config with defaults: top_n is 300 for the adaptive ones, else the whole cohort (0)."""
     filled = schema.check(config, where, "$defs", "norm")
     if filled["top_n"] is None:
-        filled["top_n"] = 300 if filled["method"].startswith("asnorm") else 0
+        filled["top_n"] = default_top_n(filled["method"])
     return filled
+
+
+def default_top_n(method: str) -> int:
+    """Nearest cohort members of a norm that names no number; 0: all."""
+    return 300 if method.startswith("asnorm") else 0
 
 
 def resolve_system(name: str, backends: dict[str, dict], norms: dict[str, dict], fusions: dict[str, list]) -> dict:

@@ -200,7 +200,8 @@ def _kept(path: Path, record: Path, key: str) -> dict | None:
 
 def _score_one(scorer: Scorer, name: str, path: Path) -> dict:
     scores, facts = scorer.scores(name)
-    metrics = summarise(scores, scorer.evaluation.trials.target)
+    calibrated = bool(scorer.systems[name]["of"])
+    metrics = summarise(scores, scorer.evaluation.trials.target, calibrated=calibrated)
     write_scores(path, scorer.evaluation.trials, scores)
     return {
         "status": "ok",

@@ -9,7 +9,7 @@ import numpy as np
 from sre import SreError
 from sre.backends import Backend
 from sre.backends.norm import Cohort, CohortEmbeddings
-from sre.config import Schema, read_yaml, resolve_features, resolve_model
+from sre.config import Schema, default_top_n, read_yaml, resolve_features, resolve_model
 from sre.io.ark import read_vectors
 from sre.io.tables import read_table
 from sre.io.trials import Trials, read_enroll_map
@@ -139,8 +139,7 @@ def cohort_of(args: argparse.Namespace, backend: Backend) -> Cohort:
 
 
 def top_n_of(args: argparse.Namespace, method: str) -> int:
-    default = 300 if method.startswith("asnorm") else 0
-    return default if args.top_n is None else args.top_n
+    return default_top_n(method) if args.top_n is None else args.top_n
 
 
 def training_of(path: Path, utt2spk: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

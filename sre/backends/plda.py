@@ -13,6 +13,7 @@ import scipy
 
 from sre import SreError
 from sre.backends.base import Side, group_means, speaker_means
+from sre.backends.chain import Chain
 from sre.backends.fitted import Fitted
 from sre.backends.lda import floor_eigenvalues
 
@@ -92,7 +93,7 @@ class Plda(Fitted):
     kind = "plda"
 
     @classmethod
-    def of(cls, chain, model: Gaussian, facts: dict[str, object]) -> "Plda":
+    def of(cls, chain: Chain, model: Gaussian, facts: dict[str, object]) -> "Plda":
         transform, psi = model.diagonalised()
         return cls(chain, {"plda_mean": model.mean, "plda_transform": transform, "plda_psi": psi}, facts)
 
