@@ -32,7 +32,7 @@ def adapt(model: Gaussian, embeddings: np.ndarray, method: str, within: float, b
         W, B = A @ model.W @ A.T, A @ model.B @ A.T
         if method == "coral_plus":
             W, B = grown(model.W, W, within), grown(model.B, B, between)
-    return Gaussian(mean, floor_eigenvalues((W + W.T) / 2, WITHIN_FLOOR)[0], (B + B.T) / 2)
+    return Gaussian(mean, floor_eigenvalues((W + W.T) / 2, WITHIN_FLOOR * np.linalg.norm(W, 2))[0], (B + B.T) / 2)
 
 
 def _kaldi(model: Gaussian, covariance: np.ndarray, within: float, between: float) -> tuple[np.ndarray, np.ndarray]:

@@ -45,9 +45,9 @@ def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOO
 
 
 def floor_eigenvalues(covariance: np.ndarray, floor: float) -> tuple[np.ndarray, int]:
-    """The covariance with its eigenvalues raised to `floor` of the largest, and how many were."""
+    """The covariance with its eigenvalues raised to `floor`, and how many were."""
     values, vectors = scipy.linalg.eigh(covariance)
-    low = int((values < floor * values.max()).sum())
+    low = int((values < floor).sum())
     if low:
-        covariance = (vectors * np.maximum(values, floor * values.max())) @ vectors.T
+        covariance = (vectors * np.maximum(values, floor)) @ vectors.T
     return covariance, low

@@ -5,8 +5,9 @@ simplified PLDA of rank r (splda.py) or from adaptation (adapt.py); a transform 
 psi.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import scipy
@@ -17,6 +18,7 @@ from sre.backends.chain import Chain
 from sre.backends.fitted import Fitted
 from sre.backends.lda import floor_eigenvalues
 
+Model = TypeVar("Model")
 WITHIN_FLOOR = 1e-10  # of the largest: only what is rounding. At 1e-6 the scores of a singular W are not Kaldi's
 
 
@@ -41,21 +43,44 @@ def fit_two_covariance(x: np.ndarray, speakers: np.ndarray, iterations: int) -> 
     Starts from unit matrices, as Kaldi's PldaEstimator. Raises SreError where the likelihood falls.
     """
     _, means, counts = speaker_means(x, speakers)
-    model = Gaussian(means.mean(axis=0), np.eye(x.shape[1]), np.eye(x.shape[1]))
-    x, centred = x - model.mean, means - model.mean  # what is far from 0 would leave rounding only
+    start = Gaussian(means.mean(axis=0), np.eye(x.shape[1]), np.eye(x.shape[1]))
+    x, centred = x - start.mean, means - start.mean  # what is far from 0 would leave rounding only
     scatter = x.T @ x - (centred * counts[:, None]).T @ centred  # within speakers, about their own means
-    likelihoods, floored = [], 0
-    for _ in range(iterations):
+
+    floor = WITHIN_FLOOR * np.linalg.norm(scatter, 2) / len(x)
+
+    def step(model: Gaussian) -> tuple[Gaussian, float, int]:
         model, likelihood = em_step(model, scatter, means, counts)
         # where the data has no variance each step shrinks W, until it could not be inverted
-        model.W, floored = floor_eigenvalues(model.W, WITHIN_FLOOR)
+        model.W, floored = floor_eigenvalues(model.W, floor)
+        return model, likelihood, floored
+
+    return climb(start, step, iterations)
+
+
+def climb(
+    model: Model, step: Callable[[Model], tuple[Model, float, int]], iterations: int, floored_at_start: int = 0
+) -> tuple[Model, dict[str, object]]:
+    """EM by `step`: a model -> the next, the log-likelihood of what came in, the eigenvalues of W floored in the next.
+
+    Flooring is no part of EM: a floored step that lowers the likelihood is the last and is not taken. facts:
+    log_likelihood of the start and after each step taken. Raises SreError where any other step lowers it.
+    """
+    candidate, likelihood, floored = step(model)
+    likelihoods, taken = [likelihood], floored_at_start
+    for _ in range(iterations):
+        after, likelihood, next_floored = step(candidate)
+        if floored and likelihood < likelihoods[-1]:
+            break
+        if likelihood < likelihoods[-1] - 1e-6 * abs(likelihoods[-1]):
+            raise SreError(
+                f"PLDA's log-likelihood fell during EM ({[*likelihoods, likelihood]}): the covariances are nearly"
+                " singular; put an lda step with fewer dimensions into the chain"
+            )
+        model, taken = candidate, floored
+        candidate, floored = after, next_floored
         likelihoods.append(likelihood)
-    if not floored and any(b < a - 1e-6 * abs(a) for a, b in zip(likelihoods, likelihoods[1:], strict=False)):
-        raise SreError(
-            f"PLDA's log-likelihood fell during EM ({likelihoods}): the covariances are singular; put an lda step with"
-            " fewer dimensions into the chain"
-        )
-    return model, {"within_floored": floored, "log_likelihood": likelihoods}
+    return model, {"within_floored": taken, "log_likelihood": likelihoods}
 
 
 def em_step(model: Gaussian, scatter: np.ndarray, means: np.ndarray, counts: np.ndarray) -> tuple[Gaussian, float]:

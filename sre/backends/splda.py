@@ -12,8 +12,8 @@ import scipy
 
 from sre import SreError
 from sre.backends.base import speaker_means
-from sre.backends.lda import floor_eigenvalues
-from sre.backends.plda import WITHIN_FLOOR
+from sre.backends.lda import floor_eigenvalues, normalising_transform
+from sre.backends.plda import WITHIN_FLOOR, climb
 
 
 @dataclass
@@ -30,11 +30,11 @@ class Subspace:
         P x are an embedding's speaker coordinates times 1/sqrt(omega); F' W^-1 F has eigenvalues omega; x' G x is its
         squared distance from the speaker subspace.
         """
-        precision = scipy.linalg.inv(self.W)
-        omega, Q = scipy.linalg.eigh(self.F.T @ precision @ self.F)
-        omega, Q = np.maximum(omega[::-1], max(1e-12 * omega[-1], 1e-200)), Q[:, ::-1]
-        P = (Q / np.sqrt(omega)).T @ self.F.T @ precision
-        return P, omega, precision - P.T @ P
+        T, _ = normalising_transform(self.W, 0)  # an inverse of W would be noise where W is nearly singular
+        U, s, _ = scipy.linalg.svd(T @ self.F, full_matrices=False)
+        P = U.T @ T
+        rest = T - U @ P
+        return P, np.maximum(s**2, max(1e-12 * s[0] ** 2, 1e-200)), rest.T @ rest
 
 
 def precisions(centred: np.ndarray, G: np.ndarray, rank: int, nu: float) -> np.ndarray:
@@ -66,42 +66,45 @@ def fit_subspace(
     order = np.argsort(of, kind="stable")
     edges = np.concatenate([[0], counts.cumsum()[:-1]])
     between = (means - mean).T @ ((means - mean) * counts[:, None]) / len(x)
-    W, floored = floor_eigenvalues(x.T @ x / len(x) - between, WITHIN_FLOOR)
+    W = x.T @ x / len(x) - between
+    floor = WITHIN_FLOOR * np.linalg.norm(W, 2)
+    W, floored = floor_eigenvalues(W, floor)
     values, vectors = scipy.linalg.eigh(between)
     model = Subspace(mean, vectors[:, -rank:] * np.sqrt(np.maximum(values[-rank:], 1e-6 * values[-1])), W)
-    b, likelihoods = np.ones(len(x)), []
-    for _ in range(iterations):
-        if np.isfinite(nu):
-            b = precisions(x, model.projection()[2], rank, nu)
+
+    def step(model: Subspace) -> tuple[Subspace, float, int]:
+        b = precisions(x, model.projection()[2], rank, nu)
         weighted = x * b[:, None]
         n = np.add.reduceat(b[order], edges)
         first = np.add.reduceat(weighted[order], edges, axis=0)
-        model, likelihood, floored = _em_step(model, weighted.T @ x, first, n, len(x))
-        likelihoods.append(likelihood)
-    fell = any(b < a - 1e-6 * abs(a) for a, b in zip(likelihoods, likelihoods[1:], strict=False))
-    if fell and np.isinf(nu) and not floored:
-        raise SreError(f"PLDA's log-likelihood fell during EM ({likelihoods}): lower rank, or put an lda before it")
-    facts: dict[str, object] = {"rank_asked": asked, "rank": rank, "within_floored": floored}
-    return model, facts | ({"log_likelihood": likelihoods} if np.isinf(nu) else {"nu": nu})
+        return _em_step(model, weighted.T @ x, first, n, len(x), floor)
+
+    if np.isinf(nu):
+        model, facts = climb(model, step, iterations, floored)
+    else:
+        for _ in range(iterations):
+            model, _, floored = step(model)
+        facts = {"within_floored": floored, "nu": nu}
+    return model, {"rank_asked": asked, "rank": rank} | facts
 
 
 def _em_step(
-    model: Subspace, second: np.ndarray, first: np.ndarray, n: np.ndarray, N: int
+    model: Subspace, second: np.ndarray, first: np.ndarray, n: np.ndarray, N: int, floor: float
 ) -> tuple[Subspace, float, int]:
     """`second` (D, D), `first` (S, D) and n (S,): weighted moments of centred embeddings, by speaker the last two."""
     S, D = first.shape
-    P, omega, _ = model.projection()
+    P, omega, G = model.projection()
     posterior = 1 / (1 + n[:, None] * omega)  # variances, (S, r)
     z = (first @ P.T) * np.sqrt(omega) * posterior
     likelihood = -0.5 * (
         N * (D * np.log(2 * np.pi) + np.linalg.slogdet(model.W)[1])
-        + np.sum(scipy.linalg.inv(model.W) * second)
+        + np.sum((G + P.T @ P) * second)
         - np.sum(z * z / posterior)
         - np.log(posterior).sum()
     )
     cross = first.T @ z  # (D, r)
     moments = (n[:, None] * z).T @ z + np.diag((n[:, None] * posterior).sum(axis=0))
     F = scipy.linalg.solve(moments, cross.T, assume_a="pos").T
-    W, floored = floor_eigenvalues((second - F @ cross.T + (second - F @ cross.T).T) / (2 * N), WITHIN_FLOOR)
+    W, floored = floor_eigenvalues((second - F @ cross.T + (second - F @ cross.T).T) / (2 * N), floor)
     prior = (z.T @ z + np.diag(posterior.sum(axis=0))) / S  # minimum divergence: back to the unit matrix
     return Subspace(model.mean, F @ scipy.linalg.cholesky(prior, lower=True), W), float(likelihood), floored

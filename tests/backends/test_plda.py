@@ -46,13 +46,12 @@ def test_the_true_covariances_are_found() -> None:
     np.testing.assert_allclose(model.parts["plda_psi"], speaker / residual, rtol=0.1)
 
 
-def test_likelihood_of_an_iteration_is_that_of_the_data() -> None:
+def test_last_likelihood_is_that_of_the_data() -> None:
     counts = [1, 4, 2, 1, 3]  # unequal, and speakers of one utterance
     x, speakers = speech(5, 4, 3)
     rows = np.concatenate([4 * speaker + np.arange(count) for speaker, count in enumerate(counts)])
     x, speakers = x[rows], speakers[rows]
-    model, _ = fit_two_covariance(x, speakers, 3)
-    _, facts = fit_two_covariance(x, speakers, 4)  # its last is of the model that came in
+    model, facts = fit_two_covariance(x, speakers, 3)
     expected = likelihood(x, speakers, model.mean, model.W, model.B)
     assert facts["log_likelihood"][-1] == pytest.approx(expected, rel=1e-10)
 
@@ -66,7 +65,6 @@ def test_likelihood_never_falls(data: tuple[np.ndarray, np.ndarray]) -> None:
     except SreError:
         assume(False)
     model, facts = fit_two_covariance(x, speakers, 20)
-    assume(not facts["within_floored"])  # the floor moves with W's largest eigenvalue, and the likelihood with it
     rounding = 1e-9 if np.linalg.cond(model.W) < 1e6 else 1e-6
     assert (np.diff(facts["log_likelihood"]) >= -rounding * np.abs(facts["log_likelihood"][1:])).all()
 
