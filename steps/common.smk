@@ -30,6 +30,8 @@ HAS_CUDA = CONFIG["device"] == "cuda" or (
 )
 # The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
 PYTHON = f"PYTHONPATH={shlex.quote(str(BASE))} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES} {sys.executable} -m"
+# every job leaves <its log>.json: command, inputs, outputs, cost, code; `sre trace` reads them
+RECORDED = "{PYTHON} steps.record_job {log} --inputs {input:q} --outputs {output:q} --"
 AUDIO_OPTIONS = (
     f"--sample-rate {CONFIG['audio']['sample_rate']}"
     + " --resample" * CONFIG["audio"]["resample"]

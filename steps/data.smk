@@ -48,7 +48,7 @@ rule check_recipe:
             }
         ),
     shell:
-        "{PYTHON} steps.check_recipe {params.job:q} {output} " + TEE
+        RECORDED + " steps.check_recipe {params.job:q} {output} " + TEE
 
 
 rule make_development_trials:
@@ -64,7 +64,7 @@ rule make_development_trials:
         utterances=DEVELOPMENT["utterances"],
         version=version("data"),
     shell:
-        "{PYTHON} steps.make_development_trials {input} {output}"
+        RECORDED + " steps.make_development_trials {input} {output}"
         " --speakers {params.speakers} --utterances {params.utterances} " + TEE
 
 

@@ -27,7 +27,8 @@ rule extract_embeddings:
         bundle=lambda wildcards: RECIPE.runs[wildcards.run]["bundle"],
         version=version("embed"),
     shell:
-        "{PYTHON} steps.extract_embeddings {input.model} $(dirname {input.utt2spk}) $(dirname {output[0]})"
+        RECORDED
+        + " steps.extract_embeddings {input.model} $(dirname {input.utt2spk}) $(dirname {output[0]})"
         " --feats {input.feats[0]} --shard {wildcards.shard}/{params.nj} --device {CONFIG[device]} "
         + TEE
 
@@ -48,7 +49,9 @@ rule join_embeddings:
         exp=re.escape(EXP),
         run=one_of(set(RECIPE.runs) - set(IMPORTED)),
     shell:
-        "{PYTHON} steps.join_embeddings {input.shards} {input.feats[0]} {output} " + TEE
+        RECORDED
+        + " steps.join_embeddings {input.shards} {input.feats[0]} {output} "
+        + TEE
 
 
 rule import_embeddings:
@@ -66,7 +69,7 @@ rule import_embeddings:
     params:
         source=lambda wildcards: IMPORTED[wildcards.run][ROLES[wildcards.split]],
     shell:
-        "{PYTHON} steps.import_embeddings {input} {output} " + TEE
+        RECORDED + " steps.import_embeddings {input} {output} " + TEE
 
 
 rule embed:

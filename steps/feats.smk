@@ -38,7 +38,8 @@ rule make_features:
         audio=canonical(CONFIG["audio"]),
         nj=NJ,
     shell:
-        "{PYTHON} steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
+        RECORDED
+        + " steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
         " --config {params.config:q} --audio {params.audio:q} --shard {wildcards.shard}/{params.nj} "
         + TEE
 
@@ -63,7 +64,8 @@ rule join_features:
         config=feature_params,
         kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
     shell:
-        "{PYTHON} steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
+        RECORDED
+        + " steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
         " --config {params.config:q} --join {NJ} --max-rejected {MAX_REJECTED} " + TEE
 
 
@@ -84,7 +86,8 @@ rule import_features:
         config=feature_params,
         kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
     shell:
-        "{PYTHON} steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
+        RECORDED
+        + " steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
         " --config {params.config:q} " + TEE
 
 
@@ -101,7 +104,8 @@ rule compute_vad:
     params:
         config=lambda wildcards: canonical(RECIPE.features[wildcards.features]["vad"]),
     shell:
-        "{PYTHON} steps.compute_vad {input[0]} $(dirname {output[0]}) --config {params.config:q}"
+        RECORDED
+        + " steps.compute_vad {input[0]} $(dirname {output[0]}) --config {params.config:q}"
         " --max-rejected {MAX_REJECTED} " + TEE
 
 
@@ -125,7 +129,7 @@ rule check_features:
             {"data": DATA, "trials": TRIALS, "features": sorted(RECIPE.features)}
         ),
     shell:
-        "{PYTHON} steps.check_features {params.job:q} {output} " + TEE
+        RECORDED + " steps.check_features {params.job:q} {output} " + TEE
 
 
 rule feats:

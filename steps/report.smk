@@ -24,7 +24,8 @@ rule make_report:
         results=canonical([sorted(RECIPE.runs), sorted(TRIALS)]),  # fewer of them are no newer input
         version=version("score"),
     shell:
-        "{PYTHON} steps.make_report $(dirname {output[0]}) --metrics {input.metrics} {params.summaries}"
+        RECORDED
+        + " steps.make_report $(dirname {output[0]}) --metrics {input.metrics} {params.summaries}"
         " --title {params.title} {params.primary} --notes {input.gates} " + TEE
 
 

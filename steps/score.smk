@@ -33,7 +33,8 @@ rule train_backend:
         ),
         version=version("score"),
     shell:
-        "{PYTHON} steps.train_backend {params.config:q} --embeddings {input.embeddings} --utt2spk {input.utt2spk}"
+        RECORDED
+        + " steps.train_backend {params.config:q} --embeddings {input.embeddings} --utt2spk {input.utt2spk}"
         " {params.adapt} {params.leave_out} --record-failure {output} " + TEE
 
 
@@ -84,7 +85,8 @@ rule score_trials:
             + [f"--backend {path}" for path in input.backends]
         ),
     shell:
-        "{PYTHON} steps.score_systems {params.job:q} {input.trials} --embeddings {input.embeddings}"
+        RECORDED
+        + " steps.score_systems {params.job:q} {input.trials} --embeddings {input.embeddings}"
         " --utt2spk {input.speakers} --cohort {input.cohort} --cohort-utt2spk {input.utt2spk} {params.options} {output} "
         + TEE
 

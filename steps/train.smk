@@ -34,7 +34,8 @@ rule train_embedding:
     params:
         config=lambda wildcards: canonical(RECIPE.trainings[wildcards.run]),
     shell:
-        "{PYTHON} steps.train_embedding {params.config:q} --data $(dirname {input.utt2spk})"
+        RECORDED
+        + " steps.train_embedding {params.config:q} --data $(dirname {input.utt2spk})"
         " --device {CONFIG[device]} {output[0]} " + TEE
 
 

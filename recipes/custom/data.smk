@@ -86,7 +86,8 @@ for split in SOURCES:
             options=AUDIO_OPTIONS + " --tables-only" * (not media_files),
             version=version("data"),
         shell:
-            "{PYTHON} local.prepare_custom {params.source:q} $(dirname {output[0]}) {params.options} --max-rejected {MAX_REJECTED} "
+            RECORDED
+            + " local.prepare_custom {params.source:q} $(dirname {output[0]}) {params.options} --max-rejected {MAX_REJECTED} "
             + TEE
 
 
@@ -111,5 +112,6 @@ for name, files in LISTS.items():
             source=files,
             version=version("data"),
         shell:
-            "{PYTHON} local.import_trials {input[0]:q} {output[0]} {params.enroll} "
+            RECORDED
+            + " local.import_trials {input[0]:q} {output[0]} {params.enroll} "
             + TEE

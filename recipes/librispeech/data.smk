@@ -52,7 +52,8 @@ rule prepare_librispeech:
         options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        "{PYTHON} local.prepare_librispeech {params.corpus:q} $(dirname {output[0]}) --parts {params.parts}"
+        RECORDED
+        + " local.prepare_librispeech {params.corpus:q} $(dirname {output[0]}) --parts {params.parts}"
         " {params.cut} {params.options} --max-rejected {MAX_REJECTED} " + TEE
 
 
@@ -70,5 +71,6 @@ rule make_trials:
         seed=CONFIG["trials_seed"],
         version=version("data"),
     shell:
-        "{PYTHON} local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} "
+        RECORDED
+        + " local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} "
         + TEE

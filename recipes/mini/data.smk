@@ -13,7 +13,7 @@ rule make_corpus:
     output:
         "{data}/mini_corpus/SPEAKERS.TXT",
     log:
-        "{data}/mini_corpus.log",
+        "{data}/log/make_corpus.log",
     wildcard_constraints:
         data=re.escape(DATA),
     threads: CORES
@@ -21,7 +21,8 @@ rule make_corpus:
         seed=CONFIG["corpus_seed"],
         version=version("data"),
     shell:
-        "{PYTHON} local.make_mini_corpus $(dirname {output}) --seed {params.seed} --num-workers {threads} "
+        RECORDED
+        + " local.make_mini_corpus $(dirname {output}) --seed {params.seed} --num-workers {threads} "
         + TEE
 
 
@@ -40,7 +41,8 @@ rule prepare_mini:
         options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        "{PYTHON} local.prepare_librispeech $(dirname {input}) $(dirname {output[0]}) --parts {params.part} {params.options} --max-rejected {MAX_REJECTED} "
+        RECORDED
+        + " local.prepare_librispeech $(dirname {input}) $(dirname {output[0]}) --parts {params.part} {params.options} --max-rejected {MAX_REJECTED} "
         + TEE
 
 
@@ -55,5 +57,6 @@ rule make_trials:
         seed=CONFIG["trials_seed"],
         version=version("data"),
     shell:
-        "{PYTHON} local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} "
+        RECORDED
+        + " local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} "
         + TEE

@@ -67,7 +67,8 @@ rule prepare_voxceleb:
         options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        "{PYTHON} local.prepare_voxceleb {params.corpus[1]:q} $(dirname {output[0]}) --corpus {params.corpus[0]}"
+        RECORDED
+        + " local.prepare_voxceleb {params.corpus[1]:q} $(dirname {output[0]}) --corpus {params.corpus[0]}"
         " --subset {params.corpus[2]} {params.options} --max-rejected {MAX_REJECTED} "
         + TEE
 
@@ -87,5 +88,6 @@ rule import_trials:
         source=lambda wildcards: str(LISTS[wildcards.trials]),
         version=version("data"),
     shell:
-        "{PYTHON} local.import_voxceleb_trials {params.root:q} {input:q} {output} "
+        RECORDED
+        + " local.import_voxceleb_trials {params.root:q} {input:q} {output} "
         + TEE

@@ -11,6 +11,7 @@ from sre.report.tables import THRESHOLDS, Group, by_list, counts, plain
 
 LAST = (("last loss", "loss"), ("last accuracy, %", "accuracy"), ("last validation EER, %", "valid_eer"))
 MEANS = (("utterances/s, mean", "utt_per_s", 1), ("waiting for data, mean %", "data_wait", 100))
+NOT_TOLD = ("config", "packages")  # long; `sre trace` shows them
 PACKAGES = ("sre", "torch", "torchaudio", "numpy", "scipy", "matplotlib")
 
 
@@ -83,7 +84,8 @@ def calibration_section(groups: Sequence[Group]) -> str:
 def training_section(training: Mapping[str, Sequence[tuple[str, str]]], runs: Mapping[str, dict]) -> str:
     parts = [f"<h3>{escape(model)}</h3>\n{figures_grid(panels)}" for model, panels in training.items()]
     missing = [f"{name}: no training history beside its summary." for name, run in runs.items() if not run["history"]]
-    facts = {name: _flat(run["summary"]) | _history_facts(run["history"]) for name, run in runs.items()}
+    told = {name: {k: v for k, v in run["summary"].items() if k not in NOT_TOLD} for name, run in runs.items()}
+    facts = {name: _flat(told[name]) | _history_facts(run["history"]) for name, run in runs.items()}
     keys = dict.fromkeys(key for some in facts.values() for key in some)
     rows = [[key, *(some.get(key, "") for some in facts.values())] for key in keys]
     return "".join(parts) + bullets(missing) + table("Training runs", ["", *facts], rows)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import sre
 from sre import SreError
 from sre.augment import Augmentation
 from sre.config import canonical
@@ -20,6 +19,7 @@ from sre.io.feats import FeatureStore
 from sre.log import say
 from sre.losses import build_head
 from sre.models import build
+from sre.provenance import environment
 from sre.training import checkpoint
 from sre.training.data import Features
 from sre.training.trainer import Trainer, TrainingOptions, middle_chunks
@@ -103,15 +103,12 @@ def train(
             "parameters": sum(p.numel() for p in trainer.network.parameters()),
             "epochs": config["training"]["epochs"],
             "seed": config["seed"],
-            "device": torch.cuda.get_device_name()
-            if trainer.device.type == "cuda"
-            else f"cpu, {available_cores()} cores",
             "precision": trainer.options.precision,
             "training_s": round(sum(row["seconds"] for row in trainer.history), 1),
             "this_run_s": round(time.monotonic() - begun, 1),
             "config_sha256": sha256_text(canonical(config)),
-            "sre": sre.__version__,
-            "torch": torch.__version__,
+            "config": config,
+            **environment(),
         }
         with atomic_output(out.parent / "train_summary.json") as file:
             json.dump(summary, file, indent=1, sort_keys=True)
