@@ -2,14 +2,20 @@
 
 sre data validate data/train
 sre data subset --per-speaker 5 data/train data/train_5each
+sre explain --config recipe=librispeech corpus=/data/LibriSpeech     # what snakemake will run, why, at what cost
+sre trace exp/mini/report.tsv:2                                      # where a number is from
+sre compare exp/mini exp/mini_before                                 # what changed, and is the difference real?
 """
 
 import argparse
 from pathlib import Path
 
 from sre import SreError, log
+from sre.compare import add_compare
+from sre.explain import add_explain
 from sre.io import datadir, datadir_fix, datadir_ops
 from sre.log import say
+from sre.trace import add_trace
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,6 +34,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sre", description="speaker recognition in small steps: tools for people")
     commands = parser.add_subparsers(dest="_command", metavar="COMMAND", required=True)
     add_data(commands)
+    add_explain(commands)
+    add_trace(commands)
+    add_compare(commands)
     return parser
 
 

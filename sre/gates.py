@@ -1,6 +1,8 @@
 """What is checked before any training: every trial id exists, no speaker is on both sides, the disk has room."""
 
+import re
 import shutil
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,5 +110,18 @@ def describe_split(folder: Path) -> dict[str, object]:
         "speakers": len(set(utt2spk.values())),
         "hours": round(audio_seconds(folder) / 3600, 3) if (folder / "utt2dur").is_file() else None,
         "notes": notes.read_text().splitlines() if notes.is_file() else [],
-        "rejected": len(rejected.read_text().splitlines()) - 1 if rejected.is_file() else 0,
+        **describe_rejected(rejected),
     }
+
+
+def describe_rejected(*tables: Path) -> dict[str, object]:
+    """Of rejected.tsv files that are there: how many, and how many for each reason (numbers in it are left out)."""
+    rows = [row for path in tables if path.is_file() for row in read_rejected_rows(path)]
+    reasons = Counter(re.sub(r"\d[\d.,]*", "…", reason) for _, _, reason in rows)
+    return {"rejected": len(rows), "reasons": dict(reasons.most_common())}
+
+
+def describe_features(split: str, folder: Path, store: FeatureStore) -> dict[str, object]:
+    """Of data/<split>/feats/<features>."""
+    lost = describe_rejected(folder / "rejected.tsv", folder / "vad_rejected.tsv")
+    return {"split": split, "features": folder.name, "utterances": len(store.places), **lost}

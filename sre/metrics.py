@@ -1,47 +1,32 @@
-"""EER, minDCF, actDCF, Cllr and operating points: exact, one sorting for all, equal scores are one threshold.
+"""EER, DCF, Cllr and their kin: exact, and equal scores are one threshold.
 
 A trial is accepted iff score >= threshold. P_miss is the share of target trials rejected, P_fa the share of
 nontarget trials accepted. Legend: N trials, K distinct scores, so K + 1 operating points; LLR: natural-log
-likelihood ratio, which is what actDCF and Cllr take a score for.
+likelihood ratio, which is what actDCF and Cllr take a score for. All functions of (scores, target) take (N,) float
+and (N,) bool, and raise SreError as `check_scores` does.
 """
 
-from math import erfc, log, sqrt
-from statistics import NormalDist
+from math import erfc, isfinite, log, sqrt
+from statistics import NormalDist, fmean
 
 import numpy as np
 
-from sre import SreError
+from sre.sorted_scores import Points, SortedScores, check_scores
+from sre.sorted_scores import bayes_threshold as bayes_threshold  # people look for it here
 
 P_TARGETS = (0.05, 0.01, 0.001)
-FA_RATES = (0.01, 0.001)
+SHARES = (0.01, 0.001)  # at which P_fa and P_miss are given
 
-# (thresholds, p_miss, p_fa), each (K + 1,) float64
-Points = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def check_scores(scores: np.ndarray, target: np.ndarray) -> None:
-    """Raise SreError where scores (N,) and target (N,) bool have no meaningful error rate."""
-    if scores.ndim != 1 or scores.shape != target.shape:
-        raise SreError(f"scores of shape {scores.shape} and labels of shape {target.shape}; give one of each a trial")
-    if len(scores) == 0:
-        raise SreError("there are no scores: the trial list is empty; give a list with target and nontarget trials")
-    bad = np.flatnonzero(~np.isfinite(scores))
-    if len(bad):
-        raise SreError(
-            f"{len(bad)} of {len(scores)} scores are not finite, the first is {scores[bad[0]]} in trial"
-            f" {bad[0] + 1}; look for NaN in the embeddings and score again"
-        )
-    targets = int(np.count_nonzero(target))
-    if targets in (0, len(target)):
-        kind, missing = ("nontarget", "target") if targets == 0 else ("target", "nontarget")
-        raise SreError(
-            f"all {len(target)} trials are {kind} trials, error rates need both kinds; add {missing} trials to the list"
-        )
-    if scores.min() == scores.max():
-        raise SreError(
-            f"all {len(scores)} scores are equal: the model has collapsed to one embedding;"
-            " look at the training curve, lower the learning rate and train again"
-        )
+# P_targets of C_primary, all with C_miss = C_fa = 1, from NIST's evaluation plans of 2016, 2018, 2019 (CTS Challenge,
+# and audio-visual) and 2021. SRE18's C_primary is the mean of its two sets' (CMN2 and VAST).
+NIST_PLANS = {
+    "sre16": (0.01, 0.005),
+    "sre18_cmn2": (0.01, 0.005),
+    "sre18_vast": (0.05,),
+    "sre19_cts": (0.01, 0.005),
+    "sre19_av": (0.05,),
+    "sre21": (0.01, 0.05),
+}
 
 
 def operating_points(scores: np.ndarray, target: np.ndarray) -> Points:
@@ -70,78 +55,51 @@ def operating_points(scores: np.ndarray, target: np.ndarray) -> Points:
 
 
 def eer(scores: np.ndarray, target: np.ndarray) -> tuple[float, float]:
-    """Equal error rate (a share, 0 to 1) and its threshold; raises SreError as `check_scores` does.
-
-    The rate is interpolated linearly between the two adjacent operating points where P_miss - P_fa changes
-    sign. The threshold is that of the two where the rates differ less, so it is a score of the list.
-    """
-    return _eer(operating_points(scores, target))
+    """`SortedScores.eer`: the equal error rate, a share, and its threshold."""
+    return SortedScores(scores, target).eer()
 
 
-def _crossing(points: Points) -> int:
-    """First point with P_miss >= P_fa; never point 0, and P_miss - P_fa rises strictly."""
-    _, p_miss, p_fa = points
-    return int(np.argmax(p_miss >= p_fa))
-
-
-def _eer(points: Points) -> tuple[float, float]:
-    thresholds, p_miss, p_fa = points
-    after = _crossing(points)
-    before = after - 1
-    gap_before, gap_after = p_fa[before] - p_miss[before], p_miss[after] - p_fa[after]
-    weight = gap_before / (gap_before + gap_after)
-    rate = p_miss[before] + weight * (p_miss[after] - p_miss[before])
-    nearer = before if gap_before < gap_after or np.isinf(thresholds[after]) else after
-    return float(rate), float(thresholds[nearer])
+def eer_convex_hull(scores: np.ndarray, target: np.ndarray) -> float:
+    """`SortedScores.eer_convex_hull`: the equal error rate, a share, on the ROC's convex hull."""
+    return SortedScores(scores, target).eer_convex_hull()
 
 
 def min_dcf(
     scores: np.ndarray, target: np.ndarray, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0
 ) -> tuple[float, float]:
-    """Least detection cost over all thresholds, and its (lowest) threshold; +inf means: reject every trial.
-
-    C(t) = C_miss P_target P_miss(t) + C_fa (1 - P_target) P_fa(t), divided by the cost of the better of
-    accepting all and rejecting all (NIST SRE evaluation plans), so it lies between 0 and 1.
-    Raises SreError as `check_scores` does.
-    """
-    return _min_dcf(operating_points(scores, target), p_target, c_miss, c_fa)
-
-
-def _min_dcf(points: Points, p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
-    assert 0 < p_target < 1 and c_miss > 0 and c_fa > 0
-    thresholds, p_miss, p_fa = points
-    w_miss, w_fa = c_miss * p_target, c_fa * (1 - p_target)
-    cost = w_miss * p_miss + w_fa * p_fa
-    best = int(np.argmin(cost))
-    return float(cost[best] / min(w_miss, w_fa)), float(thresholds[best])
-
-
-def bayes_threshold(p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
-    """LLR from which accepting costs less than rejecting: ln(C_fa (1 - P_target) / (C_miss P_target))."""
-    assert 0 < p_target < 1 and c_miss > 0 and c_fa > 0
-    return log(c_fa * (1 - p_target)) - log(c_miss * p_target)
+    """`SortedScores.min_dcf`: the least normalised detection cost and its threshold."""
+    return SortedScores(scores, target).min_dcf(p_target, c_miss, c_fa)
 
 
 def act_dcf(scores: np.ndarray, target: np.ndarray, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
-    """Detection cost at `bayes_threshold` of scores that claim to be LLRs, normalised as in `min_dcf`.
+    """`SortedScores.act_dcf`: the normalised detection cost of LLRs at `bayes_threshold`."""
+    return SortedScores(scores, target).act_dcf(p_target, c_miss, c_fa)
 
-    As in NIST's SRE evaluation plans. At least min_dcf, and above 1 where rejecting or accepting every trial
-    unheard would have cost less. Raises SreError as `check_scores` does.
+
+def c_primary(scores: np.ndarray, target: np.ndarray, plan: str) -> tuple[float, float]:
+    """Minimum and actual C_primary of one of `NIST_PLANS`: the mean normalised cost over its operating points.
+
+    Over all trials alike. NIST's own figures for SRE16 to SRE21 give partitions of the trials (by sex, language, number
+    of enrolment segments, …) equal weights, which is NOT done here, so they differ where partitions do.
     """
-    return _act_dcf(operating_points(scores, target), p_target, c_miss, c_fa)
+    ranked, p_targets = SortedScores(scores, target), NIST_PLANS[plan]
+    return fmean(ranked.min_dcf(p)[0] for p in p_targets), fmean(ranked.act_dcf(p) for p in p_targets)
 
 
-def _act_dcf(points: Points, p_target: float, c_miss: float, c_fa: float) -> float:
-    thresholds, p_miss, p_fa = points
-    at = int(np.searchsorted(thresholds, bayes_threshold(p_target, c_miss, c_fa)))
-    w_miss, w_fa = c_miss * p_target, c_fa * (1 - p_target)
-    return float((w_miss * p_miss[at] + w_fa * p_fa[at]) / min(w_miss, w_fa))
+def miss_at_fa(scores: np.ndarray, target: np.ndarray, share: float) -> tuple[float, float]:
+    """`SortedScores.miss_at_fa`: the lowest P_miss with P_fa <= share, and its threshold."""
+    return SortedScores(scores, target).miss_at_fa(share)
+
+
+def fa_at_miss(scores: np.ndarray, target: np.ndarray, share: float) -> tuple[float, float]:
+    """`SortedScores.fa_at_miss`: the lowest P_fa with P_miss <= share, and its threshold."""
+    return SortedScores(scores, target).fa_at_miss(share)
 
 
 def cllr(scores: np.ndarray, target: np.ndarray) -> float:
     """Cost of LLRs in bits a trial, at equal priors (N. Brümmer and J. du Preez, Computer Speech & Language, 2006).
 
-    0 is perfect, 1 is what LLRs of 0 cost, and there is no upper limit. Raises SreError as `check_scores` does.
+    0 is perfect, 1 is what LLRs of 0 cost, and there is no upper limit.
     """
     scores, target = np.asarray(scores), np.asarray(target).astype(bool)
     check_scores(scores, target)
@@ -151,53 +109,36 @@ def cllr(scores: np.ndarray, target: np.ndarray) -> float:
 
 
 def min_cllr(scores: np.ndarray, target: np.ndarray) -> float:
-    """`cllr` after the best non-decreasing map of the scores, 0 to 1; raises SreError as `check_scores` does.
-
-    The map is isotonic regression (pool adjacent violators, PAV) of the target's share among the trials of each
-    distinct score. What it makes an LLR of plus or minus infinity costs its trials nothing: 0 log 0 = 0.
-    """
-    return _min_cllr(operating_points(scores, target))
-
-
-def _min_cllr(points: Points) -> float:
-    from scipy.optimize import isotonic_regression  # a fifth of a second, which scoring alone need not spend
-    from scipy.special import xlogy
-
-    _, p_miss, p_fa = points
-    target_share, nontarget_share = np.diff(p_miss), -np.diff(p_fa)  # of each distinct score, (K,)
-    both = target_share + nontarget_share
-    posterior = isotonic_regression(target_share / both, weights=both).x  # at equal priors
-    bits = xlogy(target_share, posterior).sum() + xlogy(nontarget_share, 1 - posterior).sum()
-    return max(0.0, float(-bits / (2 * log(2))))
+    """`SortedScores.min_cllr`: Cllr after the best non-decreasing map of the scores."""
+    return SortedScores(scores, target).min_cllr()
 
 
 def summarise(
     scores: np.ndarray, target: np.ndarray, c_miss: float = 1.0, c_fa: float = 1.0, calibrated: bool = False
 ) -> dict:
-    """All numbers of one system on one list, ready for JSON; raises SreError as `check_scores` does.
+    """All numbers of one system on one list, ready for JSON.
 
-    `eer` is in per cent. A threshold of None: every trial must be rejected to get there. `threshold_fa_0.01`
-    is the lowest threshold with P_fa <= 1 %. `act_dcf_<P_target>` and `cllr` (bits) take the scores for LLRs
-    also where they are not: that is what calibration starts from. `calibrated`, whether they claim to be LLRs, is
-    only passed on to the reader.
+    `eer` and `eer_convex_hull` are in per cent, rates at a given rate are shares. A threshold of None: every trial must
+    be rejected to get there. `threshold_fa_0.01` is the lowest threshold with P_fa <= 1 %, that of `miss_at_fa_0.01`.
+    `act_dcf_<P_target>` and `cllr` (bits) take the scores for LLRs also where they are not: that is what calibration
+    starts from. `calibrated`, whether they claim to be LLRs, is only passed on to the reader.
     """
-    points = operating_points(scores, target)
-    thresholds, _, p_fa = points
-    rate, eer_threshold = _eer(points)
-    targets = int(np.count_nonzero(target))
-    summary = {"targets": targets, "nontargets": len(scores) - targets, "c_miss": c_miss, "c_fa": c_fa}
-    summary |= {"eer": 100 * rate, "eer_threshold": eer_threshold}
+    ranked = SortedScores(scores, target)
+    rate, threshold = ranked.eer()
+    summary = {"targets": len(ranked.targets), "nontargets": len(ranked.nontargets), "c_miss": c_miss, "c_fa": c_fa}
+    summary |= {"eer": 100 * rate, "eer_threshold": threshold, "eer_convex_hull": 100 * ranked.eer_convex_hull()}
     for p_target in P_TARGETS:
-        cost, threshold = _min_dcf(points, p_target, c_miss, c_fa)
+        cost, threshold = ranked.min_dcf(p_target, c_miss, c_fa)
         summary[f"min_dcf_{p_target}"] = cost
         if p_target == 0.01:
-            summary["threshold_min_dcf_0.01"] = threshold if np.isfinite(threshold) else None
-    for share in FA_RATES:
-        threshold = thresholds[np.argmax(p_fa <= share)]
-        summary[f"threshold_fa_{share}"] = float(threshold) if np.isfinite(threshold) else None
+            summary["threshold_min_dcf_0.01"] = threshold if isfinite(threshold) else None
+    for share in SHARES:
+        miss, threshold = ranked.miss_at_fa(share)
+        summary[f"threshold_fa_{share}"] = threshold if isfinite(threshold) else None
+        summary |= {f"miss_at_fa_{share}": miss, f"fa_at_miss_{share}": ranked.fa_at_miss(share)[0]}
     for p_target in P_TARGETS:
-        summary[f"act_dcf_{p_target}"] = _act_dcf(points, p_target, c_miss, c_fa)
-    return summary | {"cllr": cllr(scores, target), "min_cllr": _min_cllr(points), "calibrated": calibrated}
+        summary[f"act_dcf_{p_target}"] = ranked.act_dcf(p_target, c_miss, c_fa)
+    return summary | {"cllr": cllr(scores, target), "min_cllr": ranked.min_cllr(), "calibrated": calibrated}
 
 
 def det_points(scores: np.ndarray, target: np.ndarray, max_points: int = 2000) -> Points:
@@ -214,7 +155,7 @@ def det_points(scores: np.ndarray, target: np.ndarray, max_points: int = 2000) -
     half = (max_points - 6) // 2
     by_miss = np.searchsorted(p_miss, _probit_grid(targets, half))
     by_fa = np.searchsorted(-p_fa, -_probit_grid(len(scores) - targets, half))
-    after = _crossing(points)
+    after = int(np.argmax(p_miss >= p_fa))
     around = np.clip(np.arange(after - 2, after + 2), 0, len(thresholds) - 1)
     keep = np.unique(np.concatenate((by_miss, by_fa, around, [0, len(thresholds) - 1])))
     return thresholds[keep], p_miss[keep], p_fa[keep]

@@ -1,7 +1,8 @@
 """How a file was made: the record of each job, which `sre trace` follows back to config, data and code.
 
 A record is JSON: command (list), inputs and outputs (path -> {"bytes", "sha256"}), seconds, peak_memory_mib, begun
-(ISO 8601, UTC) and the environment: code, python, packages, device. Paths are as the job was given them.
+(ISO 8601, UTC) and the environment: code, python, packages, device. Paths are as the job was given them, so relative
+ones are from the folder it ran in: a tree that is moved or copied keeps its records.
 """
 
 import json
@@ -9,7 +10,9 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +25,17 @@ from sre.io.atomic import sha256_file
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldiio", "soundfile", "snakemake")
 CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
 HASHED_BYTES = 2**30  # a larger file is known by its size only: archives of features would take minutes
+NUMBERLESS = ("steps.make_report", "steps.check_recipe", "steps.check_features")  # whose code no score depends on
 LEVELS = 4  # folders above a file whose log/ may hold its record
+BESIDE = {  # not declared as outputs: made by the job of a file that is beside them
+    "metrics.json": (".scores", ".metrics.json", ".replicates.npy", ".cohort"),
+    "final.pt": ("history.jsonl",),
+    "utt2spk": ("utt2dur", "rejected.tsv"),
+    "feats.scp": ("rejected.tsv",),
+}
+GATES = ("gates.json", "features_checked.json")  # a training waits for them and does not read them
+
+Settings = dict[str, dict[str, str]]  # part ("training xvector") -> setting ("training.lr") -> what it was
 
 
 def environment() -> dict[str, object]:
@@ -37,7 +50,10 @@ def environment() -> dict[str, object]:
 
 @cache
 def code_version() -> str:
-    """`<version>+<git revision>[.changed]`, without the revision where the code is no git checkout."""
+    """`<version>+<git revision>[.changed]`, without the revision where the code is no git checkout.
+
+    Of the first call: a long job asks when it begins, since the checkout may move on under it.
+    """
     folder = Path(sre.__file__).resolve().parents[1]
     if not (folder / ".git").exists():
         return sre.__version__
@@ -92,24 +108,157 @@ def _identity(path: Path) -> dict | None:
     return {"bytes": size} | ({"sha256": sha256_file(path)} if size <= HASHED_BYTES else {})
 
 
+def changed(path: Path, recorded: dict, digest: Callable[[Path], str] = sha256_file) -> str:
+    """What has become of a file since `identify`: "missing", "changed", or "" for nothing."""
+    if not path.exists():
+        return "missing"
+    if path.is_file() and "bytes" in recorded and path.stat().st_size != recorded["bytes"]:
+        return "changed"
+    same = "sha256" not in recorded or (path.is_file() and digest(path) == recorded["sha256"])
+    return "" if same else "changed"
+
+
 def find_record(path: str | Path) -> tuple[Path, dict] | None:
     """The record that names `path` among its outputs, in the log/ of its folder or of one above; the newest."""
-    path, found = Path(path), []
-    for folder in list(path.absolute().parents)[:LEVELS]:
+    path, found = Path(os.path.abspath(path)), []
+    for folder in list(path.parents)[:LEVELS]:
         for file in sorted((folder / "log").glob("*.json")):
             record = read_record(file)
-            if any(_same(path, output) for output in record.get("outputs", {})):
+            if any(_root(path, output) for output in record.get("outputs", {})):
                 found.append((record.get("begun", ""), file, record))
     return max(found, key=lambda entry: entry[0])[1:] if found else None
 
 
+def root_of(path: str | Path, record: dict) -> Path:
+    """The folder that relative paths of the record of `path` are from; the working directory where it names none."""
+    path = Path(os.path.abspath(path))
+    roots = (_root(path, output) for output in record["outputs"])
+    return next((root for root in roots if root), Path.cwd())
+
+
+def _root(path: Path, output: str) -> Path | None:
+    """Where a relative `output` is from if it is `path`; None if it is another file."""
+    if path.name != Path(output).name:
+        return None
+    parts = Path(output).parts
+    if not Path(output).is_absolute() and path.parts[-len(parts) :] == parts:
+        return Path(*path.parts[: -len(parts)])
+    return Path.cwd() if Path(os.path.abspath(output)) == path else None
+
+
 def read_record(file: Path) -> dict:
+    """{} where it has just been deleted (its job runs again) or is no record."""
+    try:
+        state = os.stat(file)
+        return _read(file, state.st_mtime_ns, state.st_ino)
+    except FileNotFoundError:
+        return {}
+
+
+@cache
+def _read(file: Path, *_state: int) -> dict:
+    """Once for each state of the file: a chain asks for the same records again and again."""
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SreError(f"{file}: not JSON ({error}); delete it, and what it says of a job is lost") from None
-    return record if isinstance(record, dict) else {}
+    return record if isinstance(record, dict) and isinstance(record.get("outputs"), dict) else {}
 
 
-def _same(path: Path, other: str) -> bool:
-    return path.name == Path(other).name and path.absolute() == Path(other).absolute()
+@dataclass(frozen=True)
+class Job:
+    """A record, where it stands, and the folder that its paths are from."""
+
+    path: Path
+    record: dict
+    root: Path
+
+    def at(self, name: str) -> Path:
+        return Path(os.path.abspath(self.root / name))
+
+    def inputs(self, system: str | None = None) -> dict[str, dict | None]:
+        """Those that what it made depends on: no gates, and of a score job only what one system needs."""
+        inputs, command = self.record["inputs"], self.record["command"]
+        if command[2] == "steps.train_embedding":
+            return {name: recorded for name, recorded in inputs.items() if Path(name).name not in GATES}
+        if command[2] != "steps.score_systems" or system is None:
+            return inputs
+        systems, needed, waiting = json.loads(command[3])["systems"], set(), [system]
+        while waiting:
+            needed.add(name := waiting.pop())
+            waiting += systems.get(name, {}).get("of") or ()
+        backends = {systems[name]["backend"] for name in needed & systems.keys() if not systems[name].get("of")}
+
+        def is_needed(path: Path) -> bool:
+            calibrated = len(needed) > 1
+            return path.stem in backends if path.suffix == ".npz" else calibrated or path.name != "metrics.json"
+
+        return {name: recorded for name, recorded in inputs.items() if is_needed(Path(name))}
+
+
+def job_of(path: str | Path) -> Job | None:
+    """The job that made `path`, also where it is no declared output of it; the newest by the records."""
+    path = Path(os.path.abspath(path))
+    declared = [path.with_name(name) for name, endings in BESIDE.items() if path.name.endswith(endings)]
+    for candidate in [path, *declared]:
+        if found := find_record(candidate):
+            return Job(*found, root_of(candidate, found[1]))
+    return None
+
+
+def read_settings(folder: Path, found: Sequence[dict]) -> Settings:
+    """All that is recorded of how the numbers were made; where runs differ in a setting, each value of it."""
+    values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for part, setting in _recorded(folder, found):
+        for key, text in _flat(setting):
+            values[part][key].add(text)
+    return {part: {key: " | ".join(sorted(some)) for key, some in of.items()} for part, of in values.items()}
+
+
+def _recorded(folder: Path, found: Sequence[dict]) -> Iterator[tuple[str, object]]:
+    from sre.report import read_json
+
+    models = {result["run"]: result["model"] for result in found}
+    for result in found:
+        facts = {"name": result["folder"].name, "SHA-256": result["trials_sha256"][:12]}
+        yield f"list {result['trials']}", facts
+        yield f"seeds {result['model']}", result["seed"]
+        yield from _environment(result.get("environment") or {})
+    for run, model in models.items():
+        if (path := folder / run / "train_summary.json").is_file():
+            summary = read_json(path)
+            yield f"training {model}", {key: value for key, value in summary.get("config", {}).items() if key != "seed"}
+            yield from _environment(summary)
+    for file in sorted([*folder.glob("log/*.json"), *folder.glob("*/log/*.json")]):
+        record = read_record(file)
+        if record and record["command"][2] not in NUMBERLESS:
+            yield from _environment(record)
+            yield from _asked(record, models.get(file.parent.parent.name, ""))
+
+
+def _environment(record: dict) -> Iterator[tuple[str, object]]:
+    for part in ("code", "python", "packages", "device"):
+        if part in record:
+            yield part, record[part]
+
+
+def _asked(record: dict, model: str) -> Iterator[tuple[str, object]]:
+    """What a job was asked to do; of a training also its data, by tables that have no paths in them."""
+    command = record["command"]
+    if command[2] == "steps.score_systems":
+        for name, system in json.loads(command[3])["systems"].items():
+            yield f"system {name}", system
+    elif command[2] == "steps.train_backend" and "--leave-out" not in command:
+        yield f"back-end {Path(command[-1]).stem}", json.loads(command[3])
+    elif command[2] == "steps.train_embedding":
+        tables = {Path(path).name: identity for path, identity in record["inputs"].items() if identity}
+        digests = {name: tables[name]["sha256"][:12] for name in ("utt2spk", "utt2num_frames") if name in tables}
+        yield f"data {model}", digests
+
+
+def _flat(setting: object, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(setting, dict):
+        for key, value in setting.items():
+            yield from _flat(value, f"{name}.{key}" if name else key)
+    else:
+        yield name, setting if isinstance(setting, str) else json.dumps(setting, sort_keys=True)

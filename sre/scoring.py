@@ -17,6 +17,8 @@ from sre.io.atomic import atomic_output, sha256_file, sha256_text
 from sre.io.trials import Trials, write_scores
 from sre.log import say
 from sre.metrics import summarise
+from sre.provenance import code_version
+from sre.uncertainty import Bootstrap, intervals, replicates_of
 
 
 def rows_of(ids: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
@@ -60,6 +62,15 @@ class Evaluation:
             new.speakers = np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
         return new
 
+    def bootstrap(self, replicates: int, seed: int) -> Bootstrap:
+        """Over the speakers; over the trials where some have none."""
+        if self.speakers is None or "" in np.concatenate(self.speakers):
+            return Bootstrap.of_trials(len(self.trials.target), replicates, seed)
+        models, tests = self.speakers
+        codes = np.unique(np.concatenate([models, tests]), return_inverse=True)[1]
+        enrol, test = codes[: len(models)][self.trials.enrol], codes[len(models) :][self.trials.test]
+        return Bootstrap.of_speakers(enrol, test, replicates, seed)
+
     def sides(self, backend: Backend) -> tuple[Side, Side]:
         tests = self.embeddings[rows_of(self.ids, self.trials.test_ids, "test utterances")]
         return backend.enrol(self.embeddings, self.groups), backend.test(tests)
@@ -80,6 +91,7 @@ class Scorer:
 
     training : (N,) ids, (N, D) embeddings and (N,) speakers that cohorts are chosen from
     calibrations : of calibrated and fused systems; None: this is the development list, they are trained here
+    bootstrap : the draws behind the intervals; None: there are no intervals
     """
 
     evaluation: Evaluation
@@ -89,6 +101,7 @@ class Scorer:
     folder: Path
     calibrations: Mapping[str, dict] | None = None
     p_target: float = 0.05
+    bootstrap: Bootstrap | None = None
     _sides: dict[str, tuple[Backend, Side, Side]] = field(default_factory=dict)
     _cohorts: dict[str, Cohort] = field(default_factory=dict)
     _chosen: dict[str, CohortEmbeddings] = field(default_factory=dict)
@@ -154,7 +167,8 @@ def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
     results = {}
     for name in _by_backend(scorer.systems):
         path, record = scorer.folder / f"{name}.scores", scorer.folder / f"{name}.metrics.json"
-        key = sha256_text(canonical([_recipe_of(scorer, name, hashes), STAGE_VERSIONS["score"], dict(inputs)]))
+        draws = scorer.bootstrap.facts() if scorer.bootstrap else None
+        key = sha256_text(canonical([_recipe_of(scorer, name, hashes), STAGE_VERSIONS["score"], draws, dict(inputs)]))
         result = _kept(path, record, key)
         if result is None:
             try:
@@ -195,13 +209,20 @@ def _kept(path: Path, record: Path, key: str) -> dict | None:
     same = result.get("inputs_sha256") == key
     if same and result["status"] == "ok":
         same = path.is_file() and sha256_file(path) == result["scores_sha256"]
+        same = same and ("intervals" not in result["metrics"] or replicates_of(path).is_file())
     return result if same else None
 
 
 def _score_one(scorer: Scorer, name: str, path: Path) -> dict:
     scores, facts = scorer.scores(name)
     calibrated = bool(scorer.systems[name]["of"])
-    metrics = summarise(scores, scorer.evaluation.trials.target, calibrated=calibrated)
+    target = scorer.evaluation.trials.target
+    metrics = summarise(scores, target, calibrated=calibrated)
+    if scorer.bootstrap:
+        draws = scorer.bootstrap.replicates(scores, target)
+        metrics["intervals"] = intervals(metrics, draws, scorer.bootstrap.speakers)
+        with atomic_output(replicates_of(path), "wb") as file:
+            np.save(file, np.stack(list(draws.values()), axis=1))
     write_scores(path, scorer.evaluation.trials, scores)
     return {
         "status": "ok",
@@ -210,4 +231,5 @@ def _score_one(scorer: Scorer, name: str, path: Path) -> dict:
         "metrics": metrics,
         "calibration": facts.pop("calibration", None),
         "backend": facts,
+        "code": code_version(),  # a system that is kept was made by an older one than the others
     }

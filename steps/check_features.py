@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from sre import SreError
-from sre.gates import TrialList, check_features
+from sre.gates import TrialList, check_features, describe_features
 from sre.io.atomic import atomic_output
 from sre.io.feats import FeatureStore
 from sre.log import run, say
@@ -16,17 +16,20 @@ from sre.log import run, say
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", help='JSON: {"data", "trials": {name: {"split", "enroll"}}, "features": [names]}')
+    parser.add_argument(
+        "job", help='JSON: {"data", "train", "trials": {name: {"split", "enroll"}}, "features": [names]}'
+    )
     parser.add_argument("out", type=Path)
     args = parser.parse_args(argv)
     job = json.loads(args.job)
     data = Path(job["data"])
     problems: list[str] = []
+    described = []
     for features in job["features"]:
-        stores = {
-            split: FeatureStore(data / split / "feats" / features / "feats.scp")
-            for split in {trial["split"] for trial in job["trials"].values()}
-        }
+        splits = {job["train"], *(trial["split"] for trial in job["trials"].values())}
+        folders = {split: data / split / "feats" / features for split in sorted(splits)}
+        stores = {split: FeatureStore(folder / "feats.scp") for split, folder in folders.items()}
+        described += [describe_features(split, folder, stores[split]) for split, folder in folders.items()]
         for name, trial in job["trials"].items():
             enroll = data / "trials" / f"{name}.enroll" if trial["enroll"] else None
             try:
@@ -38,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     if problems:
         raise SreError("\n".join(problems))
     with atomic_output(args.out) as file:
-        json.dump(job, file, indent=1, sort_keys=True)
+        json.dump(job | {"described": described}, file, indent=1, sort_keys=True)
     say(f"every utterance of {', '.join(job['trials'])} has features")
 
 

@@ -7,6 +7,7 @@ import sys
 from sre import SreError
 from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
 from sre.cores import available_cores
+from sre.io.atomic import atomic_output
 from sre.workflow import is_trained, load_recipe
 
 
@@ -31,7 +32,9 @@ HAS_CUDA = CONFIG["device"] == "cuda" or (
 # The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
 PYTHON = f"PYTHONPATH={shlex.quote(str(BASE))} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES} {sys.executable} -m"
 # every job leaves <its log>.json: command, inputs, outputs, cost, code; `sre trace` reads them
-RECORDED = "{PYTHON} steps.record_job {log} --inputs {input:q} --outputs {output:q} --"
+RECORDED = (
+    "{PYTHON} steps.record_job {log:q} --inputs {input:q} --outputs {output:q} --"
+)
 AUDIO_OPTIONS = (
     f"--sample-rate {CONFIG['audio']['sample_rate']}"
     + " --resample" * CONFIG["audio"]["resample"]
@@ -64,6 +67,10 @@ onstart:
         raise WorkflowError(
             f"{ROOT / '.sre.lock'}: another snakemake works in this root; wait for it, or set another root"
         )
+    with atomic_output(
+        f"{EXP}/command"
+    ) as file:  # the report says how it is made again
+        file.write(shlex.join(["snakemake", *sys.argv[1:]]) + "\n")
 
 
 wildcard_constraints:

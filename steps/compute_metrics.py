@@ -1,43 +1,84 @@
 """Error rates of one score file on one labelled trial list.
 
 e.g.: python -m steps.compute_metrics exp/mini/scores/cosine.scores data/trials/mini --out metrics.json
+      python -m steps.compute_metrics vox1_O.score vox1_O.txt --operating-point 0.01,10,1 --plan sre16 --all
 
-Reads `enrol test score` and `enrol test target|nontarget` (or VoxCeleb's `1|0 enrol test`) lines.
-Prints one `name value` a line: EER (per cent), normalised minDCF by P_target, and the counts.
+Reads `enrol test score`, in any order and also with a label after the score as WeSpeaker writes it, and
+`enrol test target|nontarget` (or VoxCeleb's `1|0 enrol test`) lines.
+Prints one `name value` a line: EER (per cent), normalised minDCF by P_target, the counts, and what was asked for.
+actDCF and C_primary_act take the scores for natural-log likelihood ratios. C_primary is over all trials alike: NIST's
+own figures give partitions of the trials equal weights.
 """
 
 import argparse
 import json
 from pathlib import Path
 
+import numpy as np
+
 from sre import SreError
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.trials import align_scores
 from sre.log import run
-from sre.metrics import summarise
+from sre.metrics import NIST_PLANS, act_dcf, c_primary, min_dcf, summarise
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores", type=Path, help="lines `enrol test score`")
+    parser.add_argument("scores", type=Path, help="lines `enrol test score`, with or without a label after the score")
     parser.add_argument("trials", type=Path, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
+    parser.add_argument("--operating-point", action="append", default=[], metavar="P_TARGET,C_MISS,C_FA")
+    parser.add_argument("--plan", action="append", default=[], choices=NIST_PLANS, help="C_primary of a NIST SRE")
+    parser.add_argument("--all", action="store_true", help="print all numbers that --out writes")
     parser.add_argument("--out", type=Path, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
+    points = [_operating_point(text) for text in args.operating_point]
     scores, target = align_scores(args.scores, args.trials)
     try:
         summary = summarise(scores, target)
     except SreError as error:
         raise SreError(f"{args.scores}: {error}") from None
+    asked = _asked(scores, target, points, args.plan)
     if args.out:
-        summary_of_list = summary | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
+        content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
         with atomic_output(args.out) as file:
-            json.dump(summary_of_list, file, indent=1, sort_keys=True, allow_nan=False)
+            json.dump(content, file, indent=1, sort_keys=True, allow_nan=False)
             file.write("\n")
-    print(f"EER {summary['eer']:.6f}")
-    for p_target in ("0.01", "0.05", "0.001"):
-        print(f"minDCF({p_target}) {summary[f'min_dcf_{p_target}']:.6f}")
-    print(f"targets {summary['targets']}")
-    print(f"nontargets {summary['nontargets']}")
+    _print(summary, asked, args.all)
+
+
+def _operating_point(text: str) -> tuple[float, float, float]:
+    try:
+        p_target, c_miss, c_fa = map(float, text.split(","))
+        if 0 < p_target < 1 and 0 < c_miss < np.inf and 0 < c_fa < np.inf:
+            return p_target, c_miss, c_fa
+    except ValueError:
+        pass
+    raise SreError(
+        f"--operating-point {text}: not P_TARGET,C_MISS,C_FA with a P_TARGET between 0 and 1 and costs above 0;"
+        " write it like 0.01,10,1"
+    )
+
+
+def _asked(scores: np.ndarray, target: np.ndarray, points: list[tuple], plans: list[str]) -> dict[str, float]:
+    asked = {}
+    for point in points:
+        name = ",".join(f"{number:g}" for number in point)
+        asked |= {f"minDCF({name})": min_dcf(scores, target, *point)[0]}
+        asked |= {f"actDCF({name})": act_dcf(scores, target, *point)}
+    for plan in plans:
+        least, actual = c_primary(scores, target, plan)
+        asked |= {f"C_primary_min({plan})": least, f"C_primary_act({plan})": actual}
+    return asked
+
+
+def _print(summary: dict, asked: dict[str, float], everything: bool) -> None:
+    lines = {"EER": summary["eer"]} | {f"minDCF({p})": summary[f"min_dcf_{p}"] for p in ("0.01", "0.05", "0.001")}
+    lines |= {name: summary[name] for name in ("targets", "nontargets")} | asked
+    if everything:  # whether they are calibrated, a score file does not say
+        lines |= {name: value for name, value in summary.items() if name != "calibrated"}
+    for name, value in lines.items():
+        print(f"{name} {'inf' if value is None else value if isinstance(value, int) else f'{value:.6f}'}")
 
 
 if __name__ == "__main__":

@@ -110,11 +110,11 @@ rule compute_vad:
 
 
 rule check_features:
-    # the last gate before training: every utterance of a trial has features
+    # the last gate before training: every utterance of a trial has features, and what was lost on the way
     input:
         feats=[
             path
-            for split in sorted({trial["split"] for trial in TRIALS.values()})
+            for split in sorted({TRAIN, *EVAL_SPLITS})
             for features in RECIPE.features
             for path in feats(split, features)
         ],
@@ -126,7 +126,12 @@ rule check_features:
         f"{EXP}/log/check_features.log",
     params:
         job=canonical(
-            {"data": DATA, "trials": TRIALS, "features": sorted(RECIPE.features)}
+            {
+                "data": DATA,
+                "train": TRAIN,
+                "trials": TRIALS,
+                "features": sorted(RECIPE.features),
+            }
         ),
     shell:
         RECORDED + " steps.check_features {params.job:q} {output} " + TEE

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sre.log import run
 from sre.report import load_results, load_runs, read_json, write_report
+from sre.uncertainty import COLUMNS
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -20,12 +21,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--summaries", type=Path, nargs="*", default=[], help="train_summary.json of each run")
     parser.add_argument("--title", default="Speaker recognition report")
     parser.add_argument("--primary", help="SYSTEM, MODEL/SYSTEM or RUN/SYSTEM that was named beforehand")
-    parser.add_argument("--notes", type=Path, help='JSON {"notes": [sentences], "data": [one object a split]}')
+    parser.add_argument("--metric", default="eer", choices=COLUMNS, help="systems are ranked, chosen and tested by it")
+    parser.add_argument("--notes", type=Path, help='gates.json: {"notes": [sentences], "data": [one object a split]}')
+    parser.add_argument("--features", type=Path, help="features_checked.json: what was lost on the way to features")
+    parser.add_argument("--command", type=Path, help="a text file with the command that makes all of it again")
     args = parser.parse_args(argv)
     results = load_results(args.metrics)
     runs = load_runs(args.summaries, results)
     notes = read_json(args.notes) if args.notes else None
-    table = write_report(args.out_dir, results, runs, args.title, args.primary, notes)
+    features = read_json(args.features) if args.features else None
+    command = args.command.read_text().strip() if args.command and args.command.is_file() else ""
+    table = write_report(args.out_dir, results, runs, args.title, args.primary, args.metric, notes, features, command)
     print(f"{table}\n{args.out_dir / 'report.html'}")
 
 

@@ -3,7 +3,7 @@
 e.g.: python -m steps.record_job log/metrics.json --inputs cosine.scores data/trials/mini --outputs metrics.json \\
           -- steps.compute_metrics cosine.scores data/trials/mini --out metrics.json
 
-The record stands only after the command has succeeded.
+The record stands only after the command has succeeded. Its seconds are the command's, without the hashing of files.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sre.io.atomic import atomic_output
-from sre.provenance import environment, identify
+from sre.provenance import code_version, environment, identify
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,18 +25,23 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--inputs", nargs="*", default=[])
     parser.add_argument("--outputs", nargs="*", default=[])
     argv = sys.argv[1:] if argv is None else argv
+    if "--" not in argv[:-1]:
+        parser.error("write -- and a module with its arguments at the end")
     own, command = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     args = parser.parse_args(own)
-    record = args.record.with_suffix(".json")
+    record = args.record.with_suffix(".json") if args.record.suffix == ".log" else args.record
     record.unlink(missing_ok=True)
-    begun, clock, inputs = datetime.now(UTC), time.monotonic(), identify(args.inputs)
+    code_version()  # as it is now: a commit during the job is not what made its outputs
+    inputs = identify(args.inputs)
+    begun, clock = datetime.now(UTC), time.monotonic()
     _run(command)
+    seconds = time.monotonic() - clock
     made = {
         "command": ["python", "-m", *command],
         "inputs": inputs,
         "outputs": identify(args.outputs),
         "begun": begun.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - clock, 3),
+        "seconds": round(seconds, 3),
         "peak_memory_mib": round(_peak_memory_mib()),
         **environment(),
     }
@@ -55,8 +60,9 @@ def _run(command: list[str]) -> None:
 
 
 def _peak_memory_mib() -> float:
-    """Of this process or of its largest child; ru_maxrss is in KiB on Linux."""
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    """Of this process or of its largest child; ru_maxrss is in KiB on Linux, in bytes on macOS."""
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":

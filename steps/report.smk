@@ -1,4 +1,4 @@
-# exp/<name>/report.{tsv,md,html}: every model x system x trial list.
+# exp/<name>/report.{tsv,md,html}: every model x system x trial list; errors/<list>/ of each list's leader.
 
 
 rule make_report:
@@ -10,11 +10,17 @@ rule make_report:
         gates=f"{EXP}/gates.json",
         features=f"{EXP}/features_checked.json" if RECIPE.features else [],
     output:
-        multiext(f"{EXP}/report", ".tsv", ".md", ".html"),
+        f"{EXP}/report.tsv",
+        f"{EXP}/report.md",
+        report(f"{EXP}/report.html", category="Results"),
     log:
         f"{EXP}/log/make_report.log",
     params:
         title=RECIPE.name,
+        metric=CONFIG["metric"],
+        features=lambda wildcards, input: (
+            f"--features {input.features}" if input.features else ""
+        ),
         primary=(
             f"--primary {CONFIG['primary_system']}" if CONFIG["primary_system"] else ""
         ),
@@ -26,7 +32,8 @@ rule make_report:
     shell:
         RECORDED
         + " steps.make_report $(dirname {output[0]}) --metrics {input.metrics} {params.summaries}"
-        " --title {params.title} {params.primary} --notes {input.gates} " + TEE
+        " --title {params.title} {params.primary} --metric {params.metric}"
+        " --notes {input.gates} {params.features} --command {EXP}/command " + TEE
 
 
 rule report:

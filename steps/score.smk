@@ -75,6 +75,7 @@ rule score_trials:
                 "seed": RECIPE.runs[wildcards.run]["seed"],
                 "role": "development" if wildcards.trials == DEV else "evaluation",
                 "p_target": CONFIG["development"]["p_target"],
+                "bootstrap": CONFIG["bootstrap"],
                 "systems": RECIPE.systems,
                 "version": STAGE_VERSIONS["score"],
             }

@@ -14,6 +14,7 @@ import numpy as np
 from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
 from sre.io.trials import read_trials
 from sre.log import run, say
+from sre.provenance import environment
 from sre.scoring import Scorer, score_systems
 from steps.common import evaluation_of, training_of
 
@@ -49,13 +50,24 @@ def main(argv: list[str] | None = None) -> None:
     with locked(args.metrics.parent / ".score.lock"):
         backends = {path.stem: path for path in args.backend}
         known = None if job["role"] == "development" else development
-        scorer = Scorer(evaluation, backends, training, job["systems"], args.metrics.parent, known, job["p_target"])
+        drawn = job["bootstrap"]
+        bootstrap = evaluation.bootstrap(drawn["replicates"], drawn["seed"]) if drawn["replicates"] else None
+        scorer = Scorer(
+            evaluation, backends, training, job["systems"], args.metrics.parent, known, job["p_target"], bootstrap
+        )
         results = score_systems(scorer, inputs)
         summary = {
             **{key: job[key] for key in ("model", "run", "seed", "role")},
             "trials": args.metrics.parent.name,
             "trials_file": str(args.trials),
             "trials_sha256": inputs["trials"],
+            "missing_trials": 0,  # one that cannot be scored is an error
+            "enroll_map": str(args.enroll_map) if args.enroll_map else None,
+            "enroll_map_sha256": inputs["enroll_map"],
+            "data": str(args.utt2spk.parent) if args.utt2spk else None,
+            "embeddings": [str(path) for path in args.embeddings],
+            "bootstrap": bootstrap.facts() if bootstrap else None,
+            "environment": environment(),
             "config_sha256": sha256_text(args.systems),
             "systems": results,
             "wall_s": round(time.monotonic() - begun, 3),

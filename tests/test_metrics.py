@@ -10,19 +10,26 @@ from hypothesis import strategies as st
 from sklearn.metrics import det_curve, log_loss, roc_curve
 
 from sre import SreError
+from sre.io.trials import align_scores
 from sre.metrics import (
+    NIST_PLANS,
     P_TARGETS,
     act_dcf,
     bayes_threshold,
+    c_primary,
     check_scores,
     cllr,
     det_points,
     eer,
+    eer_convex_hull,
+    fa_at_miss,
     min_cllr,
     min_dcf,
+    miss_at_fa,
     operating_points,
     summarise,
 )
+from sre.sorted_scores import SortedScores
 from steps import compute_metrics
 
 
@@ -80,6 +87,100 @@ def test_scikit_learn_agrees(decimals):
     fa, miss, _ = det_curve(target, scores)
     cost = np.min(0.05 * miss + 0.95 * fa) / 0.05
     assert min_dcf(scores, target, 0.05)[0] == pytest.approx(min(cost, 1), abs=1e-12)
+
+
+def lowest_segment(p_miss, p_fa):
+    """Where a line between two operating points, of all pairs, meets the diagonal first."""
+    gap = p_miss - p_fa
+    i, j = np.nonzero((gap[:, None] <= 0) & (gap[None, :] > 0))
+    return np.min(p_miss[i] - gap[i] / (gap[j] - gap[i]) * (p_miss[j] - p_miss[i]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_thousand_lists_with_ties_by_broadcasting_and_by_scikit_learn(dtype):
+    """Lists whose numbers lie among the highest eighth of the nontargets, which is sorted first, and others."""
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        target = rng.permutation(np.arange(rng.integers(3, 150)) < rng.integers(1, 3))
+        separation, decimals = rng.choice([-1, 0, 2, 4]), rng.integers(0, 3)
+        scores = np.round(rng.normal(size=len(target)) + separation * target, decimals).astype(dtype)
+        if scores.min() == scores.max():
+            continue
+        fa, hit, thresholds = roc_curve(target, scores, drop_intermediate=False)
+        p_miss, p_fa = 1 - hit[::-1], fa[::-1]  # thresholds ascend
+        brute = np.append(np.unique(scores), np.inf)
+        accepted = scores >= brute[:, None]
+        np.testing.assert_allclose(p_miss, 1 - accepted[:, target].mean(1), atol=1e-12)
+        np.testing.assert_allclose(p_fa, accepted[:, ~target].mean(1), atol=1e-12)
+        after = np.argmax(accepted[:, target].mean(1) + accepted[:, ~target].mean(1) <= 1 + 1e-12)
+        gap = (p_miss - p_fa)[after - 1 : after + 1]
+        expected = p_miss[after - 1] - gap[0] / (gap[1] - gap[0]) * (p_miss[after] - p_miss[after - 1])
+        ranked = SortedScores(scores, target)
+        for point in ((0.01, 1, 1), (0.05, 1, 1), (0.3, 1, 1), (0.05, 10, 2)):
+            w_miss, w_fa = point[0] * point[1], (1 - point[0]) * point[2]
+            costs = (w_miss * p_miss + w_fa * p_fa) / min(w_miss, w_fa)
+            cost, threshold = ranked.min_dcf(*point)
+            assert cost == pytest.approx(costs.min(), abs=1e-12)
+            assert threshold == brute[np.argmax(costs <= costs.min() + 1e-12)]
+            at_bayes = np.argmax(brute >= bayes_threshold(*point))
+            assert ranked.act_dcf(*point) == pytest.approx(costs[at_bayes], abs=1e-12)
+        assert ranked.eer()[0] == pytest.approx(expected, abs=1e-12)
+        assert ranked.eer_convex_hull() == pytest.approx(lowest_segment(p_miss, p_fa), abs=1e-12)
+        for share in (0.01, 0.1, 0.5):
+            assert miss_at_fa(scores, target, share)[0] == pytest.approx(p_miss[p_fa <= share + 1e-12].min(), abs=1e-12)
+            assert fa_at_miss(scores, target, share)[0] == pytest.approx(p_fa[p_miss <= share + 1e-12].min(), abs=1e-12)
+
+
+def test_rates_at_a_rate_on_paper():
+    """Targets 4 3 1 0, nontargets 3 2 1 1 1: a bound that is met exactly is met."""
+    scores, target = np.array([4.0, 3, 1, 0, 3, 2, 1, 1, 1]), np.array([1] * 4 + [0] * 5, bool)
+    assert miss_at_fa(scores, target, 0.2) == (0.5, 3.0)
+    assert miss_at_fa(scores, target, 0.19) == (0.75, 4.0)
+    assert fa_at_miss(scores, target, 0.5) == (0.2, 3.0)
+    assert fa_at_miss(scores, target, 0.49) == (1.0, 1.0)
+    assert miss_at_fa(np.array([1.0, 2]), np.array([True, False]), 0.5) == (1.0, np.inf)
+
+
+def test_the_hull_on_paper():
+    """From (0, 2/3) to (1/2, 0) of (P_miss, P_fa), under the point (1/2, 1/3): 2/3 - 4/3 x = x at x = 2/7."""
+    scores, target = np.array([4.0, 1, 3, 2, 0]), np.array([1, 1, 0, 0, 0], bool)
+    assert eer_convex_hull(scores, target) == pytest.approx(2 / 7)
+    assert eer(scores, target)[0] == 0.5
+    assert eer_convex_hull(np.array([0.0, 1]), np.array([True, False])) == 0.5
+
+
+@pytest.mark.parametrize("plan", NIST_PLANS)
+def test_c_primary_as_nist_writes_it(plan):
+    """The mean of P_miss + beta P_fa."""
+    rng = np.random.default_rng(5)
+    target = rng.random(5000) < 0.1
+    llrs = rng.normal(np.where(target, 4, -4), 2.5)
+    _, p_miss, p_fa = operating_points(llrs, target)
+    least = actual = 0
+    for p_target in NIST_PLANS[plan]:
+        beta = (1 - p_target) / p_target
+        accepted = llrs >= np.log(beta)
+        least += np.min(p_miss + beta * p_fa) / len(NIST_PLANS[plan])
+        actual += ((~accepted[target]).mean() + beta * accepted[~target].mean()) / len(NIST_PLANS[plan])
+    assert c_primary(llrs, target, plan) == (pytest.approx(least), pytest.approx(actual))
+
+
+def test_a_bayes_threshold_is_not_rounded_to_float32():
+    threshold = bayes_threshold(0.01)
+    near = np.float32(threshold)
+    under, over = (near, np.nextafter(near, np.float32(9))) if near < threshold else (np.nextafter(near, -near), near)
+    scores, target = np.array([under, over, -1, -2], np.float32), np.array([1, 1, 0, 0], bool)
+    assert act_dcf(scores, target, 0.01) == 0.5
+
+
+def test_kaldi_agrees(shared):
+    """Its EER is at a target's score, without interpolation: it may differ by the share of one target."""
+    folder = shared / "reference/kaldi-backend"
+    for line in (folder / "metrics.txt").read_text().splitlines():
+        system, rate, *costs = line.split()
+        scores, target = align_scores(folder / f"scores.{system}", folder / "trials")
+        assert [f"{min_dcf(scores, target, p)[0]:.4f}" for p in (0.01, 0.05)] == costs
+        assert 100 * eer(scores, target)[0] == pytest.approx(float(rate), abs=100 / target.sum())
 
 
 @given(lists)
@@ -216,7 +317,7 @@ def test_on_paper_perfect_and_reversed():
 @pytest.mark.parametrize("step", [1, -1])
 def test_meaningless_scores_are_refused(scores, target, said, step):
     scores, target = np.array(scores, np.float32)[::step], np.array(target, bool)[::step]
-    for function in (check_scores, eer, summarise, det_points, cllr, min_cllr):
+    for function in (check_scores, eer, eer_convex_hull, summarise, det_points, cllr, min_cllr):
         with pytest.raises(SreError, match=said):
             function(scores, target)
 
@@ -271,3 +372,45 @@ def test_compute_metrics_names_the_file_that_collapsed(tmp_path):
     (tmp_path / "t").write_text("a x target\nb x nontarget\n")
     with pytest.raises(SreError, match="/s: all 2 scores are equal"):
         compute_metrics.main([str(tmp_path / "s"), str(tmp_path / "t")])
+
+
+def test_compute_metrics_at_any_operating_point(tmp_path, capsys):
+    """Scores as WeSpeaker writes them, in another order than the list."""
+    rng = np.random.default_rng(2)
+    target = rng.random(300) < 0.2
+    scores = np.round(rng.normal(np.where(target, 3, -3), 2.5), 5)
+    labels = np.where(target, "target", "nontarget")
+    lines = [f"e{n % 7} t{n} {scores[n]:.5f} {labels[n]}\n" for n in rng.permutation(300)]
+    (tmp_path / "s").write_text("".join(lines))
+    (tmp_path / "t").write_text("".join(f"e{n % 7} t{n} {labels[n]}\n" for n in range(300)))
+    command = [str(tmp_path / "s"), str(tmp_path / "t"), "--out", str(tmp_path / "json")]
+    compute_metrics.main(
+        [*command, "--operating-point", "0.01,10,1", "--operating-point", "0.5,1,1", "--plan", "sre16"]
+    )
+    shown = dict(line.split(" ") for line in capsys.readouterr().out.splitlines())
+    expected = {
+        "minDCF(0.01,10,1)": min_dcf(scores, target, 0.01, 10, 1)[0],
+        "actDCF(0.01,10,1)": act_dcf(scores, target, 0.01, 10, 1),
+        "minDCF(0.5,1,1)": min_dcf(scores, target, 0.5)[0],
+        "actDCF(0.5,1,1)": act_dcf(scores, target, 0.5),
+        "C_primary_min(sre16)": c_primary(scores, target, "sre16")[0],
+        "C_primary_act(sre16)": c_primary(scores, target, "sre16")[1],
+    }
+    assert {name: float(shown[name]) for name in list(shown)[6:]} == pytest.approx(expected, abs=1e-6)
+    written = json.loads((tmp_path / "json").read_text())
+    assert {name: written[name] for name in expected} == pytest.approx(expected)
+    compute_metrics.main([*command, "--all"])
+    shown = dict(line.split(" ") for line in capsys.readouterr().out.splitlines())
+    summary = summarise(scores, target)
+    assert list(shown)[:6] == ["EER", "minDCF(0.01)", "minDCF(0.05)", "minDCF(0.001)", "targets", "nontargets"]
+    assert {name: float(shown[name]) for name in summary if name != "calibrated"} == pytest.approx(
+        {name: value for name, value in summary.items() if name != "calibrated"}, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["0.01", "0.01,1,1,1", "1,1,1", "0,1,1", "0.01,-1,1", "0.01,1,inf", "a,b,c", "nan,1,1"]
+)
+def test_compute_metrics_refuses_what_is_no_operating_point(text):
+    with pytest.raises(SreError, match=f"--operating-point {text}: not P_TARGET,C_MISS,C_FA"):
+        compute_metrics.main(["s", "t", f"--operating-point={text}"])

@@ -14,6 +14,10 @@ RULES = [ROOT / "Snakefile", *sorted(ROOT.glob("recipes/*/data.smk")), *sorted(R
 FORBIDDEN = {
     "sre/backends": {"torch", "steps", "local", "recipes"},
     "sre/metrics.py": {"torch", "steps", "local", "recipes"},
+    "sre/sorted_scores.py": {"torch", "steps", "local", "recipes"},
+    "sre/identification.py": {"torch", "steps", "local", "recipes"},
+    "sre/uncertainty.py": {"torch", "steps", "local", "recipes"},
+    "sre/report": {"torch", "steps", "local", "recipes"},
     "sre/scoring.py": {"torch", "steps", "local", "recipes"},
     "sre": {"steps", "local", "recipes"},
     "steps": {"local", "recipes"},
@@ -27,7 +31,7 @@ def passes(*command: str) -> None:
 
 
 def test_ruff() -> None:
-    folders = ["sre", "steps", "local", "tests"]
+    folders = ["sre", "steps", "local", "tests", "benchmarks"]
     passes("ruff", "check", *folders)
     passes("ruff", "format", "--check", *folders)
 
@@ -57,7 +61,8 @@ def test_dependencies_point_one_way(part: str) -> None:
 def test_scoring_does_not_load_torch() -> None:
     """It takes seconds and hundreds of megabytes, in each of hundreds of score jobs."""
     steps = (
-        "steps.score_trials, steps.normalize_scores, steps.train_backend, steps.compute_metrics, steps.score_systems"
+        "steps.score_trials, steps.normalize_scores, steps.train_backend, steps.compute_metrics, steps.score_systems,"
+        " steps.compute_identification, steps.make_report, steps.analyse_errors"
     )
     code = f"import sys, {steps}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -21,6 +21,7 @@ WRITE_TRIALS = 1 << 17  # at a time
 BLANKS = "\t\v\f"  # beside the blank, what is white space within a line to Kaldi (isspace in the C locale)
 STRINGS = pa.dictionary(pa.int32(), pa.string())
 NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+LABELS = {"target": True, "nontarget": False}
 # Arrow writes the fewest digits that name a float32. Of all float32 only this one and its negative do not come back
 # from them when they are read as a double that is then rounded, as Python and numpy do.
 ROUNDED_TWICE = np.array([0x15AE43FD], np.uint32).view(np.float32)[0]  # 7.038531e-26
@@ -62,27 +63,30 @@ class _Column:
         return np.array([self.strings[place] for place in order], dtype=object), rank[self.codes]
 
 
-def _read_columns(path: Path, names: list[str], third: pa.DataType) -> list:
-    """Two _Columns of ids and the third, a _Column or (N,) numbers. Empty lines are passed over.
+def _read_columns(path: Path, names: list[str]) -> list:
+    """A _Column for each name, or (N,) numbers where it is `score`; the fourth may be absent. Passes over empty lines.
 
     Raises SreError naming the first line that does not fit.
     """
     if not path.is_file():
         raise SreError(f"{path}: no such file; check the path")
-    columns = _parse(path, third) or _parse(pa.BufferReader(_single_blanks(path.read_bytes())), third)
+    with open(path, "rb") as file:
+        names = names[: max(3, len(next(filter(None, (line.removeprefix(BOM_UTF8).split() for line in file)), [])))]
+    columns = _parse(path, names) or _parse(pa.BufferReader(_single_blanks(path.read_bytes())), names)
     if columns is None:
         raise _fault(path, names)
     return columns
 
 
-def _parse(source: Path | pa.NativeFile, third: pa.DataType) -> list | None:
-    """None where not all lines are three fields with single blanks between them."""
+def _parse(source: Path | pa.NativeFile, names: list[str]) -> list | None:
+    """None where not all lines are these fields with single blanks between them."""
+    types = {name: pa.float64() if name == "score" else STRINGS for name in names}
     try:
         table = csv.read_csv(
             source,
-            csv.ReadOptions(column_names=["1", "2", "3"], block_size=READ_BYTES),
+            csv.ReadOptions(column_names=names, block_size=READ_BYTES),
             csv.ParseOptions(delimiter=" ", quote_char=False, double_quote=False),
-            csv.ConvertOptions(column_types={"1": STRINGS, "2": STRINGS, "3": third}, null_values=[]),
+            csv.ConvertOptions(column_types=types, null_values=[]),
         ).unify_dictionaries()
     except pa.ArrowException:
         return None
@@ -118,9 +122,8 @@ def _fault(path: Path, names: list[str]) -> SreError:
                 line.decode()
             except UnicodeDecodeError as error:
                 return SreError(f"{path}:{number}: not UTF-8 text ({error}); convert it with iconv")
-            if fields and names[-1] == "score" and not (NUMBER.fullmatch(fields[-1]) and isfinite(float(fields[-1]))):
-                score = fields[-1].decode()
-                return SreError(f"{path}:{number}: score '{score}' is not a finite number; score it again")
+            if fields and "score" in names and not (NUMBER.fullmatch(fields[2]) and isfinite(float(fields[2]))):
+                return SreError(f"{path}:{number}: score '{fields[2].decode()}' is not a finite number; score it again")
     return SreError(f"{path}: {rows} lines, which cannot be read; each line needs {' '.join(names)}")
 
 
@@ -150,9 +153,8 @@ def read_trials(path: str | Path) -> Trials:
 
     Raises SreError for a label that is neither, or a pair that stands twice.
     """
-    path = Path(path)
-    enrol, test, label = _read_columns(path, ["enrol", "test", "target|nontarget"], STRINGS)
-    words = {"target": True, "nontarget": False}
+    path, words = Path(path), LABELS
+    enrol, test, label = _read_columns(path, ["enrol", "test", "target|nontarget"])
     if set(enrol.strings) <= {"0", "1"} and not set(label.strings) <= words.keys():
         label, enrol, test = enrol, test, label
         words = {"1": True, "0": False}
@@ -171,10 +173,8 @@ def _labels(path: Path, column: _Column, words: dict[str, bool]) -> np.ndarray:
     odd = np.array([string not in words for string in column.strings])[column.codes]
     if odd.any():
         row = int(np.argmax(odd))
-        raise SreError(
-            f"{path}:{_line_of(path, row)}: label '{column.strings[column.codes[row]]}';"
-            " write target or nontarget (or 1/0 first)"
-        )
+        label = column.strings[column.codes[row]]
+        raise SreError(f"{path}:{_line_of(path, row)}: label '{label}'; write target or nontarget (or 1/0 first)")
     return np.array([words[string] for string in column.strings])[column.codes]
 
 
@@ -258,33 +258,33 @@ def _write(batch: pa.RecordBatch, file: IO[bytes], quotes: bool) -> None:
 
 
 def read_scores(path: str | Path) -> tuple[Trials, np.ndarray]:
-    """Read `enrol test score`: the pairs (unlabelled) and their (N,) float64 scores."""
-    path, names = Path(path), ["enrol", "test", "score"]
-    enrol, test, scores = _read_columns(path, names, pa.float64())
+    """Read `enrol test score [target|nontarget]`: the pairs, labelled if all are, and their (N,) float64 scores."""
+    path, names = Path(path), ["enrol", "test", "score", "target|nontarget"]  # WeSpeaker writes labels too
+    enrol, test, scores, *labels = _read_columns(path, names)
     if not np.isfinite(scores).all():
-        raise _fault(path, names)
-    return _indexed(enrol, test, None), scores
+        raise _fault(path, names[: 3 + len(labels)])
+    return _indexed(enrol, test, _labels(path, labels[0], LABELS) if labels else None), scores
 
 
 def align_scores(score_path: str | Path, trial_path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Scores in the order of the trial list, and its labels: (N,) float64 and (N,) bool.
 
-    Raises SreError where a trial has no score (scores without a trial are an error too: another list's file).
+    Raises SreError where a trial has no score, or a score has no trial or another label (another list's file).
     """
     trials = read_trials(trial_path)
     pairs, scores = read_scores(score_path)
     if _any_twice(pairs):
         raise SreError(f"{score_path}: a trial is scored twice; score it again")
     wanted, known = _pair_codes(trials), _codes_among(pairs, trials)
-    if np.array_equal(known, wanted):
-        return scores, trials.target
-    by_pair, order = np.argsort(known), np.argsort(wanted)
+    by_pair, order = [slice(None)] * 2 if np.array_equal(known, wanted) else map(np.argsort, (known, wanted))
     if not np.array_equal(known[by_pair], wanted[order]):
         missing = len(wanted) - int(np.isin(wanted, known).sum())
         raise SreError(
             f"{score_path}: {missing} of {len(wanted)} trials of {trial_path} have no score and"
             f" {len(known) - len(wanted) + missing} scores have no trial; give the list that was scored"
         )
+    if pairs.target is not None and (differ := np.count_nonzero(pairs.target[by_pair] != trials.target[order])):
+        raise SreError(f"{score_path}: {differ} labels are not those of {trial_path}; give the list that was scored")
     aligned = np.empty(len(wanted))
     aligned[order] = scores[by_pair]
     return aligned, trials.target

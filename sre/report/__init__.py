@@ -2,20 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from math import isclose
 from pathlib import Path
 
 from sre import SreError
 from sre.io.atomic import atomic_output
-from sre.io.trials import align_scores
-from sre.metrics import det_points
-from sre.report import plots
-from sre.report.page import page
-from sre.report.tables import Group, Row, by_list, group_rows, make_rows
+from sre.report.errors import write_errors
+from sre.report.jobs import jobs_behind
+from sre.report.page import Content, page
+from sre.report.ranking import rank
+from sre.report.tables import Group, by_list, group_rows, make_rows
 from sre.report.text import markdown, text_table, tsv
 
 RESULT_KEYS = ("model", "seed", "run", "trials", "trials_sha256", "trials_file", "systems")
-DET_POINTS = 1000
 
 
 def read_json(path: str | Path) -> dict:
@@ -31,7 +29,7 @@ def read_json(path: str | Path) -> dict:
 
 
 def load_results(paths: Sequence[str | Path]) -> list[dict]:
-    """Products of score jobs; adds `folder`, where relative paths are tried that are not there as written.
+    """Products of score jobs; adds `folder` and `file`, relative paths are tried from there too.
 
     Raises SreError where a key is missing.
     """
@@ -41,7 +39,7 @@ def load_results(paths: Sequence[str | Path]) -> list[dict]:
         missing = [key for key in RESULT_KEYS if key not in result]
         if missing:
             raise SreError(f"{path}: no {', '.join(missing)}; give the metrics file of a score job")
-        results.append(result | {"folder": Path(path).parent})
+        results.append(result | {"folder": Path(path).parent, "file": Path(path).name})
     return results
 
 
@@ -113,86 +111,28 @@ def write_report(
     runs: dict[str, dict],
     title: str,
     primary: str | None = None,
+    metric: str = "eer",
     notes: dict | None = None,
+    features: dict | None = None,
+    command: str = "",
 ) -> str:
-    """Write report.tsv, report.md and report.html into `out_dir`; returns the table as aligned plain text."""
-    groups = group_rows(make_rows(results, primary))
+    """Write report.{tsv,md,html} and errors/<list>/ into `out_dir`; returns the table as aligned plain text.
+
+    metric : of COLUMNS of sre/uncertainty.py, by which systems are ranked, chosen and tested
+    command : what makes the report again
+    """
+    groups = group_rows(make_rows(results, primary), metric)
+    ranked = rank(groups, metric)
     remarks = plda_remarks(groups, runs)
-    figures = {trials: list_figures(trials, some, n) for n, (trials, some) in enumerate(by_list(groups).items())}
-    models = sorted({run["model"] for run in runs.values() if run["history"]})
-    training = {
-        model: plots.training_panels(
-            {name: run["history"] for name, run in runs.items() if run["model"] == model and run["history"]},
-            f"training{number}",
-        )
-        for number, model in enumerate(models)
-    }
+    jobs = jobs_behind(result["folder"] / result["file"] for result in results)
+    known = (dict(notes or {}), dict(features or {}), jobs, command)
+    content = Content(title, metric, primary, groups, ranked, runs, remarks, *known)
     texts = {
-        "report.tsv": tsv(groups),
-        "report.md": markdown(groups, title, remarks),
-        "report.html": page(title, primary, groups, figures, training, runs, remarks, notes or {}),
+        "report.tsv": tsv(ranked),
+        "report.md": markdown(ranked, title, remarks, metric),
+        "report.html": page(content, write_errors(Path(out_dir) / "errors", ranked)),
     }
     for name, text in texts.items():
         with atomic_output(Path(out_dir) / name) as file:
             file.write(text)
-    return text_table(groups)
-
-
-def list_figures(trials: str, groups: Sequence[Group], number: int) -> list[tuple[str, str]]:
-    """(caption, SVG) of the DET plot and of the score histogram of one trial list; none where all failed."""
-    done = [group for group in groups if group.done]
-    if not done:
-        return []
-    drawn = [group for group in done if not _has_the_curve_of_another(group, done)]
-    repeated = len(drawn) < len(done)
-    drawn.sort(key=lambda group: (not group.rows[0].primary, not group.chosen, group.mean("eer")))
-    del drawn[plots.MAX_CURVES :]
-    curves = []
-    for group in (group for group in done if group in drawn):
-        row = group.done[0]
-        scores, target = _scores(row)
-        _, p_miss, p_fa = det_points(scores, target, DET_POINTS)
-        eer, counts = row.metrics["eer"], (row.metrics["targets"], row.metrics["nontargets"])
-        curves.append(plots.Curve(f"{row.run} {row.system}: {eer:.2f} %", p_miss, p_fa, eer / 100, *counts))
-        if group is drawn[0]:
-            shown, shown_scores, shown_target = row, scores, target
-    det = f"Detection error trade-off on {trials}. Dots: equal error rates, also in the legend."
-    if len(drawn) < len(done):
-        det += f" {len(drawn)} of {len(done)} systems: the primary and the chosen first, then the lowest EER."
-    if repeated:
-        det += " A calibrated system is not drawn where its curve is that of its scores before."
-    if any(len(group.rows) > 1 for group in drawn):
-        det += " Of a model with several seeds, the first that was scored."
-    scores_of = f"Scores of {shown.run} {shown.system} on {trials}, the central 99.9 %; each area is 1."
-    threshold = shown.metrics["eer_threshold"]
-    return [
-        (det, plots.det_plot(curves, f"det{number}", det)),
-        (
-            scores_of,
-            plots.histogram(shown_scores, shown_target, threshold, f"scores{number}", scores_of),
-        ),
-    ]
-
-
-def _has_the_curve_of_another(group: Group, done: Sequence[Group]) -> bool:
-    """Whether it is a calibrated system, neither primary nor chosen, of one increasing map of another's scores."""
-    first = group.rows[0]
-    if first.primary or group.chosen or not first.system.endswith("+cal"):
-        return False
-    base = first.model, first.system.removesuffix("+cal")
-    same = [other for other in done if (other.rows[0].model, other.rows[0].system) == base]
-    return any(isclose(other.mean("eer"), group.mean("eer"), rel_tol=1e-3) for other in same)
-
-
-def _scores(row: Row) -> tuple:
-    def found(name: str) -> Path:
-        here = Path(name)
-        return here if here.exists() else row.result["folder"] / here
-
-    files = found(row.result["systems"][row.system]["scores"]), found(row.result["trials_file"])
-    scores, target = align_scores(*files)
-    if (int(target.sum()), int((~target).sum())) != (row.metrics["targets"], row.metrics["nontargets"]):
-        raise SreError(
-            f"{files[0]}: not the trials that {row.run}'s metrics were computed on; score {row.trials} again"
-        )
-    return scores, target
+    return text_table(ranked, metric)

@@ -1,20 +1,27 @@
 """report.html: one page with no script and no outside resource, for a screen of any width and for paper."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
+from sre.report import summary
+from sre.report.errors import Errors
+from sre.report.figure_sets import cost_front, list_figures, maps
+from sre.report.ranking import Standing
 from sre.report.sections import (
     bullets,
     calibration_section,
     cell,
+    data_section,
+    details,
+    error_sections,
     figures_grid,
     provenance,
-    size,
     table,
     thresholds,
     training_section,
 )
-from sre.report.tables import HEADINGS, Group, Line, by_list, table_lines
+from sre.report.tables import HEADINGS, Group, Line, marks, table_lines
 
 CSS = """
 :root { color-scheme: light; }
@@ -32,7 +39,7 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 caption { text-align: left; color: #555; padding-bottom: .3rem; }
 th, td { padding: .3rem .5rem; text-align: left; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid #e3e3e3; }
-thead th { border-bottom: 2px solid #888; vertical-align: bottom; }
+thead th { border-bottom: 2px solid #888; vertical-align: bottom; white-space: normal; }
 tbody th { font-weight: 500; }
 .system, tbody th { white-space: normal; }
 th.group { background: #f1f4f7; font-weight: 600; }
@@ -45,6 +52,12 @@ th.group span { font-weight: 400; color: #444; }
 tr.mean > * { border-bottom-color: #888; }
 tr.best > * { background: #eef6ec; font-weight: 600; }
 tr.failed > * { background: #fbf0ec; }
+td.worse { color: #8a3200; }
+td.better { color: #00573d; font-weight: 600; }
+td.leader { font-weight: 600; }
+summary { cursor: pointer; font-weight: 600; margin: .6rem 0; }
+pre { font: .75rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
+code { font: .85em ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 small { display: block; color: #444; font-weight: 400; font-size: .78rem; }
 .badge { border: 1px solid currentColor; border-radius: .6em; padding: 0 .45em; margin-left: .3em;
   font-size: .72rem; font-weight: 600; }
@@ -82,49 +95,62 @@ are, so that theirs says what calibration has to mend.</dd>
 <dt>Cllr, minCllr</dt><dd>The cost of the likelihood ratios over all applications, in bits: 0 is perfect, 1 is what
 a system costs that never commits itself, a misleading one costs more. minCllr is what is left after the best
 non-decreasing map of the scores, found on this very list.</dd>
+<dt>95 % interval</dt><dd>Of the mean over the seeds, by the bootstrap over the speakers of the list: the mean plus and
+minus Student's t times the standard deviation over draws of speakers. It says how the number would differ with other
+test speakers; the trained models are taken as they are. ± is the standard deviation over seeds.</dd>
+<dt>Leader, against the leader</dt><dd>The leader has the lowest mean on the development lists (without one: the primary
+system). The others' difference to it, its 95 % interval and p are from the same draws, p with Holm's correction for all
+systems of the list. “No difference shown” does not mean that there is none.</dd>
 <dt>Mean over seeds</dt><dd>Mean and range (least to greatest) of runs that differ in the seed only.</dd>
 <dt>primary, chosen, best</dt><dd>The primary system was named before anything was scored. The chosen one was chosen
-on development: it has its model's lowest EER (of the mean, with several seeds; of equal ones the first) on the
-development list. The best has the lowest EER of the list, found afterwards on this very list, so it flatters: quote
-the primary system, or the chosen one.</dd>
+on development: it has its model's lowest mean (of equal ones the first) on the development list. The best has the
+lowest mean of the list, found afterwards on this very list, so it flatters: quote the leader, the primary system, or
+the chosen one.</dd>
 <dt>(development)</dt><dd>A list for choosing, calibrating and fusing systems. What was fitted on it looks better there
 than it is.</dd>
 </dl>
 """
 
 
-def page(
-    title: str,
-    primary: str | None,
-    groups: Sequence[Group],
-    figures: Mapping[str, Sequence[tuple[str, str]]],
-    training: Mapping[str, Sequence[tuple[str, str]]],
-    runs: Mapping[str, dict],
-    remarks: Sequence[str],
-    notes: Mapping[str, list],
-) -> str:
-    """The whole page; `figures` by trial list and `training` by model are (caption, SVG) pairs."""
-    parts = [
-        f"<h1>{escape(title)}</h1>\n{_lead(groups, primary)}",
-        "<section><h2>Results</h2>\n" + _results(groups) + bullets(remarks) + "</section>\n",
-        "<section><h2>Error trade-off and scores</h2>\n" + _list_sections(groups, figures) + "</section>\n",
-        "<section><h2>Thresholds</h2>\n" + thresholds(groups) + "</section>\n",
-    ]
-    calibration = calibration_section(groups)
-    if calibration:
-        parts.append("<section><h2>Calibration</h2>\n" + calibration + "</section>\n")
-    if runs:
-        parts.append("<section><h2>Training</h2>\n" + training_section(training, runs) + "</section>\n")
-    parts.append("<section><h2>What was run</h2>\n" + provenance(groups, notes) + "</section>\n")
+@dataclass(frozen=True)
+class Content:
+    """All that the three forms of a report are made of."""
+
+    title: str
+    metric: str
+    primary: str | None
+    groups: list[Group]
+    ranked: dict[str, list[Standing]]  # trial list, as it is headed -> its systems, the leader first
+    runs: dict[str, dict]  # of `load_runs`
+    remarks: list[str]
+    notes: dict[str, list]  # of gates.json
+    features: dict[str, list]  # of features_checked.json
+    jobs: list[dict]  # records of what was run
+    command: str
+
+
+def page(content: Content, errors: Sequence[Errors]) -> str:
+    """The whole page."""
+    groups, runs = content.groups, content.runs
+    sections = {
+        "Results": _results(content) + bullets(content.remarks),
+        "Error trade-off, scores, calibration": _list_sections(content.ranked),
+        "Who errs": error_sections(errors),
+        "Cost": figures_grid(cost_front(content.ranked, runs)),
+        "Thresholds": thresholds(groups),
+        "Calibration": calibration_section(groups),
+        "Training": training_section(runs) if runs else "",
+        "Data": data_section(content.notes, content.features, runs) + figures_grid(maps(content.ranked)),
+        "What was run": provenance(groups, content.jobs, content.command),
+    }
     costs = {_costs(row.metrics) for group in groups for row in group.done}
-    legend = LEGEND.replace("COSTS", "; ".join(sorted(costs)) or "nothing was scored")
-    parts.append("<section><h2>How to read the numbers</h2>" + legend + "</section>\n")
+    sections["How to read the numbers"] = LEGEND.replace("COSTS", "; ".join(sorted(costs)) or "nothing was scored")
+    body = "".join(f"<section><h2>{title}</h2>\n{text}</section>\n" for title, text in sections.items() if text)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
-        + "".join(parts)
-        + "</main>\n</body>\n</html>\n"
+        f"<title>{escape(content.title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
+        f"<h1>{escape(content.title)}</h1>\n{_lead(content)}{body}</main>\n</body>\n</html>\n"
     )
 
 
@@ -132,38 +158,50 @@ def _costs(metrics: dict) -> str:
     return f"C_miss = {metrics['c_miss']:g}, C_fa = {metrics['c_fa']:g}"
 
 
-def _said(group: Group) -> str:
-    row = group.rows[0]
+def _lead(content: Content) -> str:
+    """What a newcomer asks: which system is best, is that shown, on what was it measured, how do I get it again."""
+    parts = []
+    for trials, standings in content.ranked.items():
+        if not standings[0].group.rows[0].development:
+            on = summary.size_text([standing.group for standing in standings])
+            said = " ".join(summary.answers(standings, content.metric))
+            parts.append(f"<li><strong>{escape(trials)}</strong> ({escape(on)}): {escape(said)}</li>\n")
+    named = f"Primary system, named before anything was scored: {content.primary}." if content.primary else ""
+    named = named or "No primary system was named before the run."
+    again = f"<p>To run it again: <code>{escape(content.command)}</code>. " if content.command else "<p>"
+    again += "<code>sre trace REPORT.tsv:LINE</code> follows a number back to its files.</p>\n"
+    return f"<ul>\n{''.join(parts)}</ul>\n<p>{escape(named)}</p>\n{again}"
+
+
+def _results(content: Content) -> str:
+    heads = summary.headings(content.metric)
+    body, runs = "", ""
+    for trials, standings in content.ranked.items():
+        some = [standing.group for standing in standings]
+        title = f'<tr><th class="group" scope="rowgroup" colspan="%d">{escape(trials)}'
+        title += f" <span>{escape(summary.size_text(some))}</span></th></tr>\n"
+        body += f"<tbody>\n{title % len(heads)}" + "".join(_standing_line(one, content.metric) for one in standings)
+        runs += f"<tbody>\n{title % len(HEADINGS)}" + "".join(map(_result_line, table_lines(some)))
+        body, runs = body + "</tbody>\n", runs + "</tbody>\n"
+    caption = "EER in per cent, minDCF and actDCF normalised, Cllr in bits"
+    ranked = table(f"Ranked by {summary.NAMES[content.metric]} on development; {caption}", heads, body)
+    return ranked + details("Every run", table(caption, HEADINGS, runs))
+
+
+def _standing_line(standing: Standing, metric: str) -> str:
+    group = standing.group
+    model, system, developed, value, interval, against, *rates, note = summary.cells(standing, metric)
+    badges = "".join(f' <span class="badge">{word}</span>' for word in marks(group))
+    cells = cell(model, "th") + f'<td class="system">{escape(system)}{badges}</td>{cell(developed)}'
     if not group.done:
-        return f"{row.model} {row.system} failed: {row.note}"
-    text = f"{row.model} {row.system}, EER {group.mean('eer'):.2f} %"
-    values = group.values("eer")
-    if len(values) == 1:
-        return text
-    return f"{text} (mean of {len(values)} seeds, {min(values):.2f} to {max(values):.2f})"
-
-
-def _lead(groups: Sequence[Group], primary: str | None) -> str:
-    """A sentence an evaluation list: the primary system, those chosen on development, and the best."""
-    items = []
-    for trials, some in by_list(group for group in groups if not group.rows[0].development).items():
-        named = [f"primary {_said(group)}" for group in some if group.rows[0].primary]
-        named += [f"chosen on development {_said(group)}" for group in some if group.chosen]
-        best = [f"best {_said(group)}" for group in some if group.best]
-        said = "; ".join(named + best) or "every system failed"
-        items.append(f"<li><strong>{escape(trials)}</strong>: {escape(said)}.</li>\n")
-    none = "" if primary else "<p>No primary system was named before the run.</p>\n"
-    return f"<ul>\n{''.join(items)}</ul>\n{none}"
-
-
-def _results(groups: Sequence[Group]) -> str:
-    body = ""
-    for trials, some in by_list(groups).items():
-        body += f'<tbody>\n<tr><th class="group" scope="rowgroup" colspan="{len(HEADINGS)}">{escape(trials)}'
-        body += f" <span>{size(some)}</span></th></tr>\n"
-        body += "".join(map(_result_line, table_lines(some)))
-        body += "</tbody>\n"
-    return table("EER in per cent, minDCF and actDCF normalised, Cllr in bits", HEADINGS, body)
+        left = len(summary.headings(metric)) - 3
+        return f'<tr class="failed">{cells}<td class="note" colspan="{left}">{escape(note)}</td></tr>\n'
+    verdict, _, numbers = against.partition(": ")
+    looks = f' class="{verdict}"' if verdict in ("worse", "better", "leader") else ""
+    small = f"<small>{escape(numbers)}</small>" if numbers else ""
+    cells += f'<td class="n">{value}</td><td class="n">{interval}</td><td{looks}>{verdict}{small}</td>'
+    cells += "".join(map(_rate_cell, rates)) + f'<td class="note">{escape(note)}</td>'
+    return f'<tr class="best">{cells}</tr>\n' if standing.leader else f"<tr>{cells}</tr>\n"
 
 
 def _result_line(line: Line) -> str:
@@ -186,9 +224,10 @@ def _rate_cell(text: str) -> str:
     return f'<td class="n">{value}{small}</td>'
 
 
-def _list_sections(groups: Sequence[Group], figures: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+def _list_sections(ranked: Mapping[str, Sequence[Standing]]) -> str:
     parts = []
-    for trials, some in by_list(groups).items():
-        drawn = figures_grid(figures[trials]) or "<p>No system was scored on this list.</p>\n"
-        parts.append(f"<h3>{escape(trials)}: {size(some)}</h3>\n{drawn}")
+    for number, (trials, standings) in enumerate(ranked.items()):
+        drawn = figures_grid(list_figures(trials, standings, number)) or "<p>No system was scored on this list.</p>\n"
+        on = summary.size_text([standing.group for standing in standings])
+        parts.append(f"<h3>{escape(trials)}: {escape(on)}</h3>\n{drawn}")
     return "".join(parts)

@@ -1,8 +1,5 @@
 """The report's figures as inline SVG text: no display, no network, the same bytes for the same input."""
 
-import html
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -16,10 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from scipy.special import ndtri
 
-# Okabe and Ito's palette, told apart by colour-blind readers; its yellow is too faint on white, so grey
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#767676")
-LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (2, 1)), (0, (4, 1, 1, 1)))
-MAX_CURVES = len(COLOURS)
+from sre.report.style import COLOURS, LINES, MAX_CURVES, STYLE, legend_below, svg
+
 # where there is no room for all, the later ones are left out
 RATE_TICKS = [
     0.01,
@@ -41,22 +36,8 @@ RATE_TICKS = [
     5e-4,
     2e-4,
 ]
-STYLE = {
-    "svg.hashsalt": "sre",  # else element names are random
-    "svg.fonttype": "path",  # looks the same whatever fonts the reader has
-    "text.parse_math": False,  # names are names, also with a dollar sign
-    "font.family": "DejaVu Sans",  # comes with matplotlib
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "figure.constrained_layout.use": True,
-}
+THRESHOLD_LINES = (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (7, 3)), (0, (5, 1, 1, 1, 1, 1))
+THRESHOLD_COLOURS = "#000000", COLOURS[2], COLOURS[3], COLOURS[7]
 
 
 @dataclass(frozen=True)
@@ -77,10 +58,8 @@ def det_plot(curves: Sequence[Curve], name: str, label: str) -> str:
     `name` makes the SVG's ids unique on the page; `label` is what a screen reader says.
     """
     assert 0 < len(curves) <= MAX_CURVES
-    columns = 1 if max(len(curve.label) for curve in curves) > 24 else 2
-    legend_rows = -(-len(curves) // columns)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4.5 + 0.19 * legend_rows))
+        figure = Figure(figsize=(5.2, 4.5))
         axes = figure.add_subplot()
         x_range = _rate_range([(c.p_fa, c.p_miss, c.nontargets, c.eer) for c in curves])
         y_range = _rate_range([(c.p_miss, c.p_fa, c.targets, c.eer) for c in curves])
@@ -95,16 +74,17 @@ def det_plot(curves: Sequence[Curve], name: str, label: str) -> str:
         _rate_axis(axes.yaxis, y_range)
         axes.set(xlim=ndtri(x_range), ylim=ndtri(y_range))
         axes.set(xlabel="false alarms, % of nontarget trials", ylabel="misses, % of target trials")
-        figure.legend(loc="outside lower center", ncols=columns, handlelength=3.2)
-        return _svg(figure, name, label)
+        legend_below(figure, axes.get_legend_handles_labels()[0], 2)
+        return svg(figure, name, label)
 
 
 def _rate_range(curves: list[tuple[np.ndarray, np.ndarray, int, float]]) -> tuple[float, float]:
-    """Limits of one axis from (rate, other rate, trials, EER): half an error to where the other kind ends."""
-    low = max(1e-5, min(0.5 / trials for _, _, trials, _ in curves))
+    """Limits of one axis from (rate, other rate, trials, EER): from half an error, or what is drawn of the curves."""
     rate = max(rate for _, _, _, rate in curves)
     reach = max(float(rates[other > 0].max()) for rates, other, _, _ in curves)
     ceiling = min(max(0.6, 1.3 * rate), 0.98)
+    least = min(float(rates[other <= ceiling].min()) for rates, other, _, _ in curves)
+    low = max(1e-5, min(0.5 / trials for _, _, trials, _ in curves), 0.7 * least)
     return low, min(max(reach, 2 * rate, 4 * low, 0.05), ceiling)
 
 
@@ -123,13 +103,20 @@ def _rate_axis(axis: Axis, limits: tuple[float, float]) -> None:
     axis.set_ticks(ndtri(ticks), [f"{100 * tick:g}" for tick in ticks])
 
 
-def histogram(scores: np.ndarray, target: np.ndarray, threshold: float, name: str, label: str) -> str:
-    """Densities of the target and the nontarget scores (N,), each of area 1, and the EER threshold."""
+def histogram(
+    scores: np.ndarray, target: np.ndarray, thresholds: Mapping[str, float] | float, name: str, label: str
+) -> str:
+    """Densities of the target and the nontarget scores (N,), each of area 1, and named thresholds as lines.
+
+    A number alone is the EER threshold; an infinite one, at which every trial is rejected, is in the legend only.
+    """
+    if not isinstance(thresholds, Mapping):
+        thresholds = {"EER": thresholds}
+    finite = [threshold for threshold in thresholds.values() if np.isfinite(threshold)]
     low, high = np.quantile(scores, (0.0005, 0.9995))
-    low, high = min(low, threshold), max(high, threshold)
-    edges = np.linspace(low, high, 51)
+    edges = np.linspace(min(low, *finite, low), max(high, *finite, high), 51)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4.5))
+        figure = Figure(figsize=(5.2, 4))
         axes = figure.add_subplot()
         kinds = (target, "target", COLOURS[0], "-"), (~target, "nontarget", COLOURS[1], "--")
         for some, word, colour, line in kinds:
@@ -137,10 +124,19 @@ def histogram(scores: np.ndarray, target: np.ndarray, threshold: float, name: st
             density = count / (np.count_nonzero(some) * (edges[1] - edges[0]))
             axes.stairs(density, edges, fill=True, color=colour, alpha=0.25)
             axes.stairs(density, edges, color=colour, linestyle=line, linewidth=1.5, label=f"{word} trials")
-        axes.axvline(threshold, color="black", lw=1.2, ls=":", label=f"EER threshold {threshold:.4g}")
+        _threshold_lines(axes, thresholds)
         axes.set(xlabel="score", ylabel="density", ylim=(0, None))
-        figure.legend(loc="outside lower center", ncols=3, handlelength=2.4)
-        return _svg(figure, name, label)
+        legend_below(figure, axes.get_legend_handles_labels()[0], 2)
+        return svg(figure, name, label)
+
+
+def _threshold_lines(axes: Axes, thresholds: Mapping[str, float]) -> None:
+    looks = zip(cycle(THRESHOLD_LINES), cycle(THRESHOLD_COLOURS), strict=False)
+    for (text, threshold), (line, colour) in zip(thresholds.items(), looks, strict=False):
+        if np.isfinite(threshold):
+            axes.axvline(threshold, color=colour, lw=1.5, ls=line, label=f"{text} threshold {threshold:.4g}")
+        else:
+            axes.plot([], [], " ", label=f"{text} threshold above all scores")
 
 
 def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[tuple[str, str]]:
@@ -185,7 +181,7 @@ def _training_panel(
 ) -> str:
     handles = []
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 3.1))
+        figure = Figure(figsize=(4.2, 2.9))
         axes = figure.add_subplot()
         for (key, text), colour in zip(series, COLOURS, strict=False):
             ours = _margin_axis(axes) if key == "margin" else axes
@@ -204,8 +200,8 @@ def _training_panel(
                 for r, s in zip(histories, cycle(LINES), strict=False)
             ]
         if len(handles) > 1:
-            figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.6, columnspacing=1)
-        return _svg(figure, name, label)
+            legend_below(figure, handles)
+        return svg(figure, name, label)
 
 
 def _margin_axis(axes: Axes) -> Axes:
@@ -222,20 +218,3 @@ def _log_where_wide(axes: Axes, values: np.ndarray) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _svg(figure: Figure, name: str, label: str) -> str:
-    """SVG for HTML: no header, no namespaces, ids that begin with `name`, size by the page."""
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=nothing)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    box = re.search(r'viewBox="([^"]*)"', text).group(1)
-    text = text[text.index(">") + 1 :]
-    text = re.sub(r"<style[^>]*>.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # nothing refers to these, and every figure has them
-    text = re.sub(r'id="', f'id="{name}-', text)
-    text = re.sub(r'(href="|url\()#', rf"\g<1>#{name}-", text)
-    text = re.sub(r"\n\s*", "\n", text)
-    return f'<svg viewBox="{box}" role="img" aria-label="{html.escape(label, quote=True)}">{text.strip()}\n'

@@ -7,6 +7,11 @@ from html import escape
 from importlib.metadata import PackageNotFoundError, version
 
 from sre.report import calibrated
+from sre.report.data_section import LINE as DATA_HEAD
+from sre.report.data_section import lines as data_lines
+from sre.report.errors import CONDITIONS, PAIRS, SPEAKERS, Errors, condition_cells, pair_cells, speaker_cells
+from sre.report.jobs import COST, code_versions, commands, cost_rows
+from sre.report.plots import training_panels
 from sre.report.tables import THRESHOLDS, Group, by_list, counts, plain
 
 LAST = (("last loss", "loss"), ("last accuracy, %", "accuracy"), ("last validation EER, %", "valid_eer"))
@@ -81,8 +86,13 @@ def calibration_section(groups: Sequence[Group]) -> str:
     return "".join(parts)
 
 
-def training_section(training: Mapping[str, Sequence[tuple[str, str]]], runs: Mapping[str, dict]) -> str:
-    parts = [f"<h3>{escape(model)}</h3>\n{figures_grid(panels)}" for model, panels in training.items()]
+def training_section(runs: Mapping[str, dict]) -> str:
+    """Curves by model, what the summaries and histories say by run; nothing without trainings."""
+    parts = []
+    for number, model in enumerate(sorted({run["model"] for run in runs.values() if run["history"]})):
+        histories = {name: run["history"] for name, run in runs.items() if run["model"] == model and run["history"]}
+        panels = training_panels(histories, f"training{number}")
+        parts.append(f"<h3>{escape(model)}</h3>\n{figures_grid(panels)}")
     missing = [f"{name}: no training history beside its summary." for name, run in runs.items() if not run["history"]]
     told = {name: {k: v for k, v in run["summary"].items() if k not in NOT_TOLD} for name, run in runs.items()}
     facts = {name: _flat(told[name]) | _history_facts(run["history"]) for name, run in runs.items()}
@@ -115,20 +125,48 @@ def _flat(facts: Mapping, prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def provenance(groups: Sequence[Group], notes: Mapping[str, list]) -> str:
+def error_sections(errors: Sequence[Errors]) -> str:
+    """Who errs, and with what: the leader of each evaluation list."""
+    parts = []
+    for one in errors:
+        found = one.analysis
+        parts.append(f"<h3>{escape(one.trials)}: {escape(one.system)}</h3>\n")
+        parts.append(
+            f"<p>At threshold {found.threshold:.5g}, that of its EER over the whole list, for every condition. All"
+            f" {len(found.errors):,} errors with their files are in <code>{escape(one.folder)}/errors.csv</code>.</p>\n"
+        )
+        parts.append(table("By condition", CONDITIONS, map(condition_cells, found.breakdown)))
+        parts.append(table("Speakers with the most errors", SPEAKERS, map(speaker_cells, found.speakers)))
+        parts.append(details("Most confusing pairs", table("Pairs", PAIRS, map(pair_cells, found.pairs))))
+    return "".join(parts)
+
+
+def details(title: str, content: str) -> str:
+    """Closed on a screen until it is asked for; needs no script."""
+    return f"<details>\n<summary>{escape(title)}</summary>\n{content}</details>\n"
+
+
+def data_section(gates: Mapping, features: Mapping, runs: Mapping[str, dict]) -> str:
+    lines = data_lines(gates, features, runs)
+    said = bullets(gates.get("notes", []))
+    return said + (table("From the corpus to training and trials", DATA_HEAD, lines) if lines else "")
+
+
+def provenance(groups: Sequence[Group], jobs: Sequence[dict], command: str) -> str:
     rows = [row for group in groups for row in group.rows]
-    parts = [bullets(notes.get("notes", []))]
-    data = [_flat(line) for line in notes.get("data", [])]
-    if data:
-        keys = list(dict.fromkeys(key for line in data for key in line))
-        parts.append(table("Data", keys, [[line.get(key, "") for key in keys] for line in data]))
+    parts = [f"<p>All of it again: <code>{escape(command)}</code></p>\n" if command else ""]
     parts.append(_trial_lists(groups))
-    jobs = {}
+    if jobs:
+        parts.append(f"<p>Code: {escape(', '.join(code_versions(jobs)))}.</p>\n")
+        parts.append(table("What it cost; rates are with the start of the process", COST, cost_rows(jobs)))
+        said = "".join(f"{escape(line)}\n" for line in commands(jobs))
+        parts.append(details(f"The commands of {len(jobs)} jobs", f'<pre class="scroll">{said}</pre>\n'))
+    scored = {}
     for row in rows:
         facts = [plain(row.result.get(key)) for key in ("wall_s", "config_sha256")]
-        jobs[row.trials, row.run] = [row.run, row.model, str(row.seed), row.trials, *facts]
+        scored[row.trials, row.run] = [row.run, row.model, str(row.seed), row.trials, *facts]
     head = ["run", "model", "seed", "list", "seconds", "SHA-256 of the config"]
-    parts.append(table("Score jobs", head, jobs.values()))
+    parts.append(details("Score jobs", table("Score jobs", head, scored.values())))
     backends = []
     for row in rows:
         facts = _flat(row.result["systems"][row.system].get("backend") or {})
@@ -136,9 +174,10 @@ def provenance(groups: Sequence[Group], notes: Mapping[str, list]) -> str:
             said = ", ".join(f"{key} {value}" for key, value in facts.items())
             backends.append([row.run, row.system, row.trials, said])
     if backends:
-        parts.append(table("Back-ends as fitted", ["run", "system", "list", "facts"], backends))
+        head = ["run", "system", "list", "facts"]
+        parts.append(details("Back-ends as fitted", table("Back-ends as fitted", head, backends)))
     versions = [["Python", platform.python_version()], *([name, _version(name)] for name in PACKAGES)]
-    return "".join(parts) + table("Packages", ["package", "version"], versions)
+    return "".join(parts) + table("Packages of this report", ["package", "version"], versions)
 
 
 def _trial_lists(groups: Sequence[Group]) -> str:

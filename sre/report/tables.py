@@ -6,8 +6,12 @@ development, on which systems are chosen, calibrated and fused, come after the e
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from sre import SreError
+from sre.uncertainty import replicates_of
 
 # heading, key in the metrics, decimals: what people compare
 RATES = (
@@ -50,6 +54,18 @@ class Row:
     def list_title(self) -> str:
         return f"{self.trials} (development)" if self.development else self.trials
 
+    def draws(self, metric: str) -> np.ndarray:
+        """(R,) replicates of the bootstrap, of a system whose metrics file says that there are."""
+        path = found_from(self.result["folder"], self.result["systems"][self.system]["scores"])
+        path = replicates_of(path)
+        try:
+            values = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise SreError(
+                f"{path}: the bootstrap's draws cannot be read ({error}); score {self.trials} again"
+            ) from None
+        return values[:, self.result["bootstrap"]["columns"].index(metric)]
+
     @property
     def calibration(self) -> dict | None:
         """Weights, offset, inputs, P_target and trials of a calibrated system, as far as its metrics file has them."""
@@ -64,8 +80,12 @@ class Group:
     """The seeds of one model x system x trial list."""
 
     rows: tuple[Row, ...]
-    best: bool  # lowest mean EER of its trial list, an evaluation list
-    chosen: bool  # on an evaluation list: lowest mean EER of its model on the development list
+    best: bool  # lowest mean of its trial list, an evaluation list
+    chosen: bool  # on an evaluation list: lowest mean of its model on the development list
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.rows[0].model, self.rows[0].system
 
     @property
     def done(self) -> list[Row]:
@@ -78,6 +98,11 @@ class Group:
     def mean(self, key: str) -> float:
         values = self.values(key)
         return sum(values) / len(values)
+
+
+def found_from(folder: Path, name: str) -> Path:
+    """A file that a metrics file names: from the working directory, else from the folder of the metrics file."""
+    return Path(name) if Path(name).exists() else folder / name
 
 
 def make_rows(results: Iterable[dict], primary: str | None = None) -> list[Row]:
@@ -129,36 +154,36 @@ def _check_lists(rows: Iterable[Row]) -> None:
             )
 
 
-def group_rows(rows: Sequence[Row]) -> list[Group]:
+def group_rows(rows: Sequence[Row], metric: str = "eer") -> list[Group]:
     """Groups in the order of the rows, with the best (equal ones all) and the chosen of each evaluation list."""
     members: dict[tuple, list[Row]] = {}
     for row in rows:
         members.setdefault((row.trials, row.model, row.system), []).append(row)
     groups = [Group(tuple(some), best=False, chosen=False) for some in members.values()]
-    chosen = _chosen(groups)
+    chosen = _chosen(groups, metric)
     least: dict[str, float] = {}
     for group in groups:
-        if group.done:
+        if group.values(metric):
             trials = group.rows[0].trials
-            least[trials] = min(group.mean("eer"), least.get(trials, float("inf")))
+            least[trials] = min(group.mean(metric), least.get(trials, float("inf")))
     marked = []
     for group in groups:
         first, final = group.rows[0], not group.rows[0].development
-        best = final and bool(group.done) and group.mean("eer") == least[first.trials]
+        best = final and bool(group.values(metric)) and group.mean(metric) == least[first.trials]
         marked.append(Group(group.rows, best, final and (first.model, first.system) in chosen))
     return marked
 
 
-def _chosen(groups: Iterable[Group]) -> set[tuple[str, str]]:
-    """(model, system) of the lowest mean EER on each model's development lists; of equal ones the first."""
-    eers: dict[str, dict[str, list[float]]] = {}
+def _chosen(groups: Iterable[Group], metric: str) -> set[tuple[str, str]]:
+    """(model, system) of the lowest mean on each model's development lists; of equal ones the first."""
+    means: dict[str, dict[str, list[float]]] = {}
     for group in groups:
         first = group.rows[0]
-        if first.development and group.done:
-            eers.setdefault(first.model, {}).setdefault(first.system, []).append(group.mean("eer"))
+        if first.development and group.values(metric):
+            means.setdefault(first.model, {}).setdefault(first.system, []).append(group.mean(metric))
 
     # of several lists the sum counts, and a system that failed on one of them comes last
-    return {(model, min(of, key=lambda s, of=of: (-len(of[s]), sum(of[s])))) for model, of in eers.items()}
+    return {(model, min(of, key=lambda s, of=of: (-len(of[s]), sum(of[s])))) for model, of in means.items()}
 
 
 def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
@@ -184,6 +209,10 @@ def rate_cells(row: Row) -> list[str]:
 def rate_cell(metrics: dict | None, key: str, digits: int) -> str:
     value = (metrics or {}).get(key)
     return "" if value is None else f"{value:.{digits}f}"
+
+
+def rate_text(group: Group, key: str, digits: int) -> str:
+    return f"{group.mean(key):.{digits}f}" if group.values(key) else ""
 
 
 def mean_cells(group: Group) -> list[str]:
@@ -215,21 +244,21 @@ def table_lines(groups: Iterable[Group]) -> list[Line]:
     lines = []
     for group in groups:
         several = len(group.rows) > 1 and bool(group.done)
-        marks = [word for word, so in (("chosen", group.chosen), ("best", group.best)) if so]
         for row in group.rows:
             cells = [row.run, row.system, *rate_cells(row), str(row.seed), row.note]
-            lines.append(Line(row, cells, _primary(row) + ([] if several else marks)))
+            lines.append(Line(row, cells, ["primary"] * row.primary if several else marks(group)))
         if several:
             first, done = group.rows[0], group.done
             note = "" if len(done) == len(group.rows) else f"{len(done)} of {len(group.rows)} seeds; the others failed"
             cells = [f"{first.model}, mean of {len(done)}", first.system, *mean_cells(group)]
             cells += [" ".join(str(row.seed) for row in done), note]
-            lines.append(Line(first, cells, _primary(first) + marks, is_mean=True))
+            lines.append(Line(first, cells, marks(group), is_mean=True))
     return lines
 
 
-def _primary(row: Row) -> list[str]:
-    return ["primary"] if row.primary else []
+def marks(group: Group) -> list[str]:
+    words = ("primary", group.rows[0].primary), ("chosen", group.chosen), ("best", group.best)
+    return [word for word, so in words if so]
 
 
 HEADINGS = ["run", "system", *(heading for heading, _, _ in RATES), "seed", "note"]

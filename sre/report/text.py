@@ -1,28 +1,39 @@
 """The report's tables as text: tab-separated, Markdown, and aligned for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sre.metrics import P_TARGETS
-from sre.report import calibrated
-from sre.report.tables import HEADINGS, THRESHOLDS, Group, Line, Row, by_list, counts, plain, table_lines
+from sre.report import calibrated, summary
+from sre.report.ranking import Standing
+from sre.report.tables import HEADINGS, THRESHOLDS, Line, Row, marks, plain, table_lines
+from sre.uncertainty import COLUMNS
 
 TSV_KEYS = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
 TSV_KEYS += tuple(key for _, key in THRESHOLDS) + tuple(f"act_dcf_{p}" for p in P_TARGETS) + ("cllr", "min_cllr")
-ON_TERMINAL = 4  # of the rates, so that lines stay short
+ON_TERMINAL = 2  # of the other rates
 
 
-def tsv(groups: Iterable[Group]) -> str:
+def tsv(ranked: Mapping[str, Sequence[Standing]]) -> str:
     """One line a row under a heading; plain numbers, empty cells and a note where a system failed."""
     lines = [["run", "model", "seed", "trials", "role", "system", "primary", "chosen", "status", *TSV_KEYS]]
+    lines[0] += [f"{key}_{end}" for key in COLUMNS for end in ("low", "high")]
+    lines[0] += ["on_development", "leader", "difference", "difference_low", "difference_high", "p_holm", "verdict"]
     lines[0] += ["trials_sha256", "config_sha256", "wall_s", "note"]
-    lines += [_tsv_cells(row, group.chosen) for group in groups for row in group.rows]
+    standings = [standing for some in ranked.values() for standing in some]
+    lines += [_tsv_cells(row, standing) for standing in standings for row in standing.group.rows]
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
-def _tsv_cells(row: Row, chosen: bool) -> list[str]:
+def _tsv_cells(row: Row, standing: Standing) -> list[str]:
+    """What is of the row, and what is of its model and system over the seeds."""
     cells = [row.run, row.model, row.seed, row.trials, "development" if row.development else "evaluation", row.system]
-    cells += ["primary" if row.primary else "", "chosen" if chosen else "", "ok" if row.metrics else "failed"]
-    cells += [plain((row.metrics or {}).get(key)) for key in TSV_KEYS]
+    cells += ["primary" if row.primary else "", "chosen" if standing.group.chosen else ""]
+    cells += ["ok" if row.metrics else "failed", *(plain((row.metrics or {}).get(key)) for key in TSV_KEYS)]
+    intervals = (row.metrics or {}).get("intervals") or {}
+    cells += [plain(bound) for key in COLUMNS for bound in intervals.get(key) or (None, None)]
+    difference = standing.difference
+    cells += [plain(standing.on_development), "leader" if standing.leader else ""]
+    cells += [plain(getattr(difference, name, None)) for name in ("value", "low", "high", "p", "verdict")]
     cells += [plain(row.result.get(key)) for key in ("trials_sha256", "config_sha256", "wall_s")]
     return [*map(str, cells), row.note]
 
@@ -34,31 +45,40 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     return "".join(line.rstrip() + "\n" for line in padded)
 
 
-def text_table(groups: Sequence[Group]) -> str:
-    """The table for a terminal: of the means, only the EER's has its range, so that the lines stay short."""
-    end = 2 + ON_TERMINAL
-    table = [["trials", *HEADINGS[:end], "seed", "", "note"]]
-    for line in table_lines(groups):
-        names, (eer, *rates), (seed, note) = line.cells[:2], line.cells[2:end], line.cells[-2:]
-        rates = [cell.partition(" (")[0] for cell in rates]
-        table.append([line.row.list_title, *names, eer, *rates, seed, ", ".join(line.marks), note])
+def text_table(ranked: Mapping[str, Sequence[Standing]], metric: str) -> str:
+    """The table for a terminal: ranked, without the rates of other thresholds, so that the lines stay short."""
+    end = 6 + ON_TERMINAL
+    table = [["trials", *summary.headings(metric)[:end], "", "note"]]
+    for trials, standings in ranked.items():
+        for standing in standings:
+            cells = summary.cells(standing, metric)
+            table.append([trials, *cells[:end], ", ".join(marks(standing.group)), cells[-1]])
     return aligned(table)
 
 
-def markdown(groups: Sequence[Group], title: str, remarks: Sequence[str]) -> str:
-    """One table a trial list, two where systems are calibrated; the best EER is bold, means are in italics."""
+def markdown(ranked: Mapping[str, Sequence[Standing]], title: str, remarks: Sequence[str], metric: str) -> str:
+    """A list: who leads, the ranked systems, every run (the best EER is bold), and what calibration gained."""
     parts = [f"# {title}\n"]
-    for trials, some in by_list(groups).items():
-        number = counts(some)
-        size = f"{number[0]} target and {number[1]} nontarget trials" if number else "no system was scored"
+    for trials, standings in ranked.items():
+        some = [standing.group for standing in standings]
         digest = some[0].rows[0].result["trials_sha256"]
-        parts.append(f"\n## {trials}\n\n{size}, SHA-256 `{digest}`\n\n")
+        parts.append(f"\n## {trials}\n\n{summary.size_text(some)}, SHA-256 `{digest}`\n\n")
+        if not some[0].rows[0].development:
+            parts.append("".join(f"- {said}\n" for said in summary.answers(standings, metric)) + "\n")
+        parts.append(_markdown_table(summary.headings(metric), [_summary_cells(one, metric) for one in standings]))
+        parts.append(f"\n### Every run on {trials}\n\n")
         parts.append(_markdown_table(HEADINGS, [_markdown_cells(line) for line in table_lines(some)]))
         lines = calibrated.calibration_lines(some)
         if lines:
             parts.append(f"\n### Calibration on {trials}\n\n{calibrated.bayes_remark(some)}\n\n")
             parts.append(_markdown_table(calibrated.HEADINGS, lines))
     return "".join(parts) + ("\n" + "".join(f"- {remark}\n" for remark in remarks) if remarks else "")
+
+
+def _summary_cells(standing: Standing, metric: str) -> list[str]:
+    model, system, *others = summary.cells(standing, metric)
+    said = ", ".join(marks(standing.group))
+    return [model, system + f" ({said})" * bool(said), *others]
 
 
 def _markdown_cells(line: Line) -> list[str]:

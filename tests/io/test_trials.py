@@ -92,15 +92,30 @@ def test_as_a_loop_over_lines_reads_it(tmp_path_factory: pytest.TempPathFactory,
     assert list(zip(*columns, strict=True)) == [(e, t, label == "target") for e, t, label in rows]
 
 
-@given(layouts(st.sampled_from(["1.0e-3", "-5", "+5", "1E5", ".5", "5.", "0.1234567890123456789", "7.038531e-26"])))
+NUMBERS = ["1.0e-3", "-5", "+5", "1E5", ".5", "5.", "0.1234567890123456789", "7.038531e-26"]
+
+
+@given(layouts(st.sampled_from([*NUMBERS, *(f"{number}\ttarget" for number in NUMBERS)])))
 @settings(max_examples=100, deadline=None)
 def test_scores_that_others_wrote(tmp_path_factory: pytest.TempPathFactory, layout: tuple) -> None:
     rows, data = layout
     path = tmp_path_factory.mktemp("scores") / "s"
     path.write_bytes(data)
+    labelled = [score.endswith("target") for _, _, score in rows]
+    if any(labelled) != all(labelled):
+        with pytest.raises(SreError, match="s:.* columns found; each line needs enrol test score"):
+            read_scores(path)
+        return
     read, scores = read_scores(path)
     columns = read.enrol_ids[read.enrol], read.test_ids[read.test], scores
-    assert list(zip(*columns, strict=True)) == [(e, t, float(score)) for e, t, score in rows]
+    assert list(zip(*columns, strict=True)) == [(e, t, float(score.split()[0])) for e, t, score in rows]
+    assert read.target is None if not any(labelled) else read.target.all()
+
+
+def test_scores_with_labels_as_wespeaker_writes_them(tmp_path: Path) -> None:
+    trials = written(tmp_path / "t", "a x target\nb x nontarget\nb y nontarget\n")
+    path = written(tmp_path / "s", "b y -0.50000 nontarget\nb x -0.10000 nontarget\na x 0.20000 target\n")
+    assert align_scores(path, trials)[0].tolist() == [0.2, -0.1, -0.5]
 
 
 def test_models_named_0_and_1(tmp_path: Path) -> None:
@@ -232,6 +247,12 @@ def test_scores_in_the_order_of_the_list(tmp_path: Path) -> None:
         ("a x 1\nb x 1_0\n", "s:2: score '1_0' is not a finite number"),
         ("a x 1\nb x\n", "s:2: 2 columns found; each line needs enrol test score"),
         ("a x 1\nb y 2\n", "1 of 2 trials of .*t have no score and 1 scores have no trial"),
+        ("a x 1 target\nb x 2 target\n", "s: 1 labels are not those of .*t; give the list that was scored"),
+        ("b x 1 target\na x 2 nontarget\n", "s: 2 labels are not those of .*t; give the list that was scored"),
+        ("a x 1 target\nb x 2 1\n", "s:2: label '1'; write target or nontarget"),
+        ("a x 1 target\nb x 2\n", "s:2: 3 columns found; each line needs enrol test score target.nontarget"),
+        ("a x 1 target\nb x nan nontarget\n", "s:2: score 'nan' is not a finite number"),
+        ("a x 1 0 target\n", "s:1: 5 columns found; each line needs enrol test score"),
     ],
 )
 def test_scores_that_do_not_fit(tmp_path: Path, scores: str, sentence: str) -> None:

@@ -1,0 +1,94 @@
+"""Error rates of many trials against scikit-learn's roc_curve, all in one run on one machine.
+
+python -m benchmarks.metrics --out benchmarks/metrics.md    # scikit-learn takes some 1.5 GB
+
+Scores are synthetic (seeded): normal, 1 % targets, which score 3 higher. Each measurement is a process of its own,
+whose peak memory is all that it takes, with Python, its libraries and the scores and labels given. Both compute EER,
+as `sre.metrics.eer` defines it, and minDCF at P_target 0.05, 0.01 and 0.001.
+"""
+
+import argparse
+import resource
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.scoring import machine, seconds_of
+
+REPEATS, TRIALS = 5, 10_000_000
+P_TARGETS = (0.05, 0.01, 0.001)
+
+
+def make_scores(trials: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(trials)
+    target = draw.random(trials, np.float32) < 0.01
+    scores = draw.standard_normal(trials, np.dtype(dtype))
+    scores[target] += 3
+    return scores, target
+
+
+def rates_ours(scores: np.ndarray, target: np.ndarray) -> list[float]:
+    from sre.sorted_scores import SortedScores
+
+    ranked = SortedScores(scores, target)
+    return [ranked.eer()[0], *(ranked.min_dcf(p)[0] for p in P_TARGETS)]
+
+
+def rates_scikit_learn(scores: np.ndarray, target: np.ndarray) -> list[float]:
+    from sklearn.metrics import roc_curve
+
+    p_fa, hits, _ = roc_curve(target, scores, drop_intermediate=False)
+    p_miss = 1 - hits
+    at = int(np.argmax(p_fa >= p_miss))  # thresholds descend
+    gap, gap_before = p_fa[at] - p_miss[at], p_miss[at - 1] - p_fa[at - 1]
+    eer = p_miss[at] + gap / (gap + gap_before) * (p_miss[at - 1] - p_miss[at])
+    return [eer, *(np.min(p * p_miss + (1 - p) * p_fa) / p for p in P_TARGETS)]
+
+
+SYSTEMS = {"scikit-learn": rates_scikit_learn, "ours": rates_ours}
+
+
+def measure(system: str, trials: int, dtype: str) -> tuple[float, float, np.ndarray]:
+    """Median wall time in s, peak resident memory in MB, and the rates."""
+    scores, target = make_scores(trials, dtype)
+    SYSTEMS[system](scores[:1000], target[:1000])  # imports
+    seconds, rates = seconds_of(lambda: SYSTEMS[system](scores, target), REPEATS)
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, np.array(rates)
+
+
+def alone(*arguments: object) -> tuple[float, float, np.ndarray]:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(measure, *arguments).result()
+
+
+def against_scikit_learn(trials: int) -> list[str]:
+    rows = [
+        "| EER and 3 minDCF | scikit-learn s | peak MB | ours s | peak MB | ratio | largest difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for dtype in ("float32", "float64"):
+        (theirs, their_peak, expected), (ours, peak, rates) = (alone(system, trials, dtype) for system in SYSTEMS)
+        cells = [f"{trials:,} trials, {dtype}", f"{theirs:.2f}", f"{their_peak:.0f}", f"{ours:.3f}", f"{peak:.0f}"]
+        rows.append(f"| {' | '.join(cells)} | {theirs / ours:.1f}x | {np.abs(rates - expected).max():.1g} |")
+    return [*rows, "", f"Median of {REPEATS}."]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--out", type=Path, help="a Markdown file, besides stdout")
+    args = parser.parse_args()
+    report = ["# Metrics", "", f"`python -m benchmarks.metrics {' '.join(sys.argv[1:])}`: {machine()}", ""]
+    for part in (against_scikit_learn,):
+        report += [*part(args.trials), ""]
+    text = "\n".join(report)
+    print(text)
+    if args.out:
+        args.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What was run to make the report's numbers: the records behind the score jobs, followed back through their inputs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sre.log import clock
+from sre.provenance import find_record, root_of
+
+COST = ["step", "of", "jobs", "time in all", "peak memory, MiB", "rate", "device"]
+LONGEST_ARGUMENT = 60
+MOST_COMMANDS = 300
+
+
+def jobs_behind(files: Iterable[Path]) -> list[dict]:
+    """Records of the jobs that made `files`, of those that made their inputs, and so on; each once, the first first."""
+    found: dict[Path, dict] = {}
+    waiting = list(files)
+    seen: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        record = find_record(file)
+        if record and record[0] not in found:
+            found[record[0]] = record[1]
+            waiting += [root_of(file, record[1]) / path for path in record[1].get("inputs", {})]
+    return sorted(found.values(), key=lambda job: (job["begun"], job["command"]))
+
+
+def cost_rows(jobs: Sequence[dict]) -> list[list[str]]:
+    """By COST: a line a step and run (or split), in the order in which they were first run."""
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for job in jobs:
+        groups.setdefault((_step(job), _subject(job)), []).append(job)
+    rows = []
+    for (step, subject), some in groups.items():
+        seconds = sum(job["seconds"] for job in some)
+        memory = max(job["peak_memory_mib"] for job in some)
+        devices = ", ".join(sorted({job["device"] for job in some}))
+        rows.append([step, subject, f"{len(some)}", clock(seconds), f"{memory:.0f}", _rate(some, seconds), devices])
+    return rows
+
+
+def _step(job: dict) -> str:
+    return job["command"][2].rpartition(".")[2]
+
+
+def _subject(job: dict) -> str:
+    """The run exp/<name>/<run>, or the split data/<split>, that the first output lies in."""
+    parts = Path(next(iter(job["outputs"]), "")).parts
+    for top, depth in (("exp", 2), ("data", 1)):
+        if top in parts[:-1]:
+            below = parts[parts.index(top) + depth :]
+            return below[0] if len(below) > 1 else ""
+    return ""
+
+
+def _rate(jobs: Sequence[dict], seconds: float) -> str:
+    """Utterances a second with the start of the process, of steps that work through utterances one by one."""
+    if _step(jobs[0]) not in ("extract_embeddings", "make_fbank", "make_mfcc"):
+        return ""
+    scps = [path for job in jobs for path in job["outputs"] if path.endswith(".scp") and Path(path).is_file()]
+    utterances = sum(Path(path).read_bytes().count(b"\n") for path in scps)
+    return f"{utterances / max(seconds, 1e-9):.0f} utt/s" if utterances else ""
+
+
+def commands(jobs: Sequence[dict]) -> list[str]:
+    """One line a job; long arguments (resolved configs) are cut, `sre trace --long` has them whole."""
+    lines = [" ".join(map(_cut, job["command"])) for job in jobs[:MOST_COMMANDS]]
+    return lines + [f"… and {len(jobs) - MOST_COMMANDS} more"] * (len(jobs) > MOST_COMMANDS)
+
+
+def _cut(argument: str) -> str:
+    if argument.startswith(("{", "[")) and len(argument) > LONGEST_ARGUMENT:
+        return "'{…}'"
+    return json.dumps(argument, ensure_ascii=False) if " " in argument else argument
+
+
+def code_versions(jobs: Sequence[dict]) -> list[str]:
+    return sorted({job["code"] for job in jobs})

@@ -1,0 +1,300 @@
+"""`sre trace`: from a number or a file back to config, data and code, and whether all of that is as it was.
+
+sre trace exp/mini/xvector/mini/cosine+asnorm       a row: RUN/LIST/SYSTEM of exp/mini
+sre trace exp/mini/report.tsv:2                     the same by its line
+sre trace exp/mini/xvector/final.pt                 any file
+"""
+
+import csv
+import difflib
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from math import isclose
+from pathlib import Path
+
+import numpy as np
+
+from sre import SreError
+from sre.io.atomic import sha256_file
+from sre.io.trials import align_scores
+from sre.metrics import summarise
+from sre.provenance import LEVELS, Job, changed, job_of
+
+NUMBERS = (("EER", "eer"), *((f"minDCF({p})", f"min_dcf_{p}") for p in ("0.01", "0.05", "0.001")))
+CUT = 100  # characters of a JSON argument
+
+
+def add_trace(commands) -> None:
+    text = "where a number or a file is from: config, data and code, and whether they have changed since"
+    parser = commands.add_parser("trace", help=text, description=text)
+    row = "exp/NAME/report.tsv:LINE or exp/NAME/RUN/LIST/SYSTEM"
+    parser.add_argument("what", metavar="FILE_OR_ROW", help=f"a file, or {row}")
+    parser.add_argument("--long", action="store_true", help="whole commands, packages, the config of a training")
+    parser.set_defaults(do=trace)
+
+
+def trace(what: str, long: bool = False) -> None:
+    """Print; raises SreError at the end where a number is not had again, or a file has changed or is missing."""
+    row = find_row(what)
+    chain = Chain(row.system if row else None, long)
+    differences = check_row(row, chain.digest) if row else 0
+    files = [path for path in (row.scores, row.metrics_file) if path.is_file()] if row else [Path(what)]
+    chain.follow([File(str(path), Path(os.path.abspath(path)), None) for path in files], "")
+    if differences or chain.wrong:
+        raise SreError(
+            f"{what}: {differences} differences in its numbers, {len(chain.wrong)} files that have changed or are"
+            " missing since; see the lines that begin with an exclamation mark, and make again what is behind them"
+        )
+    if chain.jobs:
+        print(f"{len(chain.compared)} files compared with the records of {len(chain.jobs)} jobs: none has changed")
+
+
+@dataclass
+class Row:
+    """One system of one run on one trial list; `line` is that of report.tsv, where it was asked for."""
+
+    metrics_file: Path
+    system: str
+    line: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from sre.report import read_json  # half a second, for matplotlib
+
+        self.result = read_json(self.metrics_file)
+        self.outcome = self.result["systems"][self.system]
+        self.scores = self.metrics_file.with_name(f"{self.system}.scores")
+
+    @property
+    def trials(self) -> Path:
+        job = job_of(self.metrics_file)
+        return Path(os.path.relpath(job.at(self.result["trials_file"]) if job else self.result["trials_file"]))
+
+
+def find_row(what: str) -> Row | None:
+    """None where `what` is a file that is no row; raises SreError with the nearest row where it is neither."""
+    path, line = Path(what), re.fullmatch(r"(.+\.tsv):(\d+)", what)
+    if line:
+        return _row_of_line(Path(line[1]), int(line[2]))
+    if path.is_file():
+        metrics_file = path.with_name("metrics.json")
+        system = path.name.removesuffix(".scores").removesuffix(".metrics.json")
+        return Row(metrics_file, system) if system != path.name and system in _systems(metrics_file) else None
+    if len(path.parts) < 4:
+        raise SreError(f"{what}: no such file, and no row, which is exp/NAME/RUN/LIST/SYSTEM; check the path")
+    experiment, (run, trials, system) = path.parents[2], path.parts[-3:]
+    metrics_file = experiment / run / "scores" / trials / "metrics.json"
+    if system in _systems(metrics_file):
+        return Row(metrics_file, system)
+    files = experiment.glob("*/scores/*/metrics.json")
+    rows = [f"{file.parts[-4]}/{file.parts[-2]}/{name}" for file in files for name in _systems(file)]
+    close = difflib.get_close_matches("/".join(path.parts[-3:]), rows, 1, 0)
+    nearest = f"the nearest row is {experiment / close[0]}" if close else f"{experiment} has no scores: check the path"
+    raise SreError(f"{what}: no such file or row; {nearest}")
+
+
+def _systems(metrics_file: Path) -> Iterable[str]:
+    from sre.report import read_json
+
+    return read_json(metrics_file).get("systems", {}) if metrics_file.is_file() else ()
+
+
+def _row_of_line(report: Path, number: int) -> Row:
+    if not report.is_file():
+        raise SreError(f"{report}: no such file; check the path, or run the stage report")
+    with open(report, encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    if not 2 <= number <= len(lines) + 1:
+        raise SreError(f"{report}: no row in line {number}; its rows are lines 2 to {len(lines) + 1}")
+    line = lines[number - 2]
+    metrics_file = report.parent / line["run"] / "scores" / line["trials"] / "metrics.json"
+    if line["system"] not in _systems(metrics_file):
+        raise SreError(f"{report}:{number}: {metrics_file} has no {line['system']}; run the stage report again")
+    return Row(metrics_file, line["system"], line)
+
+
+def check_row(row: Row, digest: Callable[[Path], str]) -> int:
+    """Print a row's numbers, and whether the same come out again; returns how many differences there are."""
+    result, metrics, draws = row.result, row.outcome.get("metrics"), row.result.get("bootstrap") or {}
+    print(f"{result['run']} {row.system} on {result['trials']}: model {result['model']}, seed {result['seed']}")
+    if not metrics:
+        print(f"  failed: {row.outcome.get('reason', 'without a reason')}")
+        return 0
+    print("  " + ", ".join(_number(metrics, name, key) for name, key in NUMBERS if key in metrics))
+    if draws and metrics.get("intervals"):
+        of = f"the {draws['speakers']} speakers" if draws.get("speakers") else "the trials, as if independent"
+        how = f"{draws['replicates']} draws of {of}, seed {draws['seed']}"
+        print(f"  in brackets: {draws.get('level', 0.95):.0%} intervals, from {how}")
+    trials = f"{metrics['targets']} target and {metrics['nontargets']} nontarget trials of {row.trials}"
+    print(f"  {trials}, SHA-256 {result['trials_sha256']}")
+    costs = f"C_miss {metrics.get('c_miss', 1):g}, C_fa {metrics.get('c_fa', 1):g}"
+    print(
+        f"  {result.get('role', 'evaluation')} list; {costs}; config SHA-256 {result.get('config_sha256', 'unknown')}"
+    )
+    differences = [*_stale(row, metrics), *_differences(row, metrics, digest)]
+    print("".join(f"! {text}\n" for text in differences), end="")
+    if not differences:
+        print("  score file and trial list: of the SHA-256 in metrics.json; recomputed from them: the same")
+    return len(differences)
+
+
+def _number(metrics: dict, name: str, key: str) -> str:
+    interval = (metrics.get("intervals") or {}).get(key)
+    unit = " %" * (key == "eer")
+    return f"{name} {metrics[key]:.4f}{unit}" + (f" ({interval[0]:.4f} to {interval[1]:.4f})" if interval else "")
+
+
+def _stale(row: Row, metrics: dict) -> list[str]:
+    """Where the line of report.tsv, with its six digits, is not that of metrics.json."""
+    known = {key: f"{value:.6g}" for key, value in metrics.items() if isinstance(value, float) and row.line.get(key)}
+    differ = [key for key, value in known.items() if row.line[key] != value]
+    return [f"report.tsv has {key} {row.line[key]}, metrics.json {known[key]}" for key in differ]
+
+
+def _differences(row: Row, metrics: dict, digest: Callable[[Path], str]) -> list[str]:
+    files = (row.scores, row.outcome["scores_sha256"]), (row.trials, row.result["trials_sha256"])
+    whats = {path: changed(path, {"sha256": sha256}, digest) for path, sha256 in files}
+    found = [f"{path}: {what}, it is not what metrics.json is of" for path, what in whats.items() if what]
+    try:
+        scores, target = align_scores(row.scores, row.trials)
+        costs = metrics.get("c_miss", 1.0), metrics.get("c_fa", 1.0)
+        scores = scores.astype(np.float32).astype(np.float64)  # what was scored; a file has the fewest digits of it
+        again = summarise(scores, target, *costs, calibrated=metrics.get("calibrated", False))
+    except SreError as error:
+        return [*found, f"cannot be recomputed: {error}"]
+    keys = [key for key in again if key in metrics and not _equal(again[key], metrics[key])]
+    return found + [f"recomputed: {key} is {again[key]}, metrics.json has {metrics[key]}" for key in keys]
+
+
+def _equal(one: float | None, other: float | None) -> bool:
+    """Up to what another processor's logarithms may change."""
+    return one == other or (None not in (one, other) and isclose(one, other, rel_tol=1e-9, abs_tol=1e-12))
+
+
+@dataclass(frozen=True)
+class File:
+    """As shown, where it is, and what the job that reads it recorded of it."""
+
+    name: str
+    path: Path
+    recorded: dict | None
+
+
+@dataclass
+class Chain:
+    """Prints the jobs behind files, each once; of a job that made several systems, only what `system` needs."""
+
+    system: str | None
+    long: bool
+    code: str | None = None  # of the first job
+    jobs: set[Path] = field(default_factory=set)  # their records
+    leaves: set[Path] = field(default_factory=set)
+    compared: set[Path] = field(default_factory=set)
+    wrong: set[Path] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.digest = cache(sha256_file)
+
+    def follow(self, files: Iterable[File], indent: str) -> None:
+        """What one job made, or jobs that differ by their shard, together; what was shown before, in one line."""
+        above = []
+        for some, jobs in _by_job(files):
+            for file in some:
+                self._compare(file.path, file.recorded, f"! {indent}{file.name}: %s since it was read for this")
+            self._compare_outputs(some, jobs, indent)
+            if {job.path for job in jobs} <= self.jobs and (jobs or some[0].path in self.leaves):
+                above += [file.name for file in some]
+            elif jobs:
+                self._show(some, jobs, indent)
+            else:
+                self._leaf(some[0], indent)
+        if above:
+            print(f"  {indent}{', '.join(above)} (see above)")
+
+    def _show(self, files: Sequence[File], jobs: Sequence[Job], indent: str) -> None:
+        self.jobs |= {job.path for job in jobs}
+        records = [job.record for job in jobs]
+        first, bar = records[0], f"  {indent}| "
+        self.code = self.code or first["code"]
+        names = ", ".join(file.name for file in files)
+        alike = f"{files[0].name} … {files[-1].name} ({len(files)} files of {len(jobs)} jobs alike)"
+        print(f"  {indent}{names if len(jobs) == 1 else alike}")
+        print(bar + _command(first["command"], self.long))
+        begun = datetime.fromisoformat(min(record["begun"] for record in records))
+        cost = f"{sum(r['seconds'] for r in records):.1f} s, {max(r['peak_memory_mib'] for r in records)} MiB"
+        other = "" if first["code"] == self.code else " (other code than above)"
+        print(f"{bar}{begun:%Y-%m-%d %H:%M:%S} UTC, {cost}, {first['device']}, code {first['code']}{other}")
+        made = datetime.fromtimestamp(files[0].path.stat().st_mtime, UTC) if files[0].path.is_file() else begun
+        if files[0].name.endswith(".scores") and (begun - made).total_seconds() > 1:
+            print(f"{bar}kept by this job from an earlier one of {made:%Y-%m-%d %H:%M:%S} UTC, by the code of then")
+        if self.long:
+            print(f"{bar}python {first['python']}, " + ", ".join(map(" ".join, first["packages"].items())))
+            _print_training(files[0].path, bar)
+        inputs = {}
+        for job in jobs:
+            needed = job.inputs(self.system)
+            inputs |= {name: File(name, job.at(name), recorded) for name, recorded in needed.items()}
+        self.follow(inputs.values(), indent + "  ")
+
+    def _leaf(self, file: File, indent: str) -> None:
+        """A folder log/ above it says that a job of ours should have made it."""
+        self.leaves.add(file.path)
+        if any((folder / "log").is_dir() for folder in list(file.path.parents)[:LEVELS]):
+            print(f"  {indent}no record of how {file.name} was made (made before records were kept, or by hand)")
+            _print_training(file.path, f"  {indent}| ")
+        else:
+            print(
+                f"  {indent}{file.name} (given"
+                + "; what it points to is in no record" * (file.path.suffix == ".scp")
+                + ")"
+            )
+
+    def _compare_outputs(self, files: Sequence[File], jobs: Sequence[Job], indent: str) -> None:
+        """The files themselves, and the archives that an scp points to."""
+        asked = {file.path for file in files}
+        for job in jobs:
+            for name, recorded in job.record["outputs"].items():
+                path = job.at(name)
+                if path in asked or path.suffix == ".ark":
+                    self._compare(path, recorded, f"! {indent}{name}: %s since it was made")
+
+    def _compare(self, path: Path, recorded: dict | None, text: str) -> None:
+        if recorded is None or path in self.wrong:
+            return
+        self.compared.add(path)
+        if what := changed(path, recorded, self.digest):
+            self.wrong.add(path)
+            print(text % what)
+
+
+def _by_job(files: Iterable[File]) -> list[tuple[list[File], list[Job]]]:
+    groups: dict[object, tuple[list[File], dict[Path, Job]]] = {}
+    for file in files:
+        job = job_of(file.path)
+        shardless = job and (re.sub(r"\.\d+\.json$", "", str(job.path)), *job.record["inputs"])
+        some, jobs = groups.setdefault(shardless or file.path, ([], {}))
+        some.append(file)
+        if job:
+            jobs[job.path] = job
+    return [(some, list(jobs.values())) for some, jobs in groups.values()]
+
+
+def _command(command: Sequence[str], long: bool) -> str:
+    cut = [part if long or len(part) <= CUT or part[0] not in "{[" else "{…}" for part in command]
+    return " ".join(part if part == "{…}" else shlex.quote(part) for part in cut)
+
+
+def _print_training(bundle: Path, bar: str) -> None:
+    """What train_summary.json has of a training, also of one before records were kept."""
+    summary_file = bundle.with_name("train_summary.json")
+    if bundle.name != "final.pt" or not summary_file.is_file():
+        return
+    summary = json.loads(summary_file.read_text(encoding="utf-8"))
+    print(f"{bar}train_summary.json: code {summary.get('code', 'unknown')}, {summary.get('device', 'unknown device')}")
+    for key, value in sorted(summary.get("config", {}).items()):
+        print(f"{bar}{key}: {json.dumps(value, sort_keys=True)}")

@@ -1,0 +1,225 @@
+"""Uncertainty of error rates by the bootstrap over speakers, and paired tests between systems.
+
+A trial list is a sample of speakers, and the trials of a speaker err together: drawing trials makes intervals far too
+short. Here speakers are drawn with replacement; a target trial of speaker i counts w_i times, a nontarget trial of i
+and j counts w_i w_j times, where w are the counts of a draw (N. Poh and S. Bengio, IEEE PAMI, 2007). Systems are
+compared on the same draws.
+
+An interval is the estimate plus and minus Student's t of S - 1 degrees of freedom times the standard deviation of the
+draws. Percentiles of the draws were tried: a minDCF of a draw is the least of a list with repetitions, so too low, and
+their intervals held the truth half as often as they claimed (docs/uncertainty.md).
+Legend: P trials, S speakers, R draws, K distinct scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from sre import SreError
+from sre.cores import available_cores
+from sre.metrics import P_TARGETS, bayes_threshold, check_scores
+
+FEW_SPEAKERS = 40  # docs/uncertainty.md has how often the intervals hold the truth, by number of speakers
+MOST_LOST = 0.05  # of the draws, without target or without nontarget trials
+LEVEL = 0.95
+COLUMNS = ("eer", *(f"min_dcf_{p}" for p in P_TARGETS), *(f"act_dcf_{p}" for p in P_TARGETS), "cllr")
+
+
+@dataclass
+class Bootstrap:
+    """The draws for one trial list: of its speakers and the seed alone, so that all systems have the same.
+
+    first, second : (P,) int32, speakers of each trial's model and test
+    counts : (R, S) int32, how often each speaker was drawn; None: trials are drawn, of each kind as many as there are
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    counts: np.ndarray | None
+    size: int
+    seed: int
+
+    @classmethod
+    def of_speakers(cls, enrol: np.ndarray, test: np.ndarray, replicates: int, seed: int) -> "Bootstrap":
+        """(P,) names, or numbers in the order of the names, of the speakers of models and tests.
+
+        Raises SreError where they are under two.
+        """
+        names, codes = np.unique(np.concatenate([enrol, test]), return_inverse=True)
+        if len(names) < 2:
+            raise SreError(f"{len(names)} speaker in the trial list and a bootstrap draws speakers; add speakers")
+        counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), replicates)
+        first, second = codes.astype(np.int32).reshape(2, -1)
+        return cls(first, second, counts.astype(np.int32), replicates, seed)
+
+    @classmethod
+    def of_trials(cls, trials: int, replicates: int, seed: int) -> "Bootstrap":
+        """For comparison, or where nobody knows the speakers: trials as if they were independent."""
+        return cls(np.arange(trials), np.arange(trials), None, replicates, seed)
+
+    @property
+    def speakers(self) -> int | None:
+        return None if self.counts is None else self.counts.shape[1]
+
+    def facts(self) -> dict[str, object]:
+        """Those of two systems are equal where their draws are the same."""
+        drawn = {"by": "trial"} if self.counts is None else {"by": "speaker", "speakers": self.speakers}
+        return drawn | {"replicates": self.size, "seed": self.seed, "level": LEVEL, "columns": list(COLUMNS)}
+
+    def replicates(
+        self, scores: np.ndarray, target: np.ndarray, keep: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """Of scores (P,) and target (P,) bool: name of COLUMNS -> (R,); `eer` in per cent, the others as summarise.
+
+        keep (P,) bool: of these trials only. NaN where a draw lacks target or nontarget trials. Raises SreError as
+        `check_scores`.
+        """
+        keep = np.ones(len(scores), bool) if keep is None else keep
+        rows = np.flatnonzero(keep)
+        ordered = _Ordered.of(scores[rows], target[rows])
+        of_targets = rows[target[rows]][ordered.target_order]
+        of_nontargets = rows[~target[rows]][ordered.nontarget_order]
+        speakers = self.first[of_targets], self.first[of_nontargets], self.second[of_nontargets]
+
+        def one(draw: int) -> list[float]:
+            if self.counts is None:
+                return ordered.rates(*self._drawn_trials(draw, len(of_targets), len(of_nontargets)))
+            w = self.counts[draw]
+            return ordered.rates(w[speakers[0]], w[speakers[1]] * w[speakers[2]])
+
+        with ThreadPoolExecutor(available_cores()) as pool:
+            values = np.array(list(pool.map(one, range(self.size))))
+        return dict(zip(COLUMNS, values.T, strict=True))
+
+    def _drawn_trials(self, draw: int, *sizes: int) -> list[np.ndarray]:
+        random = np.random.default_rng([self.seed, draw])
+        return [np.bincount(random.integers(n, size=n), minlength=n).astype(np.int32) for n in sizes]
+
+
+def replicates_of(scores: Path) -> Path:
+    """Beside x.scores: (R, M) float64, a draw a row, in the columns that metrics.json names."""
+    return scores.with_name(scores.name.removesuffix(".scores") + ".replicates.npy")
+
+
+def interval(estimate: float, draws: np.ndarray, speakers: int | None, most: float = np.inf) -> list[float] | None:
+    """[low, high] of LEVEL about an error rate from its draws (R,), within 0 and `most`.
+
+    None where nothing can be said: no draw differs from another (not one error), or too many lack a kind of trial.
+    """
+    margin = _margin(draws, speakers)
+    return None if margin is None else [max(0.0, estimate - margin), min(most, estimate + margin)]
+
+
+def intervals(metrics: dict, draws: Mapping[str, np.ndarray], speakers: int | None) -> dict[str, list[float] | None]:
+    """Of each of COLUMNS in the metrics of `summarise`."""
+    most = {name: 100.0 if name == "eer" else 1.0 if name.startswith("min_dcf") else np.inf for name in draws}
+    return {name: interval(metrics[name], values, speakers, most[name]) for name, values in draws.items()}
+
+
+def paired(difference: float, draws: np.ndarray, speakers: int | None) -> tuple[float, float, float] | None:
+    """(low, high, p) of a difference between two systems from that of their draws (R,); p is two-sided.
+
+    None where they differ in no draw, or too many lack a kind of trial.
+    """
+    margin = _margin(draws, speakers)
+    if margin is None:
+        return None
+    sigmas = abs(difference) / np.nanstd(draws, ddof=1)
+    return difference - margin, difference + margin, float(2 * stdtr(_freedom(speakers), -sigmas))
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """S. Holm's p-values (1979), corrected for all of (n,) comparisons, in their order."""
+    p = np.asarray(p, float)
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return corrected
+
+
+def _freedom(speakers: int | None) -> float:
+    return 1e9 if speakers is None else speakers - 1  # of trials: a normal distribution
+
+
+def _margin(draws: np.ndarray, speakers: int | None) -> float | None:
+    found = draws[np.isfinite(draws)]
+    if len(found) < max(2, (1 - MOST_LOST) * len(draws)) or found.min() == found.max():
+        return None
+    return float(stdtrit(_freedom(speakers), (1 + LEVEL) / 2) * found.std(ddof=1))
+
+
+@dataclass
+class _Ordered:
+    """Scores sorted once, so that a draw costs two cumulative sums of its weights."""
+
+    target_order: np.ndarray
+    nontarget_order: np.ndarray
+    below: tuple[np.ndarray, np.ndarray]  # (K + 1,) each: targets, nontargets under each distinct score, all at +inf
+    at_targets: tuple[np.ndarray, np.ndarray]  # the same for the scores of targets only, where minDCF has its minimum
+    at_bayes: list[tuple[int, int]]  # the same at the Bayes threshold of each of P_TARGETS
+    bits: tuple[np.ndarray, np.ndarray]  # what each target and nontarget trial adds to Cllr
+
+    @classmethod
+    def of(cls, scores: np.ndarray, target: np.ndarray) -> "_Ordered":
+        check_scores(scores, target)
+        orders = [np.argsort(scores[kind], kind="stable") for kind in (target, ~target)]
+        values = [scores[kind][order] for kind, order in zip((target, ~target), orders, strict=True)]
+
+        def below(thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return tuple(np.append(np.searchsorted(some, thresholds), len(some)) for some in values)
+
+        bayes = below(np.array([bayes_threshold(p) for p in P_TARGETS]))
+        bits = [
+            np.logaddexp(0, sign * some.astype(np.float64)) / np.log(2)
+            for sign, some in zip((-1, 1), values, strict=True)
+        ]
+        return cls(
+            *orders,
+            below(np.unique(scores)),
+            below(np.unique(values[0])),
+            list(zip(*bayes, strict=True))[:-1],
+            tuple(bits),
+        )
+
+    def rates(self, w_target: np.ndarray, w_nontarget: np.ndarray) -> list[float]:
+        """COLUMNS where each target and nontarget trial, in this order, counts so many times."""
+        misses, passed = _cumulative(w_target), _cumulative(w_nontarget)
+        targets, nontargets = int(misses[-1]), int(passed[-1])
+        if not targets or not nontargets:
+            return [np.nan] * len(COLUMNS)
+        p_miss = misses[self.at_targets[0]] / targets
+        p_fa = (nontargets - passed[self.at_targets[1]]) / nontargets
+        least = [np.min(p * p_miss + (1 - p) * p_fa) / min(p, 1 - p) for p in P_TARGETS]
+        actual = [
+            (p * misses[t] / targets + (1 - p) * (nontargets - passed[n]) / nontargets) / min(p, 1 - p)
+            for p, (t, n) in zip(P_TARGETS, self.at_bayes, strict=True)
+        ]
+        cllr = (self.bits[0] @ w_target / targets + self.bits[1] @ w_nontarget / nontargets) / 2
+        return [100 * self._eer(misses, passed), *least, *actual, cllr]
+
+    def _eer(self, misses: np.ndarray, passed: np.ndarray) -> float:
+        """As sre.metrics.eer; the crossing is found by bisection, as P_miss - P_fa rises."""
+        of_targets, of_nontargets = self.below
+
+        def rates(point: int) -> tuple[float, float]:
+            return misses[of_targets[point]] / misses[-1], 1 - passed[of_nontargets[point]] / passed[-1]
+
+        low, high = 0, len(of_targets) - 1  # P_miss < P_fa at the lowest score, and not at +inf
+        while high - low > 1:
+            middle = (low + high) // 2
+            p_miss, p_fa = rates(middle)
+            low, high = (low, middle) if p_miss >= p_fa else (middle, high)
+        (miss_before, fa_before), (miss_after, fa_after) = rates(low), rates(high)
+        before, after = fa_before - miss_before, miss_after - fa_after
+        return miss_before + before / (before + after) * (miss_after - miss_before)
+
+
+def _cumulative(weights: np.ndarray) -> np.ndarray:
+    """(n,) -> (n + 1,): the sum of what stands before."""
+    sums = np.zeros(len(weights) + 1, np.int64)
+    np.cumsum(weights, out=sums[1:])
+    return sums

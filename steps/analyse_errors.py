@@ -1,0 +1,35 @@
+"""Who pays for the errors of one system: by condition, worst speakers, most confusing pairs, and each wrong trial.
+
+python -m steps.analyse_errors exp/mini/xvector/scores/mini/cosine.scores data/trials/mini --data data/mini_test OUT_DIR
+
+Conditions come from the data directory's `spk2<name>` and `utt2<name>` tables; the threshold is the same for all.
+Prints the breakdown, in per cent; writes OUT_DIR/{breakdown.tsv,speakers.tsv,pairs.tsv,errors.csv}.
+"""
+
+import argparse
+from pathlib import Path
+
+from sre.breakdown import analyse
+from sre.log import run, say
+from sre.report.errors import CONDITIONS, condition_cells, write_analysis
+from sre.report.text import aligned
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scores", type=Path, help="lines `enrol test score`")
+    parser.add_argument("trials", type=Path, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="of the list's utterances")
+    parser.add_argument("--enroll-map", type=Path, metavar="F", help="lines `model utt1 utt2 …`, if models are no utts")
+    parser.add_argument("--threshold", type=float, help="accept from this score on; default: that of the EER")
+    parser.add_argument("--draws", type=int, default=200, help="of speakers for the EER's intervals, 0: none")
+    parser.add_argument("out", type=Path, metavar="OUT_DIR")
+    args = parser.parse_args(argv)
+    found = analyse(args.scores, args.trials, args.enroll_map, args.data, args.threshold, args.draws)
+    write_analysis(args.out, found)
+    print(aligned([CONDITIONS, *map(condition_cells, found.breakdown)]), end="")
+    say(f"{args.out}: {len(found.errors)} errors of all trials at threshold {found.threshold:.6g}")
+
+
+if __name__ == "__main__":
+    run(main)

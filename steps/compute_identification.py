@@ -1,0 +1,45 @@
+"""Identification rates of one score file on one labelled trial list: each test utterance is a search among its models.
+
+e.g.: python -m steps.compute_identification exp/mini/scores/cosine.scores data/trials/mini --out identification.json
+
+Prints one `name value` a line; rates are shares, 0 to 1. rank_K: the mate is among the K best models of its search.
+fnir_at_fpir_X: mates missed or not first, at the threshold that at most a share X of the non-mated searches reach.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from sre import SreError
+from sre.identification import identify
+from sre.io.atomic import atomic_output, sha256_file
+from sre.io.trials import align_scores, read_trials
+from sre.log import run, say
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scores", type=Path, help="lines `enrol test score`, with or without a label after the score")
+    parser.add_argument("trials", type=Path, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
+    parser.add_argument("--out", type=Path, help="write the numbers as JSON")
+    args = parser.parse_args(argv)
+    scores, _ = align_scores(args.scores, args.trials)
+    try:
+        rates = identify(read_trials(args.trials), scores)
+    except SreError as error:
+        raise SreError(f"{args.scores}: {error}") from None
+    if args.out:
+        with atomic_output(args.out) as file:
+            content = rates | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
+            json.dump(content, file, indent=1, sort_keys=True, allow_nan=False)
+            file.write("\n")
+    for name, value in rates.items():
+        print(f"{name} {'inf' if value is None else value if isinstance(value, int) else f'{value:.6f}'}")
+    if not rates["nonmated"]:
+        say(
+            f"{args.trials}: each test has its target model in the list, so there is no FPIR; rates are closed-set only"
+        )
+
+
+if __name__ == "__main__":
+    run(main)

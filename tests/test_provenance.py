@@ -1,0 +1,131 @@
+"""Records of jobs: what stands in them, when they stand, and which of them is a file's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sre.io.atomic import sha256_text
+from sre.provenance import Job, find_record, job_of, root_of
+
+ROOT = Path(__file__).resolve().parents[1]
+COPY = "import sys, pathlib\npathlib.Path(sys.argv[2]).write_text(pathlib.Path(sys.argv[1]).read_text().upper())\n"
+
+
+def start(folder: Path, module: str, *arguments: str) -> subprocess.Popen:
+    """A job of the module's text, which reads a.txt and should make b.txt."""
+    (folder / "job.py").write_text(module)
+    (folder / "a.txt").write_text("text\n")
+    command = [
+        sys.executable,
+        "-m",
+        "steps.record_job",
+        "log/job.1.log",
+        "--inputs",
+        "a.txt",
+        "gone.txt",
+        ".",
+        "--outputs",
+        "b.txt",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([*command, "--", "job", *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE)
+
+
+def test_record_of_a_job(tmp_path: Path) -> None:
+    assert start(tmp_path, COPY, "a.txt", "b.txt").wait() == 0
+    record = json.loads((tmp_path / "log/job.1.json").read_text())
+    assert record["command"] == ["python", "-m", "job", "a.txt", "b.txt"]
+    assert record["inputs"] == {"a.txt": {"bytes": 5, "sha256": sha256_text("text\n")}, "gone.txt": None, ".": {}}
+    assert record["outputs"] == {"b.txt": {"bytes": 5, "sha256": sha256_text("TEXT\n")}}
+    assert 0 <= record["seconds"] < 60
+    assert 5 < record["peak_memory_mib"] < 10_000
+    assert record["code"].startswith("0.") and record["packages"]["numpy"] and record["begun"].endswith("+00:00")
+
+
+@pytest.mark.parametrize(("module", "status"), [("import sys\nsys.exit(3)", 3), ("1 / 0", 1)])
+def test_a_job_that_fails_leaves_no_record_and_takes_the_old_one(tmp_path: Path, module: str, status: int) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log/job.1.json").write_text("{}")
+    assert start(tmp_path, module).wait() == status
+    assert not list((tmp_path / "log").iterdir())
+
+
+def test_a_job_that_is_killed_leaves_no_record(tmp_path: Path) -> None:
+    job = start(tmp_path, "import time\nopen('b.txt', 'w').write('half')\nprint('begun', flush=True)\ntime.sleep(60)")
+    assert job.stdout.readline() == b"begun\n"
+    job.send_signal(signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
+    assert find_record(tmp_path / "b.txt") is None
+
+
+def test_the_command_is_timed_without_the_hashing(tmp_path: Path) -> None:
+    with open(tmp_path / "b.txt", "wb") as file:
+        file.truncate(900 << 20)
+    begun = time.monotonic()
+    assert start(tmp_path, "pass").wait() == 0
+    record = json.loads((tmp_path / "log/job.1.json").read_text())
+    assert record["outputs"]["b.txt"]["bytes"] == 900 << 20
+    assert record["seconds"] < 0.3 < time.monotonic() - begun
+
+
+def write_record(path: Path, begun: str, outputs: list[str], **more: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"begun": begun, "outputs": dict.fromkeys(outputs), **more}))
+
+
+def test_the_newest_record_of_a_file_is_its_own(tmp_path: Path) -> None:
+    file = "exp/run/final.pt"
+    write_record(tmp_path / "exp/log/x.json", "2026-01-02T00:00:00+00:00", [file], which="new")
+    write_record(tmp_path / "exp/run/log/x.json", "2026-01-01T00:00:00+00:00", [file], which="old")
+    write_record(
+        tmp_path / "exp/run/log/y.json", "2026-01-03T00:00:00+00:00", ["exp/other/final.pt"], which="another's"
+    )
+    (tmp_path / "exp/run/log/z.json").write_text("[1, 2]")
+    path, record = find_record(tmp_path / file)
+    assert (path, record["which"]) == (tmp_path / "exp/log/x.json", "new")
+    assert root_of(tmp_path / file, record) == tmp_path  # from whatever folder one asks
+
+
+def test_records_move_with_their_tree(tmp_path: Path) -> None:
+    write_record(tmp_path / "one/exp/log/x.json", "2026", ["exp/report.tsv"])
+    (tmp_path / "one").rename(tmp_path / "two")
+    job = job_of(tmp_path / "two/exp/report.tsv")
+    assert job.at("data/list") == tmp_path / "two/data/list"
+
+
+def test_score_files_are_of_the_job_that_made_metrics_json(tmp_path: Path) -> None:
+    write_record(tmp_path / "exp/log/score.json", "2026", ["exp/scores/metrics.json"])
+    for name in ("cosine.scores", "cosine.metrics.json", "cosine.replicates.npy", "speakers_all.cohort"):
+        assert job_of(tmp_path / "exp/scores" / name).path.name == "score.json"
+    assert job_of(tmp_path / "exp/scores/other.txt") is None
+
+
+def score_job() -> Job:
+    """Of cosine and plda, calibrated on a development list or not."""
+    known = {name: {"backend": name, "norm": None, "of": None} for name in ("cosine", "plda")}
+    known |= {f"{name}+cal": {"backend": None, "norm": None, "of": [name]} for name in ("cosine", "plda")}
+    command = ["python", "-m", "steps.score_systems", json.dumps({"systems": known})]
+    inputs = ["trials", "eval.scp", "backends/cosine.npz", "backends/plda.npz", "scores/dev/metrics.json"]
+    return Job(Path("x.json"), {"command": command, "inputs": dict.fromkeys(inputs)}, Path())
+
+
+def test_a_system_depends_on_its_own_backend_only() -> None:
+    job = score_job()
+    assert list(job.inputs("cosine")) == ["trials", "eval.scp", "backends/cosine.npz"]
+    calibrated = ["trials", "eval.scp", "backends/plda.npz", "scores/dev/metrics.json"]
+    assert list(job.inputs("plda+cal")) == calibrated
+    assert list(job.inputs()) == list(job.record["inputs"])
+
+
+def test_a_training_does_not_depend_on_its_gates() -> None:
+    record = {
+        "command": ["python", "-m", "steps.train_embedding"],
+        "inputs": {"exp/x/gates.json": {}, "data/utt2spk": {}},
+    }
+    assert list(Job(Path("x.json"), record, Path()).inputs()) == ["data/utt2spk"]

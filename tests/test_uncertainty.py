@@ -1,0 +1,115 @@
+"""The bootstrap against lists with their trials repeated, and the statistics against SciPy and statements on paper."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from sre import SreError
+from sre.metrics import summarise
+from sre.uncertainty import COLUMNS, Bootstrap, holm, interval, paired
+
+NAMES = np.array(["anna", "bert", "carl", "dora"])
+
+
+def random_list(seed: int, trials: int, speakers: int = 4) -> tuple[np.ndarray, ...]:
+    """(P,) scores with ties, target, and the speakers of both sides."""
+    draw = np.random.default_rng(seed)
+    first, second = draw.integers(speakers, size=(2, trials))
+    target = first == second
+    return np.round(draw.normal(size=trials) + 1.5 * target, 1), target, NAMES[first], NAMES[second]
+
+
+@given(st.integers(0, 10**6), st.integers(8, 60))
+@settings(max_examples=100, deadline=None)
+def test_a_draw_is_the_list_with_its_trials_repeated(seed: int, trials: int) -> None:
+    scores, target, enrol, test = random_list(seed, trials)
+    assume(0 < target.sum() < trials and len(np.unique(scores)) > 1)
+    bootstrap = Bootstrap.of_speakers(enrol, test, 5, seed)
+    found = bootstrap.replicates(scores, target)
+    names = np.unique([enrol, test])
+    for draw, counts in enumerate(bootstrap.counts):
+        w_enrol, w_test = counts[np.searchsorted(names, enrol)], counts[np.searchsorted(names, test)]
+        rows = np.repeat(np.arange(trials), np.where(target, w_enrol, w_enrol * w_test))
+        kinds = len(np.unique(target[rows]))
+        if kinds < 2 or len(np.unique(scores[rows])) < 2:
+            assert kinds == 2 or np.isnan([found[name][draw] for name in COLUMNS]).all()
+            continue
+        expected = summarise(scores[rows], target[rows])
+        for name in COLUMNS:
+            assert found[name][draw] == pytest.approx(expected[name], rel=1e-12, abs=1e-12), name
+
+
+def test_of_trials_draws_as_many_of_each_kind_as_there_are() -> None:
+    scores, target, *_ = random_list(1, 400)
+    bootstrap = Bootstrap.of_trials(len(scores), 2000, 1)
+    for draw in range(3):
+        assert [w.sum() for w in bootstrap._drawn_trials(draw, 30, 370)] == [30, 370]
+    # P_miss at a fixed threshold is a binomial's share, whose deviation is known
+    few = scores[target] < 0.5
+    draws = [bootstrap._drawn_trials(n, len(few))[0] @ few / len(few) for n in range(2000)]
+    assert np.std(draws) == pytest.approx(np.sqrt(few.mean() * (1 - few.mean()) / len(few)), rel=0.06)
+    assert bootstrap.facts()["by"] == "trial" and bootstrap.speakers is None
+    assert np.isfinite(bootstrap.replicates(scores, target)["eer"]).all()
+
+
+def test_some_trials_only() -> None:
+    scores, target, enrol, test = random_list(3, 200)
+    keep = (enrol == "anna") | (scores > 0.3)
+    whole = Bootstrap.of_speakers(enrol, test, 20, 1)
+    part = whole.replicates(scores, target, keep)
+    other = Bootstrap(whole.first[keep], whole.second[keep], whole.counts, 20, 1).replicates(scores[keep], target[keep])
+    np.testing.assert_array_equal(np.stack(list(part.values())), np.stack(list(other.values())))
+
+
+def test_draws_do_not_depend_on_the_system_or_the_names_of_the_order() -> None:
+    scores, target, enrol, test = random_list(4, 100)
+    by_name = Bootstrap.of_speakers(enrol, test, 50, 7)
+    by_number = Bootstrap.of_speakers(np.searchsorted(NAMES, enrol), np.searchsorted(NAMES, test), 50, 7)
+    np.testing.assert_array_equal(by_name.counts, by_number.counts)
+    again = by_name.replicates(-scores, target)
+    assert (again["eer"] != by_name.replicates(scores, target)["eer"]).any()
+    np.testing.assert_array_equal(again["eer"], by_number.replicates(-scores, target)["eer"])
+
+
+def test_interval_and_its_bounds() -> None:
+    draws = np.random.default_rng(0).normal(5, 0.5, size=1000)
+    low, high = interval(5.2, draws, 11)
+    assert (low, high) == pytest.approx(stats.t.interval(0.95, 10, 5.2, draws.std(ddof=1)))
+    assert interval(0.3, draws, 11, most=1.0) == [0.0, 1.0]
+    trials = interval(5.2, draws, None)
+    assert trials == pytest.approx(stats.norm.interval(0.95, 5.2, draws.std(ddof=1)))
+
+
+def test_no_interval_where_nothing_can_be_said() -> None:
+    draws = np.random.default_rng(0).normal(5, 0.5, size=100)
+    assert interval(0.0, np.zeros(100), 20) is None  # not one error in any draw
+    assert interval(5, np.where(np.arange(100) < 6, np.nan, draws), 20) is None
+    assert interval(5, np.where(np.arange(100) < 5, np.nan, draws), 20) is not None
+    assert paired(0.0, np.zeros(100), 20) is None
+
+
+def test_paired_agrees_with_its_interval() -> None:
+    draws = np.random.default_rng(1).normal(0.3, 0.1, size=1000)
+    for difference in (0.1, 0.19, 0.25, -0.4):
+        low, high, p = paired(difference, draws, 15)
+        assert (low > 0 or high < 0) == (p < 0.05)
+    low, high, p = paired(difference, draws, 15)
+    assert p == pytest.approx(2 * stats.t.sf(0.4 / draws.std(ddof=1), 14))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_against_its_definition(p: list[float]) -> None:
+    order = np.argsort(p, kind="stable")
+    expected, largest = np.empty(len(p)), 0.0
+    for rank, which in enumerate(order):
+        largest = max(largest, (len(p) - rank) * p[which])
+        expected[which] = min(1, largest)
+    np.testing.assert_allclose(holm(p), expected, rtol=1e-15)
+    assert (holm(p) >= p).all()
+
+
+def test_one_speaker_is_refused() -> None:
+    with pytest.raises(SreError, match="1 speaker in the trial list"):
+        Bootstrap.of_speakers(np.array(["a", "a"]), np.array(["a", "a"]), 10, 1)
