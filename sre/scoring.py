@@ -34,6 +34,25 @@ def rows_of(ids: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
     return position
 
 
+def speakers_of_sides(
+    trials: Trials, enrol_map: Mapping[str, list[str]], utt2spk: Mapping[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the models (E,), each that of its first utterance, and of the tests (T,); "" where nobody knows."""
+    models = [utt2spk.get(enrol_map[model][0], "") for model in trials.enrol_ids]
+    return np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
+
+
+def bootstrap_of(
+    trials: Trials, speakers: tuple[np.ndarray, np.ndarray] | None, replicates: int, seed: int
+) -> Bootstrap:
+    """Over the speakers of models (E,) and tests (T,); over the trials where some have none."""
+    if speakers is None or "" in np.concatenate(speakers):
+        return Bootstrap.of_trials(len(trials.target), replicates, seed)
+    codes = np.unique(np.concatenate(speakers), return_inverse=True)[1]
+    models, tests = codes[: len(speakers[0])], codes[len(speakers[0]) :]
+    return Bootstrap.of_speakers(models[trials.enrol], tests[trials.test], replicates, seed)
+
+
 @dataclass
 class Evaluation:
     """One trial list with the embeddings it needs; speakers of its models and tests where they are known."""
@@ -58,18 +77,11 @@ class Evaluation:
         sizes = np.cumsum([len(enrol_map[model]) for model in trials.enrol_ids])
         new = cls(trials, np.split(rows, sizes[:-1]), ids, embeddings)
         if utt2spk is not None:
-            models = [utt2spk.get(enrol_map[model][0], "") for model in trials.enrol_ids]
-            new.speakers = np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
+            new.speakers = speakers_of_sides(trials, enrol_map, utt2spk)
         return new
 
     def bootstrap(self, replicates: int, seed: int) -> Bootstrap:
-        """Over the speakers; over the trials where some have none."""
-        if self.speakers is None or "" in np.concatenate(self.speakers):
-            return Bootstrap.of_trials(len(self.trials.target), replicates, seed)
-        models, tests = self.speakers
-        codes = np.unique(np.concatenate([models, tests]), return_inverse=True)[1]
-        enrol, test = codes[: len(models)][self.trials.enrol], codes[len(models) :][self.trials.test]
-        return Bootstrap.of_speakers(enrol, test, replicates, seed)
+        return bootstrap_of(self.trials, self.speakers, replicates, seed)
 
     def sides(self, backend: Backend) -> tuple[Side, Side]:
         tests = self.embeddings[rows_of(self.ids, self.trials.test_ids, "test utterances")]

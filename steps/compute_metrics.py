@@ -18,9 +18,12 @@ import numpy as np
 
 from sre import SreError
 from sre.io.atomic import atomic_output, sha256_file
-from sre.io.trials import align_scores
+from sre.io.tables import read_table
+from sre.io.trials import align_scores, read_enroll_map, read_trials
 from sre.log import run
 from sre.metrics import NIST_PLANS, act_dcf, c_primary, min_dcf, summarise
+from sre.scoring import bootstrap_of, speakers_of_sides
+from sre.uncertainty import intervals
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,6 +32,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("trials", type=Path, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     parser.add_argument("--operating-point", action="append", default=[], metavar="P_TARGET,C_MISS,C_FA")
     parser.add_argument("--plan", action="append", default=[], choices=NIST_PLANS, help="C_primary of a NIST SRE")
+    parser.add_argument(
+        "--utt2spk", type=Path, help="speakers of the trials, for 95 %% intervals (name_low, name_high)"
+    )
+    parser.add_argument("--enroll-map", type=Path, help="model utt1 utt2 …; without it a model is an utterance")
     parser.add_argument("--all", action="store_true", help="print all numbers that --out writes")
     parser.add_argument("--out", type=Path, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
@@ -38,6 +45,12 @@ def main(argv: list[str] | None = None) -> None:
         summary = summarise(scores, target)
     except SreError as error:
         raise SreError(f"{args.scores}: {error}") from None
+    if args.utt2spk:
+        trials = read_trials(args.trials)
+        sides = speakers_of_sides(trials, read_enroll_map(args.enroll_map, trials), read_table(args.utt2spk))
+        drawn = bootstrap_of(trials, sides, replicates=1000, seed=1)
+        bounds = intervals(summary, drawn.replicates(scores, target), drawn.speakers)
+        summary |= {"intervals": bounds, "bootstrap": drawn.facts()}
     asked = _asked(scores, target, points, args.plan)
     if args.out:
         content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
@@ -54,10 +67,7 @@ def _operating_point(text: str) -> tuple[float, float, float]:
             return p_target, c_miss, c_fa
     except ValueError:
         pass
-    raise SreError(
-        f"--operating-point {text}: not P_TARGET,C_MISS,C_FA with a P_TARGET between 0 and 1 and costs above 0;"
-        " write it like 0.01,10,1"
-    )
+    raise SreError(f"--operating-point {text}: P_TARGET is between 0 and 1, costs are above 0; write it like 0.01,10,1")
 
 
 def _asked(scores: np.ndarray, target: np.ndarray, points: list[tuple], plans: list[str]) -> dict[str, float]:
@@ -75,8 +85,12 @@ def _asked(scores: np.ndarray, target: np.ndarray, points: list[tuple], plans: l
 def _print(summary: dict, asked: dict[str, float], everything: bool) -> None:
     lines = {"EER": summary["eer"]} | {f"minDCF({p})": summary[f"min_dcf_{p}"] for p in ("0.01", "0.05", "0.001")}
     lines |= {name: summary[name] for name in ("targets", "nontargets")} | asked
+    for name, key in (("EER", "eer"), *((f"minDCF({p})", f"min_dcf_{p}") for p in ("0.01", "0.05", "0.001"))):
+        if bounds := summary.get("intervals", {}).get(key):
+            lines |= {f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
     if everything:  # whether they are calibrated, a score file does not say
-        lines |= {name: value for name, value in summary.items() if name != "calibrated"}
+        hidden = "calibrated", "intervals", "bootstrap"
+        lines |= {name: value for name, value in summary.items() if name not in hidden}
     for name, value in lines.items():
         print(f"{name} {'inf' if value is None else value if isinstance(value, int) else f'{value:.6f}'}")
 

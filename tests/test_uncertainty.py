@@ -1,5 +1,7 @@
 """The bootstrap against lists with their trials repeated, and the statistics against SciPy and statements on paper."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -9,6 +11,7 @@ from scipy import stats
 from sre import SreError
 from sre.metrics import summarise
 from sre.uncertainty import COLUMNS, Bootstrap, holm, interval, paired
+from steps import compute_metrics
 
 NAMES = np.array(["anna", "bert", "carl", "dora"])
 
@@ -113,3 +116,22 @@ def test_holm_against_its_definition(p: list[float]) -> None:
 def test_one_speaker_is_refused() -> None:
     with pytest.raises(SreError, match="1 speaker in the trial list"):
         Bootstrap.of_speakers(np.array(["a", "a"]), np.array(["a", "a"]), 10, 1)
+
+
+def test_intervals_of_anybodys_score_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    scores, target, enrol, test = random_list(5, 300)
+    pairs = [(f"{e}-{n}", f"{t}-{n}") for n, (e, t) in enumerate(zip(enrol, test, strict=True))]
+    kinds = np.where(target, "target", "nontarget")
+    write = {"scores": scores, "trials": kinds}
+    for name, values in write.items():
+        lines = [f"{a} {b} {value}\n" for (a, b), value in zip(pairs, values, strict=True)]
+        (tmp_path / name).write_text("".join(lines))
+    (tmp_path / "utt2spk").write_text(
+        "".join(f"{utt} {utt[:4]}\n" for utt in sorted({utt for pair in pairs for utt in pair}))
+    )
+    compute_metrics.main([*(str(tmp_path / name) for name in write), "--utt2spk", str(tmp_path / "utt2spk")])
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    draws = Bootstrap.of_speakers(enrol, test, 1000, 1).replicates(scores, target)["eer"]
+    expected = interval(float(printed["EER"]), draws, 4)
+    assert [float(printed[f"EER_{end}"]) for end in ("low", "high")] == pytest.approx(expected, abs=1e-5)
+    assert float(printed["minDCF(0.05)_low"]) < float(printed["minDCF(0.05)"]) < float(printed["minDCF(0.05)_high"])
