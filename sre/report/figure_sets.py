@@ -43,7 +43,7 @@ def list_figures(trials: str, standings: Sequence[Standing], number: int) -> Fig
         _intervals(trials, done, number),
         _det(trials, shown, scores, len(groups), number),
         _histogram(trials, shown[0].done[0], *scores[shown[0].name], number),
-        _calibration(trials, shown, scores, number),
+        _calibration(trials, groups, number),
     ]
 
 
@@ -82,10 +82,13 @@ def _histogram(trials: str, row: Row, scores: np.ndarray, target: np.ndarray, nu
     return caption, plots.histogram(scores, target, thresholds, f"scores{number}", caption)
 
 
-def _calibration(trials: str, shown: Sequence[Group], scores: Mapping, number: int) -> tuple[str, str]:
+def _calibration(trials: str, groups: Sequence[Group], number: int) -> tuple[str, str]:
+    """The leader, then calibrated and fused systems, which claim to be calibrated, then others."""
+    first, *others = groups
+    others.sort(key=lambda group: not group.done[0].metrics.get("calibrated"))
     curves = []
-    for group in shown[: plots.MAX_CURVES // 2]:
-        found = bayes_error_curves(*scores[group.name], LOG_ODDS)
+    for group in [first, *others][: plots.MAX_CURVES // 2]:
+        found = bayes_error_curves(*row_scores(group.done[0]), LOG_ODDS)
         curves.append(BayesCurve(f"{group.done[0].run} {group.done[0].system}", LOG_ODDS, *found))
     caption = (
         f"Calibration on {trials}: normalised Bayes error rate of scores taken for log-likelihood ratios (solid) and"

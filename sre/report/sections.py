@@ -72,7 +72,7 @@ def thresholds(groups: Sequence[Group]) -> str:
         " Set yours on labelled trials of your own.</p>\n"
     )
     head = ["run", "system", "trial list", *(name for name, _ in THRESHOLDS)]
-    return remark + (table("Score thresholds", head, rows) if rows else "")
+    return remark + (details("Score thresholds", table("Score thresholds", head, rows)) if rows else "")
 
 
 def calibration_section(groups: Sequence[Group]) -> str:

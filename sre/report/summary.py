@@ -9,7 +9,7 @@ from sre.report.tables import RATES, Group, counts, rate_text
 SHOWN = ("eer", "min_dcf_0.01", "min_dcf_0.05", "act_dcf_0.05", "cllr")  # every run has them all
 DIGITS = {key: digits for _, key, digits in RATES}
 NAMES = {key: name for name, key, _ in RATES}
-UNIT = {"eer": "%"}
+UNIT = {"eer": " %"}
 
 
 def headings(metric: str) -> list[str]:
@@ -86,14 +86,14 @@ def answers(standings: Sequence[Standing], metric: str) -> list[str]:
     name, unit = NAMES[metric].removesuffix(", %"), UNIT.get(metric, "")
     bounds, group = interval_text(leader.group, metric), leader.group
     model, system = group.name
-    said = f"{model} {system} leads: {_why(leader, standings, name)}. Here its {name} is {value(group, metric)}"
-    said += f" {unit}".rstrip() + (f" (95 % interval {bounds})." if bounds else ", without an interval.")
+    said = f"{model} {system} leads: {_why(leader, name, unit)}. Here its {name} is {value(group, metric)}"
+    said += unit + (f" (95 % interval {bounds})." if bounds else ", without an interval.")
     return [said, *_tested(standings), *_lowest(standings, metric), *filter(None, [warning(standings)])]
 
 
-def _why(leader: Standing, standings: Sequence[Standing], name: str) -> str:
+def _why(leader: Standing, name: str, unit: str) -> str:
     if leader.on_development is not None:
-        return f"it has the lowest {name} of all on the development list ({leader.on_development:.3g})"
+        return f"it has the lowest {name} of all on the development list ({leader.on_development:.3g}{unit})"
     if leader.group.rows[0].primary:
         return "it is the primary system, named before anything was scored"
     return f"it has the lowest {name} on this very list, which flatters it, for there is no development list"

@@ -277,7 +277,7 @@ def test_what_is_chosen_on_development_is_marked_on_evaluation(comparison):
     assert {(row["model"], row["system"], row["role"]) for row in rows} == {(*c, "evaluation") for c in chosen.items()}
     text = (comparison / "report/report.html").read_text()
     assert text.count('<span class="badge">chosen</span>') == 2 * 2  # ranked, and every run
-    assert "xvector cosine+cal leads: it has the lowest EER of all on the development list (6.4)" in text
+    assert "xvector cosine+cal leads: it has the lowest EER of all on the development list (6.4 %)" in text
 
 
 def test_calibration_before_and_after(comparison):
