@@ -59,6 +59,14 @@ def snakemake(project, *arguments, check=True):
     return done.returncode, output
 
 
+def sre_command(project, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "sre.cli", *arguments], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def jobs(output):
     """Rule names in the job table of a dry run."""
     _, _, table = output.partition("Job stats:\n")
@@ -94,6 +102,12 @@ def test_mini_until_train_then_nothing_then_the_report(project):
         assert (project / f"exp/mini/report.{suffix}").stat().st_size > 200
     _, output = snakemake(project, "-n", *config)
     assert "Nothing to be done" in output
+
+    for line in range(2, 1 + len((project / "exp/mini/report.tsv").read_text().splitlines()[:4])):
+        traced = sre_command(project, "trace", f"exp/mini/report.tsv:{line}")
+        for said in ("recomputed from them: the same", "local.make_mini_corpus", "steps.train_embedding", "none has"):
+            assert said in traced
+    assert "nothing to do" in sre_command(project, "explain", *config)
 
     # what re-runs: the gates and the scoring for a new list, nothing for a comment, the training for its learning rate,
     # the scoring for a system
