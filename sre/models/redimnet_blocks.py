@@ -44,8 +44,9 @@ class ChannelNorm(nn.LayerNorm):
         super().__init__(channels, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        last = x.movedim(1, -1)
-        return functional.layer_norm(last, self.normalized_shape, self.weight, self.bias, self.eps).movedim(-1, 1)
+        end = x.dim() - 1  # ONNX's exporter does not know -1
+        last = x.movedim(1, end)
+        return functional.layer_norm(last, self.normalized_shape, self.weight, self.bias, self.eps).movedim(end, 1)
 
 
 class ConvNextBlock(nn.Module):
