@@ -103,7 +103,7 @@ def coverage_table(pool: ProcessPoolExecutor, simulations: int, draws: int) -> l
     columns = [(name, how) for how in ("speaker", "percentiles", "trial") for name in NAMES]
     words = {"speaker": "", "percentiles": ", percentiles", "trial": ", by trial"}
     lines = [
-        f"Share of {simulations:,} simulated lists whose 95 % interval holds the truth ({means}); {draws} draws.",
+        f"Per cent of {simulations:,} simulated lists whose 95 % interval holds the truth ({means}); {draws} draws.",
         "",
     ]
     lines.append("| speakers | " + " | ".join(SHOWN[name] + words[how] for name, how in columns) + " |")

@@ -192,7 +192,7 @@ def breakdown(scores: np.ndarray, sides: Sides, some: Conditions, threshold: flo
     `p_miss` and `p_fa` are at the threshold; `eer` is of the condition's own trials (None: one kind only, or all scores
     equal), with the 95 % interval `eer_low` to `eer_high` of so many draws of speakers; 0: without.
     """
-    drawn = Bootstrap.of_speakers(sides.enrol_speaker, sides.test_speaker, draws, seed=0) if draws else None
+    drawn = Bootstrap.of_speakers(sides.enrol_speaker, sides.test_speaker, draws, seed=1) if draws else None
     outcomes, rows = _outcomes(scores, sides, threshold), []
     for name, mask in chain([("all trials", np.ones(len(scores), bool))], some):
         row = {"condition": name, "speakers": len(np.union1d(sides.enrol_speaker[mask], sides.test_speaker[mask]))}

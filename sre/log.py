@@ -23,6 +23,9 @@ def run(main: Callable[[], object]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # `… | head` has read enough
+        sys.stdout = None
+        sys.exit(141)
 
 
 def clock(seconds: float) -> str:

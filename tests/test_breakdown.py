@@ -144,7 +144,7 @@ def test_intervals_are_of_the_speakers_of_the_condition(tmp_path: Path) -> None:
     scores = np.random.default_rng(1).normal(size=len(target)) + target
     masks_of = dict(conditions(sides))
     row = next(row for row in breakdown(scores, sides, masks_of.items(), 0.5, draws=50) if row["speakers"] == 8)
-    draws = Bootstrap.of_speakers(sides.enrol_speaker, sides.test_speaker, 50, 0)
+    draws = Bootstrap.of_speakers(sides.enrol_speaker, sides.test_speaker, 50, 1)
     of_women = draws.replicates(scores, target, masks_of["gender=f"])["eer"]
     assert [row["eer_low"], row["eer_high"]] == interval(row["eer"], of_women, 8, 100.0)
     assert row["eer_low"] < row["eer"] < row["eer_high"]

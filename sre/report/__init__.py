@@ -89,7 +89,7 @@ def plda_remarks(groups: Sequence[Group], runs: dict[str, dict]) -> list[str]:
         remarks.append(
             f"PLDA loses to cosine: {', '.join(expected)}. This is the expected case for embeddings trained"
             " with a margin loss and tested on matched data: the loss has made them comparable by angle, and"
-            " PLDA has little left to do. It is no fault."
+            " PLDA has little left to do. The table says which differences are shown."
         )
     if odd:
         remarks.append(
@@ -129,10 +129,15 @@ def write_report(
     content = Content(title, metric, primary, groups, ranked, runs, remarks, *known)
     texts = {
         "report.tsv": tsv(ranked),
-        "report.md": markdown(ranked, title, remarks, metric),
-        "report.html": page(content, write_errors(Path(out_dir) / "errors", ranked)),
+        "report.md": markdown(ranked, title, remarks, metric, command),
+        "report.html": page(content, write_errors(Path(out_dir) / "errors", ranked), _shown(Path(out_dir))),
     }
     for name, text in texts.items():
         with atomic_output(Path(out_dir) / name) as file:
             file.write(text)
     return text_table(ranked, metric)
+
+
+def _shown(out_dir: Path) -> str:
+    """report.tsv as people call it from the project's root; no machine's own paths."""
+    return "report.tsv" if out_dir.is_absolute() else str(out_dir / "report.tsv")

@@ -1,4 +1,4 @@
-"""Who errs: breakdowns, worst speakers and confusing pairs of each evaluation list's leader, and its errors as CSV."""
+"""Who errs: conditions, worst speakers and confusing pairs of each evaluation list's reference; its errors as CSV."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from sre.report.tables import plain
 CONDITIONS = ["condition", "speakers", "targets", "nontargets", "EER, %", "95 % interval", "P_miss, %", "P_fa, %"]
 SPEAKERS = ["speaker", "targets", "P_miss, %", "nontargets", "P_fa, %"]
 PAIRS = ["kind", "enrol", "test", "score", "enrol files", "test file"]
-DRAWS = 200
+DRAWS, MANY_TRIALS = 1000, 100_000
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,22 @@ class Errors:
 
 
 def write_errors(folder: Path, ranked: Mapping[str, Sequence[Standing]]) -> list[Errors]:
-    """Write folder/<list>/ of the leader's first seed, where the data directory that its metrics name is there."""
+    """Write folder/<list>/ of the reference's first seed, where the data directory that its metrics name is there."""
     found = []
     for trials, standings in ranked.items():
-        row = next((one.group.done[0] for one in standings if one.leader and one.group.done), None)
+        row = next((one.group.done[0] for one in standings if one.reference and one.group.done), None)
         if row is None or row.development or not row.result.get("data"):
             continue
         data, given = Path(row.result["data"]), row.result.get("enroll_map")
         if not (data / "utt2spk").is_file():
             continue
-        analysis = analyse(*row_files(row), Path(given) if given else None, data, draws=DRAWS)
+        trials_of = row.metrics["targets"] + row.metrics["nontargets"]
+        draws = DRAWS if trials_of <= MANY_TRIALS else DRAWS // 5
+        analysis = analyse(*row_files(row), Path(given) if given else None, data, draws=draws)
         write_analysis(folder / row.trials, analysis)
-        found.append(Errors(trials, f"{row.run} {row.system}", f"{folder.name}/{row.trials}", analysis))
+        found.append(
+            Errors(trials, f"{row.run} {row.system}, seed {row.seed}", f"{folder.name}/{row.trials}", analysis)
+        )
     return found
 
 

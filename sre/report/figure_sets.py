@@ -32,7 +32,7 @@ Figures = list[tuple[str, str]]  # (caption, SVG)
 
 
 def list_figures(trials: str, standings: Sequence[Standing], number: int) -> Figures:
-    """Intervals, DET curves, the leader's scores and calibration, of one trial list; none where all failed."""
+    """Intervals, DET curves, the reference's scores and calibration, of one trial list; none where all failed."""
     done = [standing for standing in standings if standing.group.done]
     if not done:
         return []
@@ -42,7 +42,7 @@ def list_figures(trials: str, standings: Sequence[Standing], number: int) -> Fig
     return [
         _intervals(trials, done, number),
         _det(trials, shown, scores, len(groups), number),
-        _histogram(trials, shown[0].done[0], *scores[shown[0].name], number),
+        _histogram(trials, _reference(done).done[0], number),
         _calibration(trials, groups, number),
     ]
 
@@ -52,7 +52,7 @@ def _intervals(trials: str, done: Sequence[Standing], number: int) -> tuple[str,
     for standing in done[:MAX_ROWS]:
         group = standing.group
         low, high = group_interval(group, "eer") or (nan, nan)
-        rows.append(IntervalRow(" ".join(group.name), group.mean("eer"), low, high, standing.leader))
+        rows.append(IntervalRow(" ".join(group.name), group.mean("eer"), low, high, standing.reference))
     caption = f"EER on {trials} with 95 % intervals over its speakers, in the order of the table."
     caption += f" The first {len(rows)} of {len(done)} systems." if len(rows) < len(done) else ""
     caption += " Overlapping intervals do not mean that there is no difference: systems err on the same speakers, and"
@@ -75,7 +75,12 @@ def _det(trials: str, shown: Sequence[Group], scores: Mapping, number_of: int, n
     return caption, plots.det_plot(curves, f"det{number}", caption)
 
 
-def _histogram(trials: str, row: Row, scores: np.ndarray, target: np.ndarray, number: int) -> tuple[str, str]:
+def _reference(done: Sequence[Standing]) -> Group:
+    return next((standing.group for standing in done if standing.reference), done[0].group)
+
+
+def _histogram(trials: str, row: Row, number: int) -> tuple[str, str]:
+    scores, target = row_scores(row)
     caption = f"Scores of {row.run} {row.system} on {trials}, the central 99.9 %; each area is 1."
     cost = row.metrics.get("threshold_min_dcf_0.01")
     thresholds = {"EER": row.metrics["eer_threshold"], "minDCF(0.01)": np.inf if cost is None else cost}
@@ -83,7 +88,7 @@ def _histogram(trials: str, row: Row, scores: np.ndarray, target: np.ndarray, nu
 
 
 def _calibration(trials: str, groups: Sequence[Group], number: int) -> tuple[str, str]:
-    """The leader, then calibrated and fused systems, which claim to be calibrated, then others."""
+    """The first, then calibrated and fused systems, which claim to be calibrated, then others."""
     first, *others = groups
     others.sort(key=lambda group: not group.done[0].metrics.get("calibrated"))
     curves = []
@@ -145,13 +150,13 @@ def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, dict
 
 
 def maps(ranked: Mapping[str, Sequence[Standing]]) -> Figures:
-    """The leader's embeddings of each evaluation split that the score jobs name and that is there."""
+    """The reference's embeddings of each evaluation split that the score jobs name and that is there."""
     figures: dict[str, tuple[str, str]] = {}
     for standings in ranked.values():
-        leader = next((standing.group for standing in standings if standing.leader), None)
-        if leader is None or leader.rows[0].development:
+        reference = next((standing.group for standing in standings if standing.reference), None)
+        if reference is None or reference.rows[0].development:
             continue
-        row = leader.done[0]
+        row = reference.done[0]
         data, paths = row.result.get("data"), row.result.get("embeddings") or []
         if not data or data in figures or not all(Path(path).is_file() for path in [*paths, f"{data}/utt2spk"]):
             continue

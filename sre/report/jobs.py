@@ -7,7 +7,7 @@ from pathlib import Path
 from sre.log import clock
 from sre.provenance import find_record, root_of
 
-COST = ["step", "of", "jobs", "time in all", "peak memory, MiB", "rate", "device"]
+COST = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
 LONGEST_ARGUMENT = 60
 MOST_COMMANDS = 300
 
@@ -80,3 +80,13 @@ def _cut(argument: str) -> str:
 
 def code_versions(jobs: Sequence[dict]) -> list[str]:
     return sorted({job["code"] for job in jobs})
+
+
+def code_warning(jobs: Sequence[dict]) -> str | None:
+    """Where the numbers are of more than one state of the code, or of one that no revision has."""
+    codes = code_versions(jobs)
+    changed = sum(code.endswith(".changed") for code in codes)
+    if len(codes) < 2 and not changed:
+        return None
+    dirty = f", {changed} of them with changes that no revision has" if changed else ""
+    return f"These numbers were made by {len(codes)} states of the code{dirty}: {', '.join(codes)}."

@@ -7,11 +7,13 @@ from html import escape
 from sre.report import summary
 from sre.report.errors import Errors
 from sre.report.figure_sets import cost_front, list_figures, maps
+from sre.report.jobs import code_warning
 from sre.report.ranking import Standing
 from sre.report.sections import (
     bullets,
     calibration_section,
     cell,
+    cost_table,
     data_section,
     details,
     error_sections,
@@ -54,7 +56,7 @@ tr.best > * { background: #eef6ec; font-weight: 600; }
 tr.failed > * { background: #fbf0ec; }
 td.worse { color: #8a3200; }
 td.better { color: #00573d; font-weight: 600; }
-td.leader { font-weight: 600; }
+td.reference { font-weight: 600; }
 summary { cursor: pointer; font-weight: 600; margin: .6rem 0; }
 pre { font: .75rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 code { font: .85em ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
@@ -98,14 +100,15 @@ non-decreasing map of the scores, found on this very list.</dd>
 <dt>95 % interval</dt><dd>Of the mean over the seeds, by the bootstrap over the speakers of the list: the mean plus and
 minus Student's t times the standard deviation over draws of speakers. It says how the number would differ with other
 test speakers; the trained models are taken as they are. ± is the standard deviation over seeds.</dd>
-<dt>Leader, against the leader</dt><dd>The leader has the lowest mean on the development lists (without one: the primary
-system). The others' difference to it, its 95 % interval and p are from the same draws, p with Holm's correction for all
-systems of the list. “No difference shown” does not mean that there is none.</dd>
+<dt>Reference, against the reference</dt><dd>What to quote: the primary system of the model that ranks highest, else the
+first on the development lists. The others' difference to it and p are from the same draws of speakers. The interval
+beside it is of this one difference, p is corrected (Holm) for all systems of the list, so that an interval without 0
+may go with a p above 0.05. “No difference shown” does not mean that there is none.</dd>
 <dt>Mean over seeds</dt><dd>Mean and range (least to greatest) of runs that differ in the seed only.</dd>
 <dt>primary, chosen, best</dt><dd>The primary system was named before anything was scored. The chosen one was chosen
 on development: it has its model's lowest mean (of equal ones the first) on the development list. The best has the
-lowest mean of the list, found afterwards on this very list, so it flatters: quote the leader, the primary system, or
-the chosen one.</dd>
+lowest mean of the list, found afterwards on this very list, so it flatters. A primary system without a model's name
+is marked in every model.</dd>
 <dt>(development)</dt><dd>A list for choosing, calibrating and fusing systems. What was fitted on it looks better there
 than it is.</dd>
 </dl>
@@ -120,7 +123,7 @@ class Content:
     metric: str
     primary: str | None
     groups: list[Group]
-    ranked: dict[str, list[Standing]]  # trial list, as it is headed -> its systems, the leader first
+    ranked: dict[str, list[Standing]]  # trial list, as it is headed -> its systems, by development
     runs: dict[str, dict]  # of `load_runs`
     remarks: list[str]
     notes: dict[str, list]  # of gates.json
@@ -129,14 +132,14 @@ class Content:
     command: str
 
 
-def page(content: Content, errors: Sequence[Errors]) -> str:
-    """The whole page."""
+def page(content: Content, errors: Sequence[Errors], tsv_name: str) -> str:
+    """The whole page; `tsv_name` is what people call report.tsv."""
     groups, runs = content.groups, content.runs
     sections = {
         "Results": _results(content) + bullets(content.remarks),
         "Error trade-off, scores, calibration": _list_sections(content.ranked),
         "Who errs": error_sections(errors),
-        "Cost": figures_grid(cost_front(content.ranked, runs)),
+        "Cost": figures_grid(cost_front(content.ranked, runs)) + cost_table(content.jobs),
         "Thresholds": thresholds(groups),
         "Calibration": calibration_section(groups),
         "Training": training_section(runs) if runs else "",
@@ -150,7 +153,7 @@ def page(content: Content, errors: Sequence[Errors]) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(content.title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>{escape(content.title)}</h1>\n{_lead(content)}{body}</main>\n</body>\n</html>\n"
+        f"<h1>{escape(content.title)}</h1>\n{_lead(content, tsv_name)}{body}</main>\n</body>\n</html>\n"
     )
 
 
@@ -158,34 +161,40 @@ def _costs(metrics: dict) -> str:
     return f"C_miss = {metrics['c_miss']:g}, C_fa = {metrics['c_fa']:g}"
 
 
-def _lead(content: Content) -> str:
+def _lead(content: Content, tsv_name: str) -> str:
     """What a newcomer asks: which system is best, is that shown, on what was it measured, how do I get it again."""
     parts = []
     for trials, standings in content.ranked.items():
         if not standings[0].group.rows[0].development:
             on = summary.size_text([standing.group for standing in standings])
-            said = " ".join(summary.answers(standings, content.metric))
-            parts.append(f"<li><strong>{escape(trials)}</strong> ({escape(on)}): {escape(said)}</li>\n")
-    named = f"Primary system, named before anything was scored: {content.primary}." if content.primary else ""
-    named = named or "No primary system was named before the run."
+            said = bullets(summary.answers(standings, content.metric))
+            parts.append(f"<p><strong>{escape(trials)}</strong>, {escape(on)}:</p>\n{said}")
+    said = [] if content.primary else ["No primary system was named before the run."]
+    said += filter(None, [code_warning(content.jobs)])
     again = f"<p>To run it again: <code>{escape(content.command)}</code>. " if content.command else "<p>"
-    again += "<code>sre trace REPORT.tsv:LINE</code> follows a number back to its files.</p>\n"
-    return f"<ul>\n{''.join(parts)}</ul>\n<p>{escape(named)}</p>\n{again}"
+    again += (
+        f"<code>sre trace {escape(tsv_name)}:LINE</code> follows a run's numbers back to its files; “Every run” has"
+    )
+    return f"{''.join(parts)}{bullets(said)}{again} the lines.</p>\n"
 
 
 def _results(content: Content) -> str:
     heads = summary.headings(content.metric)
-    body, runs = "", ""
+    heads[3:5] = [f"{heads[3]} (95 % interval)"]
+    body, runs, line = "", "", 1  # of report.tsv, whose heading is line 1
     for trials, standings in content.ranked.items():
         some = [standing.group for standing in standings]
         title = f'<tr><th class="group" scope="rowgroup" colspan="%d">{escape(trials)}'
         title += f" <span>{escape(summary.size_text(some))}</span></th></tr>\n"
         body += f"<tbody>\n{title % len(heads)}" + "".join(_standing_line(one, content.metric) for one in standings)
-        runs += f"<tbody>\n{title % len(HEADINGS)}" + "".join(map(_result_line, table_lines(some)))
+        runs += f"<tbody>\n{title % (len(HEADINGS) + 1)}"
+        for one in table_lines(some):
+            line += not one.is_mean
+            runs += _result_line(one, "" if one.is_mean else str(line))
         body, runs = body + "</tbody>\n", runs + "</tbody>\n"
     caption = "EER in per cent, minDCF and actDCF normalised, Cllr in bits"
     ranked = table(f"Ranked by {summary.NAMES[content.metric]} on development; {caption}", heads, body)
-    return ranked + details("Every run", table(caption, HEADINGS, runs))
+    return ranked + details("Every run", table(caption, [*HEADINGS, "line"], runs))
 
 
 def _standing_line(standing: Standing, metric: str) -> str:
@@ -194,17 +203,17 @@ def _standing_line(standing: Standing, metric: str) -> str:
     badges = "".join(f' <span class="badge">{word}</span>' for word in marks(group))
     cells = cell(model, "th") + f'<td class="system">{escape(system)}{badges}</td>{cell(developed)}'
     if not group.done:
-        left = len(summary.headings(metric)) - 3
+        left = len(summary.headings(metric)) - 4
         return f'<tr class="failed">{cells}<td class="note" colspan="{left}">{escape(note)}</td></tr>\n'
     verdict, _, numbers = against.partition(": ")
-    looks = f' class="{verdict}"' if verdict in ("worse", "better", "leader") else ""
+    looks = f' class="{verdict}"' if verdict in ("worse", "better", "reference") else ""
     small = f"<small>{escape(numbers)}</small>" if numbers else ""
-    cells += f'<td class="n">{value}</td><td class="n">{interval}</td><td{looks}>{verdict}{small}</td>'
+    cells += f'<td class="n">{value}<small>{interval}</small></td><td{looks}>{verdict}{small}</td>'
     cells += "".join(map(_rate_cell, rates)) + f'<td class="note">{escape(note)}</td>'
-    return f'<tr class="best">{cells}</tr>\n' if standing.leader else f"<tr>{cells}</tr>\n"
+    return f'<tr class="best">{cells}</tr>\n' if standing.reference else f"<tr>{cells}</tr>\n"
 
 
-def _result_line(line: Line) -> str:
+def _result_line(line: Line, number: str) -> str:
     run, system, *rates, seed, note = line.cells
     badges = "".join(f' <span class="badge">{word}</span>' for word in line.marks)
     failed = not line.is_mean and line.row.metrics is None
@@ -214,7 +223,7 @@ def _result_line(line: Line) -> str:
     if failed:  # the reason in their place, where it is seen without scrolling
         numbers, note = f'<td class="note" colspan="{len(rates)}">{escape(note)}</td>', ""
     cells = cell(run, "th") + f'<td class="system">{escape(system)}{badges}</td>'
-    cells += numbers + cell(seed) + f'<td class="note">{escape(note)}</td>'
+    cells += numbers + cell(seed) + f'<td class="note">{escape(note)}</td>' + cell(number)
     return f'<tr class="{names}">{cells}</tr>\n' if names else f"<tr>{cells}</tr>\n"
 
 

@@ -1,8 +1,8 @@
-"""Which system is best, and is it shown to be?  Systems ranked on development, and each compared with the leader.
+"""Which system is best, and is it shown to be?  Systems ranked on development, and each compared with the reference.
 
-The leader of a list is the system with the lowest mean of the metric over the development lists. Where there is none:
-the primary system; else the lowest on the list itself, which flatters it. Differences are tested on the same draws of
-speakers (sre/uncertainty.py), corrected by Holm for all comparisons of the list.
+The reference of a list, which is what to quote, is the primary system, of the model that ranks highest; where none was
+named, the first on the development lists; where there are none, the lowest on the list itself, which flatters it.
+Differences are tested on the same draws of speakers (sre/uncertainty.py), corrected by Holm for all of the list.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ NOT_SHOWN = "no difference shown"
 
 @dataclass(frozen=True)
 class Difference:
-    """To the leader of the list, in the metric's unit; p is Holm's."""
+    """To the reference of the list, in the metric's unit; the interval is its own, p is Holm's."""
 
     value: float
     low: float
@@ -39,41 +39,45 @@ class Standing:
 
     group: Group
     on_development: float | None  # mean of the metric
-    leader: bool
-    difference: Difference | None  # None of the leader, and where it could not be tested
+    reference: bool
+    difference: Difference | None  # None of the reference, and where it could not be tested
+    chosen_by: int | None = None  # speakers of the development lists
 
 
 def rank(groups: Sequence[Group], metric: str) -> dict[str, list[Standing]]:
-    """Trial list, as it is headed -> its systems, the leader first, what failed last."""
+    """Trial list, as it is headed -> its systems, the first on development first, what failed last."""
     development: dict[tuple[str, str], list[float]] = {}
     for group in groups:
         if group.rows[0].development and group.values(metric):
             development.setdefault(group.name, []).append(group.mean(metric))
     means = {name: sum(values) / len(values) for name, values in development.items()}
+    by = {group.rows[0].trials: speakers(group) for group in groups if group.rows[0].development and group.done}
+    chosen_by = sum(by.values()) if by and all(by.values()) else None
     lists = {}
     for trials, some in by_list(groups).items():
         ordered = sorted(some, key=lambda group: _order(group, means, metric))
-        leader = ordered[0] if ordered[0].values(metric) else None
-        tested = _differences(ordered, leader, metric) if leader else {}
+        done = [group for group in ordered if group.values(metric)]
+        reference = next((group for group in done if group.rows[0].primary), done[0] if done else None)
+        tested = _differences(ordered, reference, metric) if reference else {}
         lists[trials] = [
-            Standing(group, means.get(group.name), group is leader, tested.get(group.name)) for group in ordered
+            Standing(group, means.get(group.name), group is reference, tested.get(group.name), chosen_by)
+            for group in ordered
         ]
     return lists
 
 
 def _order(group: Group, development: dict[tuple[str, str], float], metric: str) -> tuple:
     here = group.mean(metric) if group.values(metric) else np.inf
-    fallback = (not group.rows[0].primary, here) if not development else (development.get(group.name, np.inf), here)
-    return (np.isinf(here), *fallback, group.name)
+    return (np.isinf(here), development.get(group.name, np.inf), here, group.name)
 
 
-def _differences(groups: Sequence[Group], leader: Group, metric: str) -> dict[tuple[str, str], Difference]:
+def _differences(groups: Sequence[Group], reference: Group, metric: str) -> dict[tuple[str, str], Difference]:
     found = {}
     for group in groups:
-        if group is not leader and same_draws(group, leader):
-            ours, theirs = mean_draws(group, metric), mean_draws(leader, metric)
-            value = group.mean(metric) - leader.mean(metric)
-            tested = paired(value, ours - theirs, speakers(leader))
+        if group is not reference and same_draws(group, reference):
+            ours, theirs = mean_draws(group, metric), mean_draws(reference, metric)
+            value = group.mean(metric) - reference.mean(metric)
+            tested = paired(value, ours - theirs, speakers(reference))
             found[group.name] = tested and Difference(value, *tested)
     tested = {name: difference for name, difference in found.items() if difference}
     corrected = holm([difference.p for difference in tested.values()])

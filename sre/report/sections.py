@@ -23,7 +23,7 @@ PACKAGES = ("sre", "torch", "torchaudio", "numpy", "scipy", "matplotlib")
 def cell(text: str, tag: str = "td") -> str:
     """A cell; its looks follow from its text: numbers to the right, digests and sentences may wrap."""
     try:
-        float(text)
+        float(text.replace(",", ""))
         looks = ' class="n"'
     except ValueError:
         looks = ' class="long"' if len(text) >= 40 and " " not in text else ""
@@ -126,7 +126,7 @@ def _flat(facts: Mapping, prefix: str = "") -> dict[str, str]:
 
 
 def error_sections(errors: Sequence[Errors]) -> str:
-    """Who errs, and with what: the leader of each evaluation list."""
+    """Who errs, and with what: the reference of each evaluation list."""
     parts = []
     for one in errors:
         found = one.analysis
@@ -136,7 +136,11 @@ def error_sections(errors: Sequence[Errors]) -> str:
             f" {len(found.errors):,} errors with their files are in <code>{escape(one.folder)}/errors.csv</code>.</p>\n"
         )
         parts.append(table("By condition", CONDITIONS, map(condition_cells, found.breakdown)))
-        parts.append(table("Speakers with the most errors", SPEAKERS, map(speaker_cells, found.speakers)))
+        parts.append(
+            table(
+                "Speakers with the most errors, by the sum of both rates", SPEAKERS, map(speaker_cells, found.speakers)
+            )
+        )
         parts.append(details("Most confusing pairs", table("Pairs", PAIRS, map(pair_cells, found.pairs))))
     return "".join(parts)
 
@@ -152,13 +156,17 @@ def data_section(gates: Mapping, features: Mapping, runs: Mapping[str, dict]) ->
     return said + (table("From the corpus to training and trials", DATA_HEAD, lines) if lines else "")
 
 
+def cost_table(jobs: Sequence[dict]) -> str:
+    caption = "By step and run; times are the sum over its jobs, start of the process included"
+    return table(caption, COST, cost_rows(jobs)) if jobs else ""
+
+
 def provenance(groups: Sequence[Group], jobs: Sequence[dict], command: str) -> str:
     rows = [row for group in groups for row in group.rows]
     parts = [f"<p>All of it again: <code>{escape(command)}</code></p>\n" if command else ""]
     parts.append(_trial_lists(groups))
     if jobs:
         parts.append(f"<p>Code: {escape(', '.join(code_versions(jobs)))}.</p>\n")
-        parts.append(table("What it cost; rates are with the start of the process", COST, cost_rows(jobs)))
         said = "".join(f"{escape(line)}\n" for line in commands(jobs))
         parts.append(details(f"The commands of {len(jobs)} jobs", f'<pre class="scroll">{said}</pre>\n'))
     scored = {}

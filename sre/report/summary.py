@@ -1,13 +1,14 @@
-"""The table that people read: a line a system, ranked, with intervals and what is shown to differ from the leader."""
+"""The table that people read: a line a system, ranked, with intervals and what differs from the reference."""
 
 from collections.abc import Sequence
 from statistics import stdev
 
 from sre.report.ranking import NOT_SHOWN, Standing, group_interval, speakers, warning
 from sre.report.tables import RATES, Group, counts, rate_text
+from sre.uncertainty import FEW_SPEAKERS
 
 SHOWN = ("eer", "min_dcf_0.01", "min_dcf_0.05", "act_dcf_0.05", "cllr")  # every run has them all
-DIGITS = {key: digits for _, key, digits in RATES}
+DIGITS = {key: 2 if key == "eer" else 3 for _, key, _ in RATES}  # every run has more
 NAMES = {key: name for name, key, _ in RATES}
 UNIT = {"eer": " %"}
 
@@ -15,7 +16,16 @@ UNIT = {"eer": " %"}
 def headings(metric: str) -> list[str]:
     others = [NAMES[key] for key in _others(metric)]
     name = NAMES[metric]
-    return ["model", "system", f"{name} on development", name, "95 % interval", "against the leader", *others, "note"]
+    return [
+        "model",
+        "system",
+        f"{name} on development",
+        name,
+        "95 % interval",
+        "against the reference",
+        *others,
+        "note",
+    ]
 
 
 def _others(metric: str) -> list[str]:
@@ -51,8 +61,8 @@ def interval_text(group: Group, metric: str) -> str:
 
 def against(standing: Standing, metric: str) -> str:
     difference, digits = standing.difference, DIGITS[metric]
-    if standing.leader:
-        return "leader"
+    if standing.reference:
+        return "reference"
     if difference is None:
         return ""
     bounds = f"{difference.value:+.{digits}f} ({difference.low:+.{digits}f} to {difference.high:+.{digits}f})"
@@ -79,23 +89,29 @@ def size_text(groups: Sequence[Group]) -> str:
 
 
 def answers(standings: Sequence[Standing], metric: str) -> list[str]:
-    """Sentences of one evaluation list: which system leads, how sure that is, which others may be as good."""
-    leader = next((standing for standing in standings if standing.leader), None)
-    if leader is None:
+    """Sentences of one evaluation list: what to quote, how sure that is, which others may be as good or better."""
+    reference = next((standing for standing in standings if standing.reference), None)
+    if reference is None:
         return ["Every system failed on this list."]
+    said = f"Quote {_said(reference, metric)}: {_why(reference, NAMES[metric].removesuffix(', %'))}."
+    done = [standing for standing in standings if standing.group.values(metric)]
+    more = [*_tested(standings), _first(done[0], metric), _lowest(done, metric), warning(standings)]
+    return [said, *filter(None, more)]
+
+
+def _said(standing: Standing, metric: str) -> str:
+    """`model system, EER 8.34 % (95 % interval 5.85 to 10.84)`."""
     name, unit = NAMES[metric].removesuffix(", %"), UNIT.get(metric, "")
-    bounds, group = interval_text(leader.group, metric), leader.group
-    model, system = group.name
-    said = f"{model} {system} leads: {_why(leader, name, unit)}. Here its {name} is {value(group, metric)}"
-    said += unit + (f" (95 % interval {bounds})." if bounds else ", without an interval.")
-    return [said, *_tested(standings), *_lowest(standings, metric), *filter(None, [warning(standings)])]
+    bounds = interval_text(standing.group, metric)
+    text = f"{' '.join(standing.group.name)}, {name} {value(standing.group, metric)}{unit}"
+    return text + (f" (95 % interval {bounds})" if bounds else ", without an interval")
 
 
-def _why(leader: Standing, name: str, unit: str) -> str:
-    if leader.on_development is not None:
-        return f"it has the lowest {name} of all on the development list ({leader.on_development:.3g}{unit})"
-    if leader.group.rows[0].primary:
-        return "it is the primary system, named before anything was scored"
+def _why(reference: Standing, name: str) -> str:
+    if reference.group.rows[0].primary:
+        return "it is the primary system, named before anything was scored, with the model that ranks highest"
+    if reference.on_development is not None:
+        return "it is the first on the development list"
     return f"it has the lowest {name} on this very list, which flatters it, for there is no development list"
 
 
@@ -109,15 +125,22 @@ def _tested(standings: Sequence[Standing]) -> list[str]:
     return [", ".join(said) + " (paired bootstrap over speakers, Holm-corrected p < 0.05)."]
 
 
-def _lowest(standings: Sequence[Standing], metric: str) -> list[str]:
+def _first(standing: Standing, metric: str) -> str | None:
+    """On development, where it is not what is to be quoted; and how many speakers chose it."""
+    if standing.on_development is None:
+        return None
+    few = standing.chosen_by is not None and standing.chosen_by < FEW_SPEAKERS
+    by = f" The development list has {standing.chosen_by} speakers: few to choose by." if few else ""
+    if standing.reference:
+        return by.strip()
+    verdict = f": {standing.difference.verdict}" if standing.difference else ""
+    return f"First on the development list is {_said(standing, metric)}{verdict}.{by}"
+
+
+def _lowest(done: Sequence[Standing], metric: str) -> str | None:
     """What was found afterwards to be lowest, where it is another."""
-    done = [standing for standing in standings if standing.group.values(metric)]
     least = min(done, key=lambda standing: standing.group.mean(metric))
-    if least.leader:
-        return []
-    model, system = least.group.name
-    name = NAMES[metric].removesuffix(", %")
-    shown = f" ({least.difference.verdict})" if least.difference else ""
-    return [
-        f"The lowest {name} here is that of {model} {system}, {value(least.group, metric)}{shown}; found afterwards."
-    ]
+    if least.reference or least is done[0]:
+        return None
+    verdict = f": {least.difference.verdict}" if least.difference else ""
+    return f"The lowest here, found afterwards on this very list, is {_said(least, metric)}{verdict}."

@@ -10,6 +10,10 @@ from sre.uncertainty import COLUMNS
 
 TSV_KEYS = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
 TSV_KEYS += tuple(key for _, key in THRESHOLDS) + tuple(f"act_dcf_{p}" for p in P_TARGETS) + ("cllr", "min_cllr")
+HOW_TO_READ = (
+    "± is the standard deviation over seeds. Intervals and tests draw the speakers of a list; a difference has its own"
+    " 95 % interval, p is corrected by Holm for all systems of the list."
+)
 ON_TERMINAL = 2  # of the other rates
 
 
@@ -17,7 +21,7 @@ def tsv(ranked: Mapping[str, Sequence[Standing]]) -> str:
     """One line a row under a heading; plain numbers, empty cells and a note where a system failed."""
     lines = [["run", "model", "seed", "trials", "role", "system", "primary", "chosen", "status", *TSV_KEYS]]
     lines[0] += [f"{key}_{end}" for key in COLUMNS for end in ("low", "high")]
-    lines[0] += ["on_development", "leader", "difference", "difference_low", "difference_high", "p_holm", "verdict"]
+    lines[0] += ["on_development", "reference", "difference", "difference_low", "difference_high", "p_holm", "verdict"]
     lines[0] += ["trials_sha256", "config_sha256", "wall_s", "note"]
     standings = [standing for some in ranked.values() for standing in some]
     lines += [_tsv_cells(row, standing) for standing in standings for row in standing.group.rows]
@@ -32,7 +36,7 @@ def _tsv_cells(row: Row, standing: Standing) -> list[str]:
     intervals = (row.metrics or {}).get("intervals") or {}
     cells += [plain(bound) for key in COLUMNS for bound in intervals.get(key) or (None, None)]
     difference = standing.difference
-    cells += [plain(standing.on_development), "leader" if standing.leader else ""]
+    cells += [plain(standing.on_development), "reference" if standing.reference else ""]
     cells += [plain(getattr(difference, name, None)) for name in ("value", "low", "high", "p", "verdict")]
     cells += [plain(row.result.get(key)) for key in ("trials_sha256", "config_sha256", "wall_s")]
     return [*map(str, cells), row.note]
@@ -56,9 +60,11 @@ def text_table(ranked: Mapping[str, Sequence[Standing]], metric: str) -> str:
     return aligned(table)
 
 
-def markdown(ranked: Mapping[str, Sequence[Standing]], title: str, remarks: Sequence[str], metric: str) -> str:
-    """A list: who leads, the ranked systems, every run (the best EER is bold), and what calibration gained."""
-    parts = [f"# {title}\n"]
+def markdown(
+    ranked: Mapping[str, Sequence[Standing]], title: str, remarks: Sequence[str], metric: str, command: str
+) -> str:
+    """A list: what to quote, the ranked systems, every run (the best EER is bold), and what calibration gained."""
+    parts = [f"# {title}\n", f"\n```\n{command}\n```\n" * bool(command), f"\n{HOW_TO_READ}\n"]
     for trials, standings in ranked.items():
         some = [standing.group for standing in standings]
         digest = some[0].rows[0].result["trials_sha256"]

@@ -58,28 +58,28 @@ def ranked(folder, metric="eer"):
     return rank(group_rows(make_rows(results), metric), metric)
 
 
-def test_the_leader_is_chosen_on_development_and_the_rest_ranked_by_it(exp):
+def test_the_reference_is_chosen_on_development_and_the_rest_ranked_by_it(exp):
     lists = ranked(exp)
     names = [standing.group.name for standing in lists["eval"]]
     assert names[:2] == [("tdnn", "cosine"), ("resnet", "plda")] and names[-1] == ("resnet", "lda")
-    assert [standing.leader for standing in lists["eval"]] == [True] + [False] * 4
+    assert [standing.reference for standing in lists["eval"]] == [True] + [False] * 4
     developed = [standing.on_development for standing in lists["eval"][:-1]]
     assert developed == sorted(developed)
     assert ranked(exp, "min_dcf_0.01")["eval"][0].group.name == ("tdnn", "cosine")
 
 
-def test_what_differs_from_the_leader_and_what_is_not_shown_to(exp):
+def test_what_differs_from_the_reference_and_what_is_not_shown_to(exp):
     standings = {standing.group.name: standing for standing in ranked(exp)["eval"]}
     verdicts = {name: one.difference and one.difference.verdict for name, one in standings.items()}
     assert verdicts == {
-        ("tdnn", "cosine"): None,  # the leader
+        ("tdnn", "cosine"): None,  # the reference
         ("tdnn", "plda"): "worse",
         ("resnet", "cosine"): "better",
         ("resnet", "plda"): "no difference shown",
         ("resnet", "lda"): None,  # failed
     }
-    worse, leader = standings["tdnn", "plda"], standings["tdnn", "cosine"]
-    assert worse.difference.value == pytest.approx(worse.group.mean("eer") - leader.group.mean("eer"))
+    worse, reference = standings["tdnn", "plda"], standings["tdnn", "cosine"]
+    assert worse.difference.value == pytest.approx(worse.group.mean("eer") - reference.group.mean("eer"))
     assert 0 < worse.difference.low < worse.difference.value < worse.difference.high
 
 
@@ -105,18 +105,30 @@ def test_other_draws_are_not_compared(exp, tmp_path):
 def test_the_report_answers_a_newcomer(exp):
     out = run_report(exp)
     page = (out / "report.html").read_text()
-    said = "tdnn cosine leads: it has the lowest EER of all on the development list"
+    said = "Quote tdnn cosine, EER "
+    assert "it is the first on the development list." in page
     assert said in page and said in (out / "report.md").read_text()
     assert "1 of 3 other systems are shown to be worse, 1 to be better, for 1 no difference is shown" in page
     assert f"300 target and 1,500 nontarget trials of {SPEAKERS} speakers" in page
-    assert "The lowest EER here is that of resnet cosine" in page and "Only" not in page
+    assert "The lowest here, found afterwards on this very list, is resnet cosine, EER" in page and "Only" not in page
     rows = {(row["run"], row["system"], row["trials"]): row for row in tsv_rows(out)}
     verdicts = {name[:2]: row["verdict"] for name, row in rows.items() if name[2] == "eval"}
     assert verdicts["tdnn_s2", "plda"] == "worse" and verdicts["resnet", "cosine"] == "better"
     metrics = json.loads((exp / "resnet/scores/eval/metrics.json").read_text())["systems"]["plda"]["metrics"]
     bounds = [float(rows["resnet", "plda", "eval"][f"eer_{end}"]) for end in ("low", "high")]
     assert bounds == pytest.approx(metrics["intervals"]["eer"], rel=1e-5)
-    assert any(row[:2] == ["resnet", "plda chosen"] and "no difference shown" in row[5] for row in Page(page).rows)
+    assert any(row[:2] == ["resnet", "plda chosen"] and "no difference shown" in row[4] for row in Page(page).rows)
+    lines = (out / "report.tsv").read_text().splitlines()
+    for row in Page(page).rows:  # the line of report.tsv that stands beside each run is its own
+        if len(row) == 12 and row[-1].isdigit():
+            assert lines[int(row[-1]) - 1].split("\t")[0] == row[0]
+
+
+def test_a_primary_system_is_the_reference(exp):
+    results = load_results(sorted(exp.glob("*/scores/*/metrics.json")))
+    standings = rank(group_rows(make_rows(results, "plda")), "eer")["eval"]
+    assert [one.group.name for one in standings if one.reference] == [("resnet", "plda")]  # ranks above tdnn's
+    assert standings[0].group.name == ("tdnn", "cosine") and standings[0].difference
 
 
 def test_lost_draws_are_named(exp, tmp_path):
