@@ -1,28 +1,10 @@
-"""CAM++: the published function and size, and inputs as short as extraction gives."""
+"""CAM++: means of segments, and inputs as short as extraction gives."""
 
-import json
-
-import numpy as np
 import pytest
 import torch
-from test_peer_models import PEERS, peer_tensor
 
 from sre.embedding import MIN_FRAMES
-from sre.models.campplus import CAMPlusPlus, peer_key, segment_mean
-
-
-@pytest.mark.skipif(not PEERS.is_dir(), reason="no ../shared/reference/peer-models here")
-def test_same_function_as_the_published_model() -> None:
-    peer = json.loads((PEERS / "campplus.json").read_text())
-    model = CAMPlusPlus(80).double().eval()
-    assert sum(p.numel() for p in model.parameters()) == peer["parameters"]
-    model.load_state_dict({peer_key(key): peer_tensor(key, shape) for key, shape in peer["state"].items()})
-    t, f = np.arange(200)[:, None], np.arange(80)
-    x = np.sin(0.37 * t + 0.11 * f) + 0.5 * np.cos(0.05 * t * (1 + f % 7))
-    with torch.inference_mode():
-        ours = model.embed(torch.from_numpy(x)[None])[0].numpy()
-    theirs = np.array(peer["embedding"])
-    assert np.linalg.norm(ours - theirs) / np.linalg.norm(theirs) < 1e-6
+from sre.models.campplus import CAMPlusPlus, segment_mean
 
 
 @pytest.mark.parametrize("frames", [1, 13, 99, 100, 101, 250])  # the published input fills exactly one segment

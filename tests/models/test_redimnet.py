@@ -1,15 +1,10 @@
-"""ReDimNet and ReDimNet2 are the published functions, in all sizes."""
+"""ReDimNet and ReDimNet2: published sizes, any length, and bins that do not fit."""
 
-import json
-
-import numpy as np
 import pytest
 import torch
-from test_peer_models import PEERS, peer_tensor
 
 from sre import SreError
 from sre.embedding import MIN_FRAMES
-from sre.models import redimnet, redimnet2
 from sre.models.redimnet import ReDimNet
 from sre.models.redimnet2 import ReDimNet2
 
@@ -18,26 +13,6 @@ SIZES = [f"b{i}" for i in range(7)]
 
 def parameters(model: torch.nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
-
-
-@pytest.mark.skipif(not PEERS.is_dir(), reason="no ../shared/reference/peer-models here")
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("family", ["redimnet", "redimnet2"])
-def test_same_function_as_the_published_model(family: str, size: str) -> None:
-    peer = json.loads((PEERS / f"{family}_{size}.json").read_text())
-    bins = peer["arguments"]["feat_dim"]
-    model = ReDimNet(bins, size=size) if family == "redimnet" else ReDimNet2(bins, size=size, wespeaker=True)
-    assert parameters(model) == peer["parameters"]
-    peer_key = {"redimnet": redimnet, "redimnet2": redimnet2}[family].peer_key
-    # the peers' tensors were float32 when they were filled: without it the agreement is 1e-7
-    state = {peer_key(key): peer_tensor(key, shape).float() for key, shape in peer["state"].items()}
-    model.load_state_dict(state)
-    t, f = np.arange(200)[:, None], np.arange(bins)
-    x = np.sin(0.37 * t + 0.11 * f) + 0.5 * np.cos(0.05 * t * (1 + f % 7))
-    with torch.inference_mode():
-        ours = model.double().eval().embed(torch.from_numpy(x)[None])[0].numpy()
-    theirs = np.array(peer["embedding"])
-    assert np.linalg.norm(ours - theirs) / np.linalg.norm(theirs) < 1e-8
 
 
 @pytest.mark.parametrize("size, millions", list(zip(SIZES, [1.1, 2.1, 3.6, 4.1, 6.6, 8.9, 12.3], strict=True)))
