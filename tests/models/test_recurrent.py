@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
-from sre.embedding import MIN_FRAMES
 from sre.models.recurrent import BLSTM, GE2ELSTM
 from sre.models.transformer import Attention, DecoderLayer, EncoderLayer, Transformer
 
@@ -123,36 +122,6 @@ def test_transformer_does_not_know_the_order_of_the_frames() -> None:
     x = torch.randn(2, 30, 12, dtype=torch.double)
     torch.testing.assert_close(network(x[:, torch.randperm(30)]), network(x))
     assert not torch.allclose(network(x.roll(1, dims=2)), network(x))
-
-
-@pytest.mark.parametrize("name", TINY)
-def test_shortest_utterance_alone_or_in_a_batch(name) -> None:
-    network = TINY[name]().eval()
-    x = torch.randn(4, MIN_FRAMES, 12)
-    with torch.inference_mode():
-        together = network.embed(x)
-        alone = torch.cat([network.embed(x[i : i + 1]) for i in range(4)])
-    assert together.shape == (4, network.embedding_dim)
-    torch.testing.assert_close(alone, together, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("name", TINY)
-def test_gradient_under_bf16_is_finite(name) -> None:
-    network = TINY[name]()
-    x = torch.randn(4, 30, 12)
-    x[0] = 0.0
-    with torch.autocast("cpu", torch.bfloat16):
-        output = network(x)
-    output.float().square().sum().backward()
-    assert all(torch.isfinite(p.grad).all() for p in network.parameters())
-
-
-@pytest.mark.parametrize("name", TINY)
-def test_traced_at_one_length_serves_another(name) -> None:
-    network = TINY[name]().eval()
-    traced = torch.jit.trace(network, torch.randn(1, 40, 12), check_trace=False)
-    x = torch.randn(3, 61, 12)
-    torch.testing.assert_close(traced(x), network(x))
 
 
 @pytest.mark.parametrize(
