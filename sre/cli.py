@@ -5,6 +5,9 @@ sre data subset --per-speaker 5 data/train data/train_5each
 sre explain --config recipe=librispeech corpus=/data/LibriSpeech     # what snakemake will run, why, at what cost
 sre trace exp/mini/report.tsv:2                                      # where a number is from
 sre compare exp/mini exp/mini_before                                 # what changed, and is the difference real?
+sre describe recipes/voxceleb/models/ecapa512.yaml                   # parameters, MACs, receptive field, speed
+sre export exp/mini/xvector/final.pt xvector.onnx --data data/mini_test
+sre import avg_model.pt --as resnet34 --features voxceleb:fbank80 final.pt    # WeSpeaker's weights
 """
 
 import argparse
@@ -12,10 +15,13 @@ from pathlib import Path
 
 from sre import SreError, log
 from sre.compare import add_compare
+from sre.describe import add_describe
 from sre.explain import add_explain
+from sre.export import add_export
 from sre.io import datadir, datadir_fix, datadir_ops
 from sre.log import say
 from sre.trace import add_trace
+from sre.weights import add_import
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -37,6 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_explain(commands)
     add_trace(commands)
     add_compare(commands)
+    add_describe(commands)
+    add_export(commands)
+    add_import(commands)
     return parser
 
 

@@ -128,6 +128,11 @@ def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str)
     return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
 
 
+BATCH_LOSSES = (
+    "ge2e", "prototypical", "angular_prototypical", "softmax_angular_prototypical", "triplet", "contrastive", "supcon",
+)  # fmt: skip
+
+
 def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], seed: int, held_out: int = 0) -> dict:
     """A model's YAML as the training needs it: all defaults, its features' config, its seed, the stage's version.
 
@@ -138,6 +143,12 @@ def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], s
     model["options"] = schema.check(
         model["options"], f"{path}: options", "$defs", "architectures", model["architecture"]
     )
+    loss, training = model["loss"], model["training"]
+    loss["options"] = schema.check(loss["options"], f"{path}: loss.options", "$defs", "losses", loss["type"])
+    if loss["type"] in BATCH_LOSSES and training["chunks_per_speaker"] < 2:
+        raise SreError(
+            f"{path}: loss {loss['type']} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
+        )
     if model["features"] not in features:
         raise SreError(
             f"{path}: features '{model['features']}' are not in the recipe's config, only {', '.join(sorted(features))}"

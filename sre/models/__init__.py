@@ -1,11 +1,51 @@
 """Embedding networks: (B, T, F) features -> (B, D) embeddings. One file a family; `build` knows them by name."""
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import nn
 
-from sre.models.resnet import ResNet34
+from sre.models.campplus import CAMPlusPlus
+from sre.models.ecapa import ECAPA
+from sre.models.eres2net import ERes2Net, ERes2NetV2
+from sre.models.gemini import GeminiDFResNet
+from sre.models.quartznet import SpeakerNet, TitaNet
+from sre.models.recurrent import BLSTM, GE2ELSTM
+from sre.models.redimnet import ReDimNet
+from sre.models.redimnet2 import ReDimNet2
+from sre.models.repvgg import RepVGG
+from sre.models.res2net import Res2Net
+from sre.models.resnet import FAMILY, DVectorResNet, ResNet
+from sre.models.resnet_se import ResNetSE34L, ResNetSE34V2
+from sre.models.simam import SimAMResNet
+from sre.models.tdnn import ETDNN, FTDNN
+from sre.models.transformer import Transformer
 from sre.models.xvector import XVector
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"xvector": XVector, "resnet34": ResNet34}
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "xvector": XVector,
+    "etdnn": ETDNN,
+    "ftdnn": FTDNN,
+    "ecapa": ECAPA,
+    **{name: partial(ResNet, block=block, blocks=blocks) for name, (block, blocks) in FAMILY.items()},
+    "dvector_resnet18": DVectorResNet,
+    "resnetse34l": ResNetSE34L,
+    "resnetse34v2": ResNetSE34V2,
+    "simam_resnet34": SimAMResNet,
+    "gemini_dfresnet114": GeminiDFResNet,
+    "repvgg_a0": RepVGG,
+    "campplus": CAMPlusPlus,
+    "res2net34": Res2Net,
+    "eres2net34": ERes2Net,
+    "eres2netv2": ERes2NetV2,
+    "redimnet": ReDimNet,
+    "redimnet2": ReDimNet2,
+    "speakernet": SpeakerNet,
+    "titanet": TitaNet,
+    "ge2e_lstm": GE2ELSTM,
+    "blstm": BLSTM,
+    "transformer": Transformer,
+}
 
 
 def build(architecture: str, num_features: int, options: dict) -> nn.Module:

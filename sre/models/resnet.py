@@ -1,35 +1,103 @@
-"""ResNet34 over time and frequency, as WeSpeaker's ResNet34-TSTP (K. He et al., CVPR 2016; H. Zeinali et al., 2019).
+"""ResNets over time and frequency: WeSpeaker's 32-channel family with TSTP, and the tutorial's d-vector.
 
-Shapes: B batch, T frames, F features, C channels, D embedding.
+K. He et al., Deep residual learning for image recognition, CVPR 2016; H. Zeinali et al., BUT system description to
+VoxCeleb speaker recognition challenge, 2019. Shapes: B batch, T frames, F features, C channels, D embedding.
 """
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from sre.models.layers import StatisticsPooling
 
+FAMILY = {  # name: kind of block, blocks of each stage
+    "resnet18": ("basic", (2, 2, 2, 2)),
+    "resnet34": ("basic", (3, 4, 6, 3)),
+    "resnet50": ("bottleneck", (3, 4, 6, 3)),
+    "resnet101": ("bottleneck", (3, 4, 23, 3)),
+    "resnet152": ("bottleneck", (3, 8, 36, 3)),
+    "resnet221": ("bottleneck", (6, 16, 48, 3)),
+    "resnet293": ("bottleneck", (10, 20, 64, 3)),
+}
+
+
+def projection(in_channels: int, channels: int, stride: int) -> nn.Sequential:
+    """Shortcut of a block: empty where the block keeps the shape, else a 1x1 convolution and batch norm."""
+    if stride == 1 and in_channels == channels:
+        return nn.Sequential()
+    return nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels))
+
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut: (B, C, F, T) -> (B, C', F/stride, T/stride)."""
+    """Two 3x3 convolutions with a shortcut: (B, C, F, T) -> (B, C', F/stride, T/stride).
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    attention: a module that weights the residual branch, without parameters.
+    """
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, channels: int, stride: int, attention: nn.Module | None = None) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.shortcut = nn.Sequential()
-        if stride != 1 or in_channels != channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels)
-            )
+        self.attention = attention or nn.Identity()
+        self.shortcut = projection(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
-        return torch.relu(y + self.shortcut(x))
+        return torch.relu(self.attention(y) + self.shortcut(x))
 
 
-class ResNet34(nn.Module):
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolution with a shortcut: (B, C, F, T) -> (B, 4C', F/stride, T/stride)."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * channels)
+        self.shortcut = projection(in_channels, 4 * channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = torch.relu(self.bn2(self.conv2(y)))
+        return torch.relu(self.bn3(self.conv3(y)) + self.shortcut(x))
+
+
+def residual_stages(
+    block: Callable[[int, int, int], nn.Module],
+    channels: int,
+    blocks: Sequence[int],
+    strides: Sequence[int] = (1, 2, 2, 2),
+    expansion: int = 1,
+) -> nn.Sequential:
+    """Stages of C, 2C, 4C, … channels, each with its stride in its first block: (B, C, F, T) -> (B, C', F', T')."""
+    stages, width = [], channels
+    for stage, count in enumerate(blocks):
+        layers = []
+        for i in range(count):
+            layers.append(block(width, channels << stage, strides[stage] if i == 0 else 1))
+            width = expansion * channels << stage
+        stages.append(nn.Sequential(*layers))
+    return nn.Sequential(*stages)
+
+
+def initialise(network: nn.Module) -> None:
+    """He's normal initialisation, by the outputs, of every 2-D convolution."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+class ResNet(nn.Module):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -37,33 +105,76 @@ class ResNet34(nn.Module):
     num_features : F
     embedding_dim : D
     channels : C of the first stage; the four stages have C, 2C, 4C, 8C
+    block : "basic" or "bottleneck"
     blocks : residual blocks of each stage
     """
 
     def __init__(
-        self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: tuple[int, ...] = (3, 4, 6, 3)
+        self,
+        num_features: int,
+        embedding_dim: int = 256,
+        channels: int = 32,
+        block: str = "basic",
+        blocks: Sequence[int] = (3, 4, 6, 3),
     ) -> None:
         super().__init__()
+        kind = {"basic": BasicBlock, "bottleneck": Bottleneck}[block]
         self.conv1 = nn.Conv2d(1, channels, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        stages, width, bins = [], channels, num_features
-        for stage, count in enumerate(blocks):
-            out, stride = channels << stage, 1 if stage == 0 else 2
-            stages.append(
-                nn.Sequential(
-                    *(BasicBlock(width if i == 0 else out, out, stride if i == 0 else 1) for i in range(count))
-                )
-            )
-            width, bins = out, (bins + stride - 1) // stride
-        self.stages = nn.Sequential(*stages)
+        halvings = len(blocks) - 1
+        self.stages = residual_stages(kind, channels, blocks, (1, *[2] * halvings), kind.expansion)
         self.pool = StatisticsPooling()
-        self.segment1 = nn.Linear(2 * width * bins, embedding_dim)
+        pooled = kind.expansion * (channels << halvings) * -(-num_features >> halvings)  # F/8, rounded up
+        self.segment1 = nn.Linear(2 * pooled, embedding_dim)
         self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
-        x = torch.relu(self.bn1(self.conv1(x)))
-        x = self.stages(x)  # -> (B, 8C, F/8, T/8)
-        return self.segment1(self.pool(x))  # -> (B, 16C F/8) -> (B, D)
+        x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F, T)
+        x = self.stages(x)  # -> (B, 8C, F/8, T/8), of bottlenecks (B, 32C, F/8, T/8)
+        return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
 
     embed = forward
+
+
+class DVectorResNet(nn.Module):
+    """ResNet18 d-vector, (B, T, F) -> (B, D). Y. Jung, SpeakerRecognition_tutorial, 2018-2020.
+
+    ResNet18 with 16 instead of 64 channels, a 7x7 first convolution without stride, no max pooling, and the mean over
+    frequency and time. The d-vector is the affine layer's output; the training's classifier sees it after batch norm
+    and ReLU.
+
+    Parameters
+    ----------
+    num_features : F (the tutorial: 40)
+    embedding_dim : D
+    channels : C of the first stage; the four stages have C, 2C, 4C, 8C
+    """
+
+    def __init__(self, num_features: int, embedding_dim: int = 128, channels: int = 16) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, channels, 7, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.stages = residual_stages(BasicBlock, channels, (2, 2, 2, 2))
+        self.segment1 = nn.Linear(8 * channels, embedding_dim)
+        self.segment1_bn = nn.BatchNorm1d(embedding_dim)
+        self.embedding_dim = embedding_dim
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the classifier sees in training."""
+        return torch.relu(self.segment1_bn(self.embed(x)))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The d-vector."""
+        x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
+        x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F, T)
+        x = self.stages(x)  # -> (B, 8C, F/8, T/8)
+        return self.segment1(x.mean(dim=(2, 3)))  # -> (B, 8C) -> (B, D)
+
+
+def peer_key(key: str) -> str:
+    """Our state-dict key of a key of WeSpeaker's ResNets."""
+    for stage in range(4):
+        key = key.replace(f"layer{stage + 1}.", f"stages.{stage}.")
+    return key.replace("seg_1.", "segment1.")

@@ -104,4 +104,7 @@ def make_loader(features: Features, batches: Batches, num_workers: int) -> DataL
     """Batches of (B,) utterance indices, (B,) augmented copies, (B, T, F) chunks. Cached features need no workers."""
     workers = 0 if features.cache is not None else num_workers
     pinned = torch.cuda.is_available()
-    return DataLoader(features, batch_sampler=batches, num_workers=workers, collate_fn=_collate, pin_memory=pinned)
+    own = torch.Generator()  # without it the loader draws from the global one, and a resumed training has other draws
+    return DataLoader(
+        features, batch_sampler=batches, num_workers=workers, collate_fn=_collate, pin_memory=pinned, generator=own
+    )

@@ -148,7 +148,9 @@ def make_trainer(
     augmentation = Augmentation(**config["augment"], **_mel_range(config["feature_config"]))
     train_features = features(parts.train, augmentation)
     network = build(config["architecture"], train_features.num_features, config["options"])
-    head = build_head(network.embedding_dim, augmentation.copies * len(parts.speakers), loss["type"], loss["scale"])
+    head = build_head(
+        network.embedding_dim, augmentation.copies * len(parts.speakers), loss["type"], loss["scale"], **loss["options"]
+    )
     return Trainer(
         network=network,
         head=head,

@@ -15,6 +15,7 @@ from sre.device import memory_format
 from sre.log import Progress, clock, say
 from sre.training import checkpoint, schedule
 from sre.training.data import Batches, Features, crop, make_loader
+from sre.training.sampling import SpeakerBatches
 from sre.training.validation import accuracy, held_out_eer
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
@@ -29,6 +30,7 @@ class TrainingOptions:
 
     epochs: int
     batch_size: int
+    chunks_per_speaker: int
     chunk_frames: tuple[int, int]
     optimizer: str
     lr: float
@@ -80,9 +82,11 @@ class Trainer:
             )
         else:
             self.optimizer = torch.optim.Adam(self.parameters, o.lr, weight_decay=o.weight_decay)
-        self.batches = Batches(
-            len(self.features), o.batch_size, o.epochs, o.chunk_frames, o.seed, self.features.augmentation.num_draws
-        )
+        how = o.epochs, o.chunk_frames, o.seed, self.features.augmentation.num_draws
+        self.batches: Batches | SpeakerBatches = Batches(len(self.features), o.batch_size, *how)
+        if o.chunks_per_speaker:
+            self.batches = SpeakerBatches(self.labels.numpy(), o.batch_size, o.chunks_per_speaker, *how)
+            say(f"{self.batches.repeated} chunks an epoch are of repeated utterances, to fill groups of a speaker")
         self.bad_in_a_row = 0
 
     def run(self) -> None:
@@ -117,7 +121,7 @@ class Trainer:
         self.head.margin = schedule.margin(at, o.margin, *(epoch / o.epochs for epoch in o.margin_epochs))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.network.train()
+        self.network.train(), self.head.train()
         before = [buffer.clone() for buffer in self.network.buffers()]
         labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
         labels = labels.to(self.device)
@@ -131,7 +135,8 @@ class Trainer:
             self.optimizer.step()
             self.bad_in_a_row = 0
             self.sums["loss"] += float(loss.detach()) * len(labels)
-            self.sums["right"] += int((logits.argmax(dim=1) == labels).sum())
+            right = logits.argmax(dim=1) == self.head.targets(labels)
+            self.sums["right"] += float(right.float().mean()) * len(labels)
             self.sums["chunks"] += len(labels)
         else:
             for buffer, value in zip(self.network.buffers(), before, strict=True):
@@ -150,10 +155,11 @@ class Trainer:
             )
 
     def _end_epoch(self) -> None:
-        self.network.eval()
+        self.network.eval(), self.head.eval()
         sums, chunks, seconds = self.sums, max(self.sums["chunks"], 1), self.sums["seconds"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
-            valid = accuracy(self.network, self.head, *self.valid) if self.valid else None
+            judged = self.valid and self.head.classifies  # else logits are of a batch, not of a chunk
+            valid = accuracy(self.network, self.head, *self.valid) if judged else None
             eer = self._held_out_eer()
         row = {
             "epoch": self.step // self.batches.steps_per_epoch,

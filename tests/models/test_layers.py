@@ -7,9 +7,8 @@ import torch
 from torch.nn import functional
 
 from sre.device import memory_format
-from sre.embedding import MIN_FRAMES
 from sre.losses import AAMSoftmax, Softmax, build_head
-from sre.models import ARCHITECTURES, build
+from sre.models import build
 from sre.models.layers import StatisticsPooling
 from sre.training.schedule import learning_rate, margin
 
@@ -27,16 +26,6 @@ def test_pooling_of_one_frame() -> None:
 
 def test_pooling_of_bf16_is_float32() -> None:
     assert StatisticsPooling()(torch.ones(1, 2, 3, dtype=torch.bfloat16)).dtype == torch.float32
-
-
-@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
-def test_shortest_utterance(architecture: str) -> None:
-    network = build(architecture, 12, {"embedding_dim": 5, "channels": 4}).eval()
-    with torch.inference_mode():
-        for frames in (MIN_FRAMES, 40):
-            embedding = network.embed(torch.randn(2, frames, 12))
-            assert embedding.shape == (2, network.embedding_dim) == (2, 5)
-            assert torch.isfinite(embedding).all()
 
 
 def test_xvector_embeddings_are_the_two_affines() -> None:

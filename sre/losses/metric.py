@@ -1,0 +1,204 @@
+"""Losses on batches of N speakers x M chunks each, without a class for each training speaker.
+
+Labels tell who is who; the order within a batch only matters where a loss says so. Columns of the logits are the
+batch's speakers in the order of their labels. All raise SreError unless there are at least 2 speakers with the same
+number of chunks, at least 2.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sre import SreError
+from sre.losses.base import Head
+from sre.losses.classification import Softmax
+
+
+def by_speaker(speakers: Tensor) -> Tensor:
+    """(B,) labels -> (N, M) places in the batch of each speaker's chunks, in the batch's order."""
+    counts = speakers.unique(return_counts=True)[1]
+    least, most = int(counts.min()), int(counts.max())
+    if len(counts) < 2 or least < 2 or most > least:
+        raise SreError(
+            f"a batch of {len(counts)} speakers with {least} to {most} chunks each: this loss needs at least 2 speakers"
+            " and the same number of chunks, at least 2, of each; set training.chunks_per_speaker"
+        )
+    return speakers.argsort(stable=True).view(len(counts), -1)
+
+
+def ranks(speakers: Tensor) -> Tensor:
+    """(B,) place of each chunk's speaker among the batch's speakers."""
+    return speakers.unique(return_inverse=True)[1]
+
+
+class MetricLoss(Head):
+    """The logits have a row for each chunk."""
+
+    classifies = False
+
+    def targets(self, speakers: Tensor) -> Tensor:
+        return ranks(speakers)
+
+
+class Affine(nn.Module):
+    """w x + b, both learnt; where w falls below 1e-6, 1e-6 is used, and the gradient still reaches w."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.tensor(10.0)), nn.Parameter(torch.tensor(-5.0))
+
+    def forward(self, cosine: Tensor) -> Tensor:
+        w = self.w + (1e-6 - self.w).relu().detach()
+        return w * cosine + self.b
+
+
+class GE2E(MetricLoss):
+    """Generalised end-to-end loss. L. Wan et al., ICASSP 2018; the mean over chunks where the paper has the sum.
+
+    form : "softmax" (equation 6) or "contrast" (equation 7)
+    """
+
+    def __init__(self, form: str = "softmax") -> None:
+        super().__init__()
+        self.affine, self.form = Affine(), form
+
+    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        groups, target = by_speaker(speakers), ranks(speakers)
+        e = functional.normalize(embeddings)  # (B, D)
+        sums = e[groups].sum(dim=1)  # (N, D)
+        cosine = e @ functional.normalize(sums).T  # (B, N), to the centroids
+        own = functional.normalize(sums[target] - e)  # (B, D), the centroid without the chunk itself, equation 8
+        S = self.affine(cosine.scatter(1, target[:, None], (e * own).sum(dim=1, keepdim=True)))
+        if self.form == "softmax":
+            return functional.cross_entropy(S, target), S
+        p = S.sigmoid()
+        closest = p.scatter(1, target[:, None], 0.0).amax(dim=1)
+        return (1 - p.gather(1, target[:, None]).squeeze(1) + closest).mean(), S
+
+
+class Prototypical(MetricLoss):
+    """Each speaker's first chunk against the means of all speakers' others, by minus the squared distance.
+
+    J. Snell et al., NeurIPS 2017; J. S. Chung et al., In defence of metric learning, Interspeech 2020. The logits are
+    (N, N), a row for each first chunk.
+    """
+
+    def similarity(self, query: Tensor, prototype: Tensor) -> Tensor:
+        """(N, D), (N, D) -> (N, N)"""
+        return -torch.cdist(query, prototype, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        e = embeddings[by_speaker(speakers)]  # (N, M, D)
+        logits = self.similarity(e[:, 0], e[:, 1:].mean(dim=1))
+        return functional.cross_entropy(logits, self.targets(speakers)), logits
+
+    def targets(self, speakers: Tensor) -> Tensor:
+        return torch.arange(len(speakers.unique()), device=speakers.device)
+
+
+class AngularPrototypical(Prototypical):
+    """The same by w cosine + b, w > 0. J. S. Chung et al., Interspeech 2020."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.affine = Affine()
+
+    def similarity(self, query: Tensor, prototype: Tensor) -> Tensor:
+        return self.affine(functional.normalize(query) @ functional.normalize(prototype).T)
+
+
+class SoftmaxAngularPrototypical(Softmax):
+    """Sum of both losses (H. S. Heo et al., Clova baseline system for VoxSRC 2020); in eval mode softmax alone.
+
+    Its logits are softmax's, (B, all training speakers).
+    """
+
+    def __init__(self, embedding_dim: int, num_speakers: int) -> None:
+        super().__init__(embedding_dim, num_speakers)
+        self.prototypes = AngularPrototypical()
+
+    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        loss, logits = super().loss(embeddings, speakers)
+        if self.training:
+            loss = loss + self.prototypes(embeddings, speakers)[0]
+        return loss, logits
+
+
+def pairs(speakers: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, B) masks: two chunks of one speaker, two of different ones; a chunk and itself are neither."""
+    same = speakers[:, None] == speakers
+    return same & ~torch.eye(len(speakers), dtype=torch.bool, device=speakers.device), ~same
+
+
+def nearest(cosine: Tensor, speakers: Tensor) -> Tensor:
+    """(B, B) cosines of a batch -> (B, N): the largest to each speaker, a chunk with itself left out."""
+    return cosine.detach().clone().fill_diagonal_(-math.inf)[:, by_speaker(speakers)].amax(dim=2)
+
+
+class Triplet(MetricLoss):
+    """Mean of [cos(a, n) - cos(a, p) + margin]+ over all pairs (a, p) of one speaker, with a negative n for each.
+
+    F. Schroff et al., FaceNet, CVPR 2015, with cosines. The margin should stand from the start: without one, a
+    semi-hard negative costs nothing.
+
+    mining : "random" (from the CPU's generator, which checkpoints keep), or "semi_hard": the nearest of those that are
+        less near than the positive, or the least near of all where there is none
+    """
+
+    def __init__(self, mining: str = "semi_hard") -> None:
+        super().__init__()
+        self.mining = mining
+
+    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        e = functional.normalize(embeddings)
+        cosine = e @ e.T
+        logits = nearest(cosine, speakers)
+        same, other = pairs(speakers)
+        a, p = same.nonzero(as_tuple=True)  # (P,) anchors and positives
+        n = self.mine(cosine.detach()[a], cosine.detach()[a, p], other[a])
+        return (cosine[a, n] - cosine[a, p] + self.margin).relu().mean(), logits
+
+    def mine(self, cosine: Tensor, positive: Tensor, other: Tensor) -> Tensor:
+        """(P, B) cosines of the anchors, (P,) of the positives, (P, B) mask of negatives -> (P,) a negative each."""
+        if self.mining == "random":
+            return torch.rand(other.shape).to(other.device).masked_fill(~other, -1).argmax(dim=1)
+        semi_hard = other & (cosine < positive[:, None])
+        hardest = cosine.masked_fill(~semi_hard, -math.inf).argmax(dim=1)
+        easiest = cosine.masked_fill(~other, math.inf).argmin(dim=1)
+        return torch.where(semi_hard.any(dim=1), hardest, easiest)
+
+
+class Contrastive(MetricLoss):
+    """Pairs together or a margin apart: d^2 / 2 of one speaker's, ([margin - d]+)^2 / 2 of others', d the distance of
+    unit-length embeddings. R. Hadsell et al., CVPR 2006.
+
+    The mean over the former plus the mean over the latter, which are many more.
+    """
+
+    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        e = functional.normalize(embeddings)
+        logits = nearest(e @ e.T, speakers)
+        d = torch.cdist(e, e, compute_mode="donot_use_mm_for_euclid_dist")  # (B, B), gradient 0 where d = 0
+        same, other = pairs(speakers)
+        return (d[same].square().mean() + (self.margin - d[other]).relu().square().mean()) / 2, logits
+
+
+class SupCon(MetricLoss):
+    """Supervised contrastive loss L_out. P. Khosla et al., NeurIPS 2020, equation 2; the mean over chunks.
+
+    temperature : tau (the paper's 0.1)
+    """
+
+    def __init__(self, temperature: float = 0.1) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        e = functional.normalize(embeddings)
+        cosine = e @ e.T
+        logits = nearest(cosine, speakers) / self.temperature
+        same, other = pairs(speakers)
+        log_p = (cosine / self.temperature).masked_fill(~(same | other), -math.inf).log_softmax(dim=1)  # (B, B)
+        return -(log_p.masked_fill(~same, 0).sum(dim=1) / same.sum(dim=1)).mean(), logits

@@ -1,0 +1,85 @@
+"""Gemini DF-ResNet: a deep and narrow ResNet that keeps time finer than frequency, as WeSpeaker builds it.
+
+B. Liu et al., DF-ResNet: Boosting speaker verification performance with depth-first design, Interspeech 2022;
+T. Liu et al., Golden Gemini is all you need: finding the sweet spots for speaker verification, TASLP 2024 (strategy
+T14c: frequency is halved by each stage, time by the second alone).
+Shapes: B batch, T frames, F features, C channels, D embedding.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sre.models.layers import StatisticsPooling
+
+STRIDES = ((2, 1), (2, 2), (2, 1), (2, 1))  # of frequency and time, by stage
+
+
+def convolution(in_channels: int, channels: int, stride: tuple[int, int]) -> nn.Sequential:
+    """3x3 convolution and batch norm: (B, C, F, T) -> (B, C', F/stride, T/stride)."""
+    conv = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels))
+
+
+class InvertedBottleneck(nn.Module):
+    """1x1 to four times the channels, depthwise 3x3, 1x1 back, with a shortcut: (B, C, F, T) -> (B, C, F, T)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = 4 * channels
+        self.conv1 = nn.Conv2d(channels, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1, groups=inner, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))  # -> (B, 4C, F, T)
+        y = torch.relu(self.bn2(self.conv2(y)))
+        return torch.relu(self.bn3(self.conv3(y)) + x)  # -> (B, C, F, T)
+
+
+class GeminiDFResNet(nn.Module):
+    """(B, T, F) -> (B, D).
+
+    Parameters
+    ----------
+    num_features : F
+    embedding_dim : D
+    channels : C of the first convolution and the first stage; the four stages have C, 2C, 4C, 8C
+    blocks : inverted bottlenecks of each stage: (3, 3, 27, 3) is DF-ResNet114; 60 has (3, 3, 9, 3), 183 (3, 8, 45, 3)
+        and 237 (3, 8, 63, 3)
+    """
+
+    def __init__(
+        self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: Sequence[int] = (3, 3, 27, 3)
+    ) -> None:
+        super().__init__()
+        widths = [channels, channels, 2 * channels, 4 * channels, 8 * channels]
+        self.stem = convolution(1, channels, (1, 1))
+        self.downsample = nn.ModuleList(convolution(widths[i], widths[i + 1], STRIDES[i]) for i in range(4))
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(InvertedBottleneck(widths[i + 1]) for _ in range(blocks[i]))) for i in range(4)
+        )
+        self.pool = StatisticsPooling()
+        self.segment1 = nn.Linear(2 * 8 * channels * -(-num_features // 16), embedding_dim)
+        self.embedding_dim = embedding_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
+        x = torch.relu(self.stem(x))  # -> (B, C, F, T)
+        for downsample, stage in zip(self.downsample, self.stages, strict=True):
+            x = stage(downsample(x))  # -> (B, 8C, F/16, T/2) in the end
+        return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/16) -> (B, D)
+
+    embed = forward
+
+
+def peer_key(key: str) -> str:
+    """Our state-dict key of a key of WeSpeaker's Gemini_DF_ResNet."""
+    key = key.replace("downsample_layers.0.", "stem.").replace("seg_1.", "segment1.")
+    for stage in range(4):
+        key = key.replace(f"downsample_layers.{stage + 1}.", f"downsample.{stage}.")
+    return key

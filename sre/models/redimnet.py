@@ -1,0 +1,135 @@
+"""ReDimNet B0-B6. I. Yakovlev et al., Reshape Dimensions Network for Speaker Recognition, Interspeech 2024.
+
+The network goes between 2-D maps, on which convolutions over frequency and time work, and 1-D maps of the same size,
+on which convolutions and attention over time work; each stage starts from a weighted sum of all earlier 1-D maps.
+Attentive statistics with global context and one affine layer follow. The sizes are WeSpeaker's, whose parameter counts
+are not all the published ones (here/published, in millions): B0 1.00/1.0, B1 2.12/2.2, B2 4.89/4.7, B3 3.22/3.0,
+B4 6.43/6.3, B5 7.65/9.2, B6 15.01/15.0. Shapes: B batch, T frames, F features, C channels, D embedding.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from sre.models.pooling import ASTP
+from sre.models.redimnet_blocks import (
+    Backbone,
+    ConvNextBlock,
+    ResidualBlock,
+    Stage,
+    StageSize,
+    check_bins,
+    peer_stage_key,
+    time_context,
+)
+
+
+class Size(NamedTuple):
+    channels: int  # of the stem
+    block: str  # of the 2-D maps: convnext, residual, or gated (residual with a gate on the bins)
+    group_size: int  # channels in a group of the 3x3 convolutions
+    stages: tuple[StageSize, ...]
+
+
+def _stages(*rows: tuple[int, int, int, int | None]) -> tuple[StageSize, ...]:
+    return tuple(StageSize(*row) for row in rows)
+
+
+_B4_STAGES = _stages((1, 4, 2, 48), (2, 4, 2, 48), (1, 6, 2, 48), (2, 6, 1, 32), (1, 8, 1, 24), (2, 4, 1, 16))
+
+SIZES = {  # rows: stride, blocks, expansion, reduction
+    "b0": Size(10, "residual", 1, _stages((1, 2, 1, 30), (2, 3, 2, 30), (1, 3, 3, 30), (2, 4, 2, 10), (1, 3, 1, 10))),
+    "b1": Size(
+        12, "convnext", 8, _stages((1, 2, 1, None), (2, 3, 1, None), (3, 4, 1, 12), (2, 5, 1, 12), (2, 3, 1, 8))
+    ),
+    "b2": Size(
+        16,
+        "convnext",
+        4,
+        _stages((1, 2, 1, 12), (2, 2, 1, 12), (1, 3, 1, 12), (2, 4, 1, 8), (1, 4, 1, 8), (2, 4, 1, 4)),
+    ),
+    "b3": Size(
+        16,
+        "gated",
+        1,
+        _stages((1, 6, 4, 32), (2, 6, 2, 32), (1, 8, 2, 32), (2, 10, 2, 16), (1, 10, 1, 16), (2, 8, 1, 16)),
+    ),
+    "b4": Size(32, "gated", 1, _B4_STAGES),
+    "b5": Size(32, "gated", 16, _B4_STAGES),
+    "b6": Size(
+        32,
+        "residual",
+        32,
+        _stages((1, 4, 4, 32), (2, 6, 2, 32), (1, 6, 2, 24), (3, 8, 1, 24), (1, 8, 1, 16), (2, 8, 1, 16)),
+    ),
+}
+
+
+def _block(kind: str, channels: int, bins: int, group_size: int) -> nn.Module:
+    if kind == "convnext":
+        return ConvNextBlock(channels, 2, 3, group_size)
+    return ResidualBlock(channels, group_size, bins if kind == "gated" else None)
+
+
+def _squeeze(wide: int, channels: int, group_size: int) -> nn.Module:
+    """Back to the stage's channels after wider blocks: (B, wide, F, T) -> (B, C, F, T)."""
+    if wide == channels:
+        return nn.Identity()
+    return nn.Sequential(
+        nn.Conv2d(wide, channels, 3, padding=1, groups=channels // group_size),
+        nn.BatchNorm2d(channels, eps=1e-6),
+        nn.GELU(),
+        nn.Conv2d(channels, channels, 1),
+    )
+
+
+def _build_stages(num_features: int, size: Size) -> list[Stage]:
+    stages, channels, bins = [], size.channels, num_features
+    for stride, count, expansion, reduction, _ in size.stages:
+        out, bins = channels * stride, bins // stride
+        wide = int(out * expansion)
+        scale = nn.Conv2d(channels, wide, (stride, 1), stride=(stride, 1))
+        blocks = [_block(size.block, wide, bins, size.group_size) for _ in range(count)]
+        context = time_context(num_features * size.channels, reduction)
+        stages.append(Stage(channels, scale, blocks, _squeeze(wide, out, size.group_size), context))
+        channels = out
+    return stages
+
+
+class ReDimNet(nn.Module):
+    """(B, T, F) -> (B, D).
+
+    Parameters
+    ----------
+    num_features : F; published with 60 for B0 and 72 for the others
+    embedding_dim : D
+    size : "b0" to "b6"
+
+    Raises
+    ------
+    SreError : the size's strides do not divide F
+    """
+
+    def __init__(self, num_features: int, embedding_dim: int = 192, size: str = "b2") -> None:
+        super().__init__()
+        chosen = SIZES[size]
+        check_bins(f"ReDimNet {size}", num_features, chosen.stages)
+        self.backbone = Backbone(num_features, chosen.channels, _build_stages(num_features, chosen), first_weight=1)
+        self.pool = ASTP(num_features * chosen.channels, global_context=True)
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.embedding_dim = embedding_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.backbone(x)  # (B, T, F) -> (B, F C, T)
+        return self.segment1(self.pool(x))  # -> (B, 2 F C) -> (B, D)
+
+    embed = forward
+
+
+def peer_key(key: str) -> str:
+    """Our name of a key of WeSpeaker's state dict."""
+    if key.startswith("backbone.stage"):
+        return peer_stage_key(key, first_block=1)
+    if key.startswith("backbone.inputs_weights."):
+        return key.replace("inputs_weights", "mixes") + ".weight"
+    return key.replace("seg_1.", "segment1.")

@@ -1,0 +1,126 @@
+"""RepVGG: three branches a layer in training, one 3x3 convolution in inference. WeSpeaker's RepVGG_TINY_A0.
+
+X. Ding et al., RepVGG: Making VGG-style ConvNets great again, CVPR 2021; Y. Ma et al., Rep Works in Speaker
+Verification, 2021. Shapes: B batch, T frames, F features, C channels, D embedding.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sre.models.layers import StatisticsPooling
+
+
+class ConvNorm(nn.Module):
+    """Convolution and batch norm: (B, C, F, T) -> (B, C', F/stride, T/stride)."""
+
+    def __init__(self, in_channels: int, channels: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn(self.conv(x))
+
+
+class RepBlock(nn.Module):
+    """ReLU of the sum of a 3x3 branch, a 1x1 branch and, where the shape stays, a batch norm of the input itself.
+
+    (B, C, F, T) -> (B, C', F/stride, T/stride)
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.dense = ConvNorm(in_channels, channels, 3, stride)
+        self.pointwise = ConvNorm(in_channels, channels, 1, stride)
+        self.identity = nn.BatchNorm2d(channels) if in_channels == channels and stride == 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.dense(x) + self.pointwise(x)
+        if self.identity is not None:
+            y = y + self.identity(x)
+        return torch.relu(y)
+
+    def fused(self) -> nn.Sequential:
+        """One 3x3 convolution with bias, and ReLU: what the block computes in evaluation mode (Ding, section 3.3)."""
+        dense = self.dense.conv
+        branches = [(dense.weight, self.dense.bn), (centred(self.pointwise.conv.weight), self.pointwise.bn)]
+        if self.identity is not None:
+            eye = torch.eye(dense.in_channels, dtype=dense.weight.dtype, device=dense.weight.device)
+            branches.append((centred(eye[:, :, None, None]), self.identity))
+        conv = nn.Conv2d(dense.in_channels, dense.out_channels, 3, stride=dense.stride, padding=1).to(dense.weight)
+        kernels, biases = zip(*(absorb(kernel, bn) for kernel, bn in branches), strict=True)
+        with torch.no_grad():
+            conv.weight.copy_(sum(kernels))
+            conv.bias.copy_(sum(biases))
+        return nn.Sequential(conv, nn.ReLU())
+
+
+def centred(kernel: Tensor) -> Tensor:
+    """A 1x1 kernel in the middle of a 3x3 one: (C', C, 1, 1) -> (C', C, 3, 3)."""
+    return functional.pad(kernel, (1, 1, 1, 1))
+
+
+def absorb(kernel: Tensor, bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Kernel (C', C, 3, 3) and bias (C',) of a convolution followed by this batch norm's running statistics."""
+    scale = bn.weight / (bn.running_var + bn.eps).sqrt()
+    return kernel * scale[:, None, None, None], bn.bias - scale * bn.running_mean
+
+
+class RepVGG(nn.Module):
+    """(B, T, F) -> (B, D).
+
+    Parameters
+    ----------
+    num_features : F
+    embedding_dim : D
+    channels : C of the first layer and the first stage; the four stages have C, 2C, 4C, 8C
+    blocks : layers of each of the four stages
+    """
+
+    def __init__(
+        self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: Sequence[int] = (3, 4, 23, 3)
+    ) -> None:
+        super().__init__()
+        self.stem = RepBlock(1, channels, 1)
+        stages, width = [], channels
+        for stage, count in enumerate(blocks):
+            out, stride = channels << stage, 1 if stage == 0 else 2
+            first = RepBlock(width, out, stride)
+            stages.append(nn.Sequential(first, *(RepBlock(out, out, 1) for _ in range(count - 1))))
+            width = out
+        self.stages = nn.Sequential(*stages)
+        self.pool = StatisticsPooling()
+        self.segment1 = nn.Linear(2 * 8 * channels * -(-num_features // 8), embedding_dim)
+        self.embedding_dim = embedding_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
+        x = self.stages(self.stem(x))  # -> (B, C, F, T) -> (B, 8C, F/8, T/8)
+        return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
+
+    embed = forward
+
+    def reparameterise(self) -> "RepVGG":
+        """The inference form, in evaluation mode: one convolution for each block. This network stays as it is."""
+        network = copy.deepcopy(self).eval()
+        network.stem = network.stem.fused()
+        network.stages = nn.Sequential(*(nn.Sequential(*(b.fused() for b in stage)) for stage in network.stages))
+        return network
+
+
+def peer_key(key: str) -> str:
+    """Our state-dict key of a key of WeSpeaker's RepVGG in its training form."""
+    for old, new in (
+        ("stage0.", "stem."),
+        ("rbr_dense.", "dense."),
+        ("rbr_1x1.", "pointwise."),
+        ("rbr_identity.", "identity."),
+        ("seg.", "segment1."),
+        *((f"stage{stage + 1}.", f"stages.{stage}.") for stage in range(4)),
+    ):
+        key = key.replace(old, new)
+    return key

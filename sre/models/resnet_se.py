@@ -1,0 +1,116 @@
+"""ClovaAI's ResNets with squeeze and excitation: ResNetSE34L ("fast") and ResNetSE34V2 ("H / ASP").
+
+J. S. Chung et al., In defence of metric learning for speaker recognition, Interspeech 2020 (34L); H. S. Heo et al.,
+Clova baseline system for the VoxCeleb speaker recognition challenge 2020 (34V2); their voxceleb_trainer.
+Shapes: B batch, T frames, F features, C channels, D embedding.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from sre.models.pooling import ASP, SAP
+from sre.models.resnet import initialise, projection, residual_stages
+
+
+class SqueezeExcitation(nn.Module):
+    """Weight each channel by what the means of all of them say (J. Hu et al. 2018): (B, C, F, T) -> (B, C, F, T)."""
+
+    def __init__(self, channels: int, reduction: int = 8) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels // reduction)
+        self.excite = nn.Linear(channels // reduction, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = torch.sigmoid(self.excite(torch.relu(self.squeeze(x.mean(dim=(2, 3))))))  # -> (B, C)
+        return x * weight[:, :, None, None]
+
+
+class SEBasicBlock(nn.Module):
+    """Two 3x3 convolutions, squeeze and excitation, and a shortcut: (B, C, F, T) -> (B, C', F/stride, T/stride).
+
+    The first batch norm comes after the ReLU, as published.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.se = SqueezeExcitation(channels)
+        self.shortcut = projection(in_channels, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn1(torch.relu(self.conv1(x)))
+        return torch.relu(self.se(self.bn2(self.conv2(y))) + self.shortcut(x))
+
+
+def input_norm(num_features: int, instance_norm: bool) -> nn.Module:
+    """(B, F, T) -> (B, F, T): mean 0 and variance 1 over time of each bin, or the input itself."""
+    return nn.InstanceNorm1d(num_features) if instance_norm else nn.Identity()
+
+
+class ResNetSE34L(nn.Module):
+    """The fast ResNet: few channels, mean over frequency, self-attentive pooling; (B, T, F) -> (B, D).
+
+    Parameters
+    ----------
+    num_features : F (published: 40)
+    embedding_dim : D
+    channels : C of the first stage; the four stages have C, 2C, 4C, 8C
+    instance_norm : each bin to mean 0 and variance 1 over the utterance's or chunk's time, at the input
+    """
+
+    def __init__(
+        self, num_features: int, embedding_dim: int = 512, channels: int = 16, instance_norm: bool = True
+    ) -> None:
+        super().__init__()
+        self.input_norm = input_norm(num_features, instance_norm)
+        self.conv1 = nn.Conv2d(1, channels, 7, stride=(2, 1), padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.stages = residual_stages(SEBasicBlock, channels, (3, 4, 6, 3), strides=(1, 2, 2, 1))
+        self.pool = SAP(8 * channels)
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.embedding_dim = embedding_dim
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.input_norm(x.transpose(1, 2)).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
+        x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F/2, T)
+        x = self.stages(x).mean(dim=2)  # -> (B, 8C, F/8, T/4) -> (B, 8C, T/4)
+        return self.segment1(self.pool(x))  # -> (B, 8C) -> (B, D)
+
+    embed = forward
+
+
+class ResNetSE34V2(nn.Module):
+    """The wide one: attentive statistics of every channel and bin; (B, T, F) -> (B, D).
+
+    Parameters
+    ----------
+    num_features : F (published: 64)
+    embedding_dim : D
+    channels : C of the first stage; the four stages have C, 2C, 4C, 8C
+    instance_norm : each bin to mean 0 and variance 1 over the utterance's or chunk's time, at the input
+    """
+
+    def __init__(
+        self, num_features: int, embedding_dim: int = 512, channels: int = 32, instance_norm: bool = True
+    ) -> None:
+        super().__init__()
+        self.input_norm = input_norm(num_features, instance_norm)
+        self.conv1 = nn.Conv2d(1, channels, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.stages = residual_stages(SEBasicBlock, channels, (3, 4, 6, 3))
+        self.pool = ASP(8 * channels * -(-num_features // 8))
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.embedding_dim = embedding_dim
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.input_norm(x.transpose(1, 2)).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
+        x = self.bn1(torch.relu(self.conv1(x)))  # -> (B, C, F, T)
+        x = self.stages(x).flatten(1, 2)  # -> (B, 8C, F/8, T/8) -> (B, 8C x F/8, T/8)
+        return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
+
+    embed = forward

@@ -1,0 +1,155 @@
+"""`sre import`: a WeSpeaker checkpoint as a bundle of ours, which a recipe's `bundles:` takes.
+
+sre import avg_model.pt exp/peers/resnet34/final.pt --as resnet34 --features voxceleb:fbank80
+sre import avg_model.pt exp/peers/b2/final.pt --as redimnet --options '{"size": "b2"}' --features fbank72.yaml
+
+WeSpeaker's features are 80 mel bins (72 for ReDimNet, 60 for its B0) with a Hamming window, no dither in the test, the
+utterance's mean subtracted: recipe voxceleb's fbank80, or a file with `num_mel_bins: 72` and `window_type: hamming`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sre
+from sre import SreError
+from sre.config import Schema, canonical, read_yaml, resolve_features
+from sre.io.atomic import sha256_file
+
+if TYPE_CHECKING:  # torch takes seconds to load, and `sre data` does without
+    from torch import Tensor
+
+RECIPES = Path(sre.__file__).resolve().parents[1] / "recipes"
+FAMILIES = {  # architecture: the file of sre/models with its peer_key
+    "campplus": "campplus",
+    "ecapa": "ecapa",
+    "eres2net34": "eres2net",
+    "gemini_dfresnet114": "gemini",
+    "redimnet": "redimnet",
+    "redimnet2": "redimnet2",
+    "repvgg_a0": "repvgg",
+    "res2net34": "res2net",
+    "simam_resnet34": "simam",
+    **{f"resnet{depth}": "resnet" for depth in (18, 34, 50, 101, 152, 221, 293)},
+}
+PEER_OPTIONS = {"xvector": {"embedding": "second"}, "redimnet2": {"wespeaker": True}}  # what WeSpeaker's class does
+CLASSIFIER = "projection."  # of the training speakers
+
+
+def add_import(commands) -> None:
+    text = "a WeSpeaker checkpoint as a bundle, from which a recipe (its bundles:) extracts embeddings"
+    parser = commands.add_parser("import", help=text, description=text)
+    parser.add_argument("weights", metavar="CHECKPOINT.pt", type=Path, help="avg_model.pt, a plain state dict")
+    parser.add_argument("out", metavar="OUT/final.pt", type=Path)
+    kinds = sorted(["xvector", *FAMILIES])
+    parser.add_argument(
+        "--as", dest="architecture", metavar="ARCHITECTURE", choices=kinds, required=True, help=", ".join(kinds)
+    )
+    parser.add_argument("--options", default="{}", metavar="JSON", help="of the architecture, where not the default's")
+    features = "RECIPE:NAME or CONFIG.yaml:NAME, a recipe's feature config; or a YAML of options as make_fbank takes it"
+    parser.add_argument("--features", required=True, metavar="NAME_OR_CONFIG", help=features)
+    parser.set_defaults(do=import_weights)
+
+
+def import_weights(weights: Path, out: Path, architecture: str, options: str, features: str) -> None:
+    """Write the bundle; raises SreError where keys or shapes of the checkpoint are not the architecture's."""
+    from sre.models import build
+    from sre.training import checkpoint
+
+    schema = Schema(RECIPES / "config.schema.yaml")
+    name, feature_config = read_features(schema, features)
+    bins = feature_config["num_mel_bins" if feature_config["type"] == "fbank" else "num_ceps"]
+    chosen = {**PEER_OPTIONS.get(architecture, {}), **read_options(options)}
+    chosen = schema.check(chosen, "--options", "$defs", "architectures", architecture)
+    network = build(architecture, bins, chosen)
+    state, left_out = rename(read_state(weights), peer_key_of(architecture))
+    check_state(weights, state, network.state_dict(), f"{architecture} of {bins} bins, {canonical(chosen)}")
+    network.load_state_dict(state)
+    source = {"checkpoint": weights.name, "sha256": sha256_file(weights)}
+    config = {"architecture": architecture, "options": chosen, "features": name, "imported": source}
+    texts = {"config": canonical(config), "feature_config": canonical(feature_config)}
+    checkpoint.save(out, {"format": "sre model 1", **texts, "num_features": bins, "network": network.state_dict()})
+    print(f"{out}: {sum(p.numel() for p in network.parameters())} parameters of {architecture}")
+    print(f"tensors of the classifier that are left out: {left_out}")
+    print(f"in a recipe with features {name}: bundles: {{{architecture}: {{path: {out}, features: {name}}}}}")
+
+
+def read_options(text: str) -> dict:
+    try:
+        options = json.loads(text)
+    except json.JSONDecodeError:
+        options = None
+    if not isinstance(options, dict):
+        raise SreError(f'--options {text}: not a JSON object; write it like \'{{"size": "b2"}}\'')
+    return options
+
+
+def read_features(schema: Schema, argument: str) -> tuple[str, dict]:
+    """Name and resolved config of RECIPE:NAME, FILE.yaml:NAME or FILE.yaml (whose stem is the name)."""
+    where, _, name = argument.partition(":")
+    path = Path(where) if where.endswith((".yaml", ".yml")) else RECIPES / where / "config.yaml"
+    settings = read_yaml(path)
+    if not name:
+        return path.stem, resolve_features(schema, settings, 16000, argument)
+    known = settings.get("features", {})
+    if name not in known:
+        raise SreError(f"--features {argument}: {path} has no features '{name}', only {', '.join(sorted(known))}")
+    rate = settings.get("audio", {}).get("sample_rate", 16000)
+    return name, resolve_features(schema, known[name], rate, argument)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A plain state dict, tensors only. Raises SreError for anything else."""
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise SreError(f"{path}: no such file; check the path") from None
+    except Exception as error:  # torch raises pickle, zip and runtime errors alike
+        raise SreError(f"{path}: not a checkpoint of tensors ({type(error).__name__}); download it again") from None
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise SreError(f"{path}: not a plain state dict; give WeSpeaker's avg_model.pt, or save the network's alone")
+    return dict(state)
+
+
+def rename(state: Mapping[str, Tensor], key_map: Callable[[str], str]) -> tuple[dict[str, Tensor], int]:
+    """The tensors by our names, and how many of the classifier were left out."""
+    kept = {key_map(key): value for key, value in state.items() if not key.startswith(CLASSIFIER)}
+    return kept, sum(key.startswith(CLASSIFIER) for key in state)
+
+
+def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> None:
+    """Raises SreError that names the first missing or unexpected key or unequal shape, and counts them."""
+    missing = [key for key in expected if key not in state]
+    unexpected = [key for key in state if key not in expected]
+    unequal = [key for key in expected if key in state and state[key].shape != expected[key].shape]
+    for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", unequal)):
+        if keys:
+            first = f"'{keys[0]}'"
+            if keys is unequal:
+                first += f" {list(state[keys[0]].shape)} for {list(expected[keys[0]].shape)}"
+            raise SreError(
+                f"{path}: not {what}: {len(missing)} keys missing, {len(unexpected)} unexpected, {len(unequal)} of"
+                f" another shape, the first {kind} {first}; correct --as, --options or --features"
+            )
+
+
+def peer_key_of(architecture: str) -> Callable[[str], str]:
+    """Our state-dict key of a key of WeSpeaker's."""
+    if architecture == "xvector":
+        return _xvector_key
+    return import_module(f"sre.models.{FAMILIES[architecture]}").peer_key
+
+
+def _xvector_key(key: str) -> str:
+    """Of WeSpeaker's XVEC."""
+    for number in range(1, 6):
+        key = key.replace(f"frame_{number}.", f"frames.{number - 1}.")
+    for theirs, ours in (("conv_1d.", "conv."), ("seg_bn_1.", "segment1_bn."), ("seg_1.", "segment1.")):
+        key = key.replace(theirs, ours)
+    return key.replace("seg_2.", "segment2.")
