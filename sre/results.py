@@ -2,9 +2,10 @@
 
 The JSON: name, command, environments (those of sre/provenance.py), lists (name, role, sha256, targets, nontargets,
 bootstrap), rows (a run x list x system: marks, of which "best" is the lowest EER; metrics, intervals, note), means (of
-a model with several seeds: metrics, intervals), trainings (run -> parameters, training_s, device), and made_from where
-it was not made of metrics files. In Markdown its tables stand between the lines `<!-- begin results/NAME.json -->` and
-`<!-- end results/NAME.json -->`, and nothing in there is written by hand.
+a model with several seeds: metrics, intervals), trainings (run -> parameters, training_s, device, macs_2s,
+utterances_per_s_8s, as far as its training tells them), and made_from where it was not made of metrics files. In
+Markdown its tables stand between the lines `<!-- begin results/NAME.json -->` and `<!-- end results/NAME.json -->`, and
+nothing in there is written by hand.
 """
 
 import csv
@@ -12,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 from sre import SreError
 from sre.report import load_results, read_json
@@ -19,7 +21,13 @@ from sre.report.ranking import group_interval
 from sre.report.tables import RATES, Group, Row, counts, group_rows, make_rows, marks, plain
 from sre.uncertainty import COLUMNS
 
-TRAINING_FACTS = ("parameters", "training_s", "device")
+TRAINING_FACTS = ("parameters", "macs_2s", "training_s", "utterances_per_s_8s", "device")
+COSTS: tuple[tuple[str, Callable[[dict], float], int], ...] = (  # heading, of the facts of a training, decimals
+    ("parameters, M", lambda facts: facts["parameters"] / 1e6, 3),
+    ("MACs of 2 s, G", lambda facts: facts["macs_2s"] / 1e9, 3),
+    ("training, minutes", lambda facts: facts["training_s"] / 60, 1),
+    ("utt/s of 8 s", lambda facts: facts["utterances_per_s_8s"], 1),
+)
 PART = re.compile(r"^<!-- begin (\S+) -->\n(.*?)^<!-- end \1 -->\n", re.M | re.S)
 
 
@@ -105,11 +113,12 @@ def rendered(text: str, read: Callable[[str], dict]) -> str:
 
 
 def render(results: dict) -> str:
-    """How the numbers were made, then a table a list with a line a model x system: its value, or the seeds' mean."""
+    """How the numbers were made, a table of the models, then one a list with a line a model x system."""
     parts = [f"```\n{results['command'].strip()}\n```\n"] if results["command"] else []
     said = [*map(_environment, results["environments"]), *_trainings(results)]
     said += [f"Made from {results['made_from']}."] if "made_from" in results else []
     parts += ["".join(f"- {line}\n" for line in said)] if said else []
+    parts += _models(results)
     return "\n" + "\n".join([*parts, *(_section(one, results) for one in results["lists"])]) + "\n"
 
 
@@ -130,6 +139,39 @@ def _trainings(results: dict) -> list[str]:
             devices = " and ".join(sorted({facts["device"] for facts in some}))
             lines.append(f"{model}: {some[0]['parameters']:,} parameters, trained in {took} minutes on {devices}.")
     return lines
+
+
+def _models(results: dict) -> list[str]:
+    """The models by cost: sizes, times, and on each evaluation list the EER of the system to quote; [] if not known.
+
+    That is the primary system, else the one chosen on the development list. Times are means over the seeds.
+    """
+    lists = [one["name"] for one in results["lists"] if one["role"] == "evaluation"]
+    quoted = [row for row in results["rows"] if {"primary", "chosen"} & {*row["marks"]} and row["list"] in lists]
+    means = {(mean["model"], mean["list"], mean["system"]): mean for mean in results["means"]}
+    lines = []
+    for model in dict.fromkeys(row["model"] for row in quoted):
+        rows = sorted((row for row in quoted if row["model"] == model), key=lambda row: "primary" not in row["marks"])
+        runs = {row["run"]: results["trainings"].get(row["run"], {}) for row in rows}
+        if not all("macs_2s" in facts for facts in runs.values()):
+            return []
+        line = {"model": model} | {
+            heading: f"{fmean(map(value, runs.values())):.{digits}f}" for heading, value, digits in COSTS
+        }
+        for name in lists:
+            row = next((row for row in rows if row["list"] == name), None)
+            row = row and means.get((model, name, row["system"]), row)
+            line |= {"system": row["system"] if row else "", f"EER on {name}, %": _with_interval(row)}
+        lines.append(line)
+    lines.sort(key=lambda line: float(line[COSTS[1][0]]))
+    return [_markdown(lines)] if lines else []
+
+
+def _with_interval(row: dict | None) -> str:
+    if row is None or "eer" not in row["metrics"]:
+        return ""
+    bounds = row["intervals"].get("eer")
+    return f"{row['metrics']['eer']:.2f}" + (f" ({bounds[0]:.2f} to {bounds[1]:.2f})" if bounds else "")
 
 
 def _section(facts: dict, results: dict) -> str:

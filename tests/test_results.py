@@ -54,7 +54,8 @@ def score(folder: Path, run: str, model: str, seed: int, gap: float) -> np.ndarr
     content |= {"trials_file": str(folder / "main"), "trials_sha256": sha256_file(folder / "main")}
     content |= {"config_sha256": "c" * 64, "wall_s": 1.5, "bootstrap": bootstrap.facts(), "environment": environment()}
     (job / "metrics.json").write_text(json.dumps(content))
-    summary = {"parameters": 1000, "training_s": 60.0 * seed, "device": "cpu, 2 cores"}
+    summary = {"parameters": 1000, "macs_2s": 25_000_000, "training_s": 60.0 * seed, "utterances_per_s_8s": 8.0 / seed}
+    summary["device"] = "cpu, 2 cores"
     (folder / run / "train_summary.json").write_text(json.dumps(summary))
     return draws["eer"]
 
@@ -102,6 +103,8 @@ def test_the_json_has_the_numbers_and_the_table_shows_them(exp, tmp_path: Path) 
     low, high = mean["intervals"]["eer"]
     value = f"**{np.mean(eers):.3f} ({min(eers):.3f} to {max(eers):.3f})** | {low:.3f} to {high:.3f}"
     assert value in line and line.endswith("| 1 2 |  |")
+    quoted = f"| xvector | 0.001 | 0.025 | 1.5 | 6.0 | cosine | {np.mean(eers):.2f} ({low:.2f} to {high:.2f}) |"
+    assert quoted in once.splitlines()
     assert re.search(r"^\| resnet \| plda \|[ |]+\| PLDA needs 10 speakers and got 4 \|$", once, re.M)
 
 

@@ -14,6 +14,14 @@ from torch.nn import functional
 from sre import SreError
 
 
+def outputs_of(lstm: nn.LSTM, x: Tensor) -> Tensor:
+    """(B, T, F) -> (B, T, P or H), on a CPU in float32 also under autocast: oneDNN has no bf16 LSTM without AVX-512."""
+    if x.device.type != "cpu":
+        return lstm(x)[0]
+    with torch.autocast("cpu", enabled=False):
+        return lstm(x.to(lstm.weight_ih_l0.dtype))[0]
+
+
 class GE2ELSTM(nn.Module):
     """Linear layer on the last frame's output, of unit length: (B, T, F) -> (B, D).
 
@@ -48,7 +56,7 @@ class GE2ELSTM(nn.Module):
         if self.lstm.proj_size and torch.onnx.is_in_onnx_export():
             outputs = self._folded(x)
         else:
-            outputs, _ = self.lstm(x)  # (B, T, F) -> (B, T, P or H)
+            outputs = outputs_of(self.lstm, x)  # (B, T, F) -> (B, T, P or H)
         last = outputs[:, -1]  # -> (B, P or H)
         return functional.normalize(self.segment1(last), dim=-1)  # -> (B, D)
 
@@ -83,7 +91,7 @@ class BLSTM(nn.Module):
         self.embedding_dim, self.frames = embedding_dim, frames
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs, _ = self.lstm(x)  # (B, T, F) -> (B, T, D)
+        outputs = outputs_of(self.lstm, x)  # (B, T, F) -> (B, T, D)
         if outputs.dtype in (torch.bfloat16, torch.float16):
             outputs = outputs.float()
         return outputs.mean(dim=1) if self.frames == "mean" else outputs[:, -1]  # -> (B, D)

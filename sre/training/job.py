@@ -18,7 +18,7 @@ from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.feats import FeatureStore
 from sre.log import say
 from sre.losses import build_head
-from sre.models import build
+from sre.models import build, cost
 from sre.provenance import environment
 from sre.training import checkpoint
 from sre.training.data import Features
@@ -95,12 +95,16 @@ def train(
             "network": network,
         }
         checkpoint.write_history(out.parent / "history.jsonl", trainer.history)
+        shift = config["feature_config"]["frame_shift"]
+        spec = cost.Spec(config["architecture"], trainer.features.num_features, config["options"], shift)
         summary = {
             **counts,
             "speakers": len(parts.speakers),
             "utterances": len(parts.train),
             "held_out_speakers": len({kept[utt] for utt in parts.held_out}),
             "parameters": sum(p.numel() for p in trainer.network.parameters()),
+            "macs_2s": cost.macs(spec, 2),
+            "utterances_per_s_8s": round(cost.speed(spec), 2),
             "epochs": config["training"]["epochs"],
             "seed": config["seed"],
             "precision": trainer.options.precision,
