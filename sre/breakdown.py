@@ -186,13 +186,14 @@ def _rates(targets: int, misses: int, nontargets: int, false_alarms: int) -> Row
     return {"targets": targets, "nontargets": nontargets, "p_miss": p_miss, "p_fa": p_fa}
 
 
-def breakdown(scores: np.ndarray, sides: Sides, some: Conditions, threshold: float, draws: int = 0) -> list[Row]:
+def breakdown(scores: np.ndarray, sides: Sides, some: Conditions, threshold: float,
+              draws: int = 0, seed: int = 1) -> list[Row]:  # fmt: skip
     """A row for all trials and for each condition, of scores (N,); None is what cannot be said.
 
     `p_miss` and `p_fa` are at the threshold; `eer` is of the condition's own trials (None: one kind only, or all scores
     equal), with the 95 % interval `eer_low` to `eer_high` of so many draws of speakers; 0: without.
     """
-    drawn = Bootstrap.of_speakers(sides.enrol_speaker, sides.test_speaker, draws, seed=1) if draws else None
+    drawn = Bootstrap.of_speakers(sides.enrol_speaker, sides.test_speaker, draws, seed) if draws else None
     outcomes, rows = _outcomes(scores, sides, threshold), []
     for name, mask in chain([("all trials", np.ones(len(scores), bool))], some):
         row = {"condition": name, "speakers": len(np.union1d(sides.enrol_speaker[mask], sides.test_speaker[mask]))}
@@ -282,9 +283,8 @@ class Analysis:
     errors: pd.DataFrame
 
 
-def analyse(
-    scores: Path, trials: Path, enroll_map: Path | None, data_dir: Path, threshold: float | None = None, draws: int = 0
-) -> Analysis:
+def analyse(scores: Path, trials: Path, enroll_map: Path | None, data_dir: Path, threshold: float | None = None,
+            draws: int = 0, seed: int = 1) -> Analysis:  # fmt: skip
     """All of the above for a score file; the threshold, if none is given, is that of the EER over the whole list.
 
     Raises SreError for files that cannot be read or do not belong together, and as `check_scores`.
@@ -295,6 +295,6 @@ def analyse(
     except SreError as error:
         raise SreError(f"{scores}: {error}") from None
     sides, threshold = read_sides(read_trials(trials), enroll_map, data_dir), at_eer if threshold is None else threshold
-    rows = breakdown(values, sides, conditions(sides), threshold, draws)
+    rows = breakdown(values, sides, conditions(sides), threshold, draws, seed)
     worst, pairs = worst_speakers(values, sides, threshold), confusing_pairs(values, sides, threshold)
     return Analysis(threshold, rows, worst, pairs, trial_errors(values, sides, threshold))

@@ -6,7 +6,7 @@ sre compare exp/ko_fbank40 exp/ko_grid --map xvector_aug=xvector_narrow
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -71,6 +71,7 @@ class Entry:
     """The seeds of one model and system on one trial list."""
 
     seeds: list[tuple[dict, dict]]  # the system's outcome, and the metrics.json that it stands in
+    failed: list[str] = field(default_factory=list)  # reasons, of the seeds where it failed
 
     def mean(self, key: str) -> float:
         return float(np.mean([outcome["metrics"][key] for outcome, _ in self.seeds]))
@@ -123,9 +124,11 @@ class Side:
         entries: dict[tuple[str, str, str], Entry] = {}
         for result in found:
             for system, outcome in result["systems"].items():
+                entry = entries.setdefault((result["trials"], result["model"], system), Entry([]))
                 if outcome["status"] == "ok":
-                    key = result["trials"], result["model"], system
-                    entries.setdefault(key, Entry([])).seeds.append((outcome, result))
+                    entry.seeds.append((outcome, result))
+                else:
+                    entry.failed.append(outcome.get("reason", "without a reason"))
         own = {result["trials"]: _identity(result) for result in found}
         return cls(folder, label, read_settings(folder, found), own, entries)
 
@@ -199,6 +202,8 @@ def results(sides: Sequence[Side]) -> list[Line]:
     for other in sides[1:]:
         for key in [key for key in first.entries if key in other.entries]:
             pair = first.entries[key], other.entries[key]
+            if not pair[0].seeds or not pair[1].seeds:
+                continue
             for rate in RATES:
                 values = pair[0].mean(rate[1]), pair[1].mean(rate[1])
                 alike = first.lists[key[0]] == other.lists[key[0]]
@@ -233,7 +238,8 @@ def remarks(sides: Sequence[Side], lines: Sequence[Line], changed: bool) -> Iter
     if None in speakers:
         yield "Where no speakers are known, trials were drawn as if independent: these intervals are far too short."
     if few := [number for number in speakers if number and number < FEW_SPEAKERS]:
-        yield f"With under {FEW_SPEAKERS} speakers (here {min(few)}) intervals are too short, and p too small."
+        yield f"With under {FEW_SPEAKERS} speakers (here {min(few)}) intervals of minDCF are too short, and only large"
+        yield "differences can be shown (docs/uncertainty.md)."
     if others := sorted({line.key[0] for line in lines if line.test == OTHER_TRIALS}):
         yield f"Of {', '.join(others)} the trials differ (SHA-256): a difference in their rates means nothing."
     pairs = [line.test == "identical scores" for line in lines[:: len(RATES)] if line.test != OTHER_TRIALS]
@@ -241,6 +247,11 @@ def remarks(sides: Sequence[Side], lines: Sequence[Line], changed: bool) -> Iter
         yield f"Identical scores: all {len(pairs)} systems compared have score files of the same SHA-256."
     elif pairs and not changed:
         yield f"Nothing recorded differs, and yet the scores of {pairs.count(False)} of {len(pairs)} systems do."
+    for side in sides:
+        for key, entry in side.entries.items():
+            if entry.failed:
+                of = len(entry.failed) + len(entry.seeds)
+                yield f"In {side.label} {' '.join(key)} failed in {len(entry.failed)} of {of} seeds: {entry.failed[0]}"
     for other in sides[1:]:
         for side, against in ((sides[0], other), (other, sides[0])):
             if only := [" ".join(key) for key in side.entries if key not in against.entries]:

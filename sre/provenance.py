@@ -48,6 +48,11 @@ def environment() -> dict[str, object]:
     }
 
 
+def codes_of(results: Iterable[dict]) -> set[str]:
+    """Versions of the code that made the systems of metrics files: one that was kept may be older than its job."""
+    return {outcome["code"] for result in results for outcome in result["systems"].values() if outcome.get("code")}
+
+
 @cache
 def code_version() -> str:
     """`<version>+<git revision>[.changed]`, without the revision where the code is no git checkout.

@@ -42,6 +42,18 @@ def speakers_of_sides(
     return np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
 
 
+def check_speakers_known(trials: Trials, sides: tuple[np.ndarray, np.ndarray], utt2spk: Path) -> None:
+    """Raise SreError where a model or test has none: drawing trials instead would claim far too much."""
+    lost = np.concatenate(
+        [ids[known == ""] for ids, known in zip((trials.enrol_ids, trials.test_ids), sides, strict=True)]
+    )
+    if len(lost):
+        raise SreError(
+            f"{utt2spk}: no speaker of {len(lost)} models and tests, e.g. {lost[0]}, and intervals draw speakers;"
+            " add them, or give --enroll-map where models are no utterances"
+        )
+
+
 def bootstrap_of(
     trials: Trials, speakers: tuple[np.ndarray, np.ndarray] | None, replicates: int, seed: int
 ) -> Bootstrap:
@@ -221,7 +233,9 @@ def _kept(path: Path, record: Path, key: str) -> dict | None:
     same = result.get("inputs_sha256") == key
     if same and result["status"] == "ok":
         same = path.is_file() and sha256_file(path) == result["scores_sha256"]
-        same = same and ("intervals" not in result["metrics"] or replicates_of(path).is_file())
+        draws = replicates_of(path)
+        if same and "intervals" in result["metrics"]:
+            same = draws.is_file() and sha256_file(draws) == result.get("replicates_sha256")
     return result if same else None
 
 
@@ -236,7 +250,8 @@ def _score_one(scorer: Scorer, name: str, path: Path) -> dict:
         with atomic_output(replicates_of(path), "wb") as file:
             np.save(file, np.stack(list(draws.values()), axis=1))
     write_scores(path, scorer.evaluation.trials, scores)
-    return {
+    drawn = {"replicates_sha256": sha256_file(replicates_of(path))} if scorer.bootstrap else {}
+    return drawn | {
         "status": "ok",
         "scores": path.name,
         "scores_sha256": sha256_file(path),

@@ -11,22 +11,17 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from math import isclose
 from pathlib import Path
-
-import numpy as np
 
 from sre import SreError
 from sre.io.atomic import sha256_file
-from sre.io.trials import align_scores
-from sre.metrics import summarise
 from sre.provenance import LEVELS, Job, changed, job_of
+from sre.recompute import Row, check_row
 
-NUMBERS = (("EER", "eer"), *((f"minDCF({p})", f"min_dcf_{p}") for p in ("0.01", "0.05", "0.001")))
 CUT = 100  # characters of a JSON argument
 
 
@@ -53,27 +48,6 @@ def trace(what: str, long: bool = False) -> None:
         )
     if chain.jobs:
         print(f"{len(chain.compared)} files compared with the records of {len(chain.jobs)} jobs: none has changed")
-
-
-@dataclass
-class Row:
-    """One system of one run on one trial list; `line` is that of report.tsv, where it was asked for."""
-
-    metrics_file: Path
-    system: str
-    line: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        from sre.report import read_json  # half a second, for matplotlib
-
-        self.result = read_json(self.metrics_file)
-        self.outcome = self.result["systems"][self.system]
-        self.scores = self.metrics_file.with_name(f"{self.system}.scores")
-
-    @property
-    def trials(self) -> Path:
-        job = job_of(self.metrics_file)
-        return Path(os.path.relpath(job.at(self.result["trials_file"]) if job else self.result["trials_file"]))
 
 
 def find_row(what: str) -> Row | None:
@@ -116,64 +90,6 @@ def _row_of_line(report: Path, number: int) -> Row:
     if line["system"] not in _systems(metrics_file):
         raise SreError(f"{report}:{number}: {metrics_file} has no {line['system']}; run the stage report again")
     return Row(metrics_file, line["system"], line)
-
-
-def check_row(row: Row, digest: Callable[[Path], str]) -> int:
-    """Print a row's numbers, and whether the same come out again; returns how many differences there are."""
-    result, metrics, draws = row.result, row.outcome.get("metrics"), row.result.get("bootstrap") or {}
-    print(f"{result['run']} {row.system} on {result['trials']}: model {result['model']}, seed {result['seed']}")
-    if not metrics:
-        print(f"  failed: {row.outcome.get('reason', 'without a reason')}")
-        return 0
-    print("  " + ", ".join(_number(metrics, name, key) for name, key in NUMBERS if key in metrics))
-    if draws and metrics.get("intervals"):
-        of = f"the {draws['speakers']} speakers" if draws.get("speakers") else "the trials, as if independent"
-        how = f"{draws['replicates']} draws of {of}, seed {draws['seed']}"
-        print(f"  in brackets: {draws.get('level', 0.95):.0%} intervals, from {how}")
-    trials = f"{metrics['targets']} target and {metrics['nontargets']} nontarget trials of {row.trials}"
-    print(f"  {trials}, SHA-256 {result['trials_sha256']}")
-    costs = f"C_miss {metrics.get('c_miss', 1):g}, C_fa {metrics.get('c_fa', 1):g}"
-    print(
-        f"  {result.get('role', 'evaluation')} list; {costs}; config SHA-256 {result.get('config_sha256', 'unknown')}"
-    )
-    differences = [*_stale(row, metrics), *_differences(row, metrics, digest)]
-    print("".join(f"! {text}\n" for text in differences), end="")
-    if not differences:
-        print("  score file and trial list: of the SHA-256 in metrics.json; recomputed from them: the same")
-    return len(differences)
-
-
-def _number(metrics: dict, name: str, key: str) -> str:
-    interval = (metrics.get("intervals") or {}).get(key)
-    unit = " %" * (key == "eer")
-    return f"{name} {metrics[key]:.4f}{unit}" + (f" ({interval[0]:.4f} to {interval[1]:.4f})" if interval else "")
-
-
-def _stale(row: Row, metrics: dict) -> list[str]:
-    """Where the line of report.tsv, with its six digits, is not that of metrics.json."""
-    known = {key: f"{value:.6g}" for key, value in metrics.items() if isinstance(value, float) and row.line.get(key)}
-    differ = [key for key, value in known.items() if row.line[key] != value]
-    return [f"report.tsv has {key} {row.line[key]}, metrics.json {known[key]}" for key in differ]
-
-
-def _differences(row: Row, metrics: dict, digest: Callable[[Path], str]) -> list[str]:
-    files = (row.scores, row.outcome["scores_sha256"]), (row.trials, row.result["trials_sha256"])
-    whats = {path: changed(path, {"sha256": sha256}, digest) for path, sha256 in files}
-    found = [f"{path}: {what}, it is not what metrics.json is of" for path, what in whats.items() if what]
-    try:
-        scores, target = align_scores(row.scores, row.trials)
-        costs = metrics.get("c_miss", 1.0), metrics.get("c_fa", 1.0)
-        scores = scores.astype(np.float32).astype(np.float64)  # what was scored; a file has the fewest digits of it
-        again = summarise(scores, target, *costs, calibrated=metrics.get("calibrated", False))
-    except SreError as error:
-        return [*found, f"cannot be recomputed: {error}"]
-    keys = [key for key in again if key in metrics and not _equal(again[key], metrics[key])]
-    return found + [f"recomputed: {key} is {again[key]}, metrics.json has {metrics[key]}" for key in keys]
-
-
-def _equal(one: float | None, other: float | None) -> bool:
-    """Up to what another processor's logarithms may change."""
-    return one == other or (None not in (one, other) and isclose(one, other, rel_tol=1e-9, abs_tol=1e-12))
 
 
 @dataclass(frozen=True)

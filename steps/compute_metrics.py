@@ -22,7 +22,7 @@ from sre.io.tables import read_table
 from sre.io.trials import align_scores, read_enroll_map, read_trials
 from sre.log import run
 from sre.metrics import NIST_PLANS, act_dcf, c_primary, min_dcf, summarise
-from sre.scoring import bootstrap_of, speakers_of_sides
+from sre.scoring import bootstrap_of, check_speakers_known, speakers_of_sides
 from sre.uncertainty import intervals
 
 
@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.utt2spk:
         trials = read_trials(args.trials)
         sides = speakers_of_sides(trials, read_enroll_map(args.enroll_map, trials), read_table(args.utt2spk))
+        check_speakers_known(trials, sides, args.utt2spk)
         drawn = bootstrap_of(trials, sides, replicates=1000, seed=1)
         bounds = intervals(summary, drawn.replicates(scores, target), drawn.speakers)
         summary |= {"intervals": bounds, "bootstrap": drawn.facts()}

@@ -14,7 +14,7 @@ import numpy as np
 from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
 from sre.io.trials import read_trials
 from sre.log import run, say
-from sre.provenance import environment
+from sre.provenance import code_version, codes_of, environment
 from sre.scoring import Scorer, score_systems
 from steps.common import evaluation_of, training_of
 
@@ -56,6 +56,7 @@ def main(argv: list[str] | None = None) -> None:
             evaluation, backends, training, job["systems"], args.metrics.parent, known, job["p_target"], bootstrap
         )
         results = score_systems(scorer, inputs)
+        codes = codes_of([{"systems": results}])
         summary = {
             **{key: job[key] for key in ("model", "run", "seed", "role")},
             "trials": args.metrics.parent.name,
@@ -67,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
             "data": str(args.utt2spk.parent) if args.utt2spk else None,
             "embeddings": [str(path) for path in args.embeddings],
             "bootstrap": bootstrap.facts() if bootstrap else None,
-            "environment": environment(),
+            "environment": environment() | {"code": ", ".join(sorted(codes)) or code_version()},
             "config_sha256": sha256_text(args.systems),
             "systems": results,
             "wall_s": round(time.monotonic() - begun, 3),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sre import SreError
 from sre.io.ark import read_scp, read_vectors, write_ark
 from sre.io.tables import read_table
 from sre.io.trials import read_scores
@@ -176,6 +177,16 @@ def test_bad_input(scored: Path, capsys, step) -> None:
     assert told.splitlines()[-1].startswith("error: ") or "problem" in told
     assert sentence in told
     assert not any((scored / name).exists() for name in ("out", "out.scp", "final.pt", "b.npz"))
+
+
+def test_intervals_need_everybodys_speaker(scored: Path, capsys) -> None:
+    """Models here are speakers, which only the enrolment map knows; trials were drawn instead, and nothing said so."""
+    lines = Path("trials").read_text().splitlines()
+    Path("some").write_text("".join(f"{line.rpartition(' ')[0]} {n * 7 % 5}\n" for n, line in enumerate(lines)))
+    with pytest.raises(SreError, match="utt2spk: no speaker of 3 models and tests, e.g. s0, .* --enroll-map"):
+        compute_metrics.main(["some", "trials", "--utt2spk", "utt2spk"])
+    compute_metrics.main(["some", "trials", "--utt2spk", "utt2spk", "--enroll-map", "enroll"])
+    assert capsys.readouterr().out.startswith("EER ")
 
 
 def test_as_a_process(scored: Path) -> None:

@@ -160,8 +160,24 @@ def test_few_speakers_and_old_results_are_said_aloud(tmp_path: Path, capsys: pyt
     (tmp_path / "b/net_s1/log/score.json").unlink()
     compare([tmp_path / "a", tmp_path / "b"])
     text = capsys.readouterr().out
-    assert "(here 6) intervals are too short" in text
+    assert "(here 6) intervals of minDCF are too short" in text
     assert "only in A, or only recorded there: device, packages, system good, system same" in text
+
+
+def test_failed_seeds_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for seed in (1, 2):
+        write_experiment(tmp_path / "a", WORSE, seed=seed)
+        write_experiment(tmp_path / "b", BETTER, seed=seed, noise=1)
+    for seed, systems in ((1, ["good"]), (2, ["good", "same"])):
+        path = tmp_path / f"b/net_s{seed}/scores/main/metrics.json"
+        result = json.loads(path.read_text())
+        result["systems"] |= {system: {"status": "failed", "reason": "too few speakers"} for system in systems}
+        path.write_text(json.dumps(result))
+    compare([tmp_path / "a", tmp_path / "b"])
+    text = capsys.readouterr().out
+    assert set(rows(text)) == {("same", "EER"), ("same", "minDCF(0.01)")}
+    assert "In B main net good failed in 2 of 2 seeds: too few speakers" in text
+    assert "In B main net same failed in 1 of 2 seeds: too few speakers" in text and "and not in" not in text
 
 
 def test_errors_name_what_is_there(tmp_path: Path) -> None:

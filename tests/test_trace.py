@@ -13,6 +13,7 @@ from sre.io.atomic import sha256_file
 from sre.io.trials import index_trials, read_trials, write_scores, write_trials
 from sre.metrics import summarise
 from sre.trace import trace
+from sre.uncertainty import intervals
 from steps.record_job import main as record_job
 
 COPY = """
@@ -36,8 +37,11 @@ def write_row(folder: Path) -> None:
     scores = (np.random.default_rng(1).normal(size=60) + trials.target).astype(np.float32).astype(np.float64)
     folder.mkdir(parents=True)
     write_scores(folder / "cosine.scores", trials, scores)
-    metrics = summarise(scores, trials.target) | {"intervals": {"eer": [1.0, 50.0], "min_dcf_0.01": None}}
+    metrics, draws = summarise(scores, trials.target), np.random.default_rng(2).normal(20, 5, size=(100, 1))
+    np.save(folder / "cosine.replicates.npy", draws)
+    metrics["intervals"] = intervals(metrics, {"eer": draws[:, 0]}, 20) | {"min_dcf_0.01": None}
     done = {"status": "ok", "scores": "cosine.scores", "scores_sha256": sha256_file(folder / "cosine.scores")}
+    done["replicates_sha256"] = sha256_file(folder / "cosine.replicates.npy")
     failed = {"status": "failed", "reason": "too few speakers"}
     result = {"run": "net", "model": "net", "seed": 1, "trials": "main", "trials_file": "data/trials/main"}
     result |= {"trials_sha256": sha256_file("data/trials/main"), "config_sha256": "c0", "role": "evaluation"}
@@ -83,9 +87,10 @@ def test_a_row_is_followed_to_what_was_given(tree: Path, capsys: pytest.CaptureF
     trace(ROW)
     text = capsys.readouterr().out
     assert text.startswith("net cosine on main: model net, seed 1\n  EER ")
-    assert "% (1.0000 to 50.0000)" in text and "20 target and 40 nontarget trials of data/trials/main" in text
+    assert re.search(r"EER \d+\.\d{4} % \(\d+\.\d{4} to \d+\.\d{4}\), minDCF\(0.01\) [\d.]+, ", text)
+    assert "20 target and 40 nontarget trials of data/trials/main" in text
     assert "100 draws of the 20 speakers" in text
-    assert "recomputed from them: the same" in text
+    assert "numbers and intervals recomputed: the same" in text
     assert (
         "| python -m copying exp/tiny/net/scores/main/result.json exp/tiny/net/scores/main/metrics.json {…}\n" in text
     )
@@ -132,7 +137,16 @@ def test_a_number_that_is_not_of_its_scores(tree: Path, capsys: pytest.CaptureFi
     text = capsys.readouterr().out
     assert re.search(r"! recomputed: eer is \d+\.\d+, metrics.json has 1.5\n", text)
     assert "metrics.json: changed since it was made" in text
-    assert "recomputed from them: the same" not in text
+    assert "recomputed: the same" not in text
+
+
+def test_intervals_that_are_not_of_their_draws(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    tamper(intervals={"eer": [1.0, 50.0], "min_dcf_0.01": None})
+    assert "2 differences in its numbers" in failure(ROW)
+    assert re.search(r"! recomputed: eer_low is \d+\.\d+, metrics.json has 1.0\n", capsys.readouterr().out)
+    np.save(f"{SCORES}/cosine.replicates.npy", np.zeros((100, 1)))
+    assert "1 differences in its numbers" in failure(ROW)
+    assert "cosine.replicates.npy: changed, it is not what metrics.json is of" in capsys.readouterr().out
 
 
 def test_scores_that_are_not_those_of_metrics_json(tree: Path, capsys: pytest.CaptureFixture) -> None:
@@ -169,6 +183,9 @@ def test_files_without_records(tree: Path, capsys: pytest.CaptureFixture) -> Non
 def test_a_failed_system_says_why_and_scores_kept_say_since_when(tree: Path, capsys: pytest.CaptureFixture) -> None:
     trace("exp/tiny/net/main/plda")
     assert "failed: too few speakers" in capsys.readouterr().out
+    line = {"run": "net", "trials": "main", "system": "plda", "status": "ok", "eer": "3.1"}
+    Path("exp/tiny/report.tsv").write_text("\t".join(line) + "\n" + "\t".join(line.values()) + "\n")
+    assert "1 differences" in failure("exp/tiny/report.tsv:2")  # made before it failed
     os.utime(f"{SCORES}/cosine.scores", (0, 0))
     trace(ROW)
     assert "kept by this job from an earlier one of 1970-01-01 00:00:00 UTC" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from sre.report.tables import plain
 CONDITIONS = ["condition", "speakers", "targets", "nontargets", "EER, %", "95 % interval", "P_miss, %", "P_fa, %"]
 SPEAKERS = ["speaker", "targets", "P_miss, %", "nontargets", "P_fa, %"]
 PAIRS = ["kind", "enrol", "test", "score", "enrol files", "test file"]
-DRAWS, MANY_TRIALS = 1000, 100_000
+MANY_TRIALS, FEWER_DRAWS = 100_000, 200  # of so many trials each condition has fewer draws than the table of systems
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ def write_errors(folder: Path, ranked: Mapping[str, Sequence[Standing]]) -> list
         if not (data / "utt2spk").is_file():
             continue
         trials_of = row.metrics["targets"] + row.metrics["nontargets"]
-        draws = DRAWS if trials_of <= MANY_TRIALS else DRAWS // 5
-        analysis = analyse(*row_files(row), Path(given) if given else None, data, draws=draws)
+        drawn = row.result.get("bootstrap") or {"replicates": 0, "seed": 1}
+        draws = drawn["replicates"] if trials_of <= MANY_TRIALS else min(drawn["replicates"], FEWER_DRAWS)
+        analysis = analyse(*row_files(row), Path(given) if given else None, data, draws=draws, seed=drawn["seed"])
         write_analysis(folder / row.trials, analysis)
         found.append(
             Errors(trials, f"{row.run} {row.system}, seed {row.seed}", f"{folder.name}/{row.trials}", analysis)

@@ -24,8 +24,8 @@ from sre.report.figures import (
     calibration_plot,
     interval_plot,
 )
-from sre.report.ranking import Standing, group_interval
-from sre.report.tables import Group, Row, found_from
+from sre.report.ranking import Standing, group_interval, speakers
+from sre.report.tables import Group, Row
 
 DET_POINTS = 1000
 Figures = list[tuple[str, str]]  # (caption, SVG)
@@ -53,7 +53,8 @@ def _intervals(trials: str, done: Sequence[Standing], number: int) -> tuple[str,
         group = standing.group
         low, high = group_interval(group, "eer") or (nan, nan)
         rows.append(IntervalRow(" ".join(group.name), group.mean("eer"), low, high, standing.reference))
-    caption = f"EER on {trials} with 95 % intervals over its speakers, in the order of the table."
+    over = "speakers" if speakers(done[0].group) else "trials"
+    caption = f"EER on {trials} with 95 % intervals over its {over}, in the order of the table."
     caption += f" The first {len(rows)} of {len(done)} systems." if len(rows) < len(done) else ""
     caption += " Overlapping intervals do not mean that there is no difference: systems err on the same speakers, and"
     return caption + " the table's test makes use of that.", interval_plot(rows, f"intervals{number}", caption)
@@ -81,7 +82,9 @@ def _reference(done: Sequence[Standing]) -> Group:
 
 def _histogram(trials: str, row: Row, number: int) -> tuple[str, str]:
     scores, target = row_scores(row)
-    caption = f"Scores of {row.run} {row.system} on {trials}, the central 99.9 %; each area is 1."
+    caption = (
+        f"Scores of {row.run} {row.system} on {trials}, of each kind at least the central 99.8 %; a whole area is 1."
+    )
     cost = row.metrics.get("threshold_min_dcf_0.01")
     thresholds = {"EER": row.metrics["eer_threshold"], "minDCF(0.01)": np.inf if cost is None else cost}
     return caption, plots.histogram(scores, target, thresholds, f"scores{number}", caption)
@@ -115,8 +118,8 @@ def _has_the_curve_of_another(group: Group, done: Sequence[Group]) -> bool:
 
 def row_files(row: Row) -> tuple[Path, Path]:
     """Its score file and its trial list."""
-    folder, result = row.result["folder"], row.result
-    return found_from(folder, result["systems"][row.system]["scores"]), found_from(folder, result["trials_file"])
+    trials = Path(row.result["trials_file"])  # from the working directory, else from the folder of the metrics file
+    return row.scores, trials if trials.exists() else row.result["folder"] / trials
 
 
 def row_scores(row: Row) -> tuple[np.ndarray, np.ndarray]:

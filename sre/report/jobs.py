@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sre.log import clock
-from sre.provenance import find_record, root_of
+from sre.provenance import codes_of, find_record, root_of
 
 COST = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
 LONGEST_ARGUMENT = 60
@@ -78,13 +78,13 @@ def _cut(argument: str) -> str:
     return json.dumps(argument, ensure_ascii=False) if " " in argument else argument
 
 
-def code_versions(jobs: Sequence[dict]) -> list[str]:
-    return sorted({job["code"] for job in jobs})
+def code_versions(jobs: Sequence[dict], results: Iterable[dict]) -> list[str]:
+    """Of the jobs, and of the systems in metrics files that a job found unchanged and kept."""
+    return sorted({job["code"] for job in jobs} | codes_of(results))
 
 
-def code_warning(jobs: Sequence[dict]) -> str | None:
+def code_warning(codes: Sequence[str]) -> str | None:
     """Where the numbers are of more than one state of the code, or of one that no revision has."""
-    codes = code_versions(jobs)
     changed = sum(code.endswith(".changed") for code in codes)
     if len(codes) < 2 and not changed:
         return None

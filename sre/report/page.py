@@ -7,7 +7,7 @@ from html import escape
 from sre.report import summary
 from sre.report.errors import Errors
 from sre.report.figure_sets import cost_front, list_figures, maps
-from sre.report.jobs import code_warning
+from sre.report.jobs import code_versions, code_warning
 from sre.report.ranking import Standing
 from sre.report.sections import (
     bullets,
@@ -23,7 +23,7 @@ from sre.report.sections import (
     thresholds,
     training_section,
 )
-from sre.report.tables import HEADINGS, Group, Line, marks, table_lines
+from sre.report.tables import HEADINGS, Group, Line, marks, results_of, table_lines
 
 CSS = """
 :root { color-scheme: light; }
@@ -170,7 +170,7 @@ def _lead(content: Content, tsv_name: str) -> str:
             said = bullets(summary.answers(standings, content.metric))
             parts.append(f"<p><strong>{escape(trials)}</strong>, {escape(on)}:</p>\n{said}")
     said = [] if content.primary else ["No primary system was named before the run."]
-    said += filter(None, [code_warning(content.jobs)])
+    said += filter(None, [code_warning(code_versions(content.jobs, results_of(content.groups)))])
     again = f"<p>To run it again: <code>{escape(content.command)}</code>. " if content.command else "<p>"
     again += (
         f"<code>sre trace {escape(tsv_name)}:LINE</code> follows a run's numbers back to its files; “Every run” has"
@@ -193,7 +193,9 @@ def _results(content: Content) -> str:
             runs += _result_line(one, "" if one.is_mean else str(line))
         body, runs = body + "</tbody>\n", runs + "</tbody>\n"
     caption = "EER in per cent, minDCF and actDCF normalised, Cllr in bits"
-    ranked = table(f"Ranked by {summary.NAMES[content.metric]} on development; {caption}", heads, body)
+    developed = any(one.on_development is not None for standings in content.ranked.values() for one in standings)
+    by = f"Ranked by {summary.NAMES[content.metric]} on {'development' if developed else 'the list itself'}"
+    ranked = table(f"{by}; {caption}", heads, body)
     return ranked + details("Every run", table(caption, [*HEADINGS, "line"], runs))
 
 

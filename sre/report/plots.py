@@ -113,8 +113,8 @@ def histogram(
     if not isinstance(thresholds, Mapping):
         thresholds = {"EER": thresholds}
     finite = [threshold for threshold in thresholds.values() if np.isfinite(threshold)]
-    low, high = np.quantile(scores, (0.0005, 0.9995))
-    edges = np.linspace(min(low, *finite, low), max(high, *finite, high), 51)
+    ends = np.concatenate([np.quantile(scores[some], (0.001, 0.999)) for some in (target, ~target)])
+    edges = np.linspace(min(*ends, *finite), max(*ends, *finite), 51)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.2, 4))
         axes = figure.add_subplot()

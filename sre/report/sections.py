@@ -12,7 +12,7 @@ from sre.report.data_section import lines as data_lines
 from sre.report.errors import CONDITIONS, PAIRS, SPEAKERS, Errors, condition_cells, pair_cells, speaker_cells
 from sre.report.jobs import COST, code_versions, commands, cost_rows
 from sre.report.plots import training_panels
-from sre.report.tables import THRESHOLDS, Group, by_list, counts, plain
+from sre.report.tables import THRESHOLDS, Group, by_list, counts, plain, results_of
 
 LAST = (("last loss", "loss"), ("last accuracy, %", "accuracy"), ("last validation EER, %", "valid_eer"))
 MEANS = (("utterances/s, mean", "utt_per_s", 1), ("waiting for data, mean %", "data_wait", 100))
@@ -166,7 +166,7 @@ def provenance(groups: Sequence[Group], jobs: Sequence[dict], command: str) -> s
     parts = [f"<p>All of it again: <code>{escape(command)}</code></p>\n" if command else ""]
     parts.append(_trial_lists(groups))
     if jobs:
-        parts.append(f"<p>Code: {escape(', '.join(code_versions(jobs)))}.</p>\n")
+        parts.append(f"<p>Code: {escape(', '.join(code_versions(jobs, results_of(groups))))}.</p>\n")
         said = "".join(f"{escape(line)}\n" for line in commands(jobs))
         parts.append(details(f"The commands of {len(jobs)} jobs", f'<pre class="scroll">{said}</pre>\n'))
     scored = {}

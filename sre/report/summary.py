@@ -5,11 +5,11 @@ from statistics import stdev
 
 from sre.report.ranking import NOT_SHOWN, Standing, group_interval, speakers, warning
 from sre.report.tables import RATES, Group, counts, rate_text
-from sre.uncertainty import FEW_SPEAKERS
+from sre.uncertainty import FEW_SPEAKERS, P_TARGETS
 
 SHOWN = ("eer", "min_dcf_0.01", "min_dcf_0.05", "act_dcf_0.05", "cllr")  # every run has them all
-DIGITS = {key: 2 if key == "eer" else 3 for _, key, _ in RATES}  # every run has more
-NAMES = {key: name for name, key, _ in RATES}
+NAMES = {key: name for name, key, _ in RATES} | {f"act_dcf_{p}": f"actDCF({p})" for p in P_TARGETS}
+DIGITS = {key: 2 if key == "eer" else 3 for key in NAMES}  # every run has more
 UNIT = {"eer": " %"}
 
 
@@ -93,7 +93,7 @@ def answers(standings: Sequence[Standing], metric: str) -> list[str]:
     reference = next((standing for standing in standings if standing.reference), None)
     if reference is None:
         return ["Every system failed on this list."]
-    said = f"Quote {_said(reference, metric)}: {_why(reference, NAMES[metric].removesuffix(', %'))}."
+    said = f"Quote {_said(reference, metric)}: {_why(reference, standings, NAMES[metric].removesuffix(', %'))}."
     done = [standing for standing in standings if standing.group.values(metric)]
     more = [*_tested(standings), _first(done[0], metric), _lowest(done, metric), warning(standings)]
     return [said, *filter(None, more)]
@@ -107,9 +107,13 @@ def _said(standing: Standing, metric: str) -> str:
     return text + (f" (95 % interval {bounds})" if bounds else ", without an interval")
 
 
-def _why(reference: Standing, name: str) -> str:
+def _why(reference: Standing, standings: Sequence[Standing], name: str) -> str:
     if reference.group.rows[0].primary:
-        return "it is the primary system, named before anything was scored, with the model that ranks highest"
+        said = "it is the primary system, named before anything was scored"
+        if sum(one.group.rows[0].primary for one in standings) == 1:
+            return said
+        on = "the development list" if reference.on_development is not None else "this very list, which flatters it"
+        return f"{said}, with the model that ranks highest on {on}"
     if reference.on_development is not None:
         return "it is the first on the development list"
     return f"it has the lowest {name} on this very list, which flatters it, for there is no development list"
@@ -119,10 +123,14 @@ def _tested(standings: Sequence[Standing]) -> list[str]:
     verdicts = [standing.difference.verdict for standing in standings if standing.difference]
     if not verdicts:
         return []
-    said = [f"{verdicts.count('worse')} of {len(verdicts)} other systems are shown to be worse"]
+    others = sum(standing.group.done != [] and not standing.reference for standing in standings)
+    said = [f"{verdicts.count('worse')} of {others} other systems are shown to be worse"]
     said.append(f"{verdicts.count('better')} to be better")
     said.append(f"for {verdicts.count(NOT_SHOWN)} no difference is shown")
-    return [", ".join(said) + " (paired bootstrap over speakers, Holm-corrected p < 0.05)."]
+    if others > len(verdicts):
+        said.append(f"{others - len(verdicts)} could not be tested (equal in every draw, or of other draws)")
+    over = "speakers" if speakers(next(one.group for one in standings if one.reference)) else "trials"
+    return [", ".join(said) + f" (paired bootstrap over {over}, Holm-corrected p < 0.05)."]
 
 
 def _first(standing: Standing, metric: str) -> str | None:
@@ -140,7 +148,7 @@ def _first(standing: Standing, metric: str) -> str | None:
 def _lowest(done: Sequence[Standing], metric: str) -> str | None:
     """What was found afterwards to be lowest, where it is another."""
     least = min(done, key=lambda standing: standing.group.mean(metric))
-    if least.reference or least is done[0]:
+    if least.reference or (least is done[0] and least.on_development is not None):
         return None
     verdict = f": {least.difference.verdict}" if least.difference else ""
     return f"The lowest here, found afterwards on this very list, is {_said(least, metric)}{verdict}."

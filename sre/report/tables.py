@@ -54,10 +54,13 @@ class Row:
     def list_title(self) -> str:
         return f"{self.trials} (development)" if self.development else self.trials
 
+    @property
+    def scores(self) -> Path:
+        return self.result["folder"] / self.result["systems"][self.system]["scores"]
+
     def draws(self, metric: str) -> np.ndarray:
         """(R,) replicates of the bootstrap, of a system whose metrics file says that there are."""
-        path = found_from(self.result["folder"], self.result["systems"][self.system]["scores"])
-        path = replicates_of(path)
+        path = replicates_of(self.scores)
         try:
             values = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -98,11 +101,6 @@ class Group:
     def mean(self, key: str) -> float:
         values = self.values(key)
         return sum(values) / len(values)
-
-
-def found_from(folder: Path, name: str) -> Path:
-    """A file that a metrics file names: from the working directory, else from the folder of the metrics file."""
-    return Path(name) if Path(name).exists() else folder / name
 
 
 def make_rows(results: Iterable[dict], primary: str | None = None) -> list[Row]:
@@ -184,6 +182,11 @@ def _chosen(groups: Iterable[Group], metric: str) -> set[tuple[str, str]]:
 
     # of several lists the sum counts, and a system that failed on one of them comes last
     return {(model, min(of, key=lambda s, of=of: (-len(of[s]), sum(of[s])))) for model, of in means.items()}
+
+
+def results_of(groups: Iterable[Group]) -> list[dict]:
+    """The metrics files that groups are from, each once."""
+    return list({id(row.result): row.result for group in groups for row in group.rows}.values())
 
 
 def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:

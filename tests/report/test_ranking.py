@@ -1,6 +1,8 @@
 """Who leads, what is shown to differ from it, and whether the report says so: on draws that are known."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from sre.report.ranking import group_interval, rank
 from sre.report.tables import group_rows, make_rows
 from sre.scoring import Evaluation
 from sre.uncertainty import intervals, replicates_of
+from steps import make_report
 
 SPEAKERS = 50
 # run, model, seed, {system: (gap on dev, gap on eval)}
@@ -108,7 +111,7 @@ def test_the_report_answers_a_newcomer(exp):
     said = "Quote tdnn cosine, EER "
     assert "it is the first on the development list." in page
     assert said in page and said in (out / "report.md").read_text()
-    assert "1 of 3 other systems are shown to be worse, 1 to be better, for 1 no difference is shown" in page
+    assert "1 of 3 other systems are shown to be worse, 1 to be better, for 1 no difference is shown (" in page
     assert f"300 target and 1,500 nontarget trials of {SPEAKERS} speakers" in page
     assert "The lowest here, found afterwards on this very list, is resnet cosine, EER" in page and "Only" not in page
     rows = {(row["run"], row["system"], row["trials"]): row for row in tsv_rows(out)}
@@ -129,6 +132,27 @@ def test_a_primary_system_is_the_reference(exp):
     standings = rank(group_rows(make_rows(results, "plda")), "eer")["eval"]
     assert [one.group.name for one in standings if one.reference] == [("resnet", "plda")]  # ranks above tdnn's
     assert standings[0].group.name == ("tdnn", "cosine") and standings[0].difference
+
+
+def test_without_a_development_list_the_page_says_so(exp, tmp_path):
+    for run in ("tdnn", "tdnn_s2", "resnet"):
+        shutil.copytree(exp / run / "scores/eval", tmp_path / run / "scores/eval")
+    files = sorted(map(str, tmp_path.glob("*/scores/*/metrics.json")))
+    make_report.main([str(tmp_path), "--metrics", *files, "--primary", "plda", "--metric", "act_dcf_0.01"])
+    make_report.main([str(tmp_path), "--metrics", *files, "--primary", "plda"])
+    page = (tmp_path / "report.html").read_text()
+    assert "Ranked by EER, % on the list itself" in page
+    assert "with the model that ranks highest on this very list, which flatters it" in page
+    assert "The lowest here, found afterwards on this very list, is resnet cosine, EER" in page
+
+
+def test_a_score_file_in_the_working_directory_is_none_of_the_runs(exp, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("cosine.scores").write_text("a b 1\n")
+    assert [row.scores for row in ranked(exp)["eval"][0].group.done] == [
+        exp / run / "scores/eval/cosine.scores" for run in ("tdnn", "tdnn_s2")
+    ]
+    ranked(exp)  # finds the draws, too
 
 
 def test_lost_draws_are_named(exp, tmp_path):
