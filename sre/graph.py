@@ -122,11 +122,14 @@ def to_torchscript(graph: nn.Module, example: Tensor, metadata: dict[str, str]) 
 
 
 def to_onnx(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> bytes:
-    """Opset 17, by the exporter that traces; batch and time are free, metadata are its metadata_props."""
+    """Opset 17, by the exporter that traces; batch (of an example of two) and time are free, metadata are its metadata_props."""
     import onnx
 
     file = io.BytesIO()
     free = {0: "batch", 1: "samples" if example.ndim == 2 else "frames"}
+    batch = {0: "batch"}
+    if len(example) == 1:  # with a VAD an utterance loses frames of its own, so there is one at a time
+        del free[0], batch[0]
     with _quiet():
         torch.onnx.export(
             graph.eval(),
@@ -136,7 +139,7 @@ def to_onnx(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> byte
             opset_version=OPSET,
             input_names=["input"],
             output_names=["embedding"],
-            dynamic_axes={"input": free, "embedding": {0: "batch"}},
+            dynamic_axes={"input": free, "embedding": batch},
         )
     model = onnx.load_from_string(file.getvalue())
     onnx.helper.set_model_props(model, metadata)

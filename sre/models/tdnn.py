@@ -130,8 +130,7 @@ class FactorizedLayer(nn.Module):
 class FTDNN(nn.Module):
     """(B, T, F) -> (B, D), T at least 5; a frame before the pooling sees 33.
 
-    Training should call constrain() after every fourth step or so (Kaldi's rate); without it the first factors are
-    only semi-orthogonal at the start.
+    The trainer calls constrain() after every fourth step, which keeps the first factors semi-orthogonal.
 
     Parameters
     ----------

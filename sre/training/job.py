@@ -95,7 +95,7 @@ def train(
             "network": network,
         }
         checkpoint.write_history(out.parent / "history.jsonl", trainer.history)
-        shift = config["feature_config"]["frame_shift"]
+        shift = config["feature_config"].get("frame_shift", 10.0)  # features that were given tell none
         spec = cost.Spec(config["architecture"], trainer.features.num_features, config["options"], shift)
         summary = {
             **counts,

@@ -20,6 +20,7 @@ from sre.training.validation import accuracy, held_out_eer
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
 CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
+CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
 NO_SUMS = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0, "seconds": 0.0, "waited": 0.0}  # of an epoch so far
 NUM_WORKERS = min(8, available_cores())  # reading processes, where features do not fit into memory
 
@@ -81,7 +82,8 @@ class Trainer:
                 self.parameters, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.momentum > 0
             )
         else:
-            self.optimizer = torch.optim.Adam(self.parameters, o.lr, weight_decay=o.weight_decay)
+            adam = torch.optim.AdamW if o.optimizer == "adamw" else torch.optim.Adam
+            self.optimizer = adam(self.parameters, o.lr, weight_decay=o.weight_decay)
         how = o.epochs, o.chunk_frames, o.seed, self.features.augmentation.num_draws
         self.batches: Batches | SpeakerBatches = Batches(len(self.features), o.batch_size, *how)
         if o.chunks_per_speaker:
@@ -133,6 +135,8 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.parameters, o.clip_norm or math.inf)
         if torch.isfinite(loss) and torch.isfinite(norm):
             self.optimizer.step()
+            if self.step % CONSTRAIN_EVERY == 0 and hasattr(self.network, "constrain"):
+                self.network.constrain()
             self.bad_in_a_row = 0
             self.sums["loss"] += float(loss.detach()) * len(labels)
             right = logits.argmax(dim=1) == self.head.targets(labels)
@@ -201,6 +205,7 @@ class Trainer:
             "head": self.head.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rng": torch.get_rng_state(),
+            "gpu_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,  # of dropout
             "history": self.history,
             "sums": self.sums,
         }
@@ -218,6 +223,8 @@ class Trainer:
         self.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"])
+        if self.device.type == "cuda" and state.get("gpu_rng") is not None:
+            torch.cuda.set_rng_state(state["gpu_rng"], self.device)
         self.step, self.history, self.sums = state["step"], state["history"], state["sums"]
 
     def averaged(self) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from sre.io.tables import invert, read_table
 from sre.losses import AAMSoftmax, Softmax
 from sre.models import ARCHITECTURES, build, redimnet, redimnet2
 from sre.models.cost import parameters
+from sre.models.pooling import POOLINGS
 from sre.models.redimnet_blocks import StageSize
 from sre.models.resnet import FAMILY
 from sre.training.data import crop
@@ -58,7 +59,9 @@ def small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def small(architecture: str) -> nn.Module:
     torch.manual_seed(0)
-    return build(architecture, BINS, {"embedding_dim": DIM, **SMALL[architecture]})
+    architecture, _, pooling = architecture.partition(" ")
+    own = {"pooling": pooling} if pooling else {}
+    return build(architecture, BINS, {"embedding_dim": DIM, **SMALL[architecture], **own})
 
 
 def test_every_architecture_is_here() -> None:
@@ -80,7 +83,10 @@ def test_any_length_and_an_embedding_that_does_not_depend_on_its_batch(architect
         assert ((together - alone).norm(dim=1) < 1e-5 * together.norm(dim=1)).all()
 
 
-@pytest.mark.parametrize("architecture", SMALL)
+POOLED = {f"etdnn {name}": name for name in POOLINGS}  # each pooling in a network
+
+
+@pytest.mark.parametrize("architecture", [*SMALL, *POOLED])
 def test_gradient_under_bf16_is_finite(architecture: str) -> None:
     network, head = small(architecture), AAMSoftmax(DIM, 4, scale=32.0)
     x = torch.randn(4, 40, BINS)
@@ -102,7 +108,7 @@ def speech(shared: Path) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(np.stack([crop(x, 100, 0.5) for x in feats])), torch.arange(8).repeat_interleave(6)
 
 
-@pytest.mark.parametrize("architecture", SMALL)
+@pytest.mark.parametrize("architecture", [*SMALL, *POOLED])
 def test_learns_eight_speakers(architecture: str, speech: tuple[Tensor, Tensor]) -> None:
     chunks, speakers = speech
     network, head = small(architecture), Softmax(DIM, 8)
@@ -124,7 +130,16 @@ def published() -> set[int]:
     return {parameters(spec_of(row)) for row in rows(ROOT / "docs/models.md")}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes/voxceleb/models").glob("*.yaml")), ids=lambda path: path.stem)
+VOXCELEB = sorted((ROOT / "recipes/voxceleb/models").glob("*.yaml"))
+
+
+def test_voxceleb_has_a_model_of_each_architecture() -> None:
+    """But of those that a system on another corpus has brought."""
+    elsewhere = {"dvector_resnet18", "ge2e_lstm", "blstm", "transformer"}
+    assert {read_spec(str(path)).architecture for path in VOXCELEB} == ARCHITECTURES.keys() - elsewhere
+
+
+@pytest.mark.parametrize("path", VOXCELEB, ids=lambda path: path.stem)
 def test_voxcelebs_models_are_of_the_published_table(path: Path, published: set[int]) -> None:
     """Their configs resolve, and what they build has a row in docs/models.md."""
     assert parameters(read_spec(str(path))) in published or path.stem == "xvector_small"

@@ -15,6 +15,7 @@ from sre import SreError
 from sre.config import Schema, canonical
 from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
+from sre.models.tdnn import FTDNN
 from sre.training import checkpoint, job, trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,7 @@ MODEL = {
     },
     "validation": {"speakers": 2, "utterances": 1, "frames": 30},
 }
+OPTIONS = {"speakernet": {"dropout": 0.5}, "ftdnn": {"bottleneck": 4}}
 # 6 speakers of 4 utterances; 2 are held out, and 1 utterance of each other one: 12 chunks, 3 steps an epoch
 
 
@@ -49,11 +51,12 @@ def data(tmp_path_factory: pytest.TempPathFactory, feature_dir: Callable[..., Pa
     return feature_dir(tmp_path_factory.mktemp("data") / "d", speakers=6, utterances=4)
 
 
-def config(**training: object) -> dict:
+def config(architecture: str = "xvector", **training: object) -> dict:
     schema = Schema(ROOT / "recipes/config.schema.yaml")
-    model = schema.check({**MODEL, "training": {**MODEL["training"], **training}}, "m", "$defs", "model")
-    options = {"embedding_dim": 8, "channels": 16, "pooled_channels": 24}
-    options = schema.check(options, "m", "$defs", "architectures", "xvector")
+    changed = {"architecture": architecture, "training": {**MODEL["training"], **training}}
+    model = schema.check({**MODEL, **changed}, "m", "$defs", "model")
+    options = {"embedding_dim": 8, "channels": 16, "pooled_channels": 24} | OPTIONS.get(architecture, {})
+    options = schema.check(options, "m", "$defs", "architectures", architecture)
     return {**model, "options": options, "feature_config": {"type": "given"}, "seed": 1, "version": 1}
 
 
@@ -113,6 +116,30 @@ def test_resumed_as_uninterrupted(data: Path, tmp_path: Path, monkeypatch, whole
     assert not (tmp_path / "final.pt").exists()
     assert checkpoints(tmp_path)[-1] == f"step_{step:09}.pt"
     assert result(train(data, tmp_path)) == result(whole)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_dropout_and_adam_go_on_where_they_were(data: Path, tmp_path: Path, monkeypatch, optimizer: str) -> None:
+    how = {"architecture": "speakernet", "optimizer": optimizer, "lr": 0.01}
+    whole = train(data, tmp_path / "whole", **how)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5)
+        with pytest.raises(Killed):
+            train(data, tmp_path / "killed", **how)
+    assert result(train(data, tmp_path / "killed", **how)) == result(whole)
+
+
+def test_factors_of_an_ftdnn_stay_semi_orthogonal(data: Path, tmp_path: Path, monkeypatch) -> None:
+    def spread(out: Path) -> float:
+        """Of the squared singular values of the first factors, 1 where all are equal: the largest."""
+        network = checkpoint.load(train(data, out, architecture="ftdnn", epochs=8) / "final.pt")["network"]
+        factors = [value.flatten(1) for name, value in network.items() if name.endswith("factor1.weight")]
+        squares = [torch.linalg.svdvals(M).square() for M in factors]
+        return max(float(s.square().mean() / s.mean().square()) for s in squares)
+
+    constrained = spread(tmp_path / "constrained")
+    monkeypatch.setattr(FTDNN, "constrain", lambda network: None)
+    assert constrained < 1.01 < spread(tmp_path / "free")
 
 
 def test_kill_9(data: Path, tmp_path: Path, whole: Path) -> None:
