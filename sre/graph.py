@@ -122,7 +122,7 @@ def to_torchscript(graph: nn.Module, example: Tensor, metadata: dict[str, str]) 
 
 
 def to_onnx(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> bytes:
-    """Opset 17, by the exporter that traces; batch (of an example of two) and time are free, metadata are its metadata_props."""
+    """Opset 17, by the exporter that traces; time is free, and batch where the example has two; metadata_props too."""
     import onnx
 
     file = io.BytesIO()
