@@ -94,8 +94,8 @@ def _stale(row: Row, metrics: dict) -> list[str]:
 
 def _differences(row: Row, metrics: dict, digest: Callable[[Path], str]) -> list[str]:
     files = [(row.scores, row.outcome["scores_sha256"]), (row.trials, row.result["trials_sha256"])]
-    if metrics.get("intervals"):
-        files.append((replicates_of(row.scores), row.outcome.get("replicates_sha256")))
+    if "replicates_sha256" in row.outcome:  # not of older versions
+        files.append((replicates_of(row.scores), row.outcome["replicates_sha256"]))
     whats = {path: changed(path, {"sha256": sha256}, digest) for path, sha256 in files}
     found = [f"{path}: {what}, it is not what metrics.json is of" for path, what in whats.items() if what]
     try:
@@ -103,7 +103,7 @@ def _differences(row: Row, metrics: dict, digest: Callable[[Path], str]) -> list
         costs = metrics.get("c_miss", 1.0), metrics.get("c_fa", 1.0)
         scores = scores.astype(np.float32).astype(np.float64)  # what was scored; a file has the fewest digits of it
         again = summarise(scores, target, *costs, calibrated=metrics.get("calibrated", False))
-        if metrics.get("intervals") and not whats[replicates_of(row.scores)]:
+        if metrics.get("intervals") and replicates_of(row.scores).is_file() and not any(whats.values()):
             again["intervals"] = _intervals(row, again)
     except SreError as error:
         return [*found, f"cannot be recomputed: {error}"]
