@@ -201,4 +201,4 @@ def test_what_is_not_there(tree: Path) -> None:
 def test_from_another_folder(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.chdir("/")
     trace(str(tree / ROW))
-    assert "recomputed from them: the same" in (text := capsys.readouterr().out) and "none has changed" in text
+    assert "recomputed: the same" in (text := capsys.readouterr().out) and "none has changed" in text
