@@ -105,7 +105,12 @@ def test_mini_until_train_then_nothing_then_the_report(project):
 
     for line in range(2, 1 + len((project / "exp/mini/report.tsv").read_text().splitlines()[:4])):
         traced = sre_command(project, "trace", f"exp/mini/report.tsv:{line}")
-        for said in ("numbers and intervals recomputed: the same", "local.make_mini_corpus", "steps.train_embedding", "none has"):
+        for said in (
+            "numbers and intervals recomputed: the same",
+            "local.make_mini_corpus",
+            "steps.train_embedding",
+            "none has",
+        ):
             assert said in traced
     assert "nothing to do" in sre_command(project, "explain", *config)
 
