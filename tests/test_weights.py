@@ -107,7 +107,7 @@ def test_another_networks_checkpoint(tmp_path: Path, changes: dict, counts: tupl
 @pytest.mark.parametrize(
     "argument, value, error",
     [
-        ("features", "voxceleb:fbank81", "no features 'fbank81', only fbank64, fbank72, fbank80"),
+        ("features", "voxceleb:fbank81", "no features 'fbank81', only fbank40, fbank64, fbank72, fbank80"),
         ("features", "nowhere:fbank80", "nowhere/config.yaml: no such file"),
         ("options", "{channels: 4}", "--options {channels: 4}: not a JSON object; write it like "),
         ("options", '{"channel": 4}', "unknown key 'channel'; the nearest valid one is 'channels'"),

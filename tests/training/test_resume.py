@@ -132,14 +132,15 @@ def test_dropout_and_adam_go_on_where_they_were(data: Path, tmp_path: Path, monk
 def test_factors_of_an_ftdnn_stay_semi_orthogonal(data: Path, tmp_path: Path, monkeypatch) -> None:
     def spread(out: Path) -> float:
         """Of the squared singular values of the first factors, 1 where all are equal: the largest."""
-        network = checkpoint.load(train(data, out, architecture="ftdnn", epochs=8) / "final.pt")["network"]
+        network = checkpoint.load(train(data, out, architecture="ftdnn", epochs=30) / "final.pt")["network"]
         factors = [value.flatten(1) for name, value in network.items() if name.endswith("factor1.weight")]
         squares = [torch.linalg.svdvals(M).square() for M in factors]
         return max(float(s.square().mean() / s.mean().square()) for s in squares)
 
     constrained = spread(tmp_path / "constrained")
     monkeypatch.setattr(FTDNN, "constrain", lambda network: None)
-    assert constrained < 1.01 < spread(tmp_path / "free")
+    free = spread(tmp_path / "free")
+    assert constrained < 1.01 < 1.05 < free
 
 
 def test_kill_9(data: Path, tmp_path: Path, whole: Path) -> None:
