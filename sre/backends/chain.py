@@ -5,6 +5,7 @@ length_norm             scale each embedding to length sqrt(D), Kaldi's ivector-
 whiten:pca, whiten:zca  make the total covariance the unit matrix, along its axes or turned back
 wccn                    make the within-class covariance the unit matrix (A. Hatch et al., Interspeech 2006)
 lda:K                   linear discriminant analysis to at most K dimensions, as Kaldi's
+lda:K:S                 the same with the within-class covariance shrunk by S, e.g. lda:128:0.05
 """
 
 from collections.abc import Sequence
@@ -87,11 +88,11 @@ def fit_chain(
 
 
 def _fit_step(step: str, x: np.ndarray, speakers: np.ndarray, facts: dict[str, object]) -> np.ndarray:
-    kind, _, option = step.partition(":")
+    kind, *options = step.split(":")
     if kind == "length_norm":
         return np.empty(0)
     if kind == "lda":
-        transform, lda_facts = fit_lda(x, speakers, int(option))
+        transform, lda_facts = fit_lda(x, speakers, int(options[0]), *map(float, options[1:]))
         facts |= lda_facts
         return transform
     mean = x.mean(axis=0)
@@ -105,7 +106,7 @@ def _fit_step(step: str, x: np.ndarray, speakers: np.ndarray, facts: dict[str, o
         centred = x - mean
         covariance = centred.T @ centred / len(x)
     transform, facts[f"{kind}_floored"] = normalising_transform(covariance)
-    if option == "zca":
+    if options == ["zca"]:
         transform = (transform / np.linalg.norm(transform, axis=1, keepdims=True)).T @ transform
     return np.hstack([transform, -(transform @ mean)[:, None]])
 

@@ -8,12 +8,16 @@ from sre.backends.base import check_speakers, speaker_means
 EIGENVALUE_FLOOR = 1e-6  # of the largest
 
 
-def fit_lda(x: np.ndarray, speakers: np.ndarray, dim: int) -> tuple[np.ndarray, dict[str, int]]:
+def fit_lda(
+    x: np.ndarray, speakers: np.ndarray, dim: int, shrinkage: float = 0.0
+) -> tuple[np.ndarray, dict[str, float]]:
     """(N, D) embeddings -> (d, D + 1) affine transform, d = min(dim, S - 1, rank of the between-class covariance).
 
-    Returns it with the facts: dimension asked and used, eigenvalues floored.
+    Returns it with the facts: dimension asked and used, eigenvalues floored, shrinkage.
 
-    The within-class covariance becomes the unit matrix; directions fall in between-class variance. Raises SreError as
+    The within-class covariance W becomes the unit matrix; directions fall in between-class variance. Shrinkage s puts
+    (1 - s) W + s tr(W) / D in the place of W (J. Friedman, Regularized discriminant analysis, JASA 1989): a network's
+    embeddings of its own training speakers hardly vary in most directions, those of others do. Raises SreError as
     `check_speakers` does.
     """
     check_speakers(x, speakers, "LDA")
@@ -22,13 +26,15 @@ def fit_lda(x: np.ndarray, speakers: np.ndarray, dim: int) -> tuple[np.ndarray, 
     names, means, counts = speaker_means(x, speakers)
     total = x.T @ x / len(x)
     between = (means * counts[:, None]).T @ means / len(x)
-    whiten, floored = normalising_transform(total - between)
+    within = total - between
+    within = (1 - shrinkage) * within + shrinkage * np.trace(within) / len(within) * np.eye(len(within))
+    whiten, floored = normalising_transform(within)
     values, vectors = scipy.linalg.eigh(whiten @ between @ whiten.T)
     order = np.argsort(-values, kind="stable")
     rank = int((values > EIGENVALUE_FLOOR * values.max()).sum())
     d = min(dim, len(names) - 1, rank)
     transform = vectors[:, order[:d]].T @ whiten
-    facts = {"lda_dim_asked": dim, "lda_dim": d, "lda_floored": floored}
+    facts = {"lda_dim_asked": dim, "lda_dim": d, "lda_floored": floored, "lda_shrinkage": shrinkage}
     return np.hstack([transform, -(transform @ mean)[:, None]]), facts
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import fitted, speech
@@ -57,6 +58,18 @@ def test_lda_is_sklearn_s_up_to_signs() -> None:
     np.testing.assert_allclose(within(out.train, speakers), np.eye(3), atol=1e-9)
 
 
+def test_shrunk_lda_solves_its_eigenproblem() -> None:
+    """B v = lambda W v for the W that was asked for: v' W v is the unit matrix, v' B v diagonal and falling."""
+    out = fit_chain(["lda:3:0.2"], X, SPEAKERS)
+    W = within(X, SPEAKERS)
+    shrunk = 0.8 * W + 0.2 * np.trace(W) / 5 * np.eye(5)
+    values = scipy.linalg.eigh(np.cov(X.T, bias=True) - W, shrunk, eigvals_only=True)
+    V = out.chain.arrays[0][:, :-1]
+    np.testing.assert_allclose(V @ shrunk @ V.T, np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(V @ (np.cov(X.T, bias=True) - W) @ V.T, np.diag(values[::-1][:3]), atol=1e-9)
+    assert out.facts["lda_shrinkage"] == 0.2
+
+
 def test_lda_dimension_is_that_of_the_data() -> None:
     assert fit_chain(["lda:9"], *speech(5, 4, 30)).facts["lda_dim"] == 4  # 5 speakers differ in 4 directions
     assert fit_chain(["lda:9"], *speech(20, 5, 30, rank=6)).facts["lda_dim"] == 6
@@ -72,7 +85,7 @@ def test_order() -> None:
     assert (other.chain.steps, other.facts["chain"]) == (["length_norm", "centre"],) * 2
 
 
-STEPS = ["centre", "length_norm", "whiten:pca", "whiten:zca", "wccn", "lda:4", "lda:2"]
+STEPS = ["centre", "length_norm", "whiten:pca", "whiten:zca", "wccn", "lda:4", "lda:2", "lda:3:0.1"]
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=4))
