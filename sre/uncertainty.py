@@ -6,8 +6,8 @@ and j counts w_i w_j times, where w are the counts of a draw (N. Poh and S. Beng
 compared on the same draws.
 
 An interval is the estimate plus and minus Student's t of S - 1 degrees of freedom times the standard deviation of the
-draws. Percentiles of the draws were tried: a minDCF of a draw is the least of a list with repetitions, so too low, and
-their intervals held the truth half as often as they claimed (docs/uncertainty.md).
+draws. w_i w_j counts what is noise of single pairs three times, and the least cost of a draw is too low, as that of the
+list is: draws of minDCF are corrected for both (`Bootstrap.replicates`, docs/uncertainty.md).
 Legend: P trials, S speakers, R draws, K distinct scores.
 """
 
@@ -68,13 +68,18 @@ class Bootstrap:
     def facts(self) -> dict[str, object]:
         """Those of two systems are equal where their draws are the same."""
         drawn = {"by": "trial"} if self.counts is None else {"by": "speaker", "speakers": self.speakers}
-        return drawn | {"replicates": self.size, "seed": self.seed, "level": LEVEL, "columns": list(COLUMNS)}
+        how = {"replicates": self.size, "seed": self.seed, "min_dcf": "corrected"}
+        return drawn | how | {"level": LEVEL, "columns": list(COLUMNS)}
 
     def replicates(
-        self, scores: np.ndarray, target: np.ndarray, keep: np.ndarray | None = None
+        self, scores: np.ndarray, target: np.ndarray, keep: np.ndarray | None = None, corrected: bool = True
     ) -> dict[str, np.ndarray]:
         """Of scores (P,) and target (P,) bool: name of COLUMNS -> (R,); `eer` in per cent, the others as summarise.
 
+        minDCF's are the costs at the threshold where the list's own cost is least, spread about that to the standard
+        deviation sqrt(V + b^2): V is the variance of that cost over dyads that share a speaker (M. Fafchamps and F.
+        Gubert, J. Development Economics, 2007), b how much lower on average the least cost of a draw is. Not corrected:
+        the least cost of each draw.
         keep (P,) bool: of these trials only. NaN where a draw lacks target or nontarget trials. Raises SreError as
         `check_scores`.
         """
@@ -93,11 +98,32 @@ class Bootstrap:
 
         with ThreadPoolExecutor(available_cores()) as pool:
             values = np.array(list(pool.map(one, range(self.size))))
-        return dict(zip(COLUMNS, values.T, strict=True))
+        found = dict(zip(COLUMNS, values.T, strict=False))  # the last columns are costs `at_least`
+        if corrected:
+            dyads = _Dyads.of(*speakers, self.speakers) if self.speakers else None
+            for p, costs, point in zip(P_TARGETS, values.T[len(COLUMNS) :], ordered.at_least, strict=True):
+                misses, alarms = ordered.influences(p, *point)
+                variance = dyads.variance(misses, alarms) if dyads else (misses**2).sum() + (alarms**2).sum()
+                name = f"min_dcf_{p}"
+                found[name] = _spread(costs, found[name], float(ordered.cost(p, *point)), variance)
+        return found
 
     def _drawn_trials(self, draw: int, *sizes: int) -> list[np.ndarray]:
         random = np.random.default_rng([self.seed, draw])
         return [np.bincount(random.integers(n, size=n), minlength=n).astype(np.int32) for n in sizes]
+
+
+def _spread(costs: np.ndarray, least: np.ndarray, estimate: float, variance: float) -> np.ndarray:
+    """Draws of a cost (R,) about the estimate, spread to the variance and the square of the bias of each draw's least.
+
+    The least of each draw where the cost is the same in all: where all trials are rejected.
+    """
+    found = np.isfinite(costs)
+    deviation = costs[found].std(ddof=1) if found.sum() > 1 else 0.0
+    if not deviation:
+        return least
+    bias = (costs[found] - least[found]).mean()
+    return estimate + (costs - costs[found].mean()) * np.sqrt(variance + bias**2) / deviation
 
 
 def replicates_of(scores: Path) -> Path:
@@ -161,6 +187,7 @@ class _Ordered:
     below: tuple[np.ndarray, np.ndarray]  # (K + 1,) each: targets, nontargets under each distinct score, all at +inf
     at_targets: tuple[np.ndarray, np.ndarray]  # the same for the scores of targets only, where minDCF has its minimum
     at_bayes: list[tuple[int, int]]  # the same at the Bayes threshold of each of P_TARGETS
+    at_least: list[tuple[int, int]]  # the same where the list's cost is least
     bits: tuple[np.ndarray, np.ndarray]  # what each target and nontarget trial adds to Cllr
 
     @classmethod
@@ -177,29 +204,45 @@ class _Ordered:
             np.logaddexp(0, sign * some.astype(np.float64)) / np.log(2)
             for sign, some in zip((-1, 1), values, strict=True)
         ]
-        return cls(
+        ordered = cls(
             *orders,
             below(np.unique(scores)),
             below(np.unique(values[0])),
             list(zip(*bayes, strict=True))[:-1],
+            [],
             tuple(bits),
         )
+        for p in P_TARGETS:
+            point = int(np.argmin(ordered.cost(p, *ordered.at_targets)))
+            ordered.at_least.append(tuple(int(counts[point]) for counts in ordered.at_targets))
+        return ordered
+
+    def cost(self, p: float, misses: np.ndarray, passed: np.ndarray) -> np.ndarray:
+        """Normalised DCF where so many targets and nontargets are under the threshold."""
+        return _dcf(p, misses / len(self.target_order), 1 - passed / len(self.nontarget_order))
+
+    def influences(self, p: float, misses: int, passed: int) -> tuple[np.ndarray, np.ndarray]:
+        """What each target and nontarget trial, in this order, adds to that cost's deviation; each sums to zero."""
+        targets, nontargets = len(self.target_order), len(self.nontarget_order)
+        missed, alarms = np.arange(targets) < misses, np.arange(nontargets) >= passed
+        of_targets, of_nontargets = (missed - missed.mean()) / targets, (alarms - alarms.mean()) / nontargets
+        return _dcf(p, of_targets, 0.0), _dcf(p, 0.0, of_nontargets)
 
     def rates(self, w_target: np.ndarray, w_nontarget: np.ndarray) -> list[float]:
-        """COLUMNS where each target and nontarget trial, in this order, counts so many times."""
+        """COLUMNS where each target and nontarget trial, in this order, counts so many times; then costs `at_least`."""
         misses, passed = _cumulative(w_target), _cumulative(w_nontarget)
         targets, nontargets = int(misses[-1]), int(passed[-1])
         if not targets or not nontargets:
-            return [np.nan] * len(COLUMNS)
-        p_miss = misses[self.at_targets[0]] / targets
-        p_fa = (nontargets - passed[self.at_targets[1]]) / nontargets
-        least = [np.min(p * p_miss + (1 - p) * p_fa) / min(p, 1 - p) for p in P_TARGETS]
-        actual = [
-            (p * misses[t] / targets + (1 - p) * (nontargets - passed[n]) / nontargets) / min(p, 1 - p)
-            for p, (t, n) in zip(P_TARGETS, self.at_bayes, strict=True)
-        ]
+            return [np.nan] * (len(COLUMNS) + len(P_TARGETS))
+
+        def cost(p: float, t: np.ndarray | int, n: np.ndarray | int) -> np.ndarray | float:
+            return _dcf(p, misses[t] / targets, (nontargets - passed[n]) / nontargets)
+
+        least = [np.min(cost(p, *self.at_targets)) for p in P_TARGETS]
+        actual = [cost(p, *point) for p, point in zip(P_TARGETS, self.at_bayes, strict=True)]
+        own = [cost(p, *point) for p, point in zip(P_TARGETS, self.at_least, strict=True)]
         cllr = (self.bits[0] @ w_target / targets + self.bits[1] @ w_nontarget / nontargets) / 2
-        return [100 * self._eer(misses, passed), *least, *actual, cllr]
+        return [100 * self._eer(misses, passed), *least, *actual, cllr, *own]
 
     def _eer(self, misses: np.ndarray, passed: np.ndarray) -> float:
         """As sre.metrics.eer; the crossing is found by bisection, as P_miss - P_fa rises."""
@@ -218,8 +261,40 @@ class _Ordered:
         return miss_before + before / (before + after) * (miss_after - miss_before)
 
 
+def _dcf(p_target: float, p_miss: np.ndarray | float, p_fa: np.ndarray | float) -> np.ndarray | float:
+    """With costs of 1, normalised."""
+    return (p_target * p_miss + (1 - p_target) * p_fa) / min(p_target, 1 - p_target)
+
+
 def _cumulative(weights: np.ndarray) -> np.ndarray:
     """(n,) -> (n + 1,): the sum of what stands before."""
     sums = np.zeros(len(weights) + 1, np.int64)
     np.cumsum(weights, out=sums[1:])
     return sums
+
+
+@dataclass
+class _Dyads:
+    """Whose trials are: of the target trials and, both sides, of the nontarget trials in the order of their scores."""
+
+    of_target: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    pair: np.ndarray  # number of the unordered pair of speakers
+    speakers: int
+
+    @classmethod
+    def of(cls, of_target: np.ndarray, first: np.ndarray, second: np.ndarray, speakers: int) -> "_Dyads":
+        pairs = np.minimum(first, second).astype(np.int64) * speakers + np.maximum(first, second)
+        return cls(of_target, first, second, np.unique(pairs, return_inverse=True)[1], speakers)
+
+    def variance(self, misses: np.ndarray, alarms: np.ndarray) -> float:
+        """Of the sum of what each target and nontarget trial adds, where those that share a speaker vary together.
+
+        At least as if only those did of which all speakers are the same: by chance the sum over dyads may be less.
+        """
+        alone = np.bincount(self.of_target, misses, self.speakers)
+        shared = alone + sum(np.bincount(side, alarms, self.speakers) for side in (self.first, self.second))
+        pairs = (np.bincount(self.pair, alarms) ** 2).sum()  # are in `shared` twice
+        dyads = self.speakers / (self.speakers - 1) * ((shared**2).sum() - pairs)
+        return float(max(dyads, (alone**2).sum() + pairs))

@@ -30,7 +30,7 @@ def test_a_draw_is_the_list_with_its_trials_repeated(seed: int, trials: int) -> 
     scores, target, enrol, test = random_list(seed, trials)
     assume(0 < target.sum() < trials and len(np.unique(scores)) > 1)
     bootstrap = Bootstrap.of_speakers(enrol, test, 5, seed)
-    found = bootstrap.replicates(scores, target)
+    found = bootstrap.replicates(scores, target, corrected=False)
     names = np.unique([enrol, test])
     for draw, counts in enumerate(bootstrap.counts):
         w_enrol, w_test = counts[np.searchsorted(names, enrol)], counts[np.searchsorted(names, test)]
@@ -42,6 +42,44 @@ def test_a_draw_is_the_list_with_its_trials_repeated(seed: int, trials: int) -> 
         expected = summarise(scores[rows], target[rows])
         for name in COLUMNS:
             assert found[name][draw] == pytest.approx(expected[name], rel=1e-12, abs=1e-12), name
+
+
+@given(st.integers(0, 10**6), st.integers(20, 80), st.sampled_from([0.05, 0.01]))
+@settings(max_examples=60, deadline=None)
+def test_draws_of_min_dcf_have_the_variance_of_dyads_and_the_bias(seed: int, trials: int, p: float) -> None:
+    scores, target, enrol, test = random_list(seed, trials)
+    assume(1 < target.sum() < trials - 1 and len(np.unique(scores)) > 1)
+    bootstrap, name = Bootstrap.of_speakers(enrol, test, 40, seed), f"min_dcf_{p}"
+    corrected = bootstrap.replicates(scores, target)[name]
+    plain = bootstrap.replicates(scores, target, corrected=False)[name]
+    costs = {t: dcf(scores, target, np.ones(trials), p, t) for t in [*np.unique(scores), np.inf]}
+    threshold = min(costs, key=costs.get)
+    assume(np.isfinite(plain).all() and np.diff(sorted(costs.values()))[0] > 1e-9)
+
+    speakers = np.unique([enrol, test])
+    w_enrol, w_test = (bootstrap.counts[:, np.searchsorted(speakers, side)] for side in (enrol, test))
+    draws = [dcf(scores, target, w, p, threshold) for w in np.where(target, w_enrol, w_enrol * w_test)]
+    if np.ptp(draws) < 1e-12:  # rejecting all costs 1 in each draw
+        np.testing.assert_array_equal(corrected, plain)
+        return
+    wrong = (scores < threshold) == target
+    h = np.zeros(trials)  # what each trial adds to the deviation of the cost
+    for kind, weight in {True: 1.0, False: (1 - p) / p}.items():
+        rows = target == kind
+        h[rows] = weight * (wrong[rows] - wrong[rows].mean()) / rows.sum()
+    dyads = [{a, b} for a, b in zip(enrol, test, strict=True)]
+    sharing = np.array([[bool(one & other) for other in dyads] for one in dyads])
+    same = np.array([[one == other for other in dyads] for one in dyads])
+    variance = max(h @ same @ h, h @ sharing @ h * len(speakers) / (len(speakers) - 1))
+    bias = np.mean(draws - plain)
+    assert np.std(corrected, ddof=1) == pytest.approx(np.sqrt(variance + bias**2), rel=1e-9)
+    assert np.mean(corrected) == pytest.approx(costs[threshold], rel=1e-9)
+
+
+def dcf(scores: np.ndarray, target: np.ndarray, weights: np.ndarray, p: float, threshold: float) -> float:
+    """Normalised cost of weighted trials, by definition."""
+    p_miss = np.average(scores[target] < threshold, weights=weights[target])
+    return p_miss + (1 - p) / p * np.average(scores[~target] >= threshold, weights=weights[~target])
 
 
 def test_of_trials_draws_as_many_of_each_kind_as_there_are() -> None:
