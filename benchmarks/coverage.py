@@ -16,7 +16,7 @@ import numpy as np
 from sre.cores import available_cores
 from sre.io.atomic import atomic_output
 from sre.metrics import summarise
-from sre.uncertainty import Bootstrap, interval, paired
+from sre.uncertainty import Bootstrap, interval, interval_column, paired
 
 D, UTTERANCES, NONTARGETS = 10, 5, 10  # dimensions, utterances a speaker, nontarget trials an utterance
 SPREAD = 0.5
@@ -61,12 +61,11 @@ def simulate(speakers: int, draws: int, truth: dict[str, float], number: int) ->
     metrics, held = summarise(scores, target), {}
     of_speakers = Bootstrap.of_speakers(first // UTTERANCES, second // UTTERANCES, draws, number)
     by_speaker = of_speakers.replicates(scores, target)
-    plain = of_speakers.replicates(scores, target, corrected=False)
     by_trial = Bootstrap.of_trials(len(scores), draws, number).replicates(scores, target)
     for name in NAMES:
         found = {
-            "speaker": interval(metrics[name], by_speaker[name], speakers),
-            "plain": interval(metrics[name], plain[name], speakers),
+            "speaker": interval(metrics[name], by_speaker[interval_column(name, by_speaker)], speakers),
+            "plain": interval(metrics[name], by_speaker[name], speakers),
             "trial": interval(metrics[name], by_trial[name], None),
         }
         for how, bounds in found.items():  # without an interval nothing was claimed, and the truth not held

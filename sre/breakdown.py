@@ -207,8 +207,7 @@ def _eer(scores: np.ndarray, target: np.ndarray, mask: np.ndarray, drawn: Bootst
         rate = 100 * eer(scores[mask], target[mask])[0]
     except SreError:
         return dict.fromkeys(("eer", "eer_low", "eer_high"))
-    draws = drawn.replicates(scores, target, mask, corrected=False)["eer"] if drawn else None
-    ends = None if draws is None else interval(rate, draws, speakers, 100.0)
+    ends = interval(rate, drawn.replicates(scores, target, mask)["eer"], speakers, 100.0) if drawn else None
     return {"eer": rate} | dict(zip(("eer_low", "eer_high"), ends or (None, None), strict=True))
 
 

@@ -7,11 +7,11 @@ compared on the same draws.
 
 An interval is the estimate plus and minus Student's t of S - 1 degrees of freedom times the standard deviation of the
 draws. w_i w_j counts what is noise of single pairs three times, and the least cost of a draw is too low, as that of the
-list is: draws of minDCF are corrected for both (`Bootstrap.replicates`, docs/uncertainty.md).
+list is: minDCF's interval has other draws than its tests (`Bootstrap.replicates`, docs/uncertainty.md).
 Legend: P trials, S speakers, R draws, K distinct scores.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,14 @@ from scipy.special import stdtr, stdtrit
 
 from sre import SreError
 from sre.cores import available_cores
+from sre.dyads import Dyads
 from sre.metrics import P_TARGETS, bayes_threshold, check_scores
 
 FEW_SPEAKERS = 40  # docs/uncertainty.md has how often the intervals hold the truth, by number of speakers
 MOST_LOST = 0.05  # of the draws, without target or without nontarget trials
 LEVEL = 0.95
 COLUMNS = ("eer", *(f"min_dcf_{p}" for p in P_TARGETS), *(f"act_dcf_{p}" for p in P_TARGETS), "cllr")
+OWN = {f"min_dcf_{p}": f"own_dcf_{p}" for p in P_TARGETS}  # where there are such draws, the rate's interval is of them
 
 
 @dataclass
@@ -68,18 +70,17 @@ class Bootstrap:
     def facts(self) -> dict[str, object]:
         """Those of two systems are equal where their draws are the same."""
         drawn = {"by": "trial"} if self.counts is None else {"by": "speaker", "speakers": self.speakers}
-        how = {"replicates": self.size, "seed": self.seed, "min_dcf": "corrected"}
-        return drawn | how | {"level": LEVEL, "columns": list(COLUMNS)}
+        columns = [*COLUMNS, *OWN.values()]
+        return drawn | {"replicates": self.size, "seed": self.seed, "level": LEVEL, "columns": columns}
 
     def replicates(
-        self, scores: np.ndarray, target: np.ndarray, keep: np.ndarray | None = None, corrected: bool = True
+        self, scores: np.ndarray, target: np.ndarray, keep: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
         """Of scores (P,) and target (P,) bool: name of COLUMNS -> (R,); `eer` in per cent, the others as summarise.
 
-        minDCF's are the costs at the threshold where the list's own cost is least, spread about that to the standard
-        deviation sqrt(V + b^2): V is the variance of that cost over dyads that share a speaker (M. Fafchamps and F.
-        Gubert, J. Development Economics, 2007), b how much lower on average the least cost of a draw is. Not corrected:
-        the least cost of each draw.
+        And of OWN: the cost at the threshold where the list's is least, spread about that to the standard deviation
+        sqrt(V + b^2). V is the variance of that cost over dyads that share a speaker (M. Fafchamps and F. Gubert, J.
+        Development Economics, 2007), b how much lower on average the least cost of a draw is.
         keep (P,) bool: of these trials only. NaN where a draw lacks target or nontarget trials. Raises SreError as
         `check_scores`.
         """
@@ -98,14 +99,12 @@ class Bootstrap:
 
         with ThreadPoolExecutor(available_cores()) as pool:
             values = np.array(list(pool.map(one, range(self.size))))
-        found = dict(zip(COLUMNS, values.T, strict=False))  # the last columns are costs `at_least`
-        if corrected:
-            dyads = _Dyads.of(*speakers, self.speakers) if self.speakers else None
-            for p, costs, point in zip(P_TARGETS, values.T[len(COLUMNS) :], ordered.at_least, strict=True):
-                misses, alarms = ordered.influences(p, *point)
-                variance = dyads.variance(misses, alarms) if dyads else (misses**2).sum() + (alarms**2).sum()
-                name = f"min_dcf_{p}"
-                found[name] = _spread(costs, found[name], float(ordered.cost(p, *point)), variance)
+        found = dict(zip([*COLUMNS, *OWN.values()], values.T, strict=True))
+        dyads = Dyads.of(*speakers, self.speakers) if self.speakers else None
+        for p, (least, own), point in zip(P_TARGETS, OWN.items(), ordered.at_least, strict=True):
+            misses, alarms = ordered.influences(p, *point)
+            variance = dyads.variance(misses, alarms) if dyads else (misses**2).sum() + (alarms**2).sum()
+            found[own] = _spread(found[own], found[least], float(ordered.cost(p, *point)), variance)
         return found
 
     def _drawn_trials(self, draw: int, *sizes: int) -> list[np.ndarray]:
@@ -141,9 +140,19 @@ def interval(estimate: float, draws: np.ndarray, speakers: int | None, most: flo
 
 
 def intervals(metrics: dict, draws: Mapping[str, np.ndarray], speakers: int | None) -> dict[str, list[float] | None]:
-    """Of each of COLUMNS in the metrics of `summarise`."""
-    most = {name: 100.0 if name == "eer" else 1.0 if name.startswith("min_dcf") else np.inf for name in draws}
-    return {name: interval(metrics[name], values, speakers, most[name]) for name, values in draws.items()}
+    """Of each of COLUMNS that there are draws of, in the metrics of `summarise`."""
+    of = {name: draws[interval_column(name, draws)] for name in COLUMNS if name in draws}
+    return {name: interval(metrics[name], values, speakers, most_of(name)) for name, values in of.items()}
+
+
+def interval_column(name: str, columns: Collection[str]) -> str:
+    """Whose draws the interval of a rate is made of; those of older versions have no OWN."""
+    return OWN[name] if OWN.get(name) in columns else name
+
+
+def most_of(name: str) -> float:
+    """What a rate cannot be above."""
+    return 100.0 if name == "eer" else 1.0 if name in OWN else np.inf
 
 
 def paired(difference: float, draws: np.ndarray, speakers: int | None) -> tuple[float, float, float] | None:
@@ -271,30 +280,3 @@ def _cumulative(weights: np.ndarray) -> np.ndarray:
     sums = np.zeros(len(weights) + 1, np.int64)
     np.cumsum(weights, out=sums[1:])
     return sums
-
-
-@dataclass
-class _Dyads:
-    """Whose trials are: of the target trials and, both sides, of the nontarget trials in the order of their scores."""
-
-    of_target: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    pair: np.ndarray  # number of the unordered pair of speakers
-    speakers: int
-
-    @classmethod
-    def of(cls, of_target: np.ndarray, first: np.ndarray, second: np.ndarray, speakers: int) -> "_Dyads":
-        pairs = np.minimum(first, second).astype(np.int64) * speakers + np.maximum(first, second)
-        return cls(of_target, first, second, np.unique(pairs, return_inverse=True)[1], speakers)
-
-    def variance(self, misses: np.ndarray, alarms: np.ndarray) -> float:
-        """Of the sum of what each target and nontarget trial adds, where those that share a speaker vary together.
-
-        At least as if only those did of which all speakers are the same: by chance the sum over dyads may be less.
-        """
-        alone = np.bincount(self.of_target, misses, self.speakers)
-        shared = alone + sum(np.bincount(side, alarms, self.speakers) for side in (self.first, self.second))
-        pairs = (np.bincount(self.pair, alarms) ** 2).sum()  # are in `shared` twice
-        dyads = self.speakers / (self.speakers - 1) * ((shared**2).sum() - pairs)
-        return float(max(dyads, (alone**2).sum() + pairs))

@@ -13,7 +13,7 @@ from sre.io.trials import read_trials, write_scores, write_trials
 from sre.metrics import summarise
 from sre.provenance import environment
 from sre.results import PART, rendered
-from sre.uncertainty import COLUMNS, Bootstrap, interval, intervals, replicates_of
+from sre.uncertainty import Bootstrap, interval, intervals, replicates_of
 from steps import make_report, make_results
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
@@ -47,7 +47,7 @@ def score(folder: Path, run: str, model: str, seed: int, gap: float) -> np.ndarr
     metrics["intervals"] = intervals(metrics, draws, SPEAKERS)
     job.mkdir(parents=True)
     write_scores(job / "cosine.scores", trials, scores)
-    np.save(replicates_of(job / "cosine.scores"), np.stack([draws[name] for name in COLUMNS], axis=1))
+    np.save(replicates_of(job / "cosine.scores"), np.stack(list(draws.values()), axis=1))
     good = {"status": "ok", "scores": "cosine.scores", "metrics": metrics, "backend": {}}
     systems = {"cosine": good, "plda": {"status": "failed", "reason": "PLDA needs 10 speakers and got 4"}}
     content = {"model": model, "run": run, "seed": seed, "role": "evaluation", "trials": "main", "systems": systems}

@@ -10,7 +10,7 @@ from scipy import stats
 
 from sre import SreError
 from sre.metrics import summarise
-from sre.uncertainty import COLUMNS, Bootstrap, holm, interval, paired
+from sre.uncertainty import COLUMNS, OWN, Bootstrap, holm, interval, intervals, paired
 from steps import compute_metrics
 
 NAMES = np.array(["anna", "bert", "carl", "dora"])
@@ -30,7 +30,7 @@ def test_a_draw_is_the_list_with_its_trials_repeated(seed: int, trials: int) -> 
     scores, target, enrol, test = random_list(seed, trials)
     assume(0 < target.sum() < trials and len(np.unique(scores)) > 1)
     bootstrap = Bootstrap.of_speakers(enrol, test, 5, seed)
-    found = bootstrap.replicates(scores, target, corrected=False)
+    found = bootstrap.replicates(scores, target)
     names = np.unique([enrol, test])
     for draw, counts in enumerate(bootstrap.counts):
         w_enrol, w_test = counts[np.searchsorted(names, enrol)], counts[np.searchsorted(names, test)]
@@ -50,8 +50,8 @@ def test_draws_of_min_dcf_have_the_variance_of_dyads_and_the_bias(seed: int, tri
     scores, target, enrol, test = random_list(seed, trials)
     assume(1 < target.sum() < trials - 1 and len(np.unique(scores)) > 1)
     bootstrap, name = Bootstrap.of_speakers(enrol, test, 40, seed), f"min_dcf_{p}"
-    corrected = bootstrap.replicates(scores, target)[name]
-    plain = bootstrap.replicates(scores, target, corrected=False)[name]
+    found = bootstrap.replicates(scores, target)
+    plain, corrected = found[name], found[OWN[name]]
     costs = {t: dcf(scores, target, np.ones(trials), p, t) for t in [*np.unique(scores), np.inf]}
     threshold = min(costs, key=costs.get)
     assume(np.isfinite(plain).all() and np.diff(sorted(costs.values()))[0] > 1e-9)
@@ -121,6 +121,16 @@ def test_interval_and_its_bounds() -> None:
     assert interval(0.3, draws, 11, most=1.0) == [0.0, 1.0]
     trials = interval(5.2, draws, None)
     assert trials == pytest.approx(stats.norm.interval(0.95, 5.2, draws.std(ddof=1)))
+
+
+def test_min_dcf_has_its_own_draws_but_those_of_older_versions_do_not() -> None:
+    scores, target, enrol, test = random_list(6, 400)
+    draws, metrics = Bootstrap.of_speakers(enrol, test, 100, 1).replicates(scores, target), summarise(scores, target)
+    old = {name: draws[name] for name in COLUMNS}
+    for name in ("eer", "min_dcf_0.05"):
+        of, most = draws[OWN.get(name, name)], 100.0 if name == "eer" else 1.0
+        assert intervals(metrics, draws, 4)[name] == interval(metrics[name], of, 4, most)
+        assert intervals(metrics, old, 4)[name] == interval(metrics[name], old[name], 4, most)
 
 
 def test_no_interval_where_nothing_can_be_said() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sre.report.tables import Group, by_list
-from sre.uncertainty import FEW_SPEAKERS, holm, interval, paired
+from sre.uncertainty import FEW_SPEAKERS, holm, interval, interval_column, most_of, paired
 
 SIGNIFICANT = 0.05
 NOT_SHOWN = "no difference shown"
@@ -101,8 +101,8 @@ def group_interval(group: Group, metric: str) -> list[float] | None:
     """Of the mean over the seeds: how it would differ with other test speakers; the seeds are taken as they are."""
     if not same_draws(group, group):
         return None
-    most = 100.0 if metric == "eer" else 1.0 if metric.startswith("min_dcf") else np.inf
-    return interval(group.mean(metric), mean_draws(group, metric), speakers(group), most)
+    column = interval_column(metric, group.done[0].result["bootstrap"]["columns"])
+    return interval(group.mean(metric), mean_draws(group, column), speakers(group), most_of(metric))
 
 
 def speakers(group: Group) -> int | None:

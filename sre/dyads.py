@@ -1,0 +1,35 @@
+"""The variance of a rate over trials, which are of one speaker or of two, and vary together where they share one.
+
+M. Fafchamps and F. Gubert, The formation of risk sharing networks, J. Development Economics, 2007 (of regressions).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Dyads:
+    """Whose the trials are: the target trials (N,), and both sides of the nontarget trials (M,), as numbers."""
+
+    of_target: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    pair: np.ndarray  # number of the unordered pair of speakers
+    speakers: int
+
+    @classmethod
+    def of(cls, of_target: np.ndarray, first: np.ndarray, second: np.ndarray, speakers: int) -> "Dyads":
+        pairs = np.minimum(first, second).astype(np.int64) * speakers + np.maximum(first, second)
+        return cls(of_target, first, second, np.unique(pairs, return_inverse=True)[1], speakers)
+
+    def variance(self, misses: np.ndarray, alarms: np.ndarray) -> float:
+        """Of the sum of what each target (N,) and nontarget (M,) trial adds; those that share a speaker vary together.
+
+        At least as if only those did of which all speakers are the same: by chance the sum over dyads may be less.
+        """
+        alone = np.bincount(self.of_target, misses, self.speakers)
+        shared = alone + sum(np.bincount(side, alarms, self.speakers) for side in (self.first, self.second))
+        pairs = (np.bincount(self.pair, alarms) ** 2).sum()  # are in `shared` twice
+        dyads = self.speakers / (self.speakers - 1) * ((shared**2).sum() - pairs)
+        return float(max(dyads, (alone**2).sum() + pairs))
