@@ -1,8 +1,10 @@
-"""Augmentation of feature chunks: speed change, which makes new speakers, and masks. (T, F) float32 in and out."""
+"""From a piece of features to a training chunk: speed change, which makes new speakers; CMN; masks. (T, F) float32."""
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from sre.features.cmn import subtract_utterance_mean
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class Augmentation:
         speakers relabelled as in H. Yamamoto et al., Interspeech 2019)
     time_masks, time_mask_frames, freq_masks, freq_mask_bins : SpecAugment (D. Park et al., Interspeech 2019)
     low_freq, high_freq : Hz, the ends of the mel scale of the features
+    zero_mean : subtract the chunk's own mean (training.chunk_cmn), after the speed, before the masks
     """
 
     speeds: tuple[float, ...] = ()
@@ -24,6 +27,7 @@ class Augmentation:
     freq_mask_bins: int = 8
     low_freq: float = 20.0
     high_freq: float = 8000.0
+    zero_mean: bool = False
 
     @property
     def copies(self) -> int:
@@ -41,11 +45,15 @@ class Augmentation:
     def frames_needed(self, frames: int, copy: int) -> int:
         return frames if copy == 0 else int(np.ceil(frames * self.speeds[copy - 1]))
 
+    def normalised(self, chunk: np.ndarray) -> np.ndarray:
+        return subtract_utterance_mean(chunk) if self.zero_mean else chunk
+
     def __call__(self, chunk: np.ndarray, frames: int, draws: np.ndarray) -> np.ndarray:
         """A chunk of `frames_needed` frames -> (frames, F)."""
         copy = self.copy_of(draws)
         if copy:
             chunk = change_speed(chunk, frames, self.speeds[copy - 1], self.low_freq, self.high_freq)
+        chunk = self.normalised(chunk)
         masks = draws[1:].reshape(-1, 2)
         if len(masks):
             chunk = chunk.copy()

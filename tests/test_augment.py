@@ -50,6 +50,19 @@ def test_shape_masks_and_input(seed: int, frames: int, speeds: tuple[float, ...]
     assert np.isin(out.round(5), [0, 1]).all()
 
 
+@pytest.mark.parametrize("speeds", [(), (0.9, 1.1)])
+def test_zero_mean_is_of_the_chunk_after_the_speed_and_before_the_masks(speeds: tuple[float, ...]) -> None:
+    plain, augment = Augmentation(speeds, zero_mean=True), Augmentation(speeds, time_masks=1, zero_mean=True)
+    rng = np.random.default_rng(0)
+    for draws in rng.random((20, augment.num_draws)):
+        chunk = rng.normal(5, 1, (augment.frames_needed(50, augment.copy_of(draws)), 12)).astype(np.float32)
+        unmasked, masked = plain(chunk, 50, draws[:1]), augment(chunk, 50, draws)
+        np.testing.assert_allclose(unmasked.mean(axis=0), 0, atol=1e-6)
+        kept = (masked != 0).any(axis=1)
+        assert 30 <= kept.sum() <= 50
+        np.testing.assert_array_equal(masked[kept], unmasked[kept])
+
+
 def test_nothing_asked_nothing_done() -> None:
     augment = Augmentation()
     chunk = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)

@@ -138,18 +138,19 @@ def make_trainer(
         seed=config["seed"],
     )
     index = {speaker: number for number, speaker in enumerate(parts.speakers)}
+    zero_mean = options.chunk_cmn and stores[0].config.get("cmn") == "utterance"
 
-    def features(utts: list[str], augmentation: Augmentation | None = None) -> Features:
+    def features(utts: list[str], augmentation: Augmentation) -> Features:
         return Features(stores, [(source[utt], utt) for utt in utts], augmentation)
 
     def labels(utts: list[str]) -> torch.Tensor:
         return torch.tensor([index[utt2spk[utt]] for utt in utts])
 
     def chunks(utts: list[str]) -> torch.Tensor:
-        return middle_chunks(features(utts), options.valid_frames).to(device)
+        return middle_chunks(features(utts, Augmentation(zero_mean=zero_mean)), options.valid_frames).to(device)
 
     torch.manual_seed(options.seed)  # the weights' initial values
-    augmentation = Augmentation(**config["augment"], **_mel_range(config["feature_config"]))
+    augmentation = Augmentation(**config["augment"], **_mel_range(config["feature_config"]), zero_mean=zero_mean)
     train_features = features(parts.train, augmentation)
     network = build(config["architecture"], train_features.num_features, config["options"])
     head = build_head(

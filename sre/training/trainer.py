@@ -33,6 +33,7 @@ class TrainingOptions:
     batch_size: int
     chunks_per_speaker: int
     chunk_frames: tuple[int, int]
+    chunk_cmn: bool
     optimizer: str
     lr: float
     final_lr: float
@@ -240,5 +241,8 @@ class Trainer:
 
 
 def middle_chunks(features: Features, frames: int) -> Tensor:
-    """(N, frames, F): the middle of every utterance, for validation."""
-    return torch.stack([torch.from_numpy(crop(features.load(i), frames, 0.5)) for i in range(len(features))])
+    """(N, frames, F): the middle of every utterance, for validation; with CMN as the training's chunks."""
+    normalised = features.augmentation.normalised
+    return torch.stack(
+        [torch.from_numpy(normalised(crop(features.load(i), frames, 0.5))) for i in range(len(features))]
+    )

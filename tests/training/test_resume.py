@@ -17,6 +17,7 @@ from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
 from sre.models.tdnn import FTDNN
 from sre.training import checkpoint, job, trainer
+from sre.training.validation import partition
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = {
@@ -237,3 +238,21 @@ def test_filters_and_their_counts(data: Path) -> None:
         job.select([store], [utt2spk], min_frames=64, min_utterances=3)
     with pytest.raises(SreError, match="utterance 's00_00' is in two of the training data dirs"):
         job.select([store, store], [utt2spk, utt2spk], min_frames=1, min_utterances=1)
+
+
+@pytest.mark.parametrize(
+    ("cmn", "asked", "zero"), [("utterance", True, True), ("utterance", False, False), ("none", True, False)]
+)
+def test_chunks_have_zero_mean_where_utterances_have(
+    data: Path, tmp_path: Path, cmn: str, asked: bool, zero: bool
+) -> None:
+    model, store, utt2spk = config(chunk_cmn=asked), FeatureStore(data / "feats.scp"), read_table(data / "utt2spk")
+    store.config = {**store.config, "cmn": cmn}
+    model["augment"]["time_masks"] = 0
+    kept, source, _ = job.select([store], [utt2spk], **model["filter"])
+    parts = partition(kept, 2, 1)
+    made = job.make_trainer(model, [store], kept, source, parts, tmp_path, torch.device("cpu"))
+    batch = next(iter(made.batches))
+    chunks = torch.stack([made.features[item][2] for item in batch])
+    for x in (chunks, made.valid[0], made.held_out[0]):
+        assert (x.mean(dim=1).abs().max() < 1e-5) == zero
