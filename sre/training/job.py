@@ -153,6 +153,7 @@ def make_trainer(
     augmentation = Augmentation(**config["augment"], **_mel_range(config["feature_config"]), zero_mean=zero_mean)
     train_features = features(parts.train, augmentation)
     network = build(config["architecture"], train_features.num_features, config["options"])
+    _check_lengths(network, train_features.num_features, config)
     head = build_head(
         network.embedding_dim, augmentation.copies * len(parts.speakers), loss["type"], loss["scale"], **loss["options"]
     )
@@ -176,6 +177,23 @@ def _mel_range(feature_config: dict) -> dict[str, float]:
         return {}
     high, nyquist = feature_config["high_freq"], feature_config["sample_rate"] / 2
     return {"low_freq": feature_config["low_freq"], "high_freq": high if high > 0 else nyquist + high}
+
+
+def _check_lengths(network: torch.nn.Module, num_features: int, config: dict) -> None:
+    """Raises SreError where chunks of training or validation are too short for the network's convolutions."""
+    lengths = {
+        "training.chunk_frames": config["training"]["chunk_frames"][0],
+        "validation.frames": config["validation"]["frames"],
+    }
+    network.eval()
+    for name, frames in lengths.items():
+        try:
+            with torch.inference_mode():
+                network(torch.zeros(1, frames, num_features))
+        except RuntimeError as error:
+            raise SreError(
+                f"{config['architecture']} takes no chunks of {frames} frames ({error}); raise {name}"
+            ) from None
 
 
 def _check_features(config: dict, stores: Sequence[FeatureStore]) -> None:

@@ -256,3 +256,14 @@ def test_chunks_have_zero_mean_where_utterances_have(
     chunks = torch.stack([made.features[item][2] for item in batch])
     for x in (chunks, made.valid[0], made.held_out[0]):
         assert (x.mean(dim=1).abs().max() < 1e-5) == zero
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"), [("chunk_frames", "training.chunk_frames"), ("frames", "validation.frames")]
+)
+def test_chunks_shorter_than_the_context_are_named(data: Path, tmp_path: Path, changed: str, named: str) -> None:
+    model = config("etdnn", chunk_frames=[16 if changed == "chunk_frames" else 30, 40])
+    model["validation"]["frames"] = 16 if changed == "frames" else 30
+    store = FeatureStore(data / "feats.scp")
+    with pytest.raises(SreError, match=rf"etdnn takes no chunks of 16 frames \(.*\); raise {named}"):
+        job.train(model, [store], [read_table(data / "utt2spk")], tmp_path / "final.pt", "cpu")
