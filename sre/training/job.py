@@ -138,7 +138,8 @@ def make_trainer(
         seed=config["seed"],
     )
     index = {speaker: number for number, speaker in enumerate(parts.speakers)}
-    zero_mean = options.chunk_cmn and stores[0].config.get("cmn") == "utterance"
+    in_use = stores[0].config.get("cmn") == "utterance" and stores[0].vad is None  # a VAD drops frames after CMN
+    zero_mean = options.chunk_cmn and in_use
 
     def features(utts: list[str], augmentation: Augmentation) -> Features:
         return Features(stores, [(source[utt], utt) for utt in utts], augmentation)

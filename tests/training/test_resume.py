@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from sre import SreError
 from sre.config import Schema, canonical
+from sre.io.ark import read_scp, write_ark
 from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
 from sre.models.tdnn import FTDNN
@@ -241,13 +243,23 @@ def test_filters_and_their_counts(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cmn", "asked", "zero"), [("utterance", True, True), ("utterance", False, False), ("none", True, False)]
+    ("cmn", "vad", "asked", "zero"),
+    [
+        ("utterance", False, True, True),
+        ("utterance", True, True, False),
+        ("utterance", False, False, False),
+        ("none", False, True, False),
+    ],
 )
 def test_chunks_have_zero_mean_where_utterances_have(
-    data: Path, tmp_path: Path, cmn: str, asked: bool, zero: bool
+    data: Path, tmp_path: Path, cmn: str, vad: bool, asked: bool, zero: bool
 ) -> None:
     model, store, utt2spk = config(chunk_cmn=asked), FeatureStore(data / "feats.scp"), read_table(data / "utt2spk")
     store.config = {**store.config, "cmn": cmn}
+    if vad:  # all frames are voiced
+        voiced = [(utt, np.ones(frames)) for utt, frames in store.num_frames.items()]
+        write_ark(tmp_path / "vad.ark", tmp_path / "vad.scp", voiced)
+        store.vad = read_scp(tmp_path / "vad.scp")
     model["augment"]["time_masks"] = 0
     kept, source, _ = job.select([store], [utt2spk], **model["filter"])
     parts = partition(kept, 2, 1)
