@@ -29,12 +29,9 @@ class Features(Dataset):
     """Item -> utterance index, augmented copy and its (frames, F) float32 chunk; keeps all in memory where they fit."""
 
     def __init__(
-        self,
-        stores: Sequence[FeatureStore],
-        utts: Sequence[tuple[int, str]],
-        augmentation: Augmentation | None = None,
+        self, stores: Sequence[FeatureStore], utts: Sequence[tuple[int, str]], augmentation: Augmentation
     ) -> None:
-        self.stores, self.utts, self.augmentation = stores, utts, augmentation or Augmentation()
+        self.stores, self.utts, self.augmentation = stores, utts, augmentation
         self.num_features = stores[utts[0][0]].load(utts[0][1]).shape[1]
         total = sum(stores[store].num_frames[utt] for store, utt in utts) * self.num_features * 4
         self.cache: dict[int, np.ndarray] | None = {} if total <= CACHE_BYTES else None
