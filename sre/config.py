@@ -11,6 +11,7 @@ import jsonschema
 import yaml
 
 from sre import SreError
+from sre.io.text import read_text
 
 # A code change that alters a stage's results raises its number: that stage, and what follows, runs again.
 STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 2, "embed": 1, "score": 4}
@@ -107,9 +108,7 @@ _Loader.add_implicit_resolver(
 
 def read_yaml(path: str | Path) -> dict:
     try:
-        config = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        raise SreError(f"{path}: no such file; check the name") from None
+        config = yaml.load(read_text(path, "no such file; check the name"), _Loader)
     except yaml.YAMLError as error:
         raise SreError(f"{path}: not YAML ({' '.join(str(error).split())}); mend it") from None
     if not isinstance(config, dict):

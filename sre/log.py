@@ -26,6 +26,11 @@ def run(main: Callable[[], object]) -> None:
     except BrokenPipeError:  # `… | head` has read enough
         sys.stdout = None
         sys.exit(141)
+    except OSError as error:  # what the system refuses: no room, a read-only or missing place, a quota
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}; mend that, then the same command goes on", file=sys.stderr)
+        sys.exit(1)
 
 
 def clock(seconds: float) -> str:

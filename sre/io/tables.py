@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.atomic import atomic_output
+from sre.io.text import read_text
 
 
 def read_table(path: str | Path) -> dict[str, str]:
@@ -12,13 +13,7 @@ def read_table(path: str | Path) -> dict[str, str]:
 
     Raises SreError where the file is missing, a line is empty or a key stands twice. Order is the file's.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SreError(f"{path}: no such file; check the path, or run the stage that makes it") from None
-    except UnicodeDecodeError as error:
-        raise SreError(f"{path}: not UTF-8 text ({error}); convert it with iconv") from None
+    text = read_text(path)
     table: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         key, *value = line.split(None, 1) or [""]
