@@ -1,4 +1,4 @@
-"""The one place where a text or JSON file is read: UTF-8, a byte order mark and CRLF accepted, each fault a sentence."""
+"""The one reader of text and JSON files: UTF-8, a byte order mark and CRLF accepted, each fault a sentence."""
 
 import json
 from pathlib import Path
