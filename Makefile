@@ -1,5 +1,7 @@
-# make .venv: the environment; make demo: recipe mini to its report; make test: the tests. Each works alone.
+# make .venv: the environment; make demo: recipe mini to its report; make test: the tests; make fuzz: the property tests
+# on fresh random examples, ROUNDS times as many. Each works alone.
 PYTHON ?= python3
+ROUNDS ?= 20
 
 .venv: .venv/.installed
 
@@ -17,4 +19,7 @@ demo: .venv
 test: .venv
 	.venv/bin/python -m pytest -q
 
-.PHONY: .venv demo test
+fuzz: .venv
+	SRE_FUZZ=$(ROUNDS) .venv/bin/python -m pytest -q -m hypothesis
+
+.PHONY: .venv demo test fuzz

@@ -6,15 +6,16 @@ A population of speakers is simulated: a speaker's mean is normal in 10 dimensio
 (goats and sheep), and a trial's score is the cosine of two utterances. The truth is the rate over 100,000 speakers.
 """
 
-import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from sre.arguments import Parser, count, output_file, whole
 from sre.cores import available_cores
 from sre.io.atomic import atomic_output
+from sre.io.text import read_text
+from sre.log import run
 from sre.metrics import summarise
 from sre.uncertainty import Bootstrap, interval, interval_column, paired
 
@@ -135,21 +136,21 @@ def comparison_table(pool: ProcessPoolExecutor, simulations: int, draws: int) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--simulations", type=int, default=2000, help="of each line of the first table")
-    parser.add_argument("--pairs", type=int, default=500, help="of the second")
-    parser.add_argument("--draws", type=int, default=300)
-    parser.add_argument("--out", type=Path, help="a page with <!-- begin coverage --> and <!-- end coverage -->")
+    parser = Parser(description=__doc__)
+    parser.add_argument("--simulations", type=count, default=2000, help="of each line of the first table")
+    parser.add_argument("--pairs", type=count, default=500, help="of the second")
+    parser.add_argument("--draws", type=whole(2), default=300, help="of speakers, for each interval")
+    parser.add_argument("--out", type=output_file, help="a page with <!-- begin coverage --> and <!-- end coverage -->")
     args = parser.parse_args()
     with ProcessPoolExecutor(available_cores()) as pool:
         lines = coverage_table(pool, args.simulations, args.draws) + [""]
         lines += comparison_table(pool, args.pairs, args.draws)
     if args.out:
         begin, end = "<!-- begin coverage -->\n", "<!-- end coverage -->"
-        before, _, rest = args.out.read_text().partition(begin)
+        before, _, rest = read_text(args.out).partition(begin)
         with atomic_output(args.out) as file:
             file.write(before + begin + "\n".join(lines) + "\n" + end + rest.partition(end)[2])
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -7,16 +7,16 @@ whose peak memory is all that it takes, with Python, its libraries and the score
 as `sre.metrics.eer` defines it, and minDCF at P_target 0.05, 0.01 and 0.001.
 """
 
-import argparse
 import resource
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.scoring import machine, seconds_of
+from sre.arguments import Parser, output_file, whole
+from sre.log import run
 
 REPEATS, TRIALS = 5, 10_000_000
 BOOTSTRAP_TRIALS, SPEAKERS, DRAWS = 580_000, 1_251, 1_000
@@ -98,9 +98,9 @@ def bootstrap(trials: int) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=TRIALS)
-    parser.add_argument("--out", type=Path, help="a Markdown file, besides stdout")
+    parser = Parser(description=__doc__)
+    parser.add_argument("--trials", type=whole(1000), default=TRIALS, help=f"default: {TRIALS}")
+    parser.add_argument("--out", type=output_file, help="a Markdown file, besides stdout")
     args = parser.parse_args()
     report = ["# Metrics", "", f"`python -m benchmarks.metrics {' '.join(sys.argv[1:])}`: {machine()}", ""]
     for part in (against_scikit_learn, bootstrap):
@@ -112,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,7 +8,6 @@ numpy and scikit-learn imported; our times are those of whole processes, from th
 Embeddings are synthetic (seeded). --scale 0.05 is for trying it out: numbers x 0.05, trials x 0.05 squared.
 """
 
-import argparse
 import itertools
 import os
 import statistics
@@ -22,6 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+
+from sre.arguments import Parser, output_file
+from sre.arguments import number as bounded
+from sre.log import run
 
 ROOT = Path(__file__).resolve().parents[1]
 D, TOP_N, REPEATS, LOOP_AT_MOST = 256, 300, 3, 100_000
@@ -175,7 +178,7 @@ def compute_plda(scale: float) -> list[str]:
     from sre.backends.base import scores_of_pairs, speaker_means
     from sre.backends.plda import em_step, fit_two_covariance
     from sre.config import resolve_backend
-    from steps.common import schema
+    from steps.configs import schema
 
     draw = np.random.default_rng(3)
     names = np.char.mod("%05d", np.sort(draw.integers(int(EM_SPEAKERS * scale), size=int(EM_UTTERANCES * scale))))
@@ -228,10 +231,12 @@ def machine() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--voxceleb-scale", action="store_true", help="a second part: 1,092,009 training embeddings")
-    parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--out", type=Path, help="a Markdown file, besides stdout")
+    parser.add_argument(
+        "--scale", type=bounded(0.02, 10), default=1.0, help="times as many trials and utterances (default: 1)"
+    )
+    parser.add_argument("--out", type=output_file, help="a Markdown file, besides stdout")
     args = parser.parse_args()
     report = ["# Scoring", "", f"`python -m benchmarks.scoring {' '.join(sys.argv[1:])}`: {machine()}", ""]
     # what is measured as a process comes first, while this one is small
@@ -245,4 +250,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from sre.arguments import share, whole
 from sre.io.datadir import check_audio, write_data_dir, write_rejected
 from sre.log import say
 
@@ -11,9 +12,10 @@ Segments = dict[str, tuple[str, float, float]]  # utterance -> (recording, start
 
 
 def add_audio_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sample-rate", type=int, default=16000, metavar="HZ")
+    rate = "of the features; files of another rate are rejected (default: 16000)"
+    parser.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
     parser.add_argument("--resample", action="store_true", help="accept other rates, to be converted when read")
-    parser.add_argument("--max-rejected", type=float, default=0.01, metavar="SHARE", help="of the recordings")
+    parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help="of the recordings")
 
 
 def good_audio(

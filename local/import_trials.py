@@ -5,10 +5,10 @@
 Reads `enrol test target|nontarget` and `1|0 enrol test`; keeps the order of the trials.
 """
 
-import argparse
 from pathlib import Path
 
 from sre import SreError
+from sre.arguments import Parser, input_file, output_file
 from sre.io.atomic import sha256_file
 from sre.io.tables import read_table, write_table
 from sre.io.trials import read_enroll_map, read_trials, write_trials
@@ -55,10 +55,11 @@ def import_trials(source: Path, out: Path, enroll: Path | None = None, out_enrol
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("trials", type=Path, metavar="TRIALS")
-    parser.add_argument("out", type=Path, metavar="OUT")
-    parser.add_argument("--enroll", type=Path, nargs=2, default=(None, None), metavar=("MAP", "OUT_MAP"))
+    parser = Parser(description=__doc__)
+    parser.add_argument("trials", type=input_file, metavar="TRIALS", help="the list as it is")
+    parser.add_argument("out", type=output_file, metavar="OUT", help="the list to write")
+    maps = "the enrolment map as it is, and the one to write"
+    parser.add_argument("--enroll", type=Path, nargs=2, default=(None, None), metavar=("MAP", "OUT_MAP"), help=maps)
     args = parser.parse_args(argv)
     import_trials(args.trials, args.out, *args.enroll)
 

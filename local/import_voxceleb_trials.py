@@ -5,12 +5,12 @@
 A list is called by an official name only when it has the official number of trials.
 """
 
-import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from sre import SreError
+from sre.arguments import Parser, input_folder, output_file
 from sre.io.atomic import sha256_file
 from sre.io.trials import write_trials
 from sre.log import run, say
@@ -121,10 +121,12 @@ def import_trials(source: Path, out: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path, help="where LIST_FILE is also looked for, and in its meta/ and trials/")
-    parser.add_argument("list_file", type=Path, metavar="LIST_FILE")
-    parser.add_argument("out", type=Path, metavar="OUT")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "root", type=input_folder, help="where LIST_FILE is also looked for, and in its meta/ and trials/"
+    )
+    parser.add_argument("list_file", type=Path, metavar="LIST_FILE", help="lines `1|0 enrol test`")
+    parser.add_argument("out", type=output_file, metavar="OUT", help="the list to write")
     args = parser.parse_args(argv)
     places = [folder / args.list_file for folder in (Path(), args.root, args.root / "meta", args.root / "trials")]
     source = next((place for place in places if place.is_file()), None)

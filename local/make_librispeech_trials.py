@@ -7,7 +7,6 @@ gender where spk2gender tells it, every speaker equally often. The list depends 
 seed and the options alone.
 """
 
-import argparse
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from sre import SreError
+from sre.arguments import MOST, Parser, count, input_folder, output_file, positive, whole
 from sre.io.atomic import sha256_file
 from sre.io.tables import invert, read_table
 from sre.io.trials import write_trials
@@ -157,12 +157,12 @@ def _tell(path: Path, kinds: Counter[str], available: int, nontargets: int, want
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data_dir", type=Path, metavar="DATA_DIR")
-    parser.add_argument("trials", type=Path, metavar="TRIALS")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--max-targets", type=int, metavar="N", help="a seeded sample; all by default")
-    parser.add_argument("--nontargets-per-target", type=float, default=5.0, metavar="R")
+    parser = Parser(description=__doc__)
+    parser.add_argument("data_dir", type=input_folder, metavar="DATA_DIR", help="with utt2spk and utt2chapter")
+    parser.add_argument("trials", type=output_file, metavar="TRIALS", help="the list to write")
+    parser.add_argument("--seed", type=whole(-MOST), default=1, metavar="N", help="of the draws (default: 1)")
+    parser.add_argument("--max-targets", type=count, metavar="N", help="a seeded sample; all by default")
+    parser.add_argument("--nontargets-per-target", type=positive, default=5.0, metavar="R", help="default: 5")
     args = parser.parse_args(argv)
     write_trials(args.trials, make_trials(args.data_dir, args.seed, args.max_targets, args.nontargets_per_target))
     say(f"{args.trials}: SHA-256 {sha256_file(args.trials)}")

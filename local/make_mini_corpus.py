@@ -7,7 +7,6 @@ OUT_DIR/SPEAKERS.TXT, which says that the corpus is complete. The bytes depend o
 local/mini_speech.py alone: every random draw comes from np.random.default_rng([seed, speaker, …]).
 """
 
-import argparse
 import importlib.util
 import multiprocessing
 import shutil
@@ -22,6 +21,7 @@ import soundfile
 from local import mini_speech
 from local.mini_speech import SAMPLE_RATE, Session, Synthesizer, Voice, make_voices, speak
 from sre import SreError
+from sre.arguments import Parser, count, output_folder, processes, seed
 from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.log import Progress, run, say
 
@@ -143,14 +143,14 @@ def make_corpus(
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out_dir", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--train-speakers", type=int, default=40)
-    parser.add_argument("--test-speakers", type=int, default=20)
-    parser.add_argument("--train-utterances", type=int, default=15)
-    parser.add_argument("--test-utterances", type=int, default=8)
-    parser.add_argument("--num-workers", type=int, default=2)
+    parser = Parser(description=__doc__)
+    parser.add_argument("out_dir", type=output_folder, help="of the corpus; empty, or an earlier one")
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="of every draw (default: 1)")
+    parser.add_argument("--train-speakers", type=count, default=40, metavar="N", help="default: 40")
+    parser.add_argument("--test-speakers", type=count, default=20, metavar="N", help="default: 20")
+    parser.add_argument("--train-utterances", type=count, default=15, metavar="N", help="of each speaker (default: 15)")
+    parser.add_argument("--test-utterances", type=count, default=8, metavar="N", help="of each speaker (default: 8)")
+    parser.add_argument("--num-workers", "--nj", type=processes, default=2, metavar="N", help="processes (default: 2)")
     args = parser.parse_args(argv)
     num_speakers = args.train_speakers, args.test_speakers
     num_utterances = args.train_utterances, args.test_utterances

@@ -6,7 +6,6 @@ All problems of its tables are printed at once. Recordings that cannot be used g
 utterances are left out.
 """
 
-import argparse
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from local.corpus import add_audio_options
 from local.import_trials import applicable_map
 from sre import SreError
+from sre.arguments import Parser, input_file, input_folder, output_folder
 from sre.io.audio import MIN_DURATION_S, is_pipe
 from sre.io.datadir import Rejected, check_audio, validate, write_rejected
 from sre.io.datadir_ops import Tables, keep_utterances, read_tables, write_tables
@@ -100,11 +100,11 @@ def prepare_tables(source: Path, out: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, metavar="DATA_DIR")
-    parser.add_argument("out", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--trials", type=Path, nargs="*", default=[], help="stop where one needs rejected audio")
-    parser.add_argument("--enroll", type=Path, help="the enrolment map of the trials")
+    parser = Parser(description=__doc__)
+    parser.add_argument("source", type=input_folder, metavar="DATA_DIR", help="as it is")
+    parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="data directory to write")
+    parser.add_argument("--trials", type=input_file, nargs="*", default=[], help="stop where one needs rejected audio")
+    parser.add_argument("--enroll", type=input_file, help="the enrolment map of the trials")
     parser.add_argument("--tables-only", action="store_true", help="utt2spk is all that is needed")
     add_audio_options(parser)
     args = vars(parser.parse_args(argv))

@@ -5,13 +5,13 @@
 The speaker is the reader. With --cut-seconds, longer utterances become segments of that length.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from local.corpus import Segments, add_audio_options, good_audio, write_corpus
 from sre import SreError
+from sre.arguments import Parser, input_folder, output_folder, positive
 from sre.io.atomic import atomic_output
 from sre.log import run, say
 
@@ -155,12 +155,14 @@ def _mostly_single(speakers: Iterable[str]) -> bool:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("out", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--parts", nargs="+", required=True, metavar="PART")
-    parser.add_argument("--cut-seconds", type=float, metavar="S")
-    parser.add_argument("--min-seconds", type=float, metavar="M", help="shortest last piece; half of S by default")
+    parser = Parser(description=__doc__)
+    parser.add_argument("corpus", type=input_folder, help="the folder that holds the parts")
+    parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="data directory to write")
+    parser.add_argument("--parts", nargs="+", required=True, metavar="PART", help="e.g. train-clean-100")
+    parser.add_argument(
+        "--cut-seconds", type=positive, metavar="S", help="cut longer utterances into segments of this length"
+    )
+    parser.add_argument("--min-seconds", type=positive, metavar="M", help="shortest last piece; half of S by default")
     parser.add_argument("--cut-only-if-single", action="store_true", help="if half of the speakers have one utterance")
     add_audio_options(parser)
     prepare(**vars(parser.parse_args(argv)))

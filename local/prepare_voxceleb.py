@@ -6,7 +6,6 @@ Utterance ids are SPEAKER-VIDEO-NUMBER: id10011-roS3MYp1MlD-00002. m4a is not co
 when it is read.
 """
 
-import argparse
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from local.corpus import add_audio_options, good_audio, write_corpus
 from local.import_voxceleb_trials import trial_utterances
 from sre import SreError
+from sre.arguments import Parser, input_file, input_folder, output_folder
 from sre.log import run, say
 
 SUFFIXES = (".wav", ".flac", ".m4a", ".aac")  # the first that there is of one utterance is taken
@@ -199,12 +199,14 @@ def prepare(
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path)
-    parser.add_argument("out", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--corpus", choices=["voxceleb1", "voxceleb2"], required=True)
-    parser.add_argument("--subset", choices=["dev", "test", "all"], required=True)
-    parser.add_argument("--trials", type=Path, nargs="*", default=[], help="stop where one needs rejected audio")
+    parser = Parser(description=__doc__)
+    parser.add_argument("root", type=input_folder, help="the folder of the corpus")
+    parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="data directory to write")
+    parser.add_argument("--corpus", choices=["voxceleb1", "voxceleb2"], required=True, help="which it is")
+    parser.add_argument(
+        "--subset", choices=["dev", "test", "all"], required=True, help="all: where both are in one folder"
+    )
+    parser.add_argument("--trials", type=input_file, nargs="*", default=[], help="stop where one needs rejected audio")
     add_audio_options(parser)
     args = vars(parser.parse_args(argv))
     needed = {utt for path in args.pop("trials") for utt in trial_utterances(path)}

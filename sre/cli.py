@@ -14,6 +14,8 @@ import argparse
 from pathlib import Path
 
 from sre import SreError, log
+from sre.arguments import MOST, Parser, count, input_file, input_folder, output_folder, whole
+from sre.clean import add_clean
 from sre.compare import add_compare
 from sre.describe import add_describe
 from sre.explain import add_explain
@@ -37,7 +39,7 @@ def command(argv: list[str] | None = None) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """A subcommand is one `add_…(commands)`, which sets `do` to a function of the parsed arguments."""
-    parser = argparse.ArgumentParser(prog="sre", description="speaker recognition in small steps: tools for people")
+    parser = Parser(prog="sre", description=__doc__)
     commands = parser.add_subparsers(dest="_command", metavar="COMMAND", required=True)
     add_data(commands)
     add_explain(commands)
@@ -46,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_describe(commands)
     add_export(commands)
     add_import(commands)
+    add_clean(commands)
     return parser
 
 
@@ -59,26 +62,27 @@ def add_data(commands) -> None:
         return parser
 
     validate = action("validate", validate_data, "print every problem of a data directory, and its remedy")
-    validate.add_argument("directory", type=Path)
+    validate.add_argument("directory", type=input_folder, help="data directory")
     fix = action("fix", fix_data, "sort, drop what does not agree, make spk2utt; in place, the old in .backup")
-    fix.add_argument("directory", type=Path)
+    fix.add_argument("directory", type=input_folder, help="data directory")
     subset = action("subset", subset_data, "write part of a data directory; conditions are applied in this order")
-    subset.add_argument("--utts", type=Path, metavar="FILE", help="the utterances whose ids begin its lines")
-    subset.add_argument("--speakers", type=Path, metavar="FILE", help="the speakers whose ids begin its lines")
-    subset.add_argument("--per-speaker", type=int, metavar="N", help="at most N utterances of each, drawn by seed")
-    subset.add_argument("--random", type=int, metavar="N", dest="random_count", help="N utterances drawn by seed")
-    subset.add_argument("--first", type=int, metavar="N", help="the first N utterances in bytewise order")
-    subset.add_argument("--seed", type=int, default=1)
-    subset.add_argument("source", type=Path)
-    subset.add_argument("out", type=Path)
+    subset.add_argument("--utts", type=input_file, metavar="FILE", help="the utterances whose ids begin its lines")
+    subset.add_argument("--speakers", type=input_file, metavar="FILE", help="the speakers whose ids begin its lines")
+    subset.add_argument("--per-speaker", type=count, metavar="N", help="at most N utterances of each, drawn by seed")
+    subset.add_argument("--random", type=count, metavar="N", dest="random_count", help="N utterances drawn by seed")
+    subset.add_argument("--first", type=count, metavar="N", help="the first N utterances in bytewise order")
+    subset.add_argument("--seed", type=whole(-MOST), default=1, metavar="N", help="of the draws (default: 1)")
+    subset.add_argument("source", type=input_folder, help="data directory")
+    subset.add_argument("out", type=output_folder, help="data directory to write")
     combine = action("combine", combine_data, "join data directories that share no utterance id")
-    combine.add_argument("sources", type=Path, nargs="+")
-    combine.add_argument("out", type=Path)
+    combine.add_argument("sources", type=input_folder, nargs="+", help="data directories")
+    combine.add_argument("out", type=output_folder, help="data directory to write")
     split = action("split", split_data, "cut a data directory into OUT/1 … OUT/N of about equal size")
-    split.add_argument("--by", choices=["speaker", "utterance"], default="speaker")
-    split.add_argument("source", type=Path)
-    split.add_argument("parts", type=int)
-    split.add_argument("out", type=Path)
+    by = "speaker (default): a speaker is in one part; utterance: the sorted list is cut"
+    split.add_argument("--by", choices=["speaker", "utterance"], default="speaker", help=by)
+    split.add_argument("source", type=input_folder, help="data directory")
+    split.add_argument("parts", type=count, metavar="N", help="number of parts")
+    split.add_argument("out", type=output_folder, help="folder of the parts 1 … N")
 
 
 def validate_data(directory: Path) -> None:

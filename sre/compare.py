@@ -13,6 +13,7 @@ from string import ascii_uppercase
 import numpy as np
 
 from sre import SreError
+from sre.arguments import input_folder
 from sre.provenance import Settings, read_settings
 from sre.uncertainty import FEW_SPEAKERS, holm, paired, replicates_of
 
@@ -27,7 +28,7 @@ def add_compare(commands) -> None:
     text = "what changed between experiments, and whether their error rates differ"
     parser = commands.add_parser("compare", help=text, description=text)
     parser.add_argument(
-        "folders", metavar="EXP", type=Path, nargs="+", help="exp/NAME; all are compared with the first"
+        "folders", metavar="EXP", type=input_folder, nargs="+", help="exp/NAME; all are compared with the first"
     )
     named = "a model of the first and its name in the others; may be repeated"
     parser.add_argument("--map", metavar="A=B", action="append", default=[], dest="renamed", help=named)
@@ -254,8 +255,26 @@ def remarks(sides: Sequence[Side], lines: Sequence[Line], changed: bool) -> Iter
                 yield f"In {side.label} {' '.join(key)} failed in {len(entry.failed)} of {of} seeds: {entry.failed[0]}"
     for other in sides[1:]:
         for side, against in ((sides[0], other), (other, sides[0])):
-            if only := [" ".join(key) for key in side.entries if key not in against.entries]:
-                more = f" and {len(only) - SHOWN} more" * (len(only) > SHOWN)
-                yield f"In {side.label} and not in {against.label}: {', '.join(only[:SHOWN])}{more}."
+            if only := lacking(side, against):
+                more = [f"and {len(only) - SHOWN} more"] * (len(only) > SHOWN)
+                yield f"In {side.label} and not in {against.label}:"
+                yield from (f"  {what}" for what in [*only[:SHOWN], *more])
     if not lines:
         yield "Nothing is in both to compare: their systems or lists differ, or their models' names (see --map A=B)."
+
+
+def lacking(side: Side, against: Side) -> list[str]:
+    """What only `side` has, a line each: a whole list, a model on a list, some systems of a model."""
+    lists, pairs = {key[0] for key in against.entries}, {key[:2] for key in against.entries}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for trials, model, system in (key for key in side.entries if key not in against.entries):
+        whole_model = "model " * ((trials, model) not in pairs)
+        name = f"{whole_model}{model} on {trials}" if trials in lists else f"list {trials}"
+        groups[name].append(system if trials in lists else f"{model} {system}")
+    return [f"{name}: {_few(systems)}" for name, systems in groups.items()]
+
+
+def _few(names: Sequence[str]) -> str:
+    if len(names) > SHOWN:
+        return f"{len(names)} systems, {', '.join(names[:3])}, …"
+    return ", ".join(names)

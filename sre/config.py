@@ -133,30 +133,36 @@ BATCH_LOSSES = (
 
 
 def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], seed: int, held_out: int = 0) -> dict:
-    """A model's YAML as the training needs it: all defaults, its features' config, its seed, the stage's version.
+    """A model's YAML as the training needs it: see `resolve_model_config`."""
+    return resolve_model_config(schema, read_yaml(path), str(path), features, seed, held_out)
+
+
+def resolve_model_config(
+    schema: Schema, given: dict, where: str, features: dict[str, dict], seed: int, held_out: int = 0
+) -> dict:
+    """A model's config as the training needs it: all defaults, its features' config, its seed, the stage's version.
 
     held_out : speakers of the recipe's development list, in place of validation.speakers; 0: there is no list
     """
-    model = schema.check(read_yaml(path), str(path), "$defs", "model")
+    model = schema.check(given, where, "$defs", "model")
     model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
     model["options"] = schema.check(
-        model["options"], f"{path}: options", "$defs", "architectures", model["architecture"]
+        model["options"], f"{where}: options", "$defs", "architectures", model["architecture"]
     )
     loss, training = model["loss"], model["training"]
-    loss["options"] = schema.check(loss["options"], f"{path}: loss.options", "$defs", "losses", loss["type"])
+    loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
     if loss["type"] in BATCH_LOSSES and training["chunks_per_speaker"] < 2:
         raise SreError(
-            f"{path}: loss {loss['type']} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
+            f"{where}: loss {loss['type']} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
         )
     if model["features"] not in features:
-        raise SreError(
-            f"{path}: features '{model['features']}' are not in the recipe's config, only {', '.join(sorted(features))}"
-        )
+        known = ", ".join(sorted(map(str, features)))
+        raise SreError(f"{where}: features '{model['features']}' are not in the recipe's config, only {known}")
     if model["augment"]["speeds"] and features[model["features"]]["type"] != "fbank":
-        raise SreError(f"{path}: augment.speeds works on fbank, '{model['features']}' are MFCCs; name an fbank config")
+        raise SreError(f"{where}: augment.speeds works on fbank, '{model['features']}' are MFCCs; name an fbank config")
     least, most = model["training"]["chunk_frames"]
     if least > most:
-        raise SreError(f"{path}: training.chunk_frames is [{least}, {most}]; write the least first")
+        raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
 
 

@@ -7,7 +7,6 @@ python -m sre.describe --table docs/models.md --no-speed     # from docs/models.
 
 from __future__ import annotations
 
-import argparse
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import sre
 from sre import SreError, log
+from sre.arguments import Parser, count, input_file
 from sre.config import Schema, read_yaml, resolve_features, resolve_model
 from sre.io.atomic import atomic_output
+from sre.io.text import read_text
 from sre.log import say
 from sre.provenance import environment
 
@@ -45,7 +46,7 @@ def add_describe(commands) -> None:
     text = "what a model costs: parameters, operations, frames that it sees, speed on this machine"
     parser = commands.add_parser("describe", help=text, description=text)
     parser.add_argument("config", metavar="CONFIG", help="a model's YAML, or the name of an architecture")
-    parser.add_argument("--features", metavar="N", type=int, help="bins, for an architecture's name (default: 80)")
+    parser.add_argument("--features", metavar="N", type=count, help="bins, for an architecture's name (default: 80)")
     parser.add_argument("--no-speed", action="store_false", dest="with_speed", help="do not measure the speed")
     parser.set_defaults(do=describe)
 
@@ -137,7 +138,7 @@ def table(page: Path, with_speed: bool) -> Iterator[str]:
 
 def write_table(page: Path, with_speed: bool) -> None:
     """Raises SreError where the page has no marks."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    before, begin, rest = read_text(page).partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise SreError(f"{page}: no lines '{BEGIN.strip()}' and '{END}'; write them where the table belongs")
@@ -147,12 +148,14 @@ def write_table(page: Path, with_speed: bool) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", type=Path, metavar="PAGE", required=True, help=f"with the lines {BEGIN}and {END}")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "--table", type=input_file, metavar="PAGE", required=True, help=f"with the lines {BEGIN}and {END}"
+    )
     parser.add_argument("--no-speed", action="store_false", dest="with_speed", help="leave the column of speeds empty")
     arguments = parser.parse_args(argv)
-    log.run(lambda: write_table(arguments.table, arguments.with_speed))
+    write_table(arguments.table, arguments.with_speed)
 
 
 if __name__ == "__main__":
-    main()
+    log.run(main)

@@ -84,7 +84,7 @@ def add_explain(commands) -> None:
     """A subcommand that leaves all it is given, options too, to Snakemake."""
     text = "what snakemake will run with these arguments, why, and at what cost"
     parser = commands.add_parser("explain", help=text, prefix_chars="\0", add_help=False)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="as snakemake takes them")
     parser.set_defaults(do=explain)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 import sre
 from sre import SreError
+from sre.arguments import input_file, input_folder, output_file
 from sre.io import audio
 from sre.io.atomic import atomic_output
 from sre.io.datadir import read_data_dir
@@ -45,10 +46,10 @@ class Sample:
 def add_export(commands) -> None:
     text = "a trained bundle as one ONNX or TorchScript file, checked on three utterances"
     parser = commands.add_parser("export", help=text, description=text)
-    parser.add_argument("model", metavar="MODEL.pt", type=Path, help="a training's final.pt")
-    parser.add_argument("out", metavar="OUT", type=Path, help="OUT.onnx, or OUT.pt for TorchScript")
+    parser.add_argument("model", metavar="MODEL.pt", type=input_file, help="a training's final.pt")
+    parser.add_argument("out", metavar="OUT", type=output_file, help="OUT.onnx, or OUT.pt for TorchScript")
     of_data = "a data directory with the features that the bundle takes; its shortest, median and longest are compared"
-    parser.add_argument("--data", metavar="DIR", type=Path, required=True, help=of_data)
+    parser.add_argument("--data", metavar="DIR", type=input_folder, required=True, help=of_data)
     inputs = "what the file takes: features before CMN (batch, frames, bins), or samples on int16's scale (batch, N)"
     parser.add_argument("--from", choices=["fbank", "wav"], default="fbank", dest="source", help=inputs)
     smaller = "also OUT.int8.onnx, its matrix products of 8 bits, if that is faster here (cosine above 0.99)"

@@ -3,6 +3,7 @@
 sre trace exp/mini/xvector/mini/cosine+asnorm       a row: RUN/LIST/SYSTEM of exp/mini
 sre trace exp/mini/report.tsv:2                     the same by its line
 sre trace exp/mini/xvector/final.pt                 any file
+sre trace exp/mini                                  which rows there are
 """
 
 import csv
@@ -19,16 +20,18 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.atomic import sha256_file
+from sre.io.text import read_json, read_text
 from sre.provenance import LEVELS, Job, changed, job_of
 from sre.recompute import Row, check_row
 
 CUT = 100  # characters of a JSON argument
+PATTERNS = ("*/scores/*/metrics.json", "scores/*/metrics.json", "metrics.json")  # of exp/NAME, of a run, of a list
 
 
 def add_trace(commands) -> None:
     text = "where a number or a file is from: config, data and code, and whether they have changed since"
     parser = commands.add_parser("trace", help=text, description=text)
-    row = "exp/NAME/report.tsv:LINE or exp/NAME/RUN/LIST/SYSTEM"
+    row = "exp/NAME/report.tsv:LINE or exp/NAME/RUN/LIST/SYSTEM; of exp/NAME all rows are listed"
     parser.add_argument("what", metavar="FILE_OR_ROW", help=f"a file, or {row}")
     parser.add_argument("--long", action="store_true", help="whole commands, packages, the config of a training")
     parser.set_defaults(do=trace)
@@ -36,6 +39,8 @@ def add_trace(commands) -> None:
 
 def trace(what: str, long: bool = False) -> None:
     """Print; raises SreError at the end where a number is not had again, or a file has changed or is missing."""
+    if Path(what).is_dir():
+        return overview(Path(what))
     row = find_row(what)
     chain = Chain(row.system if row else None, long)
     differences = check_row(row, chain.digest) if row else 0
@@ -50,6 +55,26 @@ def trace(what: str, long: bool = False) -> None:
         print(f"{len(chain.compared)} files compared with the records of {len(chain.jobs)} jobs: none has changed")
 
 
+def overview(folder: Path) -> None:
+    """Print the rows of an experiment, or those under a folder of one. Raises SreError where there are none."""
+    from sre.report import load_results
+    from sre.report.text import aligned
+
+    files = sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
+    if not files:
+        raise SreError(f"{folder}: a folder without RUN/scores/LIST/metrics.json; give exp/NAME, a row of it or a file")
+    lines = []
+    for result in load_results(files):
+        place = result["folder"].parents[2] / result["run"] / result["folder"].name
+        for system, outcome in result["systems"].items():
+            done = outcome["status"] == "ok"
+            rate = f"{outcome['metrics']['eer']:.3f}" if done else "failed"
+            lines.append(
+                [str(place / system), rate, outcome.get("code", "") if done else outcome.get("reason", "")[:CUT]]
+            )
+    print(aligned([["row, for sre trace ROW", "EER, %", "code"], *lines]), end="")
+
+
 def find_row(what: str) -> Row | None:
     """None where `what` is a file that is no row; raises SreError with the nearest row where it is neither."""
     path, line = Path(what), re.fullmatch(r"(.+\.tsv):(\d+)", what)
@@ -60,7 +85,10 @@ def find_row(what: str) -> Row | None:
         system = path.name.removesuffix(".scores").removesuffix(".metrics.json")
         return Row(metrics_file, system) if system != path.name and system in _systems(metrics_file) else None
     if len(path.parts) < 4:
-        raise SreError(f"{what}: no such file, and no row, which is exp/NAME/RUN/LIST/SYSTEM; check the path")
+        raise SreError(
+            f"{what}: no such file, and no row, which is exp/NAME/RUN/LIST/SYSTEM; check the path, or list the rows"
+            " by sre trace exp/NAME"
+        )
     experiment, (run, trials, system) = path.parents[2], path.parts[-3:]
     metrics_file = experiment / run / "scores" / trials / "metrics.json"
     if system in _systems(metrics_file):
@@ -81,8 +109,7 @@ def _systems(metrics_file: Path) -> Iterable[str]:
 def _row_of_line(report: Path, number: int) -> Row:
     if not report.is_file():
         raise SreError(f"{report}: no such file; check the path, or run the stage report")
-    with open(report, encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    lines = list(csv.DictReader(read_text(report).split("\n"), delimiter="\t", quoting=csv.QUOTE_NONE))
     if not 2 <= number <= len(lines) + 1:
         raise SreError(f"{report}: no row in line {number}; its rows are lines 2 to {len(lines) + 1}")
     line = lines[number - 2]
@@ -210,7 +237,7 @@ def _print_training(bundle: Path, bar: str) -> None:
     summary_file = bundle.with_name("train_summary.json")
     if bundle.name != "final.pt" or not summary_file.is_file():
         return
-    summary = json.loads(summary_file.read_text(encoding="utf-8"))
+    summary = read_json(summary_file)
     print(f"{bar}train_summary.json: code {summary.get('code', 'unknown')}, {summary.get('device', 'unknown device')}")
     for key, value in sorted(summary.get("config", {}).items()):
         print(f"{bar}{key}: {json.dumps(value, sort_keys=True)}")

@@ -9,7 +9,6 @@ utterance's mean subtracted: recipe voxceleb's fbank80, or a file with `num_mel_
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import sre
 from sre import SreError
+from sre.arguments import input_file, json_object, output_file
 from sre.config import Schema, canonical, read_yaml, resolve_features
 from sre.io.atomic import sha256_file
 
@@ -43,19 +43,20 @@ CLASSIFIER = "projection."  # of the training speakers
 def add_import(commands) -> None:
     text = "a WeSpeaker checkpoint as a bundle, from which a recipe (its bundles:) extracts embeddings"
     parser = commands.add_parser("import", help=text, description=text)
-    parser.add_argument("weights", metavar="CHECKPOINT.pt", type=Path, help="avg_model.pt, a plain state dict")
-    parser.add_argument("out", metavar="OUT/final.pt", type=Path)
+    parser.add_argument("weights", metavar="CHECKPOINT.pt", type=input_file, help="avg_model.pt, a plain state dict")
+    parser.add_argument("out", metavar="OUT/final.pt", type=output_file, help="the bundle to write")
     kinds = sorted(["xvector", *FAMILIES])
     parser.add_argument(
         "--as", dest="architecture", metavar="ARCHITECTURE", choices=kinds, required=True, help=", ".join(kinds)
     )
-    parser.add_argument("--options", default="{}", metavar="JSON", help="of the architecture, where not the default's")
+    options = "of the architecture, where they are not its defaults"
+    parser.add_argument("--options", type=json_object, default={}, metavar="JSON", help=options)
     features = "RECIPE:NAME or CONFIG.yaml:NAME, a recipe's feature config; or a YAML of options as make_fbank takes it"
     parser.add_argument("--features", required=True, metavar="NAME_OR_CONFIG", help=features)
     parser.set_defaults(do=import_weights)
 
 
-def import_weights(weights: Path, out: Path, architecture: str, options: str, features: str) -> None:
+def import_weights(weights: Path, out: Path, architecture: str, options: dict, features: str) -> None:
     """Write the bundle; raises SreError where keys or shapes of the checkpoint are not the architecture's."""
     from sre.models import build
     from sre.training import checkpoint
@@ -63,7 +64,7 @@ def import_weights(weights: Path, out: Path, architecture: str, options: str, fe
     schema = Schema(RECIPES / "config.schema.yaml")
     name, feature_config = read_features(schema, features)
     bins = feature_config["num_mel_bins" if feature_config["type"] == "fbank" else "num_ceps"]
-    chosen = {**PEER_OPTIONS.get(architecture, {}), **read_options(options)}
+    chosen = {**PEER_OPTIONS.get(architecture, {}), **options}
     chosen = schema.check(chosen, "--options", "$defs", "architectures", architecture)
     network = build(architecture, bins, chosen)
     state, left_out = rename(read_state(weights), peer_key_of(architecture))
@@ -76,16 +77,6 @@ def import_weights(weights: Path, out: Path, architecture: str, options: str, fe
     print(f"{out}: {sum(p.numel() for p in network.parameters())} parameters of {architecture}")
     print(f"tensors of the classifier that are left out: {left_out}")
     print(f"in a recipe with features {name}: bundles: {{{architecture}: {{path: {out}, features: {name}}}}}")
-
-
-def read_options(text: str) -> dict:
-    try:
-        options = json.loads(text)
-    except json.JSONDecodeError:
-        options = None
-    if not isinstance(options, dict):
-        raise SreError(f'--options {text}: not a JSON object; write it like \'{{"size": "b2"}}\'')
-    return options
 
 
 def read_features(schema: Schema, argument: str) -> tuple[str, dict]:

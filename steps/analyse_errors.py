@@ -6,9 +6,7 @@ Conditions come from the data directory's `spk2<name>` and `utt2<name>` tables; 
 Prints the breakdown, in per cent; writes OUT_DIR/{breakdown.tsv,speakers.tsv,pairs.tsv,errors.csv}.
 """
 
-import argparse
-from pathlib import Path
-
+from sre.arguments import Parser, finite, input_file, input_folder, output_folder, whole
 from sre.breakdown import analyse
 from sre.log import run, say
 from sre.report.errors import CONDITIONS, condition_cells, write_analysis
@@ -16,14 +14,21 @@ from sre.report.text import aligned
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores", type=Path, help="lines `enrol test score`")
-    parser.add_argument("trials", type=Path, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="of the list's utterances")
-    parser.add_argument("--enroll-map", type=Path, metavar="F", help="lines `model utt1 utt2 …`, if models are no utts")
-    parser.add_argument("--threshold", type=float, help="accept from this score on; default: that of the EER")
-    parser.add_argument("--draws", type=int, default=200, help="of speakers for the EER's intervals, 0: none")
-    parser.add_argument("out", type=Path, metavar="OUT_DIR")
+    parser = Parser(description=__doc__)
+    parser.add_argument("scores", type=input_file, help="lines `enrol test score`")
+    parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
+    parser.add_argument("--data", type=input_folder, required=True, metavar="DIR", help="of the list's utterances")
+    parser.add_argument(
+        "--enroll-map", type=input_file, metavar="F", help="lines `model utt1 utt2 …`, if models are no utts"
+    )
+    parser.add_argument("--threshold", type=finite, help="accept from this score on; default: that of the EER")
+    parser.add_argument(
+        "--draws",
+        type=whole(2, 10**5, "no intervals"),
+        default=200,
+        help="of speakers, for the EER's intervals; 0: none",
+    )
+    parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="folder for the tables")
     args = parser.parse_args(argv)
     found = analyse(args.scores, args.trials, args.enroll_map, args.data, args.threshold, args.draws)
     write_analysis(args.out, found)

@@ -3,11 +3,11 @@
 python -m steps.check_features '{"data": "data", "trials": {…}, "features": ["fbank40"]}' exp/mini/features_checked.json
 """
 
-import argparse
 import json
 from pathlib import Path
 
 from sre import SreError
+from sre.arguments import Parser, json_job, output_file
 from sre.gates import TrialList, check_features, describe_features
 from sre.io.atomic import atomic_output
 from sre.io.feats import FeatureStore
@@ -15,13 +15,12 @@ from sre.log import run, say
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "job", help='JSON: {"data", "train", "trials": {name: {"split", "enroll"}}, "features": [names]}'
-    )
-    parser.add_argument("out", type=Path)
+    parser = Parser(description=__doc__)
+    described = 'JSON: {"data", "train", "trials": {name: {"split", "enroll"}}, "features": [names]}'
+    parser.add_argument("job", type=json_job(data=str, train=str, trials=dict, features=list), help=described)
+    parser.add_argument("out", type=output_file, help="JSON of what was checked")
     args = parser.parse_args(argv)
-    job = json.loads(args.job)
+    job = args.job
     data = Path(job["data"])
     problems: list[str] = []
     described = []

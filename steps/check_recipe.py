@@ -3,22 +3,31 @@
 python -m steps.check_recipe '{"data": "data", "train": "mini_train", "trials": {…}, …}' exp/mini/gates.json
 """
 
-import argparse
 import json
 from pathlib import Path
 
 from sre import SreError
+from sre.arguments import Parser, json_job, output_file
 from sre.gates import TrialList, check_disk, check_overlap, check_trials, describe_split
 from sre.io.atomic import atomic_output
 from sre.log import run, say
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", help='JSON: {"data", "train", "trials": {name: {"split", "enroll"}}, "features", …}')
-    parser.add_argument("out", type=Path, help="GATES.json")
+    parser = Parser(description=__doc__)
+    kinds = {
+        "data": str,
+        "train": str,
+        "trials": dict,
+        "others": list,
+        "features": dict,
+        "checkpoints": int,
+        "notes": list,
+    }
+    parser.add_argument("job", type=json_job(**kinds), help="JSON of " + ", ".join(kinds))
+    parser.add_argument("out", type=output_file, help="GATES.json")
     args = parser.parse_args(argv)
-    job = json.loads(args.job)
+    job = args.job
     data = Path(job["data"])
     train = data / job["train"]
     splits = {trial["split"]: data / trial["split"] for trial in job["trials"].values() if trial["split"] != train.name}

@@ -1,29 +1,23 @@
-"""What several commands share: where features stand, how a config argument is read."""
+"""What several commands share: where features stand, embeddings and cohorts, and options for them."""
 
 import argparse
-import json
+import os
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import numpy as np
 
 from sre import SreError
+from sre.arguments import input_file, seed, whole
 from sre.backends import Backend
 from sre.backends.norm import Cohort, CohortEmbeddings
-from sre.config import Schema, default_top_n, read_yaml, resolve_features, resolve_model
+from sre.config import default_top_n
 from sre.io.ark import read_vectors
 from sre.io.tables import read_table
 from sre.io.trials import Trials, read_enroll_map
 from sre.scoring import Evaluation
 
-DEFAULT_FEATURES = {
-    "fbank": {"num_mel_bins": 80},
-    "mfcc": {"num_mel_bins": 30, "num_ceps": 30, "high_freq": 7600, "snip_edges": False, "cmn": "sliding"},
-}
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
-
-
-def schema() -> Schema:
-    return Schema(RECIPES / "config.schema.yaml")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def find_feats(data_dir: Path, features: str | None) -> Path:
@@ -39,29 +33,6 @@ def find_feats(data_dir: Path, features: str | None) -> Path:
     )
 
 
-def model_config(argument: str, seed: int = 1) -> dict:
-    """A model's resolved config: JSON text as Snakemake passes it, or a YAML of recipes/<recipe>/models."""
-    if argument.lstrip().startswith("{"):
-        return json.loads(argument)
-    path = Path(argument)
-    recipe = path.parent.parent / "config.yaml"
-    if not recipe.is_file():
-        raise SreError(f"{path}: no {recipe} with the features that it names; put it into recipes/<recipe>/models")
-    settings = read_yaml(recipe)
-    features, rate = settings.get("features", {}), settings.get("audio", {}).get("sample_rate", 16000)
-    checker = schema()
-    resolved = {name: resolve_features(checker, part, rate, f"{recipe}: {name}") for name, part in features.items()}
-    return resolve_model(checker, path, resolved, seed)
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """'2/8' -> (2, 8)."""
-    number, _, of = text.partition("/")
-    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise SreError(f"--shard {text}: write K/N with K from 1 to N")
-    return int(number), int(of)
-
-
 def shard_of(utts: list[str], shard: tuple[int, int] | None) -> list[str]:
     """The K-th of N contiguous parts of a sorted list; parts differ in size by one at most."""
     if shard is None:
@@ -70,24 +41,25 @@ def shard_of(utts: list[str], shard: tuple[int, int] | None) -> list[str]:
     return utts[(number - 1) * len(utts) // of : number * len(utts) // of]
 
 
-def feature_config(kind: str, argument: str | None, sample_rate: int) -> dict:
-    """A resolved feature config: JSON text, a YAML of options, or the defaults of make_fbank and make_mfcc."""
-    if argument and argument.lstrip().startswith("{"):
-        return json.loads(argument)
-    options = read_yaml(argument) if argument else DEFAULT_FEATURES[kind]
-    return resolve_features(schema(), {"type": kind, **options}, sample_rate, argument or kind)
+def feats_scp(text: str) -> Path:
+    """Type of an argument: feats.scp, or a folder that has one, also a data directory with one kind of features."""
+    folder = Path(text)
+    if not os.path.isdir(text):
+        return input_file(text)
+    found = [path for path in (folder / "feats.scp", *sorted(folder.glob("feats/*/feats.scp"))) if path.is_file()]
+    if len(found) == 1:
+        return found[0]
+    some = f"several feats.scp in it; give one of {', '.join(map(str, found))}" if found else "no feats.scp in it"
+    raise ArgumentTypeError(f"{folder}: a folder with {some}" + "; make features first" * (not found))
 
 
-def audio_config(argument: str | None) -> dict:
-    given = json.loads(argument) if argument else {}
-    return schema().check(given, "audio", "properties", "audio")
-
-
-def vad_config(argument: str | None) -> dict:
-    given = (
-        json.loads(argument) if (argument or "").lstrip().startswith("{") else read_yaml(argument) if argument else {}
-    )
-    return schema().check(given, argument or "vad", "$defs", "features", "properties", "vad")
+def backend_file(text: str) -> str:
+    """Type of an argument: a back-end's file, or the word cosine."""
+    if text == "cosine":
+        return text
+    if not os.path.exists(text):
+        raise ArgumentTypeError(f"{text}: no such back-end; train it first (steps.train_backend), or write cosine")
+    return str(input_file(text))
 
 
 def read_embeddings(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
@@ -115,20 +87,24 @@ def speakers_of(ids: np.ndarray, utt2spk: dict[str, str], source: Path) -> np.nd
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
     """Options of what scores or normalises a list: embeddings, enrolment map, speakers."""
-    parser.add_argument(
-        "--embeddings", action="append", required=True, type=Path, help="of enrolment and test, scp or ark"
-    )
-    parser.add_argument("--enroll-map", type=Path, help="model utt1 utt2 …; without it a model is an utterance")
-    parser.add_argument("--utt2spk", type=Path, help="of the trials: their speakers are left out of their cohorts")
+    embeddings = "of enrolment and test, scp or ark; may be repeated"
+    parser.add_argument("--embeddings", action="append", required=True, type=input_file, help=embeddings)
+    models = "lines `model utt1 utt2 …`; without it a model is an utterance"
+    parser.add_argument("--enroll-map", type=input_file, metavar="MAP", help=models)
+    speakers = "of the trials: their speakers are left out of their cohorts"
+    parser.add_argument("--utt2spk", type=input_file, help=speakers)
 
 
 def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
-    parser.add_argument("--cohort", type=Path, required=required, help="embeddings of the cohort")
-    parser.add_argument("--cohort-utt2spk", type=Path, help="with it the cohort is the mean of each speaker")
-    parser.add_argument("--cohort-of", choices=["speakers", "utterances"], default="speakers")
-    parser.add_argument("--cohort-size", type=int, default=0, help="so many, drawn by --cohort-seed; 0: all")
-    parser.add_argument("--cohort-seed", type=int, default=1)
-    parser.add_argument("--top-n", type=int, help="nearest of the cohort, 0: all; default 300 for asnorm, else all")
+    parser.add_argument("--cohort", type=input_file, required=required, help="embeddings of the cohort, scp or ark")
+    parser.add_argument("--cohort-utt2spk", type=input_file, help="with it the cohort is the mean of each speaker")
+    members = "what its members are: the mean of each speaker (default), or each utterance"
+    parser.add_argument("--cohort-of", choices=["speakers", "utterances"], default="speakers", help=members)
+    size, seed_of = "so many members, drawn by --cohort-seed; 0, the default: all", "of that draw (default: 1)"
+    parser.add_argument("--cohort-size", type=whole(2, zero="all"), default=0, metavar="N", help=size)
+    parser.add_argument("--cohort-seed", type=seed, default=1, metavar="N", help=seed_of)
+    nearest = "nearest of the cohort, 0: all; default 300 for asnorm, else all"
+    parser.add_argument("--top-n", type=whole(2, zero="all"), metavar="N", help=nearest)
 
 
 def cohort_of(args: argparse.Namespace, backend: Backend) -> Cohort:

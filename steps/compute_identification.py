@@ -6,11 +6,10 @@ Prints one `name value` a line; rates are shares, 0 to 1. rank_K: the mate is am
 fnir_at_fpir_X: mates missed or not first, at the threshold that at most a share X of the non-mated searches reach.
 """
 
-import argparse
 import json
-from pathlib import Path
 
 from sre import SreError
+from sre.arguments import Parser, input_file, output_file
 from sre.identification import identify
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.trials import align_scores, read_trials
@@ -18,10 +17,12 @@ from sre.log import run, say
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores", type=Path, help="lines `enrol test score`, with or without a label after the score")
-    parser.add_argument("trials", type=Path, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
-    parser.add_argument("--out", type=Path, help="write the numbers as JSON")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "scores", type=input_file, help="lines `enrol test score`, with or without a label after the score"
+    )
+    parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
+    parser.add_argument("--out", type=output_file, help="write the numbers as JSON")
     args = parser.parse_args(argv)
     scores, _ = align_scores(args.scores, args.trials)
     try:

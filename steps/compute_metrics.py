@@ -10,13 +10,12 @@ actDCF and C_primary_act take the scores for natural-log likelihood ratios. C_pr
 own figures give partitions of the trials equal weights.
 """
 
-import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 
 from sre import SreError
+from sre.arguments import Parser, input_file, output_file
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.tables import read_table
 from sre.io.trials import align_scores, read_enroll_map, read_trials
@@ -27,17 +26,17 @@ from sre.uncertainty import intervals
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores", type=Path, help="lines `enrol test score`, with or without a label after the score")
-    parser.add_argument("trials", type=Path, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
-    parser.add_argument("--operating-point", action="append", default=[], metavar="P_TARGET,C_MISS,C_FA")
+    parser = Parser(description=__doc__)
+    scores = "lines `enrol test score`, with or without a label after the score"
+    parser.add_argument("scores", type=input_file, help=scores)
+    parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
+    point = "minDCF and actDCF there; may be repeated"
+    parser.add_argument("--operating-point", action="append", default=[], metavar="P_TARGET,C_MISS,C_FA", help=point)
     parser.add_argument("--plan", action="append", default=[], choices=NIST_PLANS, help="C_primary of a NIST SRE")
-    parser.add_argument(
-        "--utt2spk", type=Path, help="speakers of the trials, for 95 %% intervals (name_low, name_high)"
-    )
-    parser.add_argument("--enroll-map", type=Path, help="model utt1 utt2 …; without it a model is an utterance")
+    parser.add_argument("--utt2spk", type=input_file, help="for 95 %% intervals (name_low, name_high)")
+    parser.add_argument("--enroll-map", type=input_file, help="model utt1 utt2 …; without it a model is an utterance")
     parser.add_argument("--all", action="store_true", help="print all numbers that --out writes")
-    parser.add_argument("--out", type=Path, help="write all numbers and thresholds as JSON")
+    parser.add_argument("--out", type=output_file, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
     points = [_operating_point(text) for text in args.operating_point]
     scores, target = align_scores(args.scores, args.trials)

@@ -3,12 +3,12 @@
 python -m steps.compute_vad data/mini_train/feats/mfcc30/feats.scp data/mini_train/feats/mfcc30
 """
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 
+from sre.arguments import Parser, output_folder, share
 from sre.config import canonical
 from sre.features.cmn import energy_vad
 from sre.io.ark import read_record, read_scp, write_ark
@@ -16,15 +16,21 @@ from sre.io.atomic import atomic_output, locked
 from sre.io.datadir import write_rejected
 from sre.io.tables import write_table
 from sre.log import Progress, run
-from steps.common import vad_config
+from steps.common import feats_scp
+from steps.configs import config_argument, vad_config
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("feats", type=Path, help="feats.scp of MFCCs whose first column is the log energy")
-    parser.add_argument("out", type=Path, help="folder for vad.scp")
-    parser.add_argument("--config", help="a YAML of VAD options, or JSON text")
-    parser.add_argument("--max-rejected", type=float, default=0.01, help="share of utterances without a voiced frame")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "feats", type=feats_scp, help="feats.scp of MFCCs whose first column is the log energy, or the folder it is in"
+    )
+    parser.add_argument("out", type=output_folder, help="folder for vad.scp")
+    options = "a YAML of VAD options, JSON text, or the config of features with a VAD"
+    parser.add_argument("--config", "--vad-config", type=config_argument, metavar="CONFIG", help=options)
+    parser.add_argument(
+        "--max-rejected", type=share, default=0.01, metavar="SHARE", help="of utterances, without a voiced frame"
+    )
     args = parser.parse_args(argv)
     options = vad_config(args.config)
     places = read_scp(args.feats)

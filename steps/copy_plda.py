@@ -5,12 +5,12 @@ python -m steps.copy_plda --mean mean.vec --lda lda.mat plda kaldi.npz
 python -m steps.copy_plda --transform transform.mat lda_plda.npz plda
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
 from sre import SreError
+from sre.arguments import Parser, input_file, output_file
 from sre.backends import Plda, load, save
 from sre.backends.chain import Chain
 from sre.io import kaldi_plda
@@ -20,14 +20,14 @@ PARTS = ("plda_mean", "plda_transform", "plda_psi")
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="Kaldi's plda, or a back-end's .npz")
-    parser.add_argument("out", type=Path, help="the same: a back-end where it ends in .npz")
+    parser = Parser(description=__doc__)
+    parser.add_argument("source", type=input_file, help="Kaldi's plda, or a back-end's .npz")
+    parser.add_argument("out", type=output_file, help="the same: a back-end where it ends in .npz")
     parser.add_argument("--text", action="store_true", help="write Kaldi's text form")
-    parser.add_argument("--mean", type=Path, help="for a .npz: Kaldi's mean.vec, subtracted first")
-    parser.add_argument("--lda", type=Path, help="for a .npz: Kaldi's affine lda.mat, applied next")
+    parser.add_argument("--mean", type=input_file, help="for a .npz: Kaldi's mean.vec, subtracted first")
+    parser.add_argument("--lda", type=input_file, help="for a .npz: Kaldi's affine lda.mat, applied next")
     parser.add_argument("--no-length-norm", action="store_true", help="for a .npz: none before the PLDA")
-    parser.add_argument("--transform", type=Path, help="from a .npz: its chain up to the length-norm, to write")
+    parser.add_argument("--transform", type=output_file, help="from a .npz: its chain up to the length-norm, to write")
     args = parser.parse_args(argv)
     from_ours, to_ours = args.source.suffix == ".npz", args.out.suffix == ".npz"
     if from_ours and to_ours:

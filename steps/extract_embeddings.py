@@ -3,10 +3,8 @@
 python -m steps.extract_embeddings exp/mini/xvector/final.pt data/mini_test exp/mini/xvector/embeddings/mini_test
 """
 
-import argparse
-from pathlib import Path
-
 from sre import SreError
+from sre.arguments import Parser, input_file, input_folder, output_folder, processes, shard
 from sre.device import choose_device, prepare
 from sre.embedding import Embedder, extract
 from sre.io.ark import write_ark
@@ -14,19 +12,21 @@ from sre.io.atomic import locked
 from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
 from sre.log import Progress, run
-from steps.common import find_feats, parse_shard, shard_of
+from steps.common import DEVICES, find_feats, shard_of
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="a trained bundle, final.pt")
-    parser.add_argument("data", type=Path, help="data directory")
-    parser.add_argument("out", type=Path, help="folder for embeddings.{ark,scp}")
-    parser.add_argument("--feats", type=Path, help="feats.scp, where it is elsewhere")
-    parser.add_argument("--shard", type=parse_shard, help="K/N: only the K-th of N parts, as embeddings.K.{ark,scp}")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser = Parser(description=__doc__)
+    parser.add_argument("model", type=input_file, help="a trained bundle, final.pt")
+    parser.add_argument("data", type=input_folder, help="data directory")
+    parser.add_argument("out", type=output_folder, help="folder for embeddings.{ark,scp}")
+    parser.add_argument("--feats", type=input_file, help="feats.scp, where it is elsewhere")
     parser.add_argument(
-        "--threads", type=int, default=1, help="of the CPU; results are the same bytes for the same number"
+        "--shard", type=shard, metavar="K/N", help="only the K-th of N parts, as embeddings.K.{ark,scp}"
+    )
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
+    parser.add_argument(
+        "--threads", type=processes, default=1, help="of the CPU; results are the same bytes for the same number"
     )
     args = parser.parse_args(argv)
     device = choose_device(args.device)

@@ -3,11 +3,9 @@
 python -m steps.import_embeddings theirs/train.scp data/mine_train/utt2spk exp/mine_train.scp exp/mine_train.ark
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
+from sre.arguments import Parser, input_file, output_file
 from sre.io.ark import read_vectors, write_ark
 from sre.io.tables import read_table
 from sre.log import run, say
@@ -15,11 +13,11 @@ from sre.scoring import rows_of
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("embeddings", type=Path, help="scp or ark")
-    parser.add_argument("utt2spk", type=Path, help="the utterances that must be there")
-    parser.add_argument("scp", type=Path)
-    parser.add_argument("ark", type=Path)
+    parser = Parser(description=__doc__)
+    parser.add_argument("embeddings", type=input_file, help="scp or ark")
+    parser.add_argument("utt2spk", type=input_file, help="the utterances that must be there")
+    parser.add_argument("scp", type=output_file, help="scp to write")
+    parser.add_argument("ark", type=output_file, help="ark to write")
     args = parser.parse_args(argv)
     ids, vectors = read_vectors(args.embeddings)
     wanted = np.array(sorted(read_table(args.utt2spk)), dtype=object)

@@ -6,11 +6,10 @@ The speakers are those that training holds out of networks (validation.speakers)
 here meets embeddings of voices that the network does not know.
 """
 
-import argparse
 from itertools import combinations
-from pathlib import Path
 
 from sre import SreError
+from sre.arguments import Parser, input_file, output_file, whole
 from sre.held_out import held_out_speakers
 from sre.io.atomic import atomic_output
 from sre.io.tables import invert, read_table
@@ -19,12 +18,16 @@ from sre.log import run, say
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("utt2spk", type=Path, help="of the training split")
-    parser.add_argument("trials", type=Path)
-    parser.add_argument("speakers_out", type=Path, metavar="SPEAKERS", help="the speakers, one a line")
-    parser.add_argument("--speakers", type=int, required=True)
-    parser.add_argument("--utterances", type=int, default=20, help="of each speaker at most, spread over its list")
+    parser = Parser(description=__doc__)
+    parser.add_argument("utt2spk", type=input_file, help="of the training split")
+    parser.add_argument("trials", type=output_file, help="trial list to write")
+    parser.add_argument("speakers_out", type=output_file, metavar="SPEAKERS", help="the speakers, one a line")
+    parser.add_argument(
+        "--speakers", type=whole(2), required=True, metavar="N", help="at most half of those with 2 utterances"
+    )
+    parser.add_argument(
+        "--utterances", type=whole(2), default=20, metavar="N", help="of each speaker at most, spread over its list"
+    )
     args = parser.parse_args(argv)
     utt2spk = read_table(args.utt2spk)
     speakers = held_out_speakers(utt2spk, args.speakers)

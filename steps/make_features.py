@@ -1,6 +1,5 @@
 """The common body of make_fbank and make_mfcc, and --shard and --join, by which Snakemake runs them in parts."""
 
-import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -9,30 +8,37 @@ from pathlib import Path
 import torch
 
 from sre import SreError
+from sre.arguments import Parser, input_folder, json_object, output_folder, processes, shard, share
 from sre.config import canonical
 from sre.features.job import import_features, make_features
 from sre.io.atomic import atomic_output
 from sre.io.datadir import read_data_dir, read_rejected_rows, write_rejected
 from sre.io.shards import check_complete, join_keys, join_tables
-from steps.common import audio_config, feature_config, parse_shard, shard_of
+from steps.common import shard_of
+from steps.configs import DEFAULT_FEATURES, audio_config, config_argument, feature_config, told
 
 
 def make(kind: str, doc: str, argv: list[str] | None) -> None:
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "data", type=Path, help="data directory; needs only wav.scp (or feats.scp, which is taken over)"
+    defaults = (
+        f"Without --config: {told(DEFAULT_FEATURES[kind])}; with it, the defaults that recipes/config.schema.yaml has."
     )
-    parser.add_argument("out", type=Path, help="folder for feats.scp and what belongs to it")
-    parser.add_argument("--config", help="a YAML of options, or the resolved config as JSON text")
-    parser.add_argument("--num-workers", type=int, default=1, help="processes, and archives")
-    parser.add_argument("--audio", help="JSON text of the recipe's audio section")
-    parser.add_argument("--shard", type=parse_shard, help="K/N: make only the K-th of N archives")
-    parser.add_argument("--join", type=int, metavar="N", help="join N archives that --shard made")
-    parser.add_argument("--max-rejected", type=float, default=0.01, help="share of the utterances")
+    parser = Parser(description=doc, epilog=f"{defaults} OUT/config has all of them.")
+    taken = "data directory; needs only wav.scp (or feats.scp, which is taken over)"
+    parser.add_argument("data", type=input_folder, help=taken)
+    parser.add_argument("out", type=output_folder, help="folder for feats.scp and what belongs to it")
+    options = "a YAML of options, JSON text, the config beside other features, or the final.pt that is to take these"
+    parser.add_argument("--config", f"--{kind}-config", type=config_argument, metavar="CONFIG", help=options)
+    parser.add_argument("--num-workers", "--nj", type=processes, default=1, metavar="N", help="processes, and archives")
+    audio_options = 'the recipe\'s audio section as JSON text, e.g. \'{"sample_rate": 8000, "resample": true}\''
+    parser.add_argument("--audio", type=json_object, default={}, metavar="JSON", help=audio_options)
+    parser.add_argument("--shard", type=shard, metavar="K/N", help="make only the K-th of N archives")
+    parser.add_argument("--join", type=processes, metavar="N", help="join N archives that --shard made")
+    bad = "of the utterances, from which it stops (default: 0.01)"
+    parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)  # parallel by shards: the bytes do not depend on the cores
-    audio = audio_config(args.audio)
-    config = feature_config(kind, args.config, audio["sample_rate"])
+    config = feature_config(kind, args.config, args.audio.get("sample_rate"))
+    audio = audio_config(args.audio, config["sample_rate"])
     data = read_data_dir(args.data, need_speakers=False)
     if data.wav is None:
         import_features(data, {"cmn": config["cmn"], "cmn_window": config["cmn_window"]}, args.out)

@@ -7,23 +7,24 @@ Without --command the file keeps the one that it has. In the Markdown, tables st
 results/mini.json -->` and `<!-- end results/mini.json -->`, with paths from its folder.
 """
 
-import argparse
 import json
 from pathlib import Path
 
 from sre import SreError
+from sre.arguments import Parser, input_file, input_folder, output_file
 from sre.io.atomic import atomic_output
+from sre.io.text import read_text
 from sre.log import run, say
 from sre.report import read_json
 from sre.results import collect, rendered
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", type=Path, nargs="?", help="exp/<name>, with its report.tsv")
-    parser.add_argument("out", type=Path, nargs="?", help="JSON")
+    parser = Parser(description=__doc__)
+    parser.add_argument("experiment", type=input_folder, nargs="?", help="exp/<name>, with its report.tsv")
+    parser.add_argument("out", type=output_file, nargs="?", help="JSON to write")
     parser.add_argument("--command", help="the command line that makes the experiment")
-    parser.add_argument("--update", type=Path, metavar="RESULTS.md", help="write its tables anew")
+    parser.add_argument("--update", type=input_file, metavar="RESULTS.md", help="write its tables anew")
     args = parser.parse_args(argv)
     if bool(args.update) == bool(args.out):
         parser.error("give EXPERIMENT and OUT, or --update RESULTS.md")
@@ -44,9 +45,7 @@ def make(experiment: Path, out: Path, command: str | None) -> None:
 
 
 def update(path: Path) -> None:
-    if not path.is_file():
-        raise SreError(f"{path}: no such file; write it, with the two marks of each JSON")
-    text = rendered(path.read_text(encoding="utf-8"), lambda name: read_json(path.parent / name))
+    text = rendered(read_text(path), lambda name: read_json(path.parent / name))
     with atomic_output(path) as file:
         file.write(text)
 

@@ -4,24 +4,22 @@ python -m steps.normalize_scores cosine raw.scores --embeddings E.scp --cohort t
     --method asnorm1 --top-n 300 norm.scores
 """
 
-import argparse
-from pathlib import Path
-
+from sre.arguments import Parser, input_file, output_file
 from sre.backends import load
 from sre.backends.norm import METHODS
 from sre.io.trials import read_scores, write_scores
 from sre.log import run, say
-from steps.common import add_cohort_options, add_evaluation_options, cohort_of, evaluation_of, top_n_of
+from steps.common import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("backend", help="the back-end that scored: a file, or the word cosine")
-    parser.add_argument("scores", type=Path, help="enrol test score")
+    parser = Parser(description=__doc__)
+    parser.add_argument("backend", type=backend_file, help="the back-end that scored: a file, or the word cosine")
+    parser.add_argument("scores", type=input_file, help="lines `enrol test score`")
     add_evaluation_options(parser)
     add_cohort_options(parser, required=True)
-    parser.add_argument("--method", required=True, choices=METHODS)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("--method", required=True, choices=METHODS, help="docs/backends.md tells what each does")
+    parser.add_argument("out", type=output_file, help="lines `enrol test score`")
     args = parser.parse_args(argv)
     backend = load(args.backend)
     trials, raw = read_scores(args.scores)

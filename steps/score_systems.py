@@ -4,38 +4,39 @@ Beside METRICS.json, which sums them up, each system has <system>.scores and <sy
 config, back-end, embeddings and trials are unchanged is kept, so that adding one scores only that one.
 """
 
-import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 
+from sre.arguments import Parser, input_file, json_job, output_file
+from sre.config import canonical
 from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
+from sre.io.text import read_json
 from sre.io.trials import read_trials
 from sre.log import run, say
 from sre.provenance import code_version, codes_of, environment
 from sre.scoring import Scorer, score_systems
-from steps.common import evaluation_of, training_of
+from steps.common import add_evaluation_options, evaluation_of, training_of
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
+    kinds = {"systems": dict, "model": str, "run": str, "seed": int, "role": str, "p_target": float, "bootstrap": dict}
+    parser.add_argument("systems", type=json_job(**kinds), help=f"JSON of {', '.join(kinds)}")
+    parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`")
+    add_evaluation_options(parser)
+    calibrated = "METRICS.json of the development list, with its calibrations"
+    parser.add_argument("--development", type=input_file, help=calibrated)
+    parser.add_argument("--cohort", required=True, type=input_file, help="training embeddings")
+    parser.add_argument("--cohort-utt2spk", required=True, type=input_file, help="of the training embeddings")
     parser.add_argument(
-        "systems", help='JSON: {"systems": {name: {"backend", "norm", "of"}}, "model", "run", "seed", "role", …}'
+        "--backend", action="append", required=True, type=input_file, help="files, named <back-end>.npz"
     )
-    parser.add_argument("trials", type=Path)
-    parser.add_argument("--enroll-map", type=Path)
-    parser.add_argument("--embeddings", action="append", required=True, type=Path)
-    parser.add_argument("--utt2spk", type=Path, help="of the trials: their speakers are left out of their cohorts")
-    parser.add_argument("--development", type=Path, help="METRICS.json of the development list, with its calibrations")
-    parser.add_argument("--cohort", required=True, type=Path, help="training embeddings")
-    parser.add_argument("--cohort-utt2spk", required=True, type=Path)
-    parser.add_argument("--backend", action="append", required=True, type=Path, help="files, named <back-end>.npz")
-    parser.add_argument("metrics", type=Path, help="METRICS.json")
+    parser.add_argument("metrics", type=output_file, help="METRICS.json")
     args = parser.parse_args(argv)
     begun = time.monotonic()
-    job = json.loads(args.systems)
+    job = args.systems
     trials = read_trials(args.trials)
     evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, args.utt2spk)
     training = training_of(args.cohort, args.cohort_utt2spk)
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
         "enroll_map": sha256_file(args.enroll_map) if args.enroll_map else "",
         "speakers": sha256_text(" ".join(np.concatenate(evaluation.speakers or [[]]))),
     }
-    development = json.loads(args.development.read_text())["systems"] if args.development else {}
+    development = read_json(args.development)["systems"] if args.development else {}
     with locked(args.metrics.parent / ".score.lock"):
         backends = {path.stem: path for path in args.backend}
         known = None if job["role"] == "development" else development
@@ -69,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
             "embeddings": [str(path) for path in args.embeddings],
             "bootstrap": bootstrap.facts() if bootstrap else None,
             "environment": environment() | {"code": ", ".join(sorted(codes)) or code_version()},
-            "config_sha256": sha256_text(args.systems),
+            "config_sha256": sha256_text(canonical(job)),
             "systems": results,
             "wall_s": round(time.monotonic() - begun, 3),
         }

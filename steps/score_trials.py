@@ -5,25 +5,25 @@ python -m steps.score_trials plda.npz trials --embeddings E.scp --norm asnorm1 -
     --cohort-utt2spk utt2spk --top-n 300 plda.scores
 """
 
-import argparse
-from pathlib import Path
-
 from sre import SreError
+from sre.arguments import Parser, input_file, output_file
 from sre.backends import load
 from sre.backends.norm import METHODS
 from sre.io.trials import read_trials, write_scores
 from sre.log import run, say
-from steps.common import add_cohort_options, add_evaluation_options, cohort_of, evaluation_of, top_n_of
+from steps.common import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("backend", help="a back-end file, or the word cosine")
-    parser.add_argument("trials", type=Path, help="enrol test target|nontarget, or 1|0 enrol test")
+    parser = Parser(description=__doc__)
+    parser.add_argument("backend", type=backend_file, help="a back-end file, or the word cosine")
+    parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     add_evaluation_options(parser)
-    parser.add_argument("--norm", choices=METHODS)
+    parser.add_argument(
+        "--norm", choices=METHODS, help="normalise the scores with --cohort; docs/backends.md tells what each does"
+    )
     add_cohort_options(parser, required=False)
-    parser.add_argument("scores", type=Path, help="enrol test score")
+    parser.add_argument("scores", type=output_file, help="lines `enrol test score`")
     args = parser.parse_args(argv)
     if args.norm and not args.cohort:
         raise SreError("--norm needs --cohort; give the training embeddings")

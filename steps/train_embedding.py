@@ -3,27 +3,34 @@
 python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/mini_train exp/mini/xvector/final.pt
 """
 
-import argparse
-from pathlib import Path
-
 from sre import SreError
+from sre.arguments import Parser, input_file, input_folder, output_file, seed
 from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
 from sre.log import run
 from sre.training.job import train
-from steps.common import find_feats, model_config
+from steps.common import DEVICES, find_feats
+from steps.configs import config_argument, model_config
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", help="a model's YAML, or its resolved config as JSON text")
-    parser.add_argument("--data", action="append", required=True, type=Path, help="data directory with utt2spk")
-    parser.add_argument("--feats", action="append", type=Path, help="feats.scp of each --data, where it is elsewhere")
-    parser.add_argument("--seed", type=int, default=1, help="with a YAML config")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("out", type=Path, help="the model bundle, final.pt")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "config", type=config_argument, help="a model's YAML, or its resolved config, as JSON text or in a file"
+    )
+    parser.add_argument("--data", action="append", required=True, type=input_folder, help="data directory with utt2spk")
+    parser.add_argument(
+        "--feats", action="append", type=input_file, help="feats.scp of each --data, where it is elsewhere"
+    )
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="with a YAML config")
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
+    parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
     args = parser.parse_args(argv)
-    config = model_config(args.config, args.seed)
+
+    def made(features: str) -> dict:
+        return FeatureStore(args.feats[0] if args.feats else find_feats(args.data[0], features)).config
+
+    config = model_config(args.config, args.seed, made)
     scps = args.feats or [find_feats(folder, config["features"]) for folder in args.data]
     if len(scps) == 1:
         scps *= len(args.data)  # one feats.scp of several data dirs

@@ -1,17 +1,36 @@
 """What several tests build on: ../shared, and tiny data directories of sound or of features."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 
 from sre.io.ark import write_ark
 from sre.io.datadir import write_data_dir
 
 SHARED = Path(__file__).resolve().parents[1] / "../shared"
 DataDirFactory = Callable[..., Path]
+FUZZ_ROUNDS = int(os.environ.get("SRE_FUZZ", 0))  # make fuzz: each property test so many times, on fresh examples
+
+# else the examples of a property test are the same everywhere and every time: its source decides them
+settings.register_profile("fixed", derandomize=True, database=None)
+settings.register_profile("fresh", database=None, print_blob=True)
+settings.load_profile("fresh" if FUZZ_ROUNDS else "fixed")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if FUZZ_ROUNDS and hasattr(metafunc.function, "hypothesis"):
+        metafunc.fixturenames.append("fuzz_round")
+        metafunc.parametrize("fuzz_round", range(FUZZ_ROUNDS), indirect=True)
+
+
+@pytest.fixture(scope="session")
+def fuzz_round(request: pytest.FixtureRequest) -> int:
+    return request.param
 
 
 @pytest.fixture(scope="session")

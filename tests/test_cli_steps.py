@@ -140,14 +140,17 @@ def scored(tmp_path: Path, monkeypatch) -> Path:
 
 MODEL_YAML = str(ROOT / "recipes/mini/models/xvector.yaml")
 BAD = {
-    make_fbank: ("nowhere out", "nowhere: no such data directory; check the path"),
+    make_fbank: ("nowhere out", "argument data: nowhere: no such folder; check the path"),
     make_mfcc: (
         "empty out --config unknown.yaml",
         "unknown key 'num_mel_bin'; the nearest valid one is 'num_mel_bins'",
     ),
     compute_vad: ("nowhere.scp out", "nowhere.scp: no such file; check the path"),
     train_embedding: (f"{MODEL_YAML} --data empty final.pt", "empty: no features; looked for"),
-    extract_embeddings: ("nowhere.pt empty out --device cpu", "nowhere.pt: no such file; train the model first"),
+    extract_embeddings: (
+        "nowhere.pt empty out --device cpu",
+        "argument model: nowhere.pt: no such file",
+    ),
     train_backend: ("lda_plda --embeddings e.scp --utt2spk one_speaker b.npz", "LDA needs at least 2 speakers"),
     score_trials: ("cosine trials --embeddings e.scp out", "enrolment utterances: 3 of 3 have no embedding, e.g. s0;"),
     normalize_scores: (

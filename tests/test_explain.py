@@ -1,6 +1,5 @@
 """sre explain: what it says of real reasons of Snakemake, and of a real dry run of recipe mini."""
 
-import argparse
 import json
 import re
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
+from sre.arguments import Parser
 from sre.explain import STAGES, add_explain, describe, jobs_of, project_root, stages_of_rules
 
 RUN = "exp/mini/xvector"
@@ -109,7 +109,7 @@ def test_nothing_to_do_and_a_dry_run_that_is_not_understood(tmp_path: Path) -> N
 
 def test_mini_in_an_empty_root_from_another_folder(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     add_explain(parser.add_subparsers())
 
     def call(*arguments: str) -> list[str]:

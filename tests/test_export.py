@@ -1,6 +1,5 @@
 """`sre export`: the file computes what the bundle does, or is not written. Every architecture: models/test_graph.py."""
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import soundfile
 import torch
 
 from sre import SreError, __version__, export, graph
+from sre.arguments import Parser
 from sre.config import canonical
 from sre.embedding import Embedder
 from sre.features.fbank import FeatureExtractor
@@ -39,7 +39,7 @@ CONFIGS = {
 
 
 def sre(*argv: object) -> None:
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     export.add_export(parser.add_subparsers())
     arguments = vars(parser.parse_args(["export", *map(str, argv)]))
     arguments.pop("do")(**arguments)

@@ -1,6 +1,5 @@
 """`sre import`: WeSpeaker's weights give WeSpeaker's embedding, in a bundle that a recipe takes."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 
 from sre import SreError, weights
+from sre.arguments import Parser
 from sre.config import read_yaml
 from sre.embedding import Embedder
 from sre.models import build
@@ -32,7 +32,7 @@ SMALL = {"channels": 4, "pooled_channels": 6, "embedding_dim": 3}
 
 
 def sre(*argv: object) -> None:
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     weights.add_import(parser.add_subparsers())
     arguments = vars(parser.parse_args(["import", *map(str, argv)]))
     arguments.pop("do")(**arguments)
@@ -109,7 +109,7 @@ def test_another_networks_checkpoint(tmp_path: Path, changes: dict, counts: tupl
     [
         ("features", "voxceleb:fbank81", "no features 'fbank81', only fbank40, fbank64, fbank72, fbank80"),
         ("features", "nowhere:fbank80", "nowhere/config.yaml: no such file"),
-        ("options", "{channels: 4}", "--options {channels: 4}: not a JSON object; write it like "),
+        ("options", "{channels: 4}", "argument --options: {channels: 4}: not JSON"),
         ("options", '{"channel": 4}', "unknown key 'channel'; the nearest valid one is 'channels'"),
     ],
 )

@@ -24,7 +24,7 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporaries = f".{path.name}.tmp.{socket.gethostname()}."
     for left in path.parent.glob(f"{glob.escape(temporaries)}*"):
-        if not _alive(left.name.removeprefix(temporaries)):
+        if not is_alive(left.name.removeprefix(temporaries)):
             left.unlink(missing_ok=True)  # of a process of this machine that was killed
     temporary = path.with_name(f"{temporaries}{os.getpid()}")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
@@ -43,7 +43,7 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
         os.close(folder)
 
 
-def _alive(pid: str) -> bool:
+def is_alive(pid: str) -> bool:
     """Whether the process runs on this machine; True where that cannot be told."""
     try:
         os.kill(int(pid), 0)

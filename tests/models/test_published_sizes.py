@@ -1,12 +1,12 @@
 """docs/models.yaml has the published sizes and the code meets them; `sre describe`; docs/models.md is up to date."""
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sre import SreError
+from sre.arguments import Parser
 from sre.describe import BEGIN, END, HEADINGS, SPEED, add_describe, cells, rows, spec_of, write_table
 from sre.models import cost
 from sre.models.cost import Spec, macs, parameters, receptive_field
@@ -84,7 +84,7 @@ def test_receptive_field(architecture: str, frames: int | None) -> None:
 
 @pytest.fixture
 def describe(capsys: pytest.CaptureFixture) -> Callable[..., list[str]]:
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     add_describe(parser.add_subparsers())
 
     def run(*arguments: str) -> list[str]:
