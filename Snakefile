@@ -7,9 +7,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from sre.console import attach
+
 min_version("9.13")
 
 BASE = Path(workflow.basedir)
+CONSOLE = attach(workflow)  # what a person sees of a run
 
 
 configfile: BASE / "recipes" / config.get("recipe", "mini") / "config.yaml"

@@ -18,7 +18,7 @@ from sre.arguments import MOST, Parser, count, input_folder, output_file, positi
 from sre.io.atomic import sha256_file
 from sre.io.tables import invert, read_table
 from sre.io.trials import write_trials
-from sre.log import run, say
+from sre.log import run, say, warn
 
 Pair = tuple[str, str]  # two utterances in bytewise order
 
@@ -140,7 +140,7 @@ def make_trials(
         )
     _tell(path, kinds, available, len(nontargets), wanted, gender)
     if alone := len(spk2utt) - sum(map(len, groups)):
-        say(f"{path}: {alone} speakers are the only ones of their gender, and in no nontarget trial")
+        warn(f"{path}: {alone} speakers are the only ones of their gender, and in no nontarget trial")
     rows = [(a, b, True) for its in pairs.values() for a, b in its] + [(a, b, False) for a, b in nontargets]
     return sorted(rows)
 

@@ -5,6 +5,7 @@
 The speaker is the reader. With --cut-seconds, longer utterances become segments of that length.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ OFFICIAL_PARTS = (
     "dev-clean", "dev-other", "test-clean", "test-other",
 )  # fmt: skip
 SUFFIXES = (".flac", ".wav")
+PART = re.compile(r"(train|dev|test)-[a-z0-9_-]+")
 
 
 def parts_present(corpus: str | Path) -> list[str]:
@@ -35,6 +37,9 @@ def parts_present(corpus: str | Path) -> list[str]:
     folders = sorted(folder.name for folder in corpus.iterdir() if folder.is_dir())
     parts = [part for part in OFFICIAL_PARTS if part in folders]
     parts += [name for name in folders if name.startswith(("train-", "test-")) and name not in parts]
+    odd = [part for part in parts if not PART.fullmatch(part)]
+    if odd:
+        raise SreError(f"{corpus / odd[0]}: a part is named by a-z, 0-9, - and _ alone; rename the folder")
     kinds = {part.split("-")[0] for part in parts}
     if not {"train", "test"} <= kinds:
         found = ", ".join(folders[:10]) + (" …" if len(folders) > 10 else "") or "no folder"

@@ -16,7 +16,7 @@ from local.corpus import add_audio_options, good_audio, write_corpus
 from local.import_voxceleb_trials import trial_utterances
 from sre import SreError
 from sre.arguments import Parser, input_file, input_folder, output_folder
-from sre.log import run, say
+from sre.log import run, say, warn
 
 SUFFIXES = (".wav", ".flac", ".m4a", ".aac")  # the first that there is of one utterance is taken
 SPEAKER_ID = re.compile(r"id\d{5}")
@@ -137,7 +137,7 @@ def find_recordings(place: VoxCeleb, subset: str) -> dict[str, str]:
         there = ", ".join(str(folder) for folder in place.folders.values())
         raise SreError(f"{place.root}: the {subset} part of {place.corpus} is not there, only {there}; put it beside")
     if subset == "all" and not place.merged and len(place.folders) == 1:
-        say(f"{place.root}: only {', '.join(place.folders)} of {place.corpus} is there: that is taken for all")
+        warn(f"{place.root}: only {', '.join(place.folders)} of {place.corpus} is there: that is taken for all")
     chosen = None
     if place.merged and subset != "all":
         tests = merged_test_speakers(place)

@@ -7,11 +7,17 @@ from collections.abc import Callable
 from sre import SreError
 
 LINE_EVERY_S = 30.0  # where there is no terminal to redraw
+FIRST_LINES_S = (3.0, 10.0)  # before that
 REDRAW_EVERY_S = 0.5
 
 
 def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Say what a person should know of; a run repeats it at its end."""
+    say(f"warning: {text}")
 
 
 def run(main: Callable[[], object]) -> None:
@@ -41,23 +47,32 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """Counts done of a total; redraws one line on a terminal, prints a line each half minute elsewhere."""
+    """Counts done of a total; redraws one line on a terminal, prints a line each half minute elsewhere.
 
-    def __init__(self, what: str, total: float, unit: str) -> None:
+    before : done in an earlier run, which is no part of the rate
+    """
+
+    def __init__(self, what: str, total: float, unit: str, before: float = 0) -> None:
         self.what, self.total, self.unit = what, total, unit
-        self.done, self.begun = 0.0, time.monotonic()
+        self.done, self.before, self.begun = before, before, time.monotonic()
         self.terminal = sys.stderr.isatty()
         self.shown = self.begun
 
     def add(self, done: float, note: str = "") -> None:
         self.done += done
         now = time.monotonic()
-        if now - self.shown >= (REDRAW_EVERY_S if self.terminal else LINE_EVERY_S):
+        if now - self.shown >= self._pause():
             self.shown = now
             self._show(now, note)
 
+    def _pause(self) -> float:
+        if self.terminal:
+            return REDRAW_EVERY_S
+        ran = self.shown - self.begun
+        return next((first - ran for first in FIRST_LINES_S if first > ran), LINE_EVERY_S)
+
     def _show(self, now: float, note: str) -> None:
-        rate = self.done / max(now - self.begun, 1e-9)
+        rate = (self.done - self.before) / max(now - self.begun, 1e-9)
         eta = clock((self.total - self.done) / rate) if rate > 0 and self.total else "?"
         text = (
             f"{self.what}: {self.done:.0f} of {self.total:.0f} {self.unit}, {rate:.4g} {self.unit}/s, ETA {eta} {note}"
@@ -72,6 +87,7 @@ class Progress:
         seconds = time.monotonic() - self.begun
         if self.terminal:
             print("\r\033[K", end="", file=sys.stderr)
-        rate = self.done / max(seconds, 1e-9)
-        say(f"{self.what}: {self.done:.0f} {self.unit} in {clock(seconds)}, {rate:.4g} {self.unit}/s {note}".rstrip())
+        done = self.done - self.before
+        rate = done / max(seconds, 1e-9)
+        say(f"{self.what}: {done:.0f} {self.unit} in {clock(seconds)}, {rate:.4g} {self.unit}/s {note}".rstrip())
         return seconds

@@ -8,6 +8,7 @@ from sre import SreError
 from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
 from sre.cores import available_cores
 from sre.io.atomic import atomic_output
+from sre.paths import check_paths, check_times, quoted
 from sre.workflow import is_trained, load_recipe
 
 
@@ -20,9 +21,12 @@ def sentence(function, *args):
 
 
 RECIPE = sentence(load_recipe, config, BASE / "recipes")
+sentence(check_paths, RECIPE.config, BASE)
 CONFIG = RECIPE.config
 ROOT = Path(CONFIG["root"])
 DATA, EXP = str(ROOT / "data"), str(ROOT / "exp" / RECIPE.name)
+if CONSOLE:
+    CONSOLE.page = f"{EXP}/report.html"
 NJ = CONFIG["nj"]
 SHARDS = range(1, NJ + 1)
 CORES = available_cores()
@@ -30,11 +34,7 @@ HAS_CUDA = CONFIG["device"] == "cuda" or (
     CONFIG["device"] == "auto" and Path("/dev/nvidia0").exists()
 )
 # The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
-PYTHON = f"PYTHONPATH={shlex.quote(str(BASE))} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES} {sys.executable} -m"
-# every job leaves <its log>.json: command, inputs, outputs, cost, code; `sre trace` reads them
-RECORDED = (
-    "{PYTHON} steps.record_job {log:q} --inputs {input:q} --outputs {output:q} --"
-)
+ENVIRONMENT = "PYTHONPATH={BASE} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES}"
 AUDIO_OPTIONS = (
     f"--sample-rate {CONFIG['audio']['sample_rate']}"
     + " --resample" * CONFIG["audio"]["resample"]
@@ -42,7 +42,12 @@ AUDIO_OPTIONS = (
 MAX_REJECTED = CONFIG[
     "max_rejected"
 ]  # in shell lines only: tolerating more must not make anything again
-TEE = "2>&1 | tee {log}"
+
+
+def job(step):
+    """Return the shell line of a step: its prints go into the job's log, <log>.json records how outputs were made."""
+    record = "{sys.executable} -m steps.record_job {log} --inputs {input} --outputs {output} --"
+    return quoted(f"{ENVIRONMENT} {record} {step}")
 
 
 def one_of(names):
@@ -67,6 +72,10 @@ onstart:
         raise WorkflowError(
             f"{ROOT / '.sre.lock'}: another snakemake works in this root; wait for it, or set another root"
         )
+    sentence(
+        check_times,
+        {str(path) for job in workflow.dag.needrun_jobs() for path in job.input},
+    )
     with atomic_output(
         f"{EXP}/command"
     ) as file:  # the report says how it is made again

@@ -48,7 +48,7 @@ rule check_recipe:
             }
         ),
     shell:
-        RECORDED + " steps.check_recipe {params.job:q} {output} " + TEE
+        job("steps.check_recipe {params.job} {output}")
 
 
 rule make_development_trials:
@@ -64,8 +64,10 @@ rule make_development_trials:
         utterances=DEVELOPMENT["utterances"],
         version=version("data"),
     shell:
-        RECORDED + " steps.make_development_trials {input} {output}"
-        " --speakers {params.speakers} --utterances {params.utterances} " + TEE
+        job(
+            "steps.make_development_trials {input} {output}"
+            " --speakers {params.speakers} --utterances {params.utterances}"
+        )
 
 
 rule data:

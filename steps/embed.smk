@@ -27,10 +27,11 @@ rule extract_embeddings:
         bundle=lambda wildcards: RECIPE.runs[wildcards.run]["bundle"],
         version=version("embed"),
     shell:
-        RECORDED
-        + " steps.extract_embeddings {input.model} $(dirname {input.utt2spk}) $(dirname {output[0]})"
-        " --feats {input.feats[0]} --shard {wildcards.shard}/{params.nj} --device {CONFIG[device]} "
-        + TEE
+        job(
+            "steps.extract_embeddings {input.model} {DATA}/{wildcards.split}"
+            " {wildcards.exp}/{wildcards.run}/embeddings/{wildcards.split}"
+            " --feats {input.feats[0]} --shard {wildcards.shard}/{params.nj} --device {CONFIG[device]}"
+        )
 
 
 rule join_embeddings:
@@ -49,9 +50,7 @@ rule join_embeddings:
         exp=re.escape(EXP),
         run=one_of(set(RECIPE.runs) - set(IMPORTED)),
     shell:
-        RECORDED
-        + " steps.join_embeddings {input.shards} {input.feats[0]} {output} "
-        + TEE
+        job("steps.join_embeddings {input.shards} {input.feats[0]} {output}")
 
 
 rule import_embeddings:
@@ -69,7 +68,7 @@ rule import_embeddings:
     params:
         source=lambda wildcards: IMPORTED[wildcards.run][ROLES[wildcards.split]],
     shell:
-        RECORDED + " steps.import_embeddings {input} {output} " + TEE
+        job("steps.import_embeddings {input} {output}")
 
 
 rule embed:

@@ -38,10 +38,11 @@ rule make_features:
         audio=canonical(CONFIG["audio"]),
         nj=NJ,
     shell:
-        RECORDED
-        + " steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
-        " --config {params.config:q} --audio {params.audio:q} --shard {wildcards.shard}/{params.nj} "
-        + TEE
+        job(
+            "steps.make_{params.kind} {wildcards.data}/{wildcards.split}"
+            " {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
+            " --config {params.config} --audio {params.audio} --shard {wildcards.shard}/{params.nj}"
+        )
 
 
 rule join_features:
@@ -64,9 +65,11 @@ rule join_features:
         config=feature_params,
         kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
     shell:
-        RECORDED
-        + " steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
-        " --config {params.config:q} --join {NJ} --max-rejected {MAX_REJECTED} " + TEE
+        job(
+            "steps.make_{params.kind} {wildcards.data}/{wildcards.split}"
+            " {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
+            " --config {params.config} --join {NJ} --max-rejected {MAX_REJECTED}"
+        )
 
 
 rule import_features:
@@ -86,9 +89,10 @@ rule import_features:
         config=feature_params,
         kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
     shell:
-        RECORDED
-        + " steps.make_{params.kind} {wildcards.data}/{wildcards.split} $(dirname {output[0]})"
-        " --config {params.config:q} " + TEE
+        job(
+            "steps.make_{params.kind} {wildcards.data}/{wildcards.split}"
+            " {wildcards.data}/{wildcards.split}/feats/{wildcards.features} --config {params.config}"
+        )
 
 
 rule compute_vad:
@@ -104,9 +108,10 @@ rule compute_vad:
     params:
         config=lambda wildcards: canonical(RECIPE.features[wildcards.features]["vad"]),
     shell:
-        RECORDED
-        + " steps.compute_vad {input[0]} $(dirname {output[0]}) --config {params.config:q}"
-        " --max-rejected {MAX_REJECTED} " + TEE
+        job(
+            "steps.compute_vad {input[0]} {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
+            " --config {params.config} --max-rejected {MAX_REJECTED}"
+        )
 
 
 rule check_features:
@@ -134,7 +139,7 @@ rule check_features:
             }
         ),
     shell:
-        RECORDED + " steps.check_features {params.job:q} {output} " + TEE
+        job("steps.check_features {params.job} {output}")
 
 
 rule feats:

@@ -6,6 +6,8 @@ e.g.: python -m steps.make_report exp/mini/report --metrics exp/mini/*/scores/*/
 Prints the table and the page's path. A training's history.jsonl is looked for beside its summary.
 """
 
+import shutil
+
 from sre.arguments import Parser, input_file, output_folder
 from sre.io.text import read_text
 from sre.log import run
@@ -34,7 +36,10 @@ def main(argv: list[str] | None = None) -> None:
     notes = read_json(args.notes) if args.notes else None
     features = read_json(args.features) if args.features else None
     command = read_text(args.command).strip() if args.command else ""
-    table = write_report(args.out_dir, results, runs, args.title, args.primary, args.metric, notes, features, command)
+    width = shutil.get_terminal_size((0, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal
+    table = write_report(
+        args.out_dir, results, runs, args.title, args.primary, args.metric, notes, features, command, width
+    )
     print(f"{table}\n{args.out_dir / 'report.html'}")
 
 

@@ -4,18 +4,22 @@ e.g.: python -m steps.record_job log/metrics.json --inputs cosine.scores data/tr
           -- steps.compute_metrics cosine.scores data/trials/mini --out metrics.json
 
 The record stands only after the command has succeeded. Its seconds are the command's, without the hashing of files.
+Where the record is given as LOG.log, it is LOG.json, and LOG.log has the command and all that it prints.
 """
 
 import argparse
 import json
+import os
 import resource
 import runpy
+import shlex
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sre.io.atomic import atomic_output
+from sre.log import run
 from sre.provenance import code_version, environment, identify
 
 
@@ -29,7 +33,11 @@ def main(argv: list[str] | None = None) -> None:
         parser.error("write -- and a module with its arguments at the end")
     own, command = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     args = parser.parse_args(own)
-    record = args.record.with_suffix(".json") if args.record.suffix == ".log" else args.record
+    record = args.record
+    if record.suffix == ".log":
+        record = record.with_suffix(".json")
+        _print_to(args.record)
+        print(f"$ {shlex.join(['python', '-m', *command])}")
     record.unlink(missing_ok=True)
     code_version()  # as it is now: a commit during the job is not what made its outputs
     inputs = identify(args.inputs)
@@ -49,6 +57,16 @@ def main(argv: list[str] | None = None) -> None:
         json.dump(made, file, indent=1, sort_keys=True)
 
 
+def _print_to(log: Path) -> None:
+    """Make the file what stdout and stderr are from now on, those of subprocesses and libraries too."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
 def _run(command: list[str]) -> None:
     """Run as `python -m`, but in this process: what it prints, its exit status and its signals are its own."""
     sys.argv = command
@@ -66,4 +84,4 @@ def _peak_memory_mib() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -19,21 +19,22 @@ rule make_report:
         title=RECIPE.name,
         metric=CONFIG["metric"],
         features=lambda wildcards, input: (
-            f"--features {input.features}" if input.features else ""
+            ["--features", input.features] if input.features else []
         ),
         primary=(
-            f"--primary {CONFIG['primary_system']}" if CONFIG["primary_system"] else ""
+            ["--primary", CONFIG["primary_system"]] if CONFIG["primary_system"] else []
         ),
         summaries=lambda wildcards, input: (
-            f"--summaries {input.summaries}" if input.summaries else ""
+            ["--summaries", *input.summaries] if input.summaries else []
         ),
         results=canonical([sorted(RECIPE.runs), sorted(TRIALS)]),  # fewer of them are no newer input
         version=version("score"),
     shell:
-        RECORDED
-        + " steps.make_report $(dirname {output[0]}) --metrics {input.metrics} {params.summaries}"
-        " --title {params.title} {params.primary} --metric {params.metric}"
-        " --notes {input.gates} {params.features} --command {EXP}/command " + TEE
+        job(
+            "steps.make_report {EXP} --metrics {input.metrics} {params.summaries}"
+            " --title {params.title} {params.primary} --metric {params.metric}"
+            " --notes {input.gates} {params.features} --command {EXP}/command"
+        )
 
 
 rule report:

@@ -27,15 +27,16 @@ rule train_backend:
         all_cores=1,
     params:
         config=lambda wildcards: canonical(RECIPE.backends[wildcards.backend]),
-        adapt=lambda wildcards, input: f"--adapt {input.adapt}" if input.adapt else "",
+        adapt=lambda wildcards, input: ["--adapt", input.adapt] if input.adapt else [],
         leave_out=lambda wildcards, input: (
-            f"--leave-out {input.leave_out}" if input.leave_out else ""
+            ["--leave-out", input.leave_out] if input.leave_out else []
         ),
         version=version("score"),
     shell:
-        RECORDED
-        + " steps.train_backend {params.config:q} --embeddings {input.embeddings} --utt2spk {input.utt2spk}"
-        " {params.adapt} {params.leave_out} --record-failure {output} " + TEE
+        job(
+            "steps.train_backend {params.config} --embeddings {input.embeddings} --utt2spk {input.utt2spk}"
+            " {params.adapt} {params.leave_out} --record-failure {output}"
+        )
 
 
 rule score_trials:
@@ -80,16 +81,17 @@ rule score_trials:
                 "version": STAGE_VERSIONS["score"],
             }
         ),
-        options=lambda wildcards, input: " ".join(
-            [f"--enroll-map {input.enroll}"] * bool(input.enroll)
-            + [f"--development {input.development}"] * bool(input.development)
-            + [f"--backend {path}" for path in input.backends]
-        ),
+        options=lambda wildcards, input: [
+            *(["--enroll-map", input.enroll] if input.enroll else []),
+            *(["--development", input.development] if input.development else []),
+            *(word for path in input.backends for word in ("--backend", path)),
+        ],
     shell:
-        RECORDED
-        + " steps.score_systems {params.job:q} {input.trials} --embeddings {input.embeddings}"
-        " --utt2spk {input.speakers} --cohort {input.cohort} --cohort-utt2spk {input.utt2spk} {params.options} {output} "
-        + TEE
+        job(
+            "steps.score_systems {params.job} {input.trials} --embeddings {input.embeddings}"
+            " --utt2spk {input.speakers} --cohort {input.cohort} --cohort-utt2spk {input.utt2spk}"
+            " {params.options} {output}"
+        )
 
 
 rule score:

@@ -34,9 +34,9 @@ rule train_embedding:
     params:
         config=lambda wildcards: canonical(RECIPE.trainings[wildcards.run]),
     shell:
-        RECORDED
-        + " steps.train_embedding {params.config:q} --data $(dirname {input.utt2spk})"
-        " --device {CONFIG[device]} {output[0]} " + TEE
+        job(
+            "steps.train_embedding {params.config} --data {DATA}/{TRAIN} --device {CONFIG[device]} {output[0]}"
+        )
 
 
 rule train:

@@ -14,7 +14,7 @@ from sre.backends.files import save_failure
 from sre.config import BACKENDS
 from sre.io.tables import read_table
 from sre.io.text import read_text
-from sre.log import run, say
+from sre.log import run, say, warn
 from steps.common import read_embeddings, speakers_of
 from steps.configs import backend_config, told
 
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     except (SreError, np.linalg.LinAlgError) as error:
         if not args.record_failure:
             raise
-        say(f"cannot be fitted: {error}")
+        warn(f"cannot be fitted: {error}")
         save_failure(args.backend, str(error))
         return
     save(args.backend, backend)

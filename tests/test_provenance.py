@@ -53,12 +53,16 @@ def test_a_job_that_fails_leaves_no_record_and_takes_the_old_one(tmp_path: Path,
     (tmp_path / "log").mkdir()
     (tmp_path / "log/job.1.json").write_text("{}")
     assert start(tmp_path, module).wait() == status
-    assert not list((tmp_path / "log").iterdir())
+    assert [path.name for path in (tmp_path / "log").iterdir()] == ["job.1.log"]
+    assert (tmp_path / "log/job.1.log").read_text().startswith("$ python -m job\n")
 
 
 def test_a_job_that_is_killed_leaves_no_record(tmp_path: Path) -> None:
     job = start(tmp_path, "import time\nopen('b.txt', 'w').write('half')\nprint('begun', flush=True)\ntime.sleep(60)")
-    assert job.stdout.readline() == b"begun\n"
+    log = tmp_path / "log/job.1.log"
+    while not (log.is_file() and "begun\n" in log.read_text()):
+        assert job.poll() is None
+        time.sleep(0.01)
     job.send_signal(signal.SIGKILL)
     assert job.wait() == -signal.SIGKILL
     assert find_record(tmp_path / "b.txt") is None

@@ -26,7 +26,20 @@ ROW = "exp/tiny/net/main/cosine"
 
 
 def job(log: str, inputs: list[str], outputs: list[str], *arguments: str) -> None:
-    record_job([log, "--inputs", *inputs, "--outputs", *outputs, "--", "copying", inputs[0], *outputs, *arguments])
+    record_job(
+        [
+            log.replace(".log", ".json"),
+            "--inputs",
+            *inputs,
+            "--outputs",
+            *outputs,
+            "--",
+            "copying",
+            inputs[0],
+            *outputs,
+            *arguments,
+        ]
+    )
 
 
 def write_row(folder: Path) -> None:

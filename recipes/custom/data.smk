@@ -1,7 +1,5 @@
 # Any Kaldi data directories: train_data, eval_data, trials (a list or {name: list}), enroll (a map or {name: map}),
 # adapt_data. Where no run needs features, as with embeddings from elsewhere, they need only utt2spk.
-import shlex
-
 from local.import_trials import applicable_map
 
 TRAIN, EVAL = f"{RECIPE.name}_train", f"{RECIPE.name}_eval"
@@ -76,19 +74,21 @@ for split in SOURCES:
             f"{SOURCES[split]}/utt2spk",
             [f"{SOURCES[split]}/{name}" for name in media_files],
         output:
-            f"{DATA}/{split}/utt2spk",
-            f"{DATA}/{split}/spk2utt",
-            [f"{DATA}/{split}/{name}" for name in media_files],
+            multiext("{data}/{split}/", "utt2spk", "spk2utt", *media_files),
         log:
-            f"{DATA}/{split}/log/prepare.log",
+            "{data}/{split}/log/prepare.log",
+        wildcard_constraints:
+            data=re.escape(DATA),
+            split=split,
         params:
             source=SOURCES[split],
             options=AUDIO_OPTIONS + " --tables-only" * (not media_files),
             version=version("data"),
         shell:
-            RECORDED
-            + " local.prepare_custom {params.source:q} $(dirname {output[0]}) {params.options} --max-rejected {MAX_REJECTED} "
-            + TEE
+            job(
+                "local.prepare_custom {params.source} {wildcards.data}/{wildcards.split} {params.options:u}"
+                " --max-rejected {MAX_REJECTED}"
+            )
 
 
 for name, files in LISTS.items():
@@ -105,13 +105,9 @@ for name, files in LISTS.items():
             f"{DATA}/trials/log/{name}.log",
         params:
             enroll=lambda wildcards, input, output: (
-                f"--enroll {shlex.quote(input[1])} {output[1]}"
-                if len(input) > 1
-                else ""
+                ["--enroll", input[1], output[1]] if len(input) > 1 else []
             ),
             source=files,
             version=version("data"),
         shell:
-            RECORDED
-            + " local.import_trials {input[0]:q} {output[0]} {params.enroll} "
-            + TEE
+            job("local.import_trials {input[0]} {output[0]} {params.enroll}")

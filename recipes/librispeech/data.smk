@@ -52,9 +52,10 @@ rule prepare_librispeech:
         options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        RECORDED
-        + " local.prepare_librispeech {params.corpus:q} $(dirname {output[0]}) --parts {params.parts}"
-        " {params.cut} {params.options} --max-rejected {MAX_REJECTED} " + TEE
+        job(
+            "local.prepare_librispeech {params.corpus} {wildcards.data}/{wildcards.split}"
+            " --parts {params.parts:u} {params.cut:u} {params.options:u} --max-rejected {MAX_REJECTED}"
+        )
 
 
 rule make_trials:
@@ -71,6 +72,6 @@ rule make_trials:
         seed=CONFIG["trials_seed"],
         version=version("data"),
     shell:
-        RECORDED
-        + " local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} "
-        + TEE
+        job(
+            "local.make_librispeech_trials {wildcards.data}/{wildcards.split} {output} --seed {params.seed}"
+        )

@@ -21,9 +21,9 @@ rule make_corpus:
         seed=CONFIG["corpus_seed"],
         version=version("data"),
     shell:
-        RECORDED
-        + " local.make_mini_corpus $(dirname {output}) --seed {params.seed} --num-workers {threads} "
-        + TEE
+        job(
+            "local.make_mini_corpus {wildcards.data}/mini_corpus --seed {params.seed} --num-workers {threads}"
+        )
 
 
 rule prepare_mini:
@@ -41,9 +41,10 @@ rule prepare_mini:
         options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        RECORDED
-        + " local.prepare_librispeech $(dirname {input}) $(dirname {output[0]}) --parts {params.part} {params.options} --max-rejected {MAX_REJECTED} "
-        + TEE
+        job(
+            "local.prepare_librispeech {wildcards.data}/mini_corpus {wildcards.data}/{wildcards.split}"
+            " --parts {params.part} {params.options:u} --max-rejected {MAX_REJECTED}"
+        )
 
 
 rule make_trials:
@@ -57,6 +58,4 @@ rule make_trials:
         seed=CONFIG["trials_seed"],
         version=version("data"),
     shell:
-        RECORDED
-        + " local.make_librispeech_trials $(dirname {input}) {output} --seed {params.seed} "
-        + TEE
+        job("local.make_librispeech_trials {DATA}/{EVAL} {output} --seed {params.seed}")

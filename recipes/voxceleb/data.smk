@@ -67,10 +67,11 @@ rule prepare_voxceleb:
         options=AUDIO_OPTIONS,
         version=version("data"),
     shell:
-        RECORDED
-        + " local.prepare_voxceleb {params.corpus[1]:q} $(dirname {output[0]}) --corpus {params.corpus[0]}"
-        " --subset {params.corpus[2]} {params.options} --max-rejected {MAX_REJECTED} "
-        + TEE
+        job(
+            "local.prepare_voxceleb {params.corpus[1]} {wildcards.data}/{wildcards.split}"
+            " --corpus {params.corpus[0]} --subset {params.corpus[2]} {params.options:u}"
+            " --max-rejected {MAX_REJECTED}"
+        )
 
 
 rule import_trials:
@@ -88,6 +89,4 @@ rule import_trials:
         source=lambda wildcards: str(LISTS[wildcards.trials]),
         version=version("data"),
     shell:
-        RECORDED
-        + " local.import_voxceleb_trials {params.root:q} {input:q} {output} "
-        + TEE
+        job("local.import_voxceleb_trials {params.root} {input} {output}")

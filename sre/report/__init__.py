@@ -115,11 +115,13 @@ def write_report(
     notes: dict | None = None,
     features: dict | None = None,
     command: str = "",
+    width: int = 0,
 ) -> str:
     """Write report.{tsv,md,html} and errors/<list>/ into `out_dir`; returns the table as aligned plain text.
 
     metric : of COLUMNS of sre/uncertainty.py, by which systems are ranked, chosen and tested
     command : what makes the report again
+    width : columns that the table may have, 0 for any number
     """
     groups = group_rows(make_rows(results, primary), metric)
     ranked = rank(groups, metric)
@@ -135,7 +137,7 @@ def write_report(
     for name, text in texts.items():
         with atomic_output(Path(out_dir) / name) as file:
             file.write(text)
-    return text_table(ranked, metric)
+    return text_table(ranked, metric, width)
 
 
 def _shown(out_dir: Path) -> str:

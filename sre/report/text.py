@@ -49,15 +49,19 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     return "".join(line.rstrip() + "\n" for line in padded)
 
 
-def text_table(ranked: Mapping[str, Sequence[Standing]], metric: str) -> str:
-    """The table for a terminal: ranked, without the rates of other thresholds, so that the lines stay short."""
-    end = 6 + ON_TERMINAL
-    table = [["trials", *summary.headings(metric)[:end], "", "note"]]
+def text_table(ranked: Mapping[str, Sequence[Standing]], metric: str, width: int = 0) -> str:
+    """The table for a terminal of `width` columns (0: of any), ranked: where it is small, the last are left out."""
+    model, system, developed, rate, interval, against, *others, note = summary.headings(metric)
+    table = [["trials", model, system, rate, interval, "", developed, *others[:ON_TERMINAL], against, note]]
     for trials, standings in ranked.items():
         for standing in standings:
-            cells = summary.cells(standing, metric)
-            table.append([trials, *cells[:end], ", ".join(marks(standing.group)), cells[-1]])
-    return aligned(table)
+            model, system, developed, rate, interval, against, *others, note = summary.cells(standing, metric)
+            said = ", ".join(marks(standing.group))
+            table.append([trials, model, system, rate, interval, said, developed, *others[:ON_TERMINAL], against, note])
+    columns = [column for column in zip(*table, strict=True) if any(column[1:])]
+    while width and len(columns) > 1 and sum(max(map(len, column)) + 2 for column in columns) - 2 > width:
+        columns.pop()
+    return aligned(list(zip(*columns, strict=True)))
 
 
 def markdown(

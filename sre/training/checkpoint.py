@@ -9,7 +9,7 @@ import torch
 
 from sre import SreError
 from sre.io.atomic import atomic_output
-from sre.log import say
+from sre.log import say, warn
 
 
 def save(path: Path, state: dict) -> None:
@@ -40,7 +40,7 @@ def newest(folder: Path) -> dict | None:
         try:
             state = load(path)
         except SreError as error:
-            say(f"{error} (the one before it is used)")
+            warn(f"{error} (the one before it is used)")
             continue
         say(f"resuming from {path}")
         return state

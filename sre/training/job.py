@@ -47,7 +47,8 @@ def select(
     kept = {utt: speaker for utt, speaker in utt2spk.items() if of_speaker[speaker] >= min_utterances}
     counts["dropped_of_rare_speakers"] = len(utt2spk) - len(kept)
     counts["rare_speakers"] = len(of_speaker) - len(set(kept.values()))
-    say("training set: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
+    dropped = [f"{name.replace('_', ' ')} {count}" for name, count in counts.items() if count]
+    say("training set: " + ", ".join(dropped))
     if not kept:
         raise SreError("no training utterance is left after the filters (filter.min_frames, filter.min_utterances)")
     return kept, source, counts

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sre import SreError
 from sre.cores import available_cores
 from sre.device import memory_format
-from sre.log import Progress, clock, say
+from sre.log import Progress, clock, say, warn
 from sre.training import checkpoint, schedule
 from sre.training.data import Batches, Features, crop, make_loader
 from sre.training.sampling import SpeakerBatches
@@ -100,8 +100,20 @@ class Trainer:
             if self.step >= self.options.epochs * self.batches.steps_per_epoch:
                 say(f"this training is complete; to train again, delete {self.folder}")
         self.batches.first_step = self.step
+        o, per_epoch = self.options, self.batches.steps_per_epoch
+        size = o.batch_size if o.chunks_per_speaker else min(o.batch_size, len(self.features))
+        progress = Progress("train", o.epochs * per_epoch * size, "utt", before=self.step * size)
+        try:
+            self._all_steps(progress)
+        except KeyboardInterrupt:
+            kept = checkpoint.find(self.folder)
+            step = int(kept[-1].stem.split("_")[1]) if kept else 0
+            say(f"stopped at step {self.step}; the same command goes on from step {step} of {o.epochs * per_epoch}")
+            raise
+        progress.close()
+
+    def _all_steps(self, progress: Progress) -> None:
         per_epoch = self.batches.steps_per_epoch
-        progress = Progress("train", len(self.batches) * self.options.batch_size, "utt")
         saved = asked = time.monotonic()
         batches = iter(make_loader(self.features, self.batches, NUM_WORKERS))
         for batch in batches:
@@ -109,14 +121,13 @@ class Trainer:
             self._one_step(*batch)
             self.sums["seconds"] += time.monotonic() - asked
             share = self.sums["waited"] / self.sums["seconds"]
-            progress.add(len(batch[0]), f"epoch {self.step // per_epoch + 1}, data wait {100 * share:.0f} %")
+            progress.add(len(batch[0]), f"epoch {(self.step - 1) // per_epoch + 1}, data wait {100 * share:.0f} %")
             if self.step % per_epoch == 0:
                 self._end_epoch()
             asked = time.monotonic()
             if self.step % per_epoch == 0 or time.monotonic() - saved > 60 * CHECKPOINT_MINUTES:
                 self._save()
                 saved = time.monotonic()
-        progress.close()
 
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
         o, at = self.options, self.step / (self.options.epochs * self.batches.steps_per_epoch)
@@ -153,7 +164,7 @@ class Trainer:
         self.sums["bad"] += 1
         self.bad_in_a_row += 1
         names = [self.features.utts[i][1] for i in indices.tolist()]
-        say(f"step {self.step}: the loss or its gradient is not finite; skipped, utterances {names[:3]} …")
+        warn(f"step {self.step}: the loss or its gradient is not finite; skipped, utterances {names[:3]} …")
         if self.bad_in_a_row >= BAD_STEPS:
             raise SreError(
                 f"{BAD_STEPS} steps in a row were not finite at step {self.step}; lower training.lr or the margin"
@@ -196,7 +207,7 @@ class Trainer:
         try:
             return held_out_eer(self.network, *self.held_out) if self.held_out else None
         except SreError as error:
-            say(f"no EER of held-out speakers: {error}")
+            warn(f"no EER of held-out speakers: {error}")
             return None
 
     def _save(self) -> None:

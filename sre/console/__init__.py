@@ -1,0 +1,255 @@
+"""What a person sees of a run of Snakemake: lines of jobs, progress, and last the warnings, errors, table and page.
+
+Everything else that Snakemake says stays in .snakemake/log, and what jobs print in their own logs.
+"""
+
+import atexit
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TextIO
+
+from sre.console import joblog
+from sre.console.plan import Job, Plan
+from sre.console.screen import Screen
+from sre.log import LINE_EVERY_S, REDRAW_EVERY_S, clock
+
+LONG_S = 5.0  # a job that takes longer is announced
+WRAPPING = re.compile(r"\w*(Error|Exception)( in .*)?:$")
+PLACE = re.compile(r'\s+File ".*", line \d+')
+BEFORE = ("Building DAG of jobs...", "Assuming unrestricted shared filesystem usage.", "Config file ")  # a run begins
+SPEC = re.compile(r" \(rule [^()]*\)$")
+
+
+def sentence(message: str) -> str:
+    """An error as it was raised, without the class, the file and the line that Snakemake puts around it."""
+    lines = [line for line in message.strip().splitlines() if not PLACE.match(line)]
+    if len(lines) > 1 and WRAPPING.match(lines[0]):
+        del lines[0]
+    return SPEC.sub("", "\n".join(lines))
+
+
+class Console(logging.Filter):
+    """A filter of Snakemake's terminal handler: takes its messages, and says what matters of them in our words.
+
+    raw : -p or --verbose: Snakemake's own messages are shown too
+    page : what the last line of a run that has made it names
+    """
+
+    def __init__(self, workflow, stream: TextIO) -> None:
+        super().__init__()
+        settings = workflow.output_settings
+        self.workflow, self.screen = workflow, Screen(stream)
+        self.dryrun = settings.dryrun
+        self.quiet = bool(settings.quiet)
+        self.raw = bool(settings.verbose or settings.printshellcmds or settings.debug_dag)
+        self.live = self.ended = self.idle = False
+        self.stopped = False
+        self.plan = Plan()
+        self.warnings: list[str] = []
+        self.errors: dict[object, str] = {}
+        self.table, self.page = "", ""
+        self.begun = time.monotonic()
+        self.lock = threading.RLock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether Snakemake shows a record itself."""
+        try:
+            with self.lock:
+                return self._take(record) or self.raw
+        except Exception as error:  # a fault of this display ends no training: Snakemake's own takes over
+            self.raw, self.live = True, False
+            self.screen.whole(f"the display failed ({type(error).__name__}: {error}); Snakemake's own follows")
+            return True
+
+    def _take(self, record: logging.LogRecord) -> bool:
+        event = str(getattr(record, "event", None))
+        if event == "workflow_started" and not self.dryrun:
+            self.live = True
+            atexit.register(self.end)
+        if record.levelno >= logging.ERROR and event != "job_error":
+            return self._error(record)
+        if not self.live:
+            return self.dryrun or not record.getMessage().startswith(BEFORE)
+        handle = getattr(self, f"_{event}", None) if event != "None" else self._message
+        if handle:
+            handle(record)
+        return record.levelno >= logging.WARNING and event == "None"
+
+    def _run_info(self, record: logging.LogRecord) -> None:
+        if self.workflow.touch:
+            self.live = False
+            return
+        self.plan = Plan.of(self.workflow.dag)
+        self._say(f"{len(self.plan.jobs)} steps to do", timed=False)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _job_info(self, record: logging.LogRecord) -> None:
+        job = self.plan.jobs.get(record.jobid)
+        if job:
+            job.begun, job.shown, job.took, job.announced = time.monotonic(), time.monotonic(), None, False
+
+    def _job_finished(self, record: logging.LogRecord) -> None:
+        job = self.plan.jobs.get(record.job_id)
+        if not job or job.took is not None:
+            return
+        job.took = job.elapsed
+        self.errors.pop(record.job_id, None)
+        text = job.text
+        found = joblog.warnings(text)
+        self.warnings += [f"{job.name}: {warning}" for warning in found]
+        if job.rule == "make_report":
+            self.table = "\n".join(joblog.printed(text)[:-1])
+        more = f", {len(found)} warning{'s' * (len(found) > 1)}" if found else ""
+        outcome = joblog.outcome(text)
+        self._say(f"{job.name}: {outcome + ', ' if outcome else ''}{clock(job.took)}{more}")
+
+    def _job_error(self, record: logging.LogRecord) -> None:
+        job = self.plan.jobs.get(record.jobid)
+        if not job:
+            return
+        status = job.status
+        if status in (130, 143) or joblog.stopped(job.text):
+            self.stopped = True
+        where = f"\nits log: {job.log}" if job.log else ""
+        self.errors[record.jobid] = f"{job.name}: {joblog.failure(job.text, status)}{where}"
+        job.begun = None
+        if len([other for other in self.plan.jobs.values() if other.begun and other.took is None]):
+            self._say(f"{job.name}: failed; what runs beside it comes to its end first")
+
+    def _message(self, record: logging.LogRecord) -> None:
+        said = record.getMessage()
+        if said.startswith("Terminating processes on user request"):
+            self.stopped = True
+        elif said.startswith("Will exit after finishing"):
+            self.stopped = True
+            self._say("stopping: the jobs that run come to their end first")
+        elif said.startswith("Nothing to be done"):
+            self.idle = True
+        elif found := re.match(r"Trying to restart job (\d+)", said):
+            error = self.errors.pop(int(found[1]), "")
+            self._say("tried again: " + error.partition("\n")[0])
+
+    def _error(self, record: logging.LogRecord) -> bool:
+        """Keep an error for the end of a run, or show it at once where none has begun."""
+        said = record.getMessage()
+        if "CalledProcessError" in said:  # says no more than that the job failed, and how it ended
+            found = re.search(r"exit status (\d+)|died with <Signals\.\w+: (\d+)>", said)
+            for job in self.plan.jobs.values() if found else ():
+                if job.log and str(job.log) in said.replace("'", ""):
+                    job.status = int(found[1]) if found[1] else 128 + int(found[2])
+            return False
+        if said.startswith("Exiting because a job execution failed") or "At least one job did not" in said:
+            return False
+        wrapped = re.match(r"(WorkflowError|Missing\w+|\w*RuleException|ApiError|Error\b)", said)
+        text = f"error: {sentence(said)}" if wrapped else said
+        if self.live:
+            self.errors[len(self.errors), text] = text.removeprefix("error: ")
+        else:
+            self.screen.whole(text)
+        return False
+
+    def _watch(self) -> None:
+        while not self.ended:
+            time.sleep(REDRAW_EVERY_S)
+            with self.lock:
+                if not self.ended:
+                    self._tick()
+
+    def _tick(self) -> None:
+        running = [job for job in self.plan.jobs.values() if job.begun and job.took is None]
+        for job in running:
+            if not job.announced and job.elapsed >= LONG_S:
+                job.announced = True
+                self._say(f"{job.name} …", at=time.time() - job.elapsed)
+            elif not self.screen.redraws and time.monotonic() - job.shown >= LINE_EVERY_S:
+                job.shown = time.monotonic()
+                self._say(self._how_far(job))
+        if running and not self.quiet:
+            longest = max(running, key=lambda job: (job.guess_s, job.elapsed))
+            beside = f" · {len(running) - 1} more" if len(running) > 1 else ""
+            self.screen.redraw(
+                f"{time.strftime('%H:%M:%S')} {self.plan.percent():3} % {self._how_far(longest)}{beside}"
+            )
+
+    def _how_far(self, job: Job) -> str:
+        progress = job.progress
+        if not progress:
+            return f"{job.name}: {clock(job.elapsed)}"
+        left = progress.remaining_s
+        eta = clock(left) if left is not None else "?"
+        count = f"{progress.now:.0f} of {progress.total:.0f} {progress.unit}, {progress.rate:.4g} {progress.unit}/s"
+        return f"{job.name}: {count}, ETA {eta}{', ' if progress.note else ''}{progress.note}"
+
+    def _say(self, text: str, timed: bool = True, at: float | None = None) -> None:
+        if not self.quiet:
+            begun = time.strftime("%H:%M:%S", time.localtime(at))
+            self.screen.line(f"{begun} {self.plan.percent():3} % {text}" if timed else text)
+
+    def end(self) -> None:
+        """Say what stays to be said: warnings, then how it ended; of a run that has made it, the table and the page."""
+        with self.lock:
+            if self.ended or not self.live:
+                return
+            self.ended = True
+            self.screen.clear()
+            for warning in dict.fromkeys(self.warnings):
+                self.screen.whole(f"warning: {warning}")
+            if self.stopped:
+                self._tell_stop()
+            elif self.errors:
+                for error in self.errors.values():
+                    self.screen.whole(f"error: {error}")
+            else:
+                self._tell_success()
+
+    def _tell_stop(self) -> None:
+        open_jobs = [job for job in self.plan.jobs.values() if job.took is None]
+        steps = [(job, step) for job in open_jobs if (step := joblog.stopped(job.text))]
+        where = (
+            f"{steps[0][1]} of {steps[0][0].name}" if steps else f"step {self.plan.done + 1} of {len(self.plan.jobs)}"
+        )
+        self.screen.whole(f"stopped; the same command goes on from {where}")
+
+    def _tell_success(self) -> None:
+        if self.table:
+            self.screen.stream.write(self.table + "\n")
+        took = clock(time.monotonic() - self.begun)
+        made = "nothing to do: all is made and up to date"
+        self.screen.whole(made if self.idle else f"done: {self.plan.done} steps in {took}")
+        if self.page and (self.table or self.idle) and Path(self.page).is_file():
+            self.screen.whole(self.page)
+
+
+def attach(workflow) -> Console | None:
+    """Take over the terminal of Snakemake's main process; None where a logger plug-in has it, or in a job's process."""
+    from snakemake.logging import logger
+
+    handlers = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
+    if not handlers or not workflow.is_main_process:
+        return None
+    console = Console(workflow, handlers[0].stream)
+    handlers[0].filters.insert(0, console)
+    if console.screen.width:
+        os.environ["COLUMNS"] = str(console.screen.width)  # for the table that the report's job prints
+    _quiet_interrupt(console)
+    return console
+
+
+def _quiet_interrupt(console: Console) -> None:
+    """Ctrl-C outside of the jobs, or for the second time, ends in a line as well."""
+    before = sys.excepthook
+
+    def hook(kind, value, trace) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            console.stopped = True
+            if not console.live:
+                console.screen.whole("stopped")
+        else:
+            before(kind, value, trace)
+
+    sys.excepthook = hook

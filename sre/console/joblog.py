@@ -1,0 +1,110 @@
+"""What a job's log tells while the job runs and after it: progress, what was done, warnings, why it failed."""
+
+import re
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+TAIL_BYTES = 1 << 16  # of a log: progress stands near its end
+SAID = re.compile(r"\d\d:\d\d:\d\d (.*)")
+PROGRESS = re.compile(r"(.+?): (\d+) of (\d+) (\S+), (\S+) \S+/s, ETA \S+ ?(.*)")
+CLOSED = re.compile(r"[^ ].*?: (\d+ \S+) in [\d:]+, (.*)")
+ERROR = re.compile(r"(?:[\w.-]+\.py: )?error: ")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """As the log said it `age` seconds ago; what is done since then follows from its rate."""
+
+    done: float
+    total: float
+    unit: str
+    rate: float
+    note: str
+    age: float
+
+    @property
+    def now(self) -> float:
+        return min(self.done + self.rate * self.age, self.total)
+
+    @property
+    def share(self) -> float:
+        return self.now / self.total if self.total else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        return (self.total - self.now) / self.rate if self.rate > 0 else None
+
+
+def read(log: Path) -> str:
+    """Return the log's text, at most its end; "" where there is none yet."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def said(text: str) -> list[str]:
+    """Return the dated lines without their time."""
+    return [found[1] for line in text.splitlines() if (found := SAID.fullmatch(line))]
+
+
+def progress(log: Path) -> Progress | None:
+    """Return the last progress that the log has; None where it has none."""
+    for line in reversed(read(log).splitlines()):
+        found = SAID.fullmatch(line)
+        counted = PROGRESS.fullmatch(found[1]) if found else None
+        if counted:
+            _, done, total, unit, rate, note = counted.groups()
+            return Progress(float(done), float(total), unit, float(rate), note.strip(), _age(line[:8]))
+    return None
+
+
+def _age(at: str) -> float:
+    """Return the seconds since a time of the day, of this day or the one before."""
+    hours, minutes, seconds = map(int, at.split(":"))
+    now = time.localtime()
+    return (now.tm_hour * 3600 + now.tm_min * 60 + now.tm_sec - (hours * 3600 + minutes * 60 + seconds)) % 86400
+
+
+def warnings(text: str) -> list[str]:
+    return list(dict.fromkeys(line.removeprefix("warning: ") for line in said(text) if line.startswith("warning: ")))
+
+
+def outcome(text: str) -> str:
+    """Return how much was done in a few words: what was counted, or else the last that the job said."""
+    lines = [line for line in said(text) if not line.startswith("warning: ") and ": SHA-256 " not in line]
+    counted = [found for line in lines if (found := CLOSED.fullmatch(line))]
+    if counted:
+        return ", ".join(counted[-1].groups())
+    return re.sub(r"^([^ ]+|[^:]*/.*?): ", "", lines[-1]) if lines else ""
+
+
+def stopped(text: str) -> str | None:
+    """Return where a training that was interrupted goes on, as it said itself."""
+    found = re.search(r"goes on from (step \d+ of \d+)", text)
+    return found[1] if found else None
+
+
+def failure(text: str, status: int | None = None) -> str:
+    """Return the sentence of a job that failed; status as a shell gives it, more than 128 for a signal."""
+    lines = text.rstrip().splitlines()
+    begins = [number for number, line in enumerate(lines) if ERROR.match(line)]
+    if begins:
+        return ERROR.sub("", "\n".join(lines[begins[-1] :]))
+    if status and status > 128:
+        name = next((one.name for one in signal.Signals if one == status - 128), str(status - 128))
+        cause = ": the machine had no memory left, or somebody ended it" if name == "SIGKILL" else ""
+        return f"the job was ended by {name}{cause}"
+    if "Traceback (most recent call last)" in text:
+        return f"{lines[-1]} (a fault of the program; the log has where)"
+    return lines[-1] if lines and not lines[-1].startswith("$ ") else "the job ended without a word"
+
+
+def printed(text: str) -> list[str]:
+    """Return the lines without a date: what the job wrote to stdout, without its command."""
+    return [line for line in text.splitlines() if not SAID.fullmatch(line) and not line.startswith("$ ")]

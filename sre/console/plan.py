@@ -1,0 +1,89 @@
+"""The jobs of a run of Snakemake: their names, what they cost, how far all of them are."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sre.console import joblog
+from sre.provenance import read_record
+
+DEFAULT_S = {"train_embedding": 300.0, "make_corpus": 10.0, "extract_embeddings": 6.0, "make_features": 5.0}
+OTHERS_S = 3.0  # of a job that has never been measured
+TELLING = ("split", "features", "run", "part", "backend", "trials", "shard")  # wildcards that name a job
+
+
+@dataclass
+class Job:
+    name: str
+    rule: str
+    log: Path | None
+    expected_s: float | None = None
+    begun: float | None = None
+    took: float | None = None
+    announced: bool = False
+    shown: float = 0.0
+    status: int | None = None
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.begun if self.begun else 0.0
+
+    @property
+    def guess_s(self) -> float:
+        """Seconds that it took the last time, or what such jobs take on little data."""
+        return self.expected_s or DEFAULT_S.get(self.rule, OTHERS_S)
+
+    @property
+    def text(self) -> str:
+        return joblog.read(self.log) if self.log else ""
+
+    @property
+    def progress(self) -> joblog.Progress | None:
+        return joblog.progress(self.log) if self.log else None
+
+
+def name_of(rule: str, wildcards: Mapping[str, str]) -> str:
+    """make_features of split mini_test, shard 2 -> "make_features mini_test fbank40 shard 2"."""
+    found = [(key, wildcards[key]) for key in TELLING if wildcards.get(key) and not rule.endswith(wildcards[key])]
+    words = [f"shard {value}" if key == "shard" else value.lstrip("_") for key, value in found]
+    return " ".join([rule, *words])
+
+
+@dataclass
+class Plan:
+    """The jobs of a run, and how far it is: the share of the time that they take, not of their number."""
+
+    jobs: dict[int, Job] = field(default_factory=dict)
+    reached: float = 0.0
+
+    @classmethod
+    def of(cls, dag) -> "Plan":
+        """Of Snakemake's graph: the jobs that will run and make something."""
+        jobs = [job for job in dag.needrun_jobs() if job.output]
+        return cls({job.jobid: _planned(job) for job in jobs})
+
+    @property
+    def done(self) -> int:
+        return sum(job.took is not None for job in self.jobs.values())
+
+    def percent(self) -> int:
+        spent = sum(job.elapsed if job.took is None else job.took for job in self.jobs.values())
+        left = sum(self._left(job) for job in self.jobs.values() if job.took is None)
+        self.reached = max(self.reached, spent / max(spent + left, 1e-9))
+        return 100 if self.done == len(self.jobs) else min(99, int(100 * self.reached))
+
+    def _left(self, job: Job) -> float:
+        """Seconds that a job still needs: by its progress, as it took the last time, or as others of its rule."""
+        progress = job.progress if job.begun else None
+        if progress and progress.remaining_s is not None:
+            return progress.remaining_s
+        alike = [other.took for other in self.jobs.values() if other.rule == job.rule and other.took is not None]
+        guess = sum(alike) / len(alike) if alike and not job.expected_s else job.guess_s
+        return max(guess - job.elapsed, 0.1)
+
+
+def _planned(job) -> Job:
+    log = Path(job.log[0]) if job.log else None
+    measured = read_record(log.with_suffix(".json")).get("seconds") if log else None
+    return Job(name_of(job.rule.name, job.wildcards_dict), job.rule.name, log, measured)
