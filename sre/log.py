@@ -8,7 +8,7 @@ from sre import SreError
 
 LINE_EVERY_S = 30.0  # where there is no terminal to redraw
 FIRST_LINES_S = (3.0, 10.0)  # before that
-REDRAW_EVERY_S = 0.5
+REDRAW_EVERY_S = 1.0
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,15 +23,13 @@ $ python -m steps.train_embedding '{"lr": 1}' exp/final.pt
 
 
 def test_a_log_tells_progress_warnings_and_what_was_done(tmp_path: Path) -> None:
-    log = tmp_path / "job.log"
-    log.write_text(LOG.replace("17:00:02", time.strftime("%H:%M:%S")))
-    progress = joblog.progress(log)
+    progress = joblog.progress(LOG.replace("17:00:02", time.strftime("%H:%M:%S")))
     assert (progress.total, progress.unit, progress.note) == (19200, "utt", "epoch 2, data wait 3 %")
     assert 640 <= progress.now <= 640 + 5 * 160 and 110 < progress.remaining_s <= 116
     assert joblog.warnings(LOG) == ["step 9: the loss or its gradient is not finite; skipped"]
     done = LOG + "17:02:00 train: 19200 utt in 2:00, 160 utt/s\n17:02:01 data/x: SHA-256 12\n"
     assert joblog.outcome(done) == "19200 utt, 160 utt/s"
-    assert joblog.progress(tmp_path / "none") is None and joblog.outcome("") == ""
+    assert joblog.progress("") is None and joblog.read(tmp_path / "none") == "" and joblog.outcome("") == ""
 
 
 @pytest.mark.parametrize(
@@ -187,3 +186,14 @@ def test_a_fault_of_the_display_ends_no_run(tmp_path: Path) -> None:
     console, stream = run_of(tmp_path)
     assert console.filter(record("job_finished"))  # without its job_id
     assert "display failed (AttributeError" in stream.getvalue()
+
+
+def test_what_an_earlier_try_has_left_in_a_log_does_not_count(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    log.write_text(LOG)
+    job = Job("t", "train_embedding", log)
+    assert job.text == ""  # it has not begun
+    job.begun = time.monotonic()
+    assert job.text == LOG
+    os.utime(log, (time.time() - 60,) * 2)
+    assert job.text == "" and job.progress is None

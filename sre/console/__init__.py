@@ -91,7 +91,8 @@ class Console(logging.Filter):
     def _job_info(self, record: logging.LogRecord) -> None:
         job = self.plan.jobs.get(record.jobid)
         if job:
-            job.begun, job.shown, job.took, job.announced = time.monotonic(), time.monotonic(), None, False
+            job.begun = job.shown = time.monotonic()
+            job.took, job.announced, job.failed = None, False, False
 
     def _job_finished(self, record: logging.LogRecord) -> None:
         job = self.plan.jobs.get(record.job_id)
@@ -117,8 +118,8 @@ class Console(logging.Filter):
             self.stopped = True
         where = f"\nits log: {job.log}" if job.log else ""
         self.errors[record.jobid] = f"{job.name}: {joblog.failure(job.text, status)}{where}"
-        job.begun = None
-        if len([other for other in self.plan.jobs.values() if other.begun and other.took is None]):
+        job.failed = True
+        if self._running():
             self._say(f"{job.name}: failed; what runs beside it comes to its end first")
 
     def _message(self, record: logging.LogRecord) -> None:
@@ -161,7 +162,7 @@ class Console(logging.Filter):
                     self._tick()
 
     def _tick(self) -> None:
-        running = [job for job in self.plan.jobs.values() if job.begun and job.took is None]
+        running = self._running()
         for job in running:
             if not job.announced and job.elapsed >= LONG_S:
                 job.announced = True
@@ -175,6 +176,9 @@ class Console(logging.Filter):
             self.screen.redraw(
                 f"{time.strftime('%H:%M:%S')} {self.plan.percent():3} % {self._how_far(longest)}{beside}"
             )
+
+    def _running(self) -> list[Job]:
+        return [job for job in self.plan.jobs.values() if job.begun and job.took is None and not job.failed]
 
     def _how_far(self, job: Job) -> str:
         progress = job.progress

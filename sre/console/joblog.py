@@ -53,9 +53,9 @@ def said(text: str) -> list[str]:
     return [found[1] for line in text.splitlines() if (found := SAID.fullmatch(line))]
 
 
-def progress(log: Path) -> Progress | None:
-    """Return the last progress that the log has; None where it has none."""
-    for line in reversed(read(log).splitlines()):
+def progress(text: str) -> Progress | None:
+    """Return the last progress that the log's text has; None where it has none."""
+    for line in reversed(text.splitlines()):
         found = SAID.fullmatch(line)
         counted = PROGRESS.fullmatch(found[1]) if found else None
         if counted:

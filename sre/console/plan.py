@@ -1,5 +1,6 @@
 """The jobs of a run of Snakemake: their names, what they cost, how far all of them are."""
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from sre.console import joblog
 from sre.provenance import read_record
 
 DEFAULT_S = {"train_embedding": 300.0, "make_corpus": 10.0, "extract_embeddings": 6.0, "make_features": 5.0}
+CLOCKS_S = 0.5  # by which the time of a file may differ
 OTHERS_S = 3.0  # of a job that has never been measured
 TELLING = ("split", "features", "run", "part", "backend", "trials", "shard")  # wildcards that name a job
 
@@ -22,6 +24,7 @@ class Job:
     begun: float | None = None
     took: float | None = None
     announced: bool = False
+    failed: bool = False
     shown: float = 0.0
     status: int | None = None
 
@@ -36,16 +39,22 @@ class Job:
 
     @property
     def text(self) -> str:
-        return joblog.read(self.log) if self.log else ""
+        """The end of its log, once it has begun; what an earlier try has left does not count."""
+        try:
+            begun = self.log is not None and self.begun is not None
+            written = begun and time.time() - os.stat(self.log).st_mtime <= self.elapsed + CLOCKS_S
+        except OSError:
+            written = False
+        return joblog.read(self.log) if written else ""
 
     @property
     def progress(self) -> joblog.Progress | None:
-        return joblog.progress(self.log) if self.log else None
+        return joblog.progress(self.text)
 
 
 def name_of(rule: str, wildcards: Mapping[str, str]) -> str:
     """make_features of split mini_test, shard 2 -> "make_features mini_test fbank40 shard 2"."""
-    found = [(key, wildcards[key]) for key in TELLING if wildcards.get(key) and not rule.endswith(wildcards[key])]
+    found = [(key, wildcards[key]) for key in TELLING if wildcards.get(key) and not rule.endswith(f"_{wildcards[key]}")]
     words = [f"shard {value}" if key == "shard" else value.lstrip("_") for key, value in found]
     return " ".join([rule, *words])
 
@@ -69,18 +78,21 @@ class Plan:
 
     def percent(self) -> int:
         spent = sum(job.elapsed if job.took is None else job.took for job in self.jobs.values())
-        left = sum(self._left(job) for job in self.jobs.values() if job.took is None)
+        taken: dict[str, list[float]] = {}
+        for job in self.jobs.values():
+            taken.setdefault(job.rule, []).extend([] if job.took is None else [job.took])
+        left = sum(_left(job, taken[job.rule]) for job in self.jobs.values() if job.took is None)
         self.reached = max(self.reached, spent / max(spent + left, 1e-9))
         return 100 if self.done == len(self.jobs) else min(99, int(100 * self.reached))
 
-    def _left(self, job: Job) -> float:
-        """Seconds that a job still needs: by its progress, as it took the last time, or as others of its rule."""
-        progress = job.progress if job.begun else None
-        if progress and progress.remaining_s is not None:
-            return progress.remaining_s
-        alike = [other.took for other in self.jobs.values() if other.rule == job.rule and other.took is not None]
-        guess = sum(alike) / len(alike) if alike and not job.expected_s else job.guess_s
-        return max(guess - job.elapsed, 0.1)
+
+def _left(job: Job, alike: list[float]) -> float:
+    """Seconds that a job still needs: by its progress, as it took the last time, or as others of its rule took."""
+    progress = job.progress
+    if progress and progress.remaining_s is not None:
+        return progress.remaining_s
+    guess = sum(alike) / len(alike) if alike and not job.expected_s else job.guess_s
+    return max(guess - job.elapsed, 0.1)
 
 
 def _planned(job) -> Job:
