@@ -78,6 +78,7 @@ def main(argv: list[str] | None = None) -> None:
             json.dump(summary, file, indent=1, sort_keys=True)
     for name, result in results.items():
         say(f"{name}: " + (f"EER {result['metrics']['eer']:.3f} %" if result["status"] == "ok" else result["reason"]))
+    say(f"{len(results)} systems on {len(trials.enrol)} trials")
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ class Console(logging.Filter):
         found = joblog.warnings(text)
         self.warnings += [f"{job.name}: {warning}" for warning in found]
         if job.rule == "make_report":
-            self.table = "\n".join(joblog.printed(text)[:-1])
+            self.table = "\n".join(joblog.printed(text)[:-1]).strip("\n")
         more = f", {len(found)} warning{'s' * (len(found) > 1)}" if found else ""
         outcome = joblog.outcome(text)
         self._say(f"{job.name}: {outcome + ', ' if outcome else ''}{clock(job.took)}{more}")

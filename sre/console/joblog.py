@@ -76,11 +76,10 @@ def warnings(text: str) -> list[str]:
 
 
 def outcome(text: str) -> str:
-    """Return how much was done in a few words: what was counted, or else the last that the job said."""
+    """Return how much was done in a few words: the last that the job said, without the file's name and the time."""
     lines = [line for line in said(text) if not line.startswith("warning: ") and ": SHA-256 " not in line]
-    counted = [found for line in lines if (found := CLOSED.fullmatch(line))]
-    if counted:
-        return ", ".join(counted[-1].groups())
+    if lines and (counted := CLOSED.fullmatch(lines[-1])):
+        return ", ".join(counted.groups())
     return re.sub(r"^([^ ]+|[^:]*/.*?): ", "", lines[-1]) if lines else ""
 
 
