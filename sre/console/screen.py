@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import textwrap
 from typing import TextIO
 
 
@@ -23,11 +22,7 @@ class Screen:
         self.whole(self._cut(text))
 
     def whole(self, text: str) -> None:
-        """Text of any length, wrapped between words."""
-        if self.width:
-            wrapped = (textwrap.wrap(line, self.width, break_long_words=False, break_on_hyphens=False) for line in
-                       text.splitlines())  # fmt: skip
-            text = "\n".join(part for lines in wrapped for part in lines or [""])
+        """Text of any length; the terminal breaks it, so that paths and commands in it can still be copied."""
         self._write("\r\033[K" * bool(self.live) + text + "\n" + self.live)
 
     def redraw(self, text: str) -> None:
@@ -36,7 +31,8 @@ class Screen:
             self._write(f"\r\033[K{self.live}")
 
     def clear(self) -> None:
-        if self.live:
+        """Take the last line away, and the ^C that a terminal may have put there."""
+        if self.redraws:
             self._write("\r\033[K")
         self.live = ""
 

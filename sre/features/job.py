@@ -85,9 +85,8 @@ def make_features(data: DataDir, utts: Sequence[str], config: dict, audio_config
         write_table(out / f"utt2num_frames{name}", frames)
         write_rejected_rows(out / f"rejected{name}.tsv", rejected)
         took = progress.close(f"({seconds:.0f} s of audio)")
-        say(
-            f"{config['type']}{name}: {len(utts)} utt, {seconds / max(took, 1e-9):.0f} s of audio a second, {len(rejected)} rejected"
-        )
+        rate = f"{seconds / max(took, 1e-9):.0f} s of audio a second"
+        say(f"{config['type']}{name}: {len(utts)} utt, {rate}, {len(rejected)} rejected")
 
 
 def import_features(data: DataDir, cmn: dict, out: Path) -> None:
