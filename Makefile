@@ -1,15 +1,33 @@
 # make .venv: the environment; make demo: recipe mini to its report; make test: the tests; make fuzz: the property tests
 # on fresh random examples, ROUNDS times as many. Each works alone.
+# make upgrade: the newest packages that setup.cfg allows become the pinned ones of constraints.txt.
 PYTHON ?= python3
 ROUNDS ?= 20
+CONSTRAINTS ?= constraints.txt
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
 .venv: .venv/.installed
 
 # the mark is made last, so that an installation that failed is done again
-.venv/.installed: setup.cfg pyproject.toml
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]'
+.venv/.installed: setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; pinned = "$(CONSTRAINTS)"; \
+	sys.exit(None if (3, 11) <= v and (v <= (3, 14) or not pinned) else "error: Python %d.%d: the packages that \
+	constraints.txt pins exist for Python 3.11 to 3.14; name one of these, e.g. make .venv PYTHON=python3.12, \
+	or take the newest packages, untested: make .venv CONSTRAINTS=" % v)'
+	$(PYTHON) -m venv --clear .venv
+	$(PIP) $(CONSTRAINTS:%=-c %) --upgrade setuptools
+	$(PIP) $(CONSTRAINTS:%=-c %) --no-build-isolation -e '.[dev,demo]'
 	touch $@
+
+upgrade:
+	$(PYTHON) -m venv --clear .venv-upgrade
+	.venv-upgrade/bin/python -m pip install --quiet --disable-pip-version-check --upgrade setuptools
+	.venv-upgrade/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[dev,demo]'
+	(echo '# The packages that the tests have passed with; made by make upgrade.'; \
+	.venv-upgrade/bin/python -m pip freeze --all --exclude-editable | sed -nE '/^pip==/d; s/^([^ ]+==[^+ ]+).*/\1/p') > constraints.new
+	mv constraints.new constraints.txt
+	rm -rf .venv-upgrade
+	@echo 'constraints.txt is made anew; run make test before you commit it'
 
 demo: .venv
 	.venv/bin/snakemake -j8
@@ -22,4 +40,4 @@ test: .venv
 fuzz: .venv
 	SRE_FUZZ=$(ROUNDS) .venv/bin/python -m pytest -q -m hypothesis
 
-.PHONY: .venv demo test fuzz
+.PHONY: .venv upgrade demo test fuzz
