@@ -11,9 +11,9 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 # the mark is made last, so that an installation that failed is done again
 .venv/.installed: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; pinned = "$(CONSTRAINTS)"; \
-	sys.exit(None if (3, 11) <= v and (v <= (3, 14) or not pinned) else "error: Python %d.%d: the packages that \
-	constraints.txt pins exist for Python 3.11 to 3.14; name one of these, e.g. make .venv PYTHON=python3.12, \
-	or take the newest packages, untested: make .venv CONSTRAINTS=" % v)'
+	newest = ", or take the newest packages, untested: make .venv CONSTRAINTS=" if v > (3, 14) else ""; \
+	sys.exit("error: Python %d.%d: the packages that constraints.txt pins exist for Python 3.11 to 3.14; name one of \
+	these, e.g. make .venv PYTHON=python3.12%s" % (*v, newest) if v < (3, 11) or (v > (3, 14) and pinned) else None)'
 	$(PYTHON) -m venv --clear .venv
 	$(PIP) $(CONSTRAINTS:%=-c %) --upgrade setuptools
 	$(PIP) $(CONSTRAINTS:%=-c %) --no-build-isolation -e '.[dev,demo]'

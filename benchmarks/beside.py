@@ -6,7 +6,6 @@ Each measurement is a whole `steps.train_embedding` on synthetic features (seede
 A busy process is one Python thread that never sleeps. Settings take turns, so that a machine that slows down slows all.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.scoring import machine
+from sre.arguments import Parser, output_file, whole
 from sre.config import Schema, canonical, resolve_features, resolve_model
 from sre.io.ark import write_ark
 from sre.io.atomic import atomic_output, sha256_file
@@ -104,11 +104,11 @@ def compare(folder: Path, settings: dict[str, dict[str, str]], models: list[str]
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="the Markdown page that is written")
+    parser = Parser(description=__doc__)
+    parser.add_argument("--out", type=output_file, required=True, help="the Markdown page that is written")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), help="networks to train")
-    parser.add_argument("--repeats", type=int, default=3, help="trainings of each kind; the median counts")
-    parser.add_argument("--also", nargs="*", default=[], metavar="NAME=VALUE", help="further settings to try, each alone")
+    parser.add_argument("--repeats", type=whole(1), default=3, help="trainings of each kind; the median counts")
+    parser.add_argument("--also", nargs="*", default=[], metavar="NAME=VALUE", help="further settings, each alone")
     args = parser.parse_args(argv)
     settings = SETTINGS | {text: dict([text.split("=", 1)]) for text in args.also}
     with tempfile.TemporaryDirectory() as folder:
