@@ -15,7 +15,8 @@ def add_audio_options(parser: argparse.ArgumentParser) -> None:
     rate = "of the features; files of another rate are rejected (default: 16000)"
     parser.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
     parser.add_argument("--resample", action="store_true", help="accept other rates, to be converted when read")
-    parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help="of the recordings")
+    bad = "of the recordings that may be rejected; one may always be, none at 0 (default: 0.01)"
+    parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
 
 
 def good_audio(
@@ -28,12 +29,10 @@ def good_audio(
 ) -> tuple[dict[str, str], dict[str, float]]:
     """The usable recordings and their durations (s); the rest goes to `out`/rejected.tsv.
 
-    Raises SreError where more than `max_rejected` are rejected, or one that a trial needs.
+    Raises SreError where more than `max_rejected` are rejected (a single one is tolerated), or one that a trial needs.
     """
     durations, rejected = check_audio(wav, sample_rate, resample)
     write_rejected(out / "rejected.tsv", rejected, len(wav), "recordings", max_rejected, needed)
-    if rejected:
-        say(f"{out}/rejected.tsv: {len(rejected)} of {len(wav)} recordings rejected and left out")
     bad = {key for key, _, _ in rejected}
     return {key: location for key, location in wav.items() if key not in bad}, durations
 

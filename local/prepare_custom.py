@@ -14,15 +14,13 @@ from local.corpus import add_audio_options
 from local.import_trials import applicable_map
 from sre import SreError
 from sre.arguments import Parser, input_file, input_folder, output_folder
-from sre.io.audio import MIN_DURATION_S, is_pipe
+from sre.io.audio import MIN_DURATION_S, AudioError, check_end, is_pipe
 from sre.io.datadir import Rejected, check_audio, validate, write_rejected
 from sre.io.datadir_ops import Tables, keep_utterances, read_tables, write_tables
 from sre.io.datadir_validate import parse_segment
 from sre.io.tables import invert, read_table, write_table
 from sre.io.trials import needed_utterances
 from sre.log import run, say
-
-OVERRUN_S = 0.1  # Kaldi's corpora round segment ends; more than this is another recording's segment
 
 
 def absolute(location: str) -> str:
@@ -42,17 +40,21 @@ def reject(tables: Tables, sample_rate: int, resample: bool) -> tuple[Rejected, 
     lengths: dict[str, float] = {}
     for utt, value in tables["segments"].items():
         recording, start, end = parse_segment(Path("."), utt, value)
-        reason = reasons.get(recording) or _bad_segment(start, end, durations.get(recording))
+        duration = durations.get(recording)
+        reason = reasons.get(recording) or _bad_segment(start, end, duration)
         if reason:
             rejected.append((utt, tables["wav.scp"][recording], reason))
-        else:
-            lengths[utt] = min(end, durations.get(recording, end)) - start
+        elif duration is not None:
+            lengths[utt] = min(end, duration) - start
     return rejected, lengths
 
 
 def _bad_segment(start: float, end: float, duration: float | None) -> str | None:
-    if duration is not None and end > duration + OVERRUN_S:
-        return f"its segment ends at {end:g} s, the recording at {duration:.2f} s"
+    if duration is not None:
+        try:
+            check_end(end, duration)
+        except AudioError as error:
+            return str(error)
     if (end if duration is None else min(end, duration)) - start < MIN_DURATION_S:
         return f"too short: its segment needs at least {MIN_DURATION_S} s"
     return None

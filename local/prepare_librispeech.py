@@ -137,6 +137,8 @@ def prepare(
         minimum = cut_seconds / 2 if min_seconds is None else min_seconds
         if not 0 < minimum <= cut_seconds:
             raise SreError(f"--cut-seconds {cut_seconds} --min-seconds {minimum}: give 0 < min <= cut")
+        unknown = sorted(wav.keys() - durations.keys())
+        wav = {utt: place for utt, place in wav.items() if utt in durations}
         segments, dropped = cut_segments(durations, cut_seconds, minimum)
         recording = {utt: segment[0] for utt, segment in segments.items()}
         durations = {utt: end - start for utt, (_, start, end) in segments.items()}
@@ -144,7 +146,10 @@ def prepare(
             f"{out.name}: {len(wav)} recordings were cut into {len(segments)} segments of at most {cut_seconds:g} s"
             f" ({dropped} last pieces under {minimum:g} s dropped)."
         ]
-        say(notes[0])
+        if unknown:
+            what = f"{len(unknown)} recordings whose headers tell no length to cut them by were left out"
+            notes.append(f"{out.name}: {what}, e.g. {unknown[0]}; write them again with one.")
+        say(" ".join(notes))
     maps = {
         "utt2chapter": {utt: found[recording[utt]][2] for utt in recording},
         "spk2gender": read_genders(corpus),

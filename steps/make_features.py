@@ -33,7 +33,7 @@ def make(kind: str, doc: str, argv: list[str] | None) -> None:
     parser.add_argument("--audio", type=json_object, default={}, metavar="JSON", help=audio_options)
     parser.add_argument("--shard", type=shard, metavar="K/N", help="make only the K-th of N archives")
     parser.add_argument("--join", type=processes, metavar="N", help="join N archives that --shard made")
-    bad = "of the utterances, from which it stops (default: 0.01)"
+    bad = "of the utterances that may be rejected; one may always be, none at 0 (default: 0.01)"
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)  # parallel by shards: the bytes do not depend on the cores

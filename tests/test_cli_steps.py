@@ -201,14 +201,17 @@ def test_as_a_process(scored: Path) -> None:
 
 def test_a_truncated_wav_is_rejected_by_name(tmp_path: Path, sound_dir: Callable[..., Path], capsys) -> None:
     data, out = sound_dir(tmp_path / "data"), tmp_path / "out"
-    wav = Path(read_table(data / "wav.scp")["s01_01"])
+    wav, other = (Path(read_table(data / "wav.scp")[utt]) for utt in ("s01_01", "s02_02"))
     wav.write_bytes(wav.read_bytes()[:3000])
     call(make_fbank.main, data, out, "--shard", "1/1")
-    call(make_fbank.main, data, out, "--join", 1, "--max-rejected", 0.2)
+    call(make_fbank.main, data, out, "--join", 1)
+    assert "1 of 9 utterances rejected and left out, e.g. s01_01" in capsys.readouterr().err
     assert (out / "rejected.tsv").read_text().splitlines()[1].startswith(f"s01_01\t{wav}\ttruncated: ")
     assert "s01_01" not in read_table(out / "feats.scp") and len(read_table(out / "feats.scp")) == 8
     (out / "feats.scp").unlink()
+    other.write_bytes(b"")
+    call(make_fbank.main, data, out, "--shard", "1/1")
     with pytest.raises(SystemExit):
         run(lambda: make_fbank.main([str(data), str(out), "--join", "1"]))
-    assert "1 of 9 utterances are rejected, more than 1%, e.g. s01_01" in capsys.readouterr().err
+    assert "2 of 9 utterances are rejected, more than max_rejected (0.01) allows, e.g." in capsys.readouterr().err
     assert not (out / "feats.scp").exists()

@@ -28,23 +28,23 @@ def options_of(config: dict, sample_rate: int) -> FeatureOptions:
 
 
 def waves(data: DataDir, utts: Sequence[str], audio_config: dict, shortest_s: float, rejected: list) -> Iterator[Wave]:
-    """Yield (utterance, samples on int16's scale); a recording is decoded once for its consecutive segments."""
-    location, wave = None, None
+    """Yield (utterance, samples on int16's scale); a recording is decoded once for its consecutive segments.
+
+    What cannot be used, a recording with all its segments or a single one, is added to `rejected` with its reason.
+    """
+    location, recording, fault = None, None, ""
     for utt in utts:
-        recording, start, end = data.segments[utt] if data.segments else (utt, 0.0, None)
+        name, start, end = data.segments[utt] if data.segments else (utt, 0.0, None)
         try:
-            if location != data.wav[recording]:
-                location, wave = data.wav[recording], None
-                wave = audio.read(location, **audio_config)
-            if wave is None:
-                raise audio.AudioError("its recording was rejected")
-            rate = audio_config["sample_rate"]
-            piece = wave if end is None else wave[int(start * rate + 0.5) : int(end * rate + 0.5)]
-            if len(piece) < shortest_s * rate:
-                raise audio.AudioError(f"too short: {len(piece) / rate:.3f} s, at least {shortest_s} s are needed")
-            yield utt, piece
+            if location != data.wav[name]:
+                location, recording = data.wav[name], None
+                recording = audio.load(location, **audio_config)
+            if recording is None:
+                raise audio.AudioError(fault)
+            yield utt, recording.piece(start, end, shortest_s)
         except audio.AudioError as error:
-            rejected.append((utt, data.wav[recording], str(error)))
+            fault = str(error)
+            rejected.append((utt, data.wav[name], fault))
 
 
 def make_features(data: DataDir, utts: Sequence[str], config: dict, audio_config: dict, out: Path, name: str) -> None:

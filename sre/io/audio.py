@@ -2,22 +2,82 @@
 
 import io
 import math
+import os
+import re
 import shutil
-import struct
+import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
 from sre import SreError
+from sre.io.audio_header import examine
+from sre.io.promise import AudioError, Promise
 
 FFMPEG_SUFFIXES = {".m4a", ".aac", ".mp4", ".opus"}
 MIN_DURATION_S = 0.025  # one analysis window
+MAX_OVERRUN_S = 0.1  # of a segment's end, which corpora round; more than this is another recording's segment
+QUIETEST = 2.0**-23  # of full scale, a step of 24 bits: less between the least and the greatest sample is no signal
+LOUDEST = 1e9  # of full scale: floats that are no sound, whose energy would not be finite
+FFMPEG_SLACK_S = 0.25  # AAC's frames and the silence that its encoders put before
+LARGEST_KERNEL = 1 << 24  # elements of the filter that converts between two rates
+LONGEST = 1 << 40  # samples, 800 days; decoders that know no length tell a longer one
+BLOCK = 1 << 14  # samples that are decoded at a time
+# the length that other formats of libsndfile promise is not known to us
+FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3", "MPEG"}
+BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+
+__all__ = ["AudioError", "Recording", "check_end", "is_pipe", "load", "probe", "read", "resolve"]
 
 
-class AudioError(SreError):
-    """One recording cannot be used; the text is the reason that goes into rejected.tsv."""
+class _Straight(soundfile.SoundFile):
+    """Decodes from the beginning to the end without seeking, which libsndfile cannot in a FLAC of unknown length."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@dataclass
+class Recording:
+    """One decoded recording.
+
+    Attributes
+    ----------
+    wave : (N,) float32 in -1 .. 1 at its own `rate`
+    samples : (M,) float32 on int16's scale, as Kaldi has it, at `sample_rate`
+    """
+
+    wave: np.ndarray
+    rate: int
+    samples: np.ndarray
+    sample_rate: int
+
+    @property
+    def duration(self) -> float:
+        """In seconds."""
+        return len(self.wave) / self.rate
+
+    def piece(self, start: float, end: float | None, shortest_s: float) -> np.ndarray:
+        """Return the samples from `start` to `end` (s; None: all of them).
+
+        Raises AudioError where a segment ends after the recording, is too short or silent.
+        """
+        piece = self.samples
+        if end is not None:
+            check_end(end, self.duration)
+            piece = piece[int(start * self.sample_rate + 0.5) : int(end * self.sample_rate + 0.5)]
+        if len(piece) < max(shortest_s * self.sample_rate, 1):
+            seconds = len(piece) / self.sample_rate
+            raise AudioError(f"too short: {seconds:.3f} s, at least {shortest_s} s are needed")
+        if end is not None:
+            _check_signal(self.wave[int(start * self.rate + 0.5) : int(end * self.rate + 0.5)])
+        return piece
 
 
 def is_pipe(location: str) -> bool:
@@ -26,68 +86,159 @@ def is_pipe(location: str) -> bool:
 
 def resolve(location: str, scp_folder: Path) -> str:
     """A wav.scp entry as an openable path: as written (from the working directory), else from the scp's folder."""
-    if is_pipe(location) or Path(location).exists():
+    if is_pipe(location) or os.path.exists(location):
         return location
-    beside = scp_folder / location
-    return str(beside) if beside.exists() else location
+    beside = os.path.join(scp_folder, location)
+    return beside if os.path.exists(beside) else location
+
+
+def check_end(end: float, duration: float) -> None:
+    """Raises AudioError for a segment that ends (s) more than MAX_OVERRUN_S after its recording of `duration` s."""
+    if end > duration + MAX_OVERRUN_S:
+        raise AudioError(f"its segment ends at {end:g} s, the recording at {duration:.2f} s")
 
 
 def probe(location: str, sample_rate: int, resample: bool) -> float:
-    """Duration in seconds, by size and header alone; nan for what only decoding tells (m4a, pipes).
+    """Duration in seconds, by size and header alone; nan where only decoding tells (commands, m4a, some FLAC and MP3).
 
-    Raises AudioError for what is empty, too short, unreadable, multi-channel or of another sample rate.
+    Raises AudioError for what is empty, too short, unreadable, multi-channel or of another sample rate, and where the
+    header contradicts the file.
     """
     if is_pipe(location):
         return math.nan
-    path = Path(location)
-    if not path.exists():
-        raise AudioError("no such file")
-    if path.stat().st_size == 0:
-        raise AudioError("empty file (0 bytes)")
-    if path.suffix.lower() in FFMPEG_SUFFIXES:
-        return math.nan
-    try:
-        header = soundfile.info(location)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"unreadable: {_reason(error)}") from None
-    _check(header.channels, header.samplerate, header.frames, sample_rate, resample)
-    if header.format in ("WAV", "WAVEX"):
-        _check_wav_size(path)  # libsndfile mends the header of a truncated wav in silence
-    return header.frames / header.samplerate
-
-
-def _check_wav_size(path: Path) -> None:
-    """Compare the size that the data chunk of a RIFF file promises with what is there."""
-    size, at = path.stat().st_size, 12
-    with open(path, "rb") as file:
-        while at + 8 <= size:
-            file.seek(at)
-            name, promised = struct.unpack("<4sI", file.read(8))
-            if name == b"data":
-                present = size - at - 8
-                if present < promised < 0x7FFFFFFF:  # larger: a stream whose length was not known
-                    raise AudioError(f"truncated: its header promises {promised} bytes of samples, {present} are there")
-                return
-            at += 8 + promised + promised % 2
+    with _reasons(), _opened(location) as file:
+        promise = examine(file)
+        if _by_ffmpeg(location):
+            return math.nan
+        header = soundfile.info(io.BytesIO(promise.mended(file)) if promise.patches else location)
+        frames = _check_header(header, promise, sample_rate, resample)
+        told = promise.told and (header.subtype in BYTES or header.format in ("FLAC", "OGG", "MP3"))
+        return frames / header.samplerate if told else math.nan
 
 
 def read(location: str, sample_rate: int, resample: bool = False, allow_pipes: bool = False) -> np.ndarray:
-    """Decode one recording to (samples,) float32 on int16's scale, as Kaldi has it.
+    """Decode one recording to (samples,) float32 on int16's scale, as Kaldi has it. Raises as `load` does."""
+    return load(location, sample_rate, resample, allow_pipes).samples
 
-    Raises AudioError as `probe` does, and for NaN or infinite samples.
+
+def load(location: str, sample_rate: int, resample: bool = False, allow_pipes: bool = False) -> Recording:
+    """Decode one recording.
+
+    Raises AudioError as `probe` does, where the header promised more or fewer samples than were decoded, for NaN or
+    infinite samples, and where all are equal; SreError where a command is not allowed, or ffmpeg is not installed.
     """
-    if is_pipe(location) or Path(location).suffix.lower() in FFMPEG_SUFFIXES:
-        wave, rate = _read_through_command(location, allow_pipes)
-    else:
-        probe(location, sample_rate, resample)
-        try:
-            wave, rate = soundfile.read(location, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise AudioError(f"unreadable: {_reason(error)}") from None
-    _check(wave.shape[1], rate, len(wave), sample_rate, resample)
-    wave = wave[:, 0]
-    if not np.isfinite(wave).all():
-        raise AudioError("NaN or infinite samples")
+    with _reasons():
+        if is_pipe(location) or _by_ffmpeg(location):
+            data, promised_s = _through_command(location, allow_pipes)
+        else:
+            with _opened(location) as file:
+                data, promised_s = file.read(), math.nan
+        wave, rate = _decode(data, sample_rate, resample)
+        if abs((seconds := len(wave) / rate) - promised_s) > FFMPEG_SLACK_S:
+            raise AudioError(f"its header promises {promised_s:.2f} s, {seconds:.2f} s were decoded")
+        if not np.isfinite(wave).all():
+            raise AudioError("NaN or infinite samples")
+        if (peak := float(np.abs(wave).max())) > LOUDEST:
+            raise AudioError(f"samples of {peak:.3g} times full scale")
+        _check_signal(wave)
+        return Recording(wave, rate, _convert(wave, rate, sample_rate), sample_rate)
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """Turn whatever a decoder raises into the reason of a rejection."""
+    try:
+        yield
+    except SreError:
+        raise
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"unreadable: {error.error_string.strip() or 'libsndfile gives no reason'}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise AudioError("no such file") from None
+    except OSError as error:
+        raise AudioError(f"unreadable: {error.strerror or error}") from None
+    except Exception as error:
+        raise AudioError(f"unreadable: {str(error) or type(error).__name__}") from None
+
+
+def _by_ffmpeg(location: str) -> bool:
+    return Path(location).suffix.lower() in FFMPEG_SUFFIXES
+
+
+def _opened(location: str) -> BinaryIO:
+    status = os.stat(location)
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioError("a folder" if stat.S_ISDIR(status.st_mode) else "no regular file; use a command in its place")
+    if status.st_size == 0:
+        raise AudioError("empty file (0 bytes)")
+    return open(location, "rb")
+
+
+def _check_header(header: soundfile.SoundFile, promise: Promise, sample_rate: int, resample: bool) -> float:
+    """Return the number of samples of each channel that the header promises, nan where it does not."""
+    if header.format not in FORMATS:
+        raise AudioError(f"{header.format} is not read, for its length cannot be checked; convert it to wav or flac")
+    if header.channels != 1:
+        raise AudioError(f"{header.channels} channels; mix or split it to one")
+    if header.format == "MP3" and not promise.slack:
+        raise AudioError("its first MPEG frame is of a kind that is not read; convert it to wav or flac")
+    rate = header.samplerate
+    if rate != sample_rate and not resample:
+        raise AudioError(f"sample rate {rate}, the recipe's is {sample_rate}; set audio.resample: true to convert")
+    if rate != sample_rate and rate * sample_rate // math.gcd(rate, sample_rate) ** 2 > LARGEST_KERNEL:
+        raise AudioError(f"sample rate {rate}: too odd to be converted to {sample_rate} here; convert it before")
+    frames = header.frames if promise.samples is None else promise.samples
+    if promise.size is not None and header.subtype in BYTES:
+        frames = promise.size // BYTES[header.subtype]
+    if frames > LONGEST or not promise.told:
+        return math.nan
+    _check_duration(frames, rate)
+    return frames
+
+
+def _decode(data: bytes, sample_rate: int, resample: bool) -> tuple[np.ndarray, int]:
+    """(N,) float32 in -1 .. 1 and their rate, from a whole file's bytes."""
+    promise = examine(source := io.BytesIO(data), whole=True)
+    with _Straight(io.BytesIO(promise.mended(source))) as file:
+        expected = _check_header(file, promise, sample_rate, resample)
+        wave = _samples(file, promise.samples)
+        if abs(len(wave) - expected) > promise.slack:
+            word = "truncated: " if len(wave) < expected else ""
+            raise AudioError(f"{word}its header promises {expected} samples, {len(wave)} were decoded")
+        _check_duration(len(wave), file.samplerate)
+        return wave, file.samplerate
+
+
+def _samples(file: soundfile.SoundFile, promised: int | None) -> np.ndarray:
+    """Decode to the end; raises AudioError where that is not where it was promised to be, or cannot be reached."""
+    if soundfile.SoundFile.seekable(file):
+        file.seek(0)  # as soundfile.read does: without it the last bits of an MP3 are others
+    blocks, found = [np.zeros(0, np.float32)], 0
+    try:
+        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+            blocks.append(block[:, 0])
+            found += len(block)
+    except soundfile.LibsndfileError as error:
+        of = "" if promised is None else f" of {promised}"
+        raise AudioError(
+            f"truncated or damaged: {error.error_string.removeprefix('Error : ').strip(' .')} after {found}{of} samples"
+        ) from None
+    return np.concatenate(blocks)
+
+
+def _check_duration(samples: int, rate: int) -> None:
+    if samples / rate < MIN_DURATION_S:
+        raise AudioError(f"too short: {samples / rate:.3f} s, at least {MIN_DURATION_S} s are needed")
+
+
+def _check_signal(wave: np.ndarray) -> None:
+    least, greatest = wave.min(), wave.max()
+    if greatest - least < QUIETEST:
+        raise AudioError(f"no signal: all {len(wave)} samples are {float(least):.4g} of full scale")
+
+
+def _convert(wave: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """(N,) in -1 .. 1 to (M,) on int16's scale."""
     if rate != sample_rate:
         import torch
         import torchaudio.functional
@@ -96,32 +247,34 @@ def read(location: str, sample_rate: int, resample: bool = False, allow_pipes: b
     return wave * np.float32(32768)
 
 
-def _read_through_command(location: str, allow_pipes: bool) -> tuple[np.ndarray, int]:
+def _through_command(location: str, allow_pipes: bool) -> tuple[bytes, float]:
+    """What a command of wav.scp, or ffmpeg, writes, and the seconds that ffmpeg reads in the header (nan: none)."""
     if is_pipe(location):
         if not allow_pipes:
             raise SreError(f"'{location}' in wav.scp is a command; set audio.allow_pipes: true in the recipe to run it")
-        command: str | list[str] = location.rstrip().removesuffix("|")
-    else:
-        if shutil.which("ffmpeg") is None:
-            raise SreError(f"{location}: ffmpeg is needed for this format; install it (Debian: apt-get install ffmpeg)")
-        command = ["ffmpeg", "-v", "error", "-nostdin", "-i", location, "-f", "wav", "-acodec", "pcm_s16le", "-"]
-    done = subprocess.run(command, shell=isinstance(command, str), capture_output=True, check=False)
+        return _output(location.rstrip().removesuffix("|"))[0], math.nan
+    with _opened(location) as file:
+        examine(file)
+    if shutil.which("ffmpeg") is None:
+        raise SreError(f"{location}: ffmpeg is needed for this format; install it (Debian: apt-get install ffmpeg)")
+    options = ["-hide_banner", "-nostdin", "-nostats", "-v", "level+info", "-i", f"file:{location}"]
+    data, messages = _output(["ffmpeg", *options, "-f", "wav", "-acodec", "pcm_s16le", "-"])
+    told = re.search(r"Duration: (\d+):(\d+):(\d+\.\d+)", messages)
+    if told is None or "Estimating duration" in messages:
+        return data, math.nan
+    return data, 3600 * int(told[1]) + 60 * int(told[2]) + float(told[3])
+
+
+def _output(command: str | list[str]) -> tuple[bytes, str]:
+    """What a command writes to stdout and stderr. Raises AudioError where it fails or writes nothing."""
+    done = subprocess.run(
+        command, shell=isinstance(command, str), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    messages = done.stderr.decode(errors="replace").strip()
     if done.returncode != 0:
-        raise AudioError(f"the command failed: {done.stderr.decode(errors='replace').strip()[-300:]}")
-    try:
-        return soundfile.read(io.BytesIO(done.stdout), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"unreadable: {_reason(error)}") from None
-
-
-def _check(channels: int, rate: int, samples: int, sample_rate: int, resample: bool) -> None:
-    if channels != 1:
-        raise AudioError(f"{channels} channels; mix or split it to one")
-    if rate != sample_rate and not resample:
-        raise AudioError(f"sample rate {rate}, the recipe's is {sample_rate}; set audio.resample: true to convert")
-    if samples / rate < MIN_DURATION_S:
-        raise AudioError(f"too short: {samples / rate:.3f} s, at least {MIN_DURATION_S} s are needed")
-
-
-def _reason(error: Exception) -> str:
-    return str(error).split("': ")[-1].strip() or type(error).__name__
+        errors = [line for line in messages.splitlines() if "[error]" in line or "[fatal]" in line]
+        reason = "\n".join(errors) or messages or f"exit status {done.returncode}"
+        raise AudioError(f"the command failed: {reason[-300:]}")
+    if not done.stdout:
+        raise AudioError(f"the command wrote nothing {messages[-300:]}".rstrip())
+    return done.stdout, messages

@@ -16,7 +16,8 @@ from sre.io.atomic import atomic_output
 from sre.io.audio import FFMPEG_SUFFIXES, AudioError, is_pipe, probe, resolve
 from sre.io.datadir_validate import UTT_TABLES, parse_segment, validate
 from sre.io.tables import invert, read_table, write_table
-from sre.log import Progress
+from sre.io.text import read_text
+from sre.log import Progress, say
 
 __all__ = ["DataDir", "check_audio", "read_data_dir", "validate", "write_data_dir", "write_rejected"]
 
@@ -67,10 +68,17 @@ def read_data_dir(path: str | Path, need_speakers: bool = True) -> DataDir:
         raise SreError(f"{path}: neither wav.scp nor feats.scp in it; a data directory needs one of them")
     if need_speakers and utt2spk is None:
         raise SreError(f"{path}: no utt2spk in it; write one `utterance speaker` line for each utterance")
+    cut = None if segments is None else {key: parse_segment(path, key, value) for key, value in segments.items()}
+    lost = [utt for utt, (recording, _, _) in (cut or {}).items() if wav is not None and recording not in wav]
+    if lost:
+        raise SreError(
+            f"{path}/segments: {len(lost)} segments are of recordings not in wav.scp, e.g. {cut[lost[0]][0]} of"
+            f" {lost[0]}; add them, or run `sre data fix {path}` to drop them"
+        )
     return DataDir(
         path,
         None if wav is None else {key: resolve(location, path) for key, location in wav.items()},
-        None if segments is None else {key: parse_segment(path, key, value) for key, value in segments.items()},
+        cut,
         utt2spk,
         feats,
     )
@@ -81,8 +89,8 @@ def check_audio(
 ) -> tuple[dict[str, float], Rejected]:
     """Durations in seconds by header, and rejected rows (id, path, reason), both in bytewise order of ids.
 
-    Commands and m4a, of which only decoding tells the duration, are in neither. Raises SreError at once where
-    m4a or aac needs ffmpeg and there is none.
+    What only decoding tells the duration of (commands, m4a, a FLAC or MP3 without it) is in neither. Raises SreError at
+    once where m4a or aac needs ffmpeg and there is none.
     """
     keys = sorted(wav)
     _check_ffmpeg(wav[key] for key in keys)
@@ -92,8 +100,6 @@ def check_audio(
             return probe(wav[key], sample_rate, resample)
         except AudioError as error:
             return str(error)
-        except OSError as error:
-            return f"unreadable: {error.strerror or error}"
 
     durations: dict[str, float] = {}
     rejected: Rejected = []
@@ -131,7 +137,11 @@ def write_rejected_rows(path: str | Path, rows: Rejected) -> None:
 
 
 def read_rejected_rows(path: str | Path) -> Rejected:
-    return [tuple(line.split("\t")) for line in Path(path).read_text(encoding="utf-8").splitlines()[1:]]
+    """Read what `write_rejected_rows` wrote. Raises SreError for a file that is missing or of another form."""
+    rows = [tuple(line.split("\t")) for line in read_text(path).splitlines()]
+    if rows[:1] != [("id", "path", "reason")] or any(len(row) != 3 for row in rows):
+        raise SreError(f"{path}: not `id path reason` lines by tabs under this header; make it again")
+    return rows[1:]
 
 
 def write_rejected(
@@ -144,17 +154,21 @@ def write_rejected(
 ) -> None:
     """Write rejected.tsv (`id path reason`; the header alone where nothing was rejected), then judge it.
 
-    Raises SreError where more than `max_fraction` of `total` were rejected, or one
-    that is `needed` (by a trial). `what` names the things in the message: "recordings".
+    Raises SreError where all were rejected, or more than `max_fraction` of `total` (a single one is tolerated, but
+    not where `max_fraction` is 0), or one that is `needed` (by a trial). `what` names the things: "recordings".
     """
     write_rejected_rows(path, rows)
     if not rows:
         return
     key, location, reason = min(rows)
-    if len(rows) > max_fraction * total:
+    example = f"e.g. {key} ({location}): {reason}"
+    if len(rows) == total:
+        raise SreError(f"{path}: all {total} {what} are rejected, {example}; mend them, or give others")
+    allowed = max(max_fraction * total, 1) if max_fraction > 0 else 0
+    if len(rows) > allowed:
         raise SreError(
-            f"{path}: {len(rows)} of {total} {what} are rejected, more than {max_fraction:.0%}, e.g. {key}"
-            f" ({location}): {reason}; mend them or take them out of the corpus"
+            f"{path}: {len(rows)} of {total} {what} are rejected, more than max_rejected ({max_fraction:.3g}) allows,"
+            f" {example}; mend them, take them out of the corpus, or set a larger max_rejected (--max-rejected)"
         )
     wanted = set(needed)
     missing = sorted(row for row in rows if row[0] in wanted)
@@ -164,6 +178,7 @@ def write_rejected(
             f"{path}: {len(missing)} rejected {what} stand in a trial list, e.g. {key} ({location}): {reason}"
             "; mend them or take their trials out of the list"
         )
+    say(f"{path}: {len(rows)} of {total} {what} rejected and left out, {example}")
 
 
 def write_data_dir(

@@ -1,15 +1,17 @@
 """Audio that cannot be used is refused with its reason, by its header where that tells, else by decoding."""
 
 import math
+import os
 import shlex
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import soundfile
 
 from sre import SreError
-from sre.io.audio import AudioError, probe, read, resolve
+from sre.io.audio import AudioError, load, probe, read, resolve
 
 
 @pytest.fixture
@@ -100,3 +102,92 @@ def test_relative_to_the_working_directory_then_to_the_scp(wav: Path, monkeypatc
     assert resolve("a.wav", wav.parent) == str(wav)
     monkeypatch.chdir(wav.parent)
     assert resolve("a.wav", Path("elsewhere")) == "a.wav"
+
+
+@pytest.mark.parametrize("level", [0.0, 0.25, -1.0])
+def test_no_signal(wav: Path, level: float) -> None:
+    for form, subtype in (("WAV", "PCM_16"), ("WAV", "ALAW"), ("FLAC", "PCM_24"), ("WAV", "FLOAT")):
+        soundfile.write(wav, np.full(8000, level), 16000, format=form, subtype=subtype)
+        with pytest.raises(AudioError, match=r"no signal: all 8000 samples are -?[\d.]+ of full scale"):
+            read(str(wav), 16000)
+    with pytest.raises(AudioError, match="no signal"):
+        read(str(wav), 8000, resample=True)
+    soundfile.write(wav, np.full(8000, level) + np.eye(1, 8000, 9)[0] * 2**-15, 16000)
+    assert np.ptp(read(str(wav), 16000)) == 1  # the least that 16 bits hold is a signal
+
+
+def test_silence_of_a_codec(wav: Path) -> None:
+    for form in ("MP3", "OGG"):
+        soundfile.write(wav, np.zeros(16000), 16000, format=form)
+        with pytest.raises(AudioError, match="no signal"):
+            read(str(wav), 16000)
+
+
+def test_segments_of_a_recording(wav: Path) -> None:
+    """A second, with sound in its first half."""
+    soundfile.write(wav, np.r_[np.arange(4000), np.zeros(4000)].astype(np.int16), 8000)
+    for rate in (8000, 16000):
+        recording = load(str(wav), rate, resample=True)
+        assert len(recording.piece(0.25, 0.75, 0.1)) == len(recording.piece(0.45, 1.09, 0.1)) * 10 // 11 == rate // 2
+        np.testing.assert_array_equal(recording.piece(0.0, None, 0.1), recording.samples)
+        with pytest.raises(AudioError, match=r"its segment ends at 1.2 s, the recording at 1.00 s"):
+            recording.piece(0.0, 1.2, 0.1)
+        with pytest.raises(AudioError, match="no signal: all"):
+            recording.piece(0.6, 0.9, 0.1)
+        with pytest.raises(AudioError, match="too short: 0.050 s, at least 0.1 s"):
+            recording.piece(0.1, 0.15, 0.1)
+
+
+def test_floats_that_are_no_sound(wav: Path) -> None:
+    soundfile.write(wav, np.array([0.1, -0.1] * 4000 + [1e30]), 16000, subtype="DOUBLE")
+    with pytest.raises(AudioError, match=r"samples of 1e\+30 times full scale"):
+        read(str(wav), 16000)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("head -c 9000 {}", "truncated: its header promises 16000 bytes of samples, 8956 are there"),
+        ("true", "the command wrote nothing"),
+        ("echo oh >&2; exit 3", "the command failed: oh"),
+        ("cat {}; exit 3", "the command failed: exit status 3"),
+        ("kill -9 $$", "the command failed: exit status -9"),
+        ("echo no audio", "unreadable: Format not recognised"),
+        ("head -c 30 {}", "no samples"),
+        ("cat {} {}", "more bytes follow"),
+        ("cat", "the command wrote nothing"),  # it reads no terminal
+        ("no_such_program", "the command failed: .*not found"),
+        ("echo " + 200000 * "x", "unreadable: Argument list too long"),
+    ],
+)
+def test_commands_that_fail(wav: Path, command: str, reason: str) -> None:
+    with pytest.raises(AudioError, match=reason):
+        read(command.replace("{}", shlex.quote(str(wav))) + " |", 16000, allow_pipes=True)
+
+
+def test_what_is_no_sound_file(wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "fifo.wav")
+    (tmp_path / "a.raw").write_bytes(wav.read_bytes()[44:])
+    soundfile.write(tmp_path / "a.voc", np.arange(8000, dtype=np.int16), 16000, format="VOC")
+    reasons = {
+        "": "a folder",
+        "fifo.wav": "no regular file; use a command",
+        "a.raw": "unreadable: |RAW is not read",
+        "a.voc": "VOC is not read, for its length cannot be checked; convert it",
+        "a.wav/b.wav": "no such file",
+        "a\0.wav": "unreadable: embedded null byte",
+        "a" * 300: "unreadable: File name too long",
+    }
+    for name, reason in reasons.items():
+        refused_by_both(tmp_path / name, reason)
+    for failure in (MemoryError(), ValueError("array is too big"), TypeError("no")):
+        monkeypatch.setattr(soundfile.SoundFile, "read", Mock(side_effect=failure))
+        with pytest.raises(AudioError, match="unreadable: (MemoryError|array is too big|no)"):
+            read(str(wav), 16000)
+
+
+def test_an_odd_rate_is_not_converted(wav: Path) -> None:
+    soundfile.write(wav, np.arange(8000, dtype=np.int16), 15991)
+    for function in (probe, read):
+        with pytest.raises(AudioError, match="sample rate 15991: too odd to be converted to 16000"):
+            function(str(wav), 16000, True)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import SreError, cli
-from sre.io.datadir import check_audio, read_data_dir, validate, write_data_dir, write_rejected
+from sre.io.datadir import check_audio, read_data_dir, read_rejected_rows, validate, write_data_dir, write_rejected
 from sre.io.datadir_fix import fix
 from sre.io.datadir_ops import combine, split, subset
 from sre.io.tables import read_table, write_table
@@ -177,8 +177,21 @@ def test_write_rejected(tmp_path: Path) -> None:
     assert file.read_text() == "id\tpath\treason\n"
     write_rejected(file, [("u", "u.wav", "too\tshort")], 100, "recordings", needed={"v"})
     assert file.read_text() == "id\tpath\treason\nu\tu.wav\ttoo short\n"
-    with pytest.raises(SreError, match=r"1 of 99 recordings are rejected, more than 1%, e.g. u \(u.wav\): short"):
-        write_rejected(file, [("u", "u.wav", "short")], 99, "recordings")
+    two = [("u", "u.wav", "short"), ("v", "v.wav", "long")]
+    write_rejected(file, two[:1], 9, "recordings")  # one bad file of few stops nothing
+    write_rejected(file, two, 200, "recordings")
+    assert read_rejected_rows(file) == two
+    with pytest.raises(
+        SreError, match=r"2 of 199 recordings are rejected, more than max_rejected \(0.01\) allows, e.g. u"
+    ):
+        write_rejected(file, two, 199, "recordings")
+    with pytest.raises(SreError, match=r"1 of 9 recordings are rejected, more than max_rejected \(0\) allows, e.g. u"):
+        write_rejected(file, two[:1], 9, "recordings", 0)
+    with pytest.raises(SreError, match="all 2 recordings are rejected, e.g. u"):
+        write_rejected(file, two, 2, "recordings", 1.0)
+    file.write_text("id\tpath\treason\nu\tu.wav\n")
+    with pytest.raises(SreError, match="not `id path reason` lines"):
+        read_rejected_rows(file)
     with pytest.raises(SreError, match="1 rejected recordings stand in a trial list, e.g. u"):
         write_rejected(file, [("u", "u.wav", "short")], 100, "recordings", needed={"u"})
 

@@ -53,7 +53,7 @@ def test_rejected_utterances_are_left_out(source: Path, tmp_path: Path) -> None:
     stereo = np.zeros((16000, 2))
     soundfile.write(source / "cut.wav", stereo, 16000)
     write_table(source / "wav.scp", table | {"u005": "cut.wav", "u006": "cut.wav"})
-    with pytest.raises(SreError, match="2 of 120 utterances are rejected, more than 1%.* 2 channels"):
+    with pytest.raises(SreError, match="2 of 120 utterances are rejected, more than max_rejected .* 2 channels"):
         prepare_custom.prepare(source, tmp_path / "out")
 
 

@@ -1,0 +1,245 @@
+"""What the header of an audio file promises, held against the bytes that are there.
+
+Decoders mend a header that contradicts its file in silence, in either direction. Here that is an AudioError, and
+sizes that a writer into a pipe could not know are taken as "to the end". Reads RIFF, RIFX, RF64, W64, AIFF, CAF, AU,
+NIST SPHERE, FLAC, Ogg and MP4; MPEG audio is in `sre.io.mpeg`.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from sre.io import mpeg
+from sre.io.promise import AudioError, Promise
+
+# SoX writes 0x7FFFF000 (less a part of a sample) into a pipe, arecord 0x7FFFFF00, others 0x7FFFFFFF, 0xFFFFFFFF or 0
+UNTOLD_BELOW = (1 << 31, 1 << 32, 1 << 63, 1 << 64)
+UNTOLD_WINDOW = 8192
+
+
+@dataclass(frozen=True)
+class Form:
+    """A family of chunked files.
+
+    start : place of the first chunk; head : its name and size; data : name of the chunk of samples
+    inside : bytes in that chunk before the samples; pad : chunks begin at multiples of it
+    whole : the size counts the chunk's head too
+    """
+
+    start: int
+    head: struct.Struct
+    data: bytes = b"data"
+    inside: int = 0
+    pad: int = 2
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """name : as in the file; size : as written; at, end : places of the content's beginning and the next chunk."""
+
+    name: bytes
+    size: int
+    at: int
+    end: int
+
+
+FORMS = {
+    b"RIFF": Form(12, struct.Struct("<4sI")),
+    b"RIFX": Form(12, struct.Struct(">4sI")),
+    b"RF64": Form(12, struct.Struct("<4sI")),
+    b"FORM": Form(12, struct.Struct(">4sI"), b"SSND", inside=8),
+    b"caff": Form(8, struct.Struct(">4sQ"), inside=4, pad=1),
+    b"riff": Form(40, struct.Struct("<16sQ"), pad=8, whole=True),  # W64, whose names are 16 bytes
+}
+
+
+def untold(size: int) -> bool:
+    """Whether a size in a header is what writers put there who do not know it."""
+    return size == 0 or any(top - UNTOLD_WINDOW <= size < top for top in UNTOLD_BELOW)
+
+
+def examine(file: BinaryIO, whole: bool = False) -> Promise:
+    """Read an audio file's header; with `whole` all of an MPEG file, and FLAC is patched to be read to its end.
+
+    Raises AudioError where the header contradicts the file, with both numbers. A format that is not known here gives
+    an empty promise.
+    """
+    size = file.seek(0, 2)
+    begin = mpeg.after_tags(file, size)
+    magic = _bytes(file, begin, 12)
+    if magic[:4] == b"fLaC":
+        return _flac(file, begin, size, whole)
+    if mpeg.frame(magic[:4]) is not None:
+        return mpeg.examine(file, begin, size, whole)
+    if begin:
+        raise AudioError("an ID3 tag stands before a header that takes none; take the tag off")
+    if magic[:4] in FORMS and magic[8:] in (b"WAVE", b"AIFF", b"AIFC") or magic[:4] in (b"caff", b"riff"):
+        return _chunked(file, magic[:4], size)
+    if magic[:4] in (b".snd", b"dns."):
+        return _au(file, magic, size)
+    if magic[:7] == b"NIST_1A":
+        return _nist(file, size)
+    if magic[:4] == b"OggS":
+        return _ogg(file, size)
+    if magic[4:8] == b"ftyp":
+        return _mp4(file, size)
+    return Promise()
+
+
+def _bytes(file: BinaryIO, at: int, count: int) -> bytes:
+    file.seek(at)
+    return file.read(count)
+
+
+def _chunks(file: BinaryIO, form: Form, at: int, size: int) -> Iterator[Chunk]:
+    """Yield the chunks from `at` on, until the end of the file or what is no chunk; the last may end beyond it."""
+    while at + form.head.size <= size:
+        name, length = form.head.unpack(_bytes(file, at, form.head.size))
+        content = at + form.head.size
+        end = (at if form.whole else content) + length
+        if not all(32 <= byte < 127 for byte in name[:4]) or end < content:
+            return
+        padding = _bytes(file, end, -end % form.pad) if end < size else b""
+        if not any(padding):  # writers forget it, and no name begins with a zero
+            end += len(padding)
+        yield Chunk(name, length, content, end)
+        at = end
+
+
+def _chunked(file: BinaryIO, magic: bytes, size: int) -> Promise:
+    form, ds64 = FORMS[magic], None
+    for chunk in _chunks(file, form, form.start, size):
+        if chunk.name == b"ds64" and magic == b"RF64":
+            ds64 = chunk
+        if chunk.name[:4] == form.data:
+            return _sized(file, form, chunk, ds64, size)
+    raise AudioError(f"damaged: its chunks hold no samples (no chunk '{form.data.decode()}')")
+
+
+def _sized(file: BinaryIO, form: Form, chunk: Chunk, ds64: Chunk | None, size: int) -> Promise:
+    """The promise of the chunk of samples; `ds64` has an RF64's sizes of 64 bits."""
+    at = chunk.at + form.inside
+    promised, told = chunk.size - form.inside - form.head.size * form.whole, not untold(chunk.size)
+    if ds64 is not None and not told:
+        promised = int.from_bytes(_bytes(file, ds64.at + 8, 8), "little")
+        told = not untold(promised)
+    if told and promised > 0:
+        _check_size(file, at, promised, size, form)
+        return Promise(size=promised)
+    if promised <= 0 and _is_accounted(file, form, at, size):
+        return Promise(size=0)
+    present = max(size - at, 0)
+    field = struct.calcsize("<Q" if form.head.size > 8 else "<I")
+    if ds64 is not None:
+        patches = [(ds64.at + 8, 8, present.to_bytes(8, "little")), (chunk.at - 4, 4, b"\xff\xff\xff\xff")]
+    else:
+        largest = (1 << 8 * field) - 1
+        value = min(present + form.inside + form.head.size * form.whole, largest)
+        patches = [(chunk.at - form.head.size, form.head.size, form.head.pack(chunk.name, value))]
+    return Promise(size=present, patches=tuple(patches))
+
+
+def _check_size(file: BinaryIO, at: int, promised: int, size: int, form: Form | None = None) -> None:
+    """Raises AudioError where fewer bytes than promised are in the file, or more that nothing accounts for."""
+    present = max(size - at, 0)
+    if present < promised:
+        raise AudioError(f"truncated: its header promises {promised} bytes of samples, {present} are there")
+    end = at + promised
+    if form is not None and (padding := _bytes(file, end, -end % form.pad)) and not any(padding):
+        end += len(padding)
+    if not _is_accounted(file, form, end, size):
+        raise AudioError(
+            f"its header promises {promised} bytes of samples, but {size - end} more bytes follow that are no chunk"
+            " of its kind; write its header again"
+        )
+
+
+def _is_accounted(file: BinaryIO, form: Form | None, at: int, size: int) -> bool:
+    """Whether what stands from `at` to the end are chunks of other things than samples, and a little padding."""
+    if form is not None:
+        for chunk in _chunks(file, form, at, size):
+            if chunk.end > size or chunk.name[:4] in (form.data, *FORMS):  # the end of another file's samples, too
+                return False
+            at = chunk.end
+    rest = _bytes(file, at, 8)
+    return len(rest) < 8 and (len(rest) < 2 or not any(rest))
+
+
+def _au(file: BinaryIO, magic: bytes, size: int) -> Promise:
+    at, promised = struct.unpack(">II" if magic[:4] == b".snd" else "<II", magic[4:].ljust(8, b"\0"))
+    if not untold(promised):
+        _check_size(file, at, promised, size)
+        return Promise(size=promised)
+    return Promise(size=max(size - at, 0), patches=((8, 4, b"\xff\xff\xff\xff"),))
+
+
+def _nist(file: BinaryIO, size: int) -> Promise:
+    """NIST SPHERE: 1024 bytes or more of `name -type value` lines."""
+    lines = _bytes(file, 0, 1024).split(b"\n")
+    fields = {words[0]: words[2] for line in lines[2:] if len(words := line.split(None, 2)) == 3}
+    if b"shorten" in fields.get(b"sample_coding", b""):
+        raise AudioError("compressed by shorten; convert it with sph2pipe")
+    try:
+        at = int(lines[1])
+        count, width = int(fields.get(b"sample_count", b"0")), int(fields.get(b"sample_n_bytes", b"2"))
+        promised = count * width * int(fields.get(b"channel_count", b"1"))
+    except (ValueError, IndexError):
+        raise AudioError("damaged: the numbers in its NIST header cannot be read") from None
+    if promised > 0:
+        _check_size(file, at, promised, size)
+    return Promise(size=promised or max(size - at, 0))
+
+
+def _flac(file: BinaryIO, begin: int, size: int, whole: bool) -> Promise:
+    """FLAC: the number of samples is 36 bits of STREAMINFO, 0 where the encoder wrote into a pipe."""
+    info = _bytes(file, begin + 8, 18)
+    if len(info) < 18:
+        raise AudioError(f"truncated: its header promises 38 bytes of stream information, {size - begin - 4} are there")
+    samples = int.from_bytes(info[13:18], "big") & (1 << 36) - 1
+    longest_block, smallest_frame = int.from_bytes(info[2:4], "big"), int.from_bytes(info[4:7], "big")
+    most = (size // max(smallest_frame, 8) + 1) * max(longest_block, 16)
+    if samples > most:
+        raise AudioError(f"its header promises {samples} samples, a file of {size} bytes holds at most {most}")
+    place = begin + 8 + 13
+    patches = [(place, 5, bytes([info[13] & 0xF0, 0, 0, 0, 0]))] if whole else []
+    if patches and _bytes(file, max(size - 128, 0), 3) == b"TAG":  # ID3v1
+        patches.insert(0, (size - 128, 128, b""))
+    return Promise(samples=samples or None, told=samples > 0, patches=tuple(patches))
+
+
+def _ogg(file: BinaryIO, size: int) -> Promise:
+    """Ogg: no header tells a length, but each page its size, and the last one that it is the last."""
+    at, serial, ended = 0, b"", False
+    while at < size:
+        head = _bytes(file, at, 27)
+        if head[:4] != b"OggS" or len(head) < 27:
+            raise AudioError(f"damaged or truncated: no whole Ogg page at byte {at} of {size}")
+        if ended or serial not in (b"", head[14:18]):
+            raise AudioError("several Ogg streams, of which only the first would be decoded; make a file of each")
+        serial, ended = head[14:18], bool(head[5] & 4)
+        at += 27 + head[26] + sum(file.read(head[26]))
+    if at > size:
+        raise AudioError(f"truncated: its last Ogg page promises to end at byte {at}, the file ends at {size}")
+    if not ended:
+        raise AudioError("truncated: its last Ogg page is not marked as the end of the stream")
+    return Promise()
+
+
+def _mp4(file: BinaryIO, size: int) -> Promise:
+    """MP4: boxes, each with its size; ffmpeg reads what is left of a truncated one in silence."""
+    at = 0
+    while at + 8 <= size:
+        length, name = struct.unpack(">I4s", _bytes(file, at, 8))
+        if length == 1:
+            length = int.from_bytes(_bytes(file, at + 8, 8), "big")
+        if length == 0 or not name.isalnum():  # to the end; what is no box
+            break
+        if at and name == b"ftyp":
+            raise AudioError("several MP4 files in one, of which only one would be decoded; make a file of each")
+        if length < 8 or at + length > size:
+            box = name.decode(errors="replace")
+            raise AudioError(f"truncated: its header promises {length} bytes of '{box}', {size - at} are there")
+        at += length
+    return Promise(told=False)

@@ -1,0 +1,53 @@
+"""The utterances of a data directory as samples; what cannot be used is rejected with its reason."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from sre import SreError
+from sre.features.job import waves
+from sre.io.datadir import read_data_dir, write_data_dir
+from sre.io.tables import write_table
+
+AUDIO = {"sample_rate": 16000, "resample": False, "allow_pipes": True}
+SEGMENTS = {
+    "a-1": ("r1", 0.0, 0.5),
+    "a-2": ("r1", 0.5, 1.05),  # rounded
+    "a-3": ("r1", 0.5, 99.0),
+    "a-4": ("r1", 2.0, 2.5),
+    "a-5": ("r2", 0.0, 0.5),
+    "a-6": ("r2", 0.5, 1.0),
+    "b-1": ("r3", 0.2, 0.8),
+}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """r1 a second of noise, r2 a second cut short, r3 r1 by a command."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 16000)
+    for name in ("r1", "r2"):
+        soundfile.write(tmp_path / f"{name}.wav", noise, 16000, subtype="PCM_16")
+    (tmp_path / "r2.wav").write_bytes((tmp_path / "r2.wav").read_bytes()[:20000])
+    wav = {"r1": f"{tmp_path}/r1.wav", "r2": f"{tmp_path}/r2.wav", "r3": f"cat {tmp_path}/r1.wav |"}
+    write_data_dir(tmp_path / "d", wav=wav, segments=SEGMENTS, utt2spk={utt: utt[0] for utt in SEGMENTS})
+    return tmp_path / "d"
+
+
+def test_waves(data: Path) -> None:
+    rejected: list[tuple[str, str, str]] = []
+    found = dict(waves(read_data_dir(data), sorted(SEGMENTS), AUDIO, 0.025, rejected))
+    assert {utt: len(wave) for utt, wave in found.items()} == {"a-1": 8000, "a-2": 8000, "b-1": 9600}
+    reasons = {utt: reason for utt, _, reason in rejected}
+    assert reasons["a-3"] == "its segment ends at 99 s, the recording at 1.00 s"
+    assert reasons["a-4"] == "its segment ends at 2.5 s, the recording at 1.00 s"
+    assert reasons["a-5"] == reasons["a-6"] == "truncated: its header promises 32000 bytes of samples, 19956 are there"
+
+
+def test_segments_of_unknown_recordings(data: Path) -> None:
+    write_table(data / "segments", {utt: f"{name}x {a} {b}" for utt, (name, a, b) in SEGMENTS.items()})
+    with pytest.raises(
+        SreError, match="7 segments are of recordings not in wav.scp, e.g. r1x of a-1; add them, or run"
+    ):
+        read_data_dir(data)
