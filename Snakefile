@@ -15,11 +15,8 @@ BASE = Path(workflow.basedir)
 CONSOLE = attach(workflow)  # what a person sees of a run
 
 
-configfile: BASE / "recipes" / config.get("recipe", "mini") / "config.yaml"
-
-
 include: "steps/common.smk"
-include: f"recipes/{config['recipe']}/data.smk"
+include: f"recipes/{CONFIG['recipe']}/data.smk"
 include: "steps/data.smk"
 include: "steps/feats.smk"
 include: "steps/train.smk"
@@ -32,3 +29,7 @@ rule all:
     default_target: True
     input:
         rules.report.input,
+
+
+if workflow.is_main_process and "snakemake" in Path(sys.argv[0]).parts:
+    sentence(check_targets, sys.argv[1:], [rule.name for rule in workflow.rules])

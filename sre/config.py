@@ -1,17 +1,12 @@
-"""Configs: read, checked against the schema with every error at once, filled with defaults, written canonically."""
+"""Configs: read, checked against the schema, filled with defaults, written canonically."""
 
 import difflib
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import jsonschema
-import yaml
 
 from sre import SreError
-from sre.io.text import read_text
+from sre.io.yaml_text import read_yaml
+from sre.schema import Schema
 
 # A code change that alters a stage's results raises its number: that stage, and what follows, runs again.
 STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 2, "embed": 1, "score": 4}
@@ -30,6 +25,7 @@ NORMS = {
     "asnorm2": {"method": "asnorm2"},
 }
 CALIBRATION = "cal"
+TYPES = ("euclidean", "plda", "ht_plda")  # of back-ends, which are no names of one
 
 
 def canonical(config: object) -> str:
@@ -37,83 +33,13 @@ def canonical(config: object) -> str:
     return json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-class Schema:
-    """recipes/config.schema.yaml: `check` raises one SreError with all that is wrong, else returns a filled copy."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.root = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-
-    def check(self, config: dict, where: str, *pointer: str) -> dict:
-        """Check `config` against the schema's part at `pointer` (none: a recipe). `where` names it in the errors."""
-        part = self.root
-        for key in pointer:
-            part = part[key]
-        # the part's references are resolved from the whole schema
-        validator = jsonschema.Draft202012Validator({"$defs": self.root["$defs"], **part})
-        problems = [
-            problem
-            for error in sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path])
-            for problem in _explain(error)
-        ]
-        if problems:
-            raise SreError(
-                f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}:" + "".join(f"\n  {p}" for p in problems)
-            )
-        return self._filled(config, part)
-
-    def _filled(self, value: Any, schema: dict) -> Any:
-        if "$ref" in schema:
-            schema = self.root["$defs"][schema["$ref"].rpartition("/")[2]]
-        if isinstance(value, float) and value.is_integer() and schema.get("type") == "integer":
-            value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and schema.get("type") == "number":
-            value = float(value)
-        if isinstance(value, list) and "items" in schema:
-            return [self._filled(item, schema["items"]) for item in value]
-        if not isinstance(value, dict):
-            return value
-        properties, others = schema.get("properties", {}), schema.get("additionalProperties")
-        filled = {}
-        for key in {**properties, **value}:
-            part = properties.get(key, others if isinstance(others, dict) else {})
-            if key in value or "default" in part:
-                filled[key] = self._filled(value.get(key, part.get("default")), part)
-        return filled
-
-
-def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
-    place = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = error.schema.get("properties", {})
-        for key in error.instance:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, 1, 0.0)
-                full = f"{place}.{key}" if place else str(key)
-                yield f"unknown key '{full}'; the nearest valid one is '{near[0]}'" if near else f"unknown key '{full}'"
-    elif error.validator == "enum" and isinstance(error.instance, str):
-        near = difflib.get_close_matches(error.instance, [str(v) for v in error.validator_value], 1, 0.0)
-        yield f"{place}: '{error.instance}' is none of {error.validator_value}; the nearest is '{near[0]}'"
-    else:
-        yield f"{place or 'config'}: {error.message}"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as people write it: 1e-3 is a number (YAML 1.1 wants 1.0e-3 and else gives the text)."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-
-
-def read_yaml(path: str | Path) -> dict:
-    try:
-        config = yaml.load(read_text(path, "no such file; check the name"), _Loader)
-    except yaml.YAMLError as error:
-        raise SreError(f"{path}: not YAML ({' '.join(str(error).split())}); mend it") from None
-    if not isinstance(config, dict):
-        raise SreError(f"{path}: expected `key: value` lines")
-    return config
+def merged(base: dict, over: dict) -> dict:
+    """`base` with what `over` says in its place, mappings key by key."""
+    both = dict(base)
+    for key, value in over.items():
+        inner = isinstance(value, dict) and isinstance(both.get(key), dict)
+        both[key] = merged(both[key], value) if inner else value
+    return both
 
 
 def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str) -> dict:
@@ -127,14 +53,29 @@ def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str)
     return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
 
 
+def recipe_features(schema: Schema, settings: dict, where: str) -> dict[str, dict]:
+    """Name -> resolved config of the features of a recipe's config, whose other keys are not looked at."""
+    rate = schema.check(settings.get("audio", {}), f"{where}: audio", "properties", "audio")["sample_rate"]
+    named = schema.check(settings.get("features", {}), f"{where}: features", "properties", "features")
+    return {name: resolve_features(schema, part, rate, f"{where}: {name}") for name, part in named.items()}
+
+
 BATCH_LOSSES = (
     "ge2e", "prototypical", "angular_prototypical", "softmax_angular_prototypical", "triplet", "contrastive", "supcon",
 )  # fmt: skip
 
 
-def resolve_model(schema: Schema, path: str | Path, features: dict[str, dict], seed: int, held_out: int = 0) -> dict:
-    """A model's YAML as the training needs it: see `resolve_model_config`."""
-    return resolve_model_config(schema, read_yaml(path), str(path), features, seed, held_out)
+def resolve_model(
+    schema: Schema,
+    path: str | Path,
+    features: dict[str, dict],
+    seed: int,
+    held_out: int = 0,
+    override: dict | None = None,
+) -> dict:
+    """A model's YAML, and what a recipe's config says in place of it (`override`): see `resolve_model_config`."""
+    where = f"{path} and what the config says of it" if override else str(path)
+    return resolve_model_config(schema, merged(read_yaml(path), override or {}), where, features, seed, held_out)
 
 
 def resolve_model_config(
@@ -156,8 +97,11 @@ def resolve_model_config(
             f"{where}: loss {loss['type']} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
         )
     if model["features"] not in features:
-        known = ", ".join(sorted(map(str, features)))
-        raise SreError(f"{where}: features '{model['features']}' are not in the recipe's config, only {known}")
+        known = ", ".join(sorted(features)) or "none"
+        raise SreError(
+            f"{where}: features '{model['features']}' are not in the recipe's config, only {known};"
+            " name one of these, or add them under features:"
+        )
     if model["augment"]["speeds"] and features[model["features"]]["type"] != "fbank":
         raise SreError(f"{where}: augment.speeds works on fbank, '{model['features']}' are MFCCs; name an fbank config")
     least, most = model["training"]["chunk_frames"]
@@ -212,5 +156,10 @@ def resolve_system(name: str, backends: dict[str, dict], norms: dict[str, dict],
     for kind, part, known in (("back-end", backend, {**backends, **fusions}), ("norm", norm, {**norms, "": None})):
         if part not in known:
             near = difflib.get_close_matches(part, known, 1, 0.0)
-            raise SreError(f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}'")
+            there = ", ".join(filter(None, known))
+            kinds = f"; '{part}' is a type, of which backends: makes one of any name" if part in TYPES else ""
+            raise SreError(
+                f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}';"
+                f" there are {there}{kinds}"
+            )
     return {"backend": backend, "norm": norms[norm] if norm else None, "of": [base] if calibrated else None}

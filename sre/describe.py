@@ -2,20 +2,21 @@
 
 sre describe recipes/voxceleb/models/resnet34.yaml
 sre describe ecapa --features 80 --no-speed
+sre describe my/models/xvector.yaml --configfile my/experiment.yaml
 python -m sre.describe --table docs/models.md --no-speed     # from docs/models.yaml beside it
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sre
 from sre import SreError, log
 from sre.arguments import Parser, count, input_file
-from sre.config import Schema, read_yaml, resolve_features, resolve_model
+from sre.config import Schema, merged, read_yaml, recipe_features, resolve_model
 from sre.io.atomic import atomic_output
 from sre.io.text import read_text
 from sre.log import say
@@ -47,15 +48,19 @@ def add_describe(commands) -> None:
     parser = commands.add_parser("describe", help=text, description=text)
     parser.add_argument("config", metavar="CONFIG", help="a model's YAML, or the name of an architecture")
     parser.add_argument("--features", metavar="N", type=count, help="bins, for an architecture's name (default: 80)")
+    text = "that has the features which a YAML names, where it is not in recipes/<recipe>/models"
+    parser.add_argument("--configfile", type=input_file, nargs="+", default=[], metavar="FILE", help=text)
     parser.add_argument("--no-speed", action="store_false", dest="with_speed", help="do not measure the speed")
     parser.set_defaults(do=describe)
 
 
-def describe(config: str, features: int | None = None, with_speed: bool = True) -> None:
+def describe(
+    config: str, features: int | None = None, configfile: Sequence[Path] = (), with_speed: bool = True
+) -> None:
     """Print one `name value` a line; raises SreError where the config is not one."""
     from sre.models import cost
 
-    spec = read_spec(config, features)
+    spec = read_spec(config, features, configfile)
     print(f"parameters {cost.parameters(spec)}")
     for seconds in (2, 10):
         print(f"macs_{seconds}s {cost.macs(spec, seconds)}")
@@ -65,8 +70,11 @@ def describe(config: str, features: int | None = None, with_speed: bool = True) 
         print(f"utterances_per_s_8s {cost.speed(spec):.2f}")
 
 
-def read_spec(config: str, num_features: int | None = None) -> Spec:
-    """Of a YAML in recipes/<recipe>/models, or of an architecture with its default options and num_features bins."""
+def read_spec(config: str, num_features: int | None = None, configfiles: Sequence[Path] = ()) -> Spec:
+    """Of a model's YAML, or of an architecture with its default options and num_features bins.
+
+    The features that a YAML names are in config.yaml of its recipe, or in `configfiles`.
+    """
     from sre.models import ARCHITECTURES
     from sre.models.cost import Spec
 
@@ -79,12 +87,16 @@ def read_spec(config: str, num_features: int | None = None) -> Spec:
     if num_features is not None:
         raise SreError(f"{path}: its recipe says how many bins there are; leave --features out")
     recipe = path.parent.parent / "config.yaml"
-    if not recipe.is_file():
-        raise SreError(f"{path}: no {recipe} with the features that it names; put it into recipes/<recipe>/models")
-    schema, settings = Schema(SCHEMA), read_yaml(recipe)
-    rate, features = settings.get("audio", {}).get("sample_rate", 16000), settings.get("features", {})
-    resolved = {name: resolve_features(schema, part, rate, f"{recipe}: {name}") for name, part in features.items()}
-    model = resolve_model(schema, path, resolved, seed=1)
+    files = [*[recipe] * recipe.is_file(), *configfiles]
+    if not files:
+        raise SreError(
+            f"{path}: no {recipe} with the features that it names; give it, or what has them: --configfile FILE"
+        )
+    settings: dict = {}
+    for file in files:
+        settings = merged(settings, read_yaml(file))
+    schema = Schema(SCHEMA)
+    model = resolve_model(schema, path, recipe_features(schema, settings, str(files[-1])), seed=1)
     made = model["feature_config"]
     bins = made["num_mel_bins"] if made["type"] == "fbank" else made["num_ceps"]
     return Spec(model["architecture"], bins, model["options"], made["frame_shift"])

@@ -16,21 +16,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sre
 from sre import SreError
+from sre.io.text import read_json
 from sre.log import clock
 from sre.provenance import read_record
+from sre.rerun import broken_off, changed_keys, epochs_done, is_at_work
 
+TRAINING = "train_embedding"
 STAGES = ("data", "feats", "train", "embed", "score", "report")
 COSTS = {"train": "hours of GPU (minutes for small corpora)", "feats": "minutes", "embed": "minutes"}
+TRAIN_AGAIN = "delete it, and the model is trained again"
+BROKEN_OFF = "it was broken off"
+AT_WORK = "another snakemake is at it, or it was broken off"
 # How Snakemake's reasons begin, and what we say, the weightiest first, for a job can have several; {}: the files named.
 REASONS = {
-    "Forced execution": "forced by -R, -f or -F",
+    "Forced execution": "forced by -R, -f or -F",  # also of what was broken off
     "Params have changed since last execution": "its parameters changed: its config or our version of the stage",
-    "Incomplete output files": "it was broken off",
+    "Incomplete output files": BROKEN_OFF,
     "Missing output files": "missing: {}",
     "Updated input files": "its input is newer: {}",
     "Input files updated by another job": "comes after {}",
@@ -47,6 +53,8 @@ class Job:
     log: list[str]
     reason: str
     folder: str
+    command: str = ""
+    begun: str = ""  # what to say where it was begun and has not ended
 
     def path(self, name: str) -> Path:
         return Path(self.folder) / name
@@ -62,8 +70,13 @@ class Job:
         """Of the last time; of a training that was resumed, all its parts."""
         measured = [read_record(self.record).get("seconds")] if self.record else []
         summaries = [self.path(name) for name in self.output if Path(name).name == "train_summary.json"]
-        measured += [json.loads(path.read_text()).get("training_s") for path in summaries if path.is_file()]
+        measured += [read_json(path, TRAIN_AGAIN).get("training_s") for path in summaries if path.is_file()]
         return max((value for value in measured if value is not None), default=None)
+
+    @property
+    def epochs(self) -> tuple[int, int] | None:
+        """Of a training: how many are in checkpoints, and all."""
+        return epochs_done(self.path(self.output[0]).parent, self.command) if self.rule == TRAINING else None
 
 
 @dataclass(frozen=True)
@@ -142,6 +155,9 @@ def _sentence(events: Iterable[dict], stderr: str) -> str:
 
 def jobs_of(events: Sequence[dict]) -> list[Job]:
     jobs = [Job(**event["job"]) for event in events if "job" in event]
+    begun = {folder: broken_off(Path(folder)) for folder in {job.folder for job in jobs}}
+    words = AT_WORK if is_at_work(job.path(name) for job in jobs for name in job.log) else BROKEN_OFF
+    jobs = [job if begun[job.folder].isdisjoint(job.output) else replace(job, begun=words) for job in jobs]
     totals = [event["total"] for event in events if "total" in event]
     if not totals and not any("idle" in event for event in events):
         raise SreError("snakemake -n planned nothing with these arguments; give those of a run, e.g. --until train")
@@ -173,6 +189,9 @@ def describe(jobs: Sequence[Job], stages: dict[str, str]) -> list[str]:
     lines += [
         f"{job.rule}: {job.output[0]} exists and will be made again, because {_because(job, makers)}" for job in trained
     ]
+    for job in jobs:
+        if epochs := job.epochs:
+            lines.append(f"{job.rule}: {job.output[0]}: {epochs[0]} of {epochs[1]} epochs are in its checkpoints")
     counts = ", ".join(f"{stage} {sum(stages.get(job.rule, 'data') == stage for job in jobs)}" for stage in STAGES)
     last = _last_time(jobs)
     return [*lines, f"total: {len(jobs)} jobs ({counts})" + (f", last time {last}" if last else "")]
@@ -184,6 +203,10 @@ def _why(job: Job, makers: dict[str, Job]) -> Why:
         found = re.search(rf"(?:^|; ){begin}(?:: (.*?))?(?=; [A-Z]|$)", job.reason, re.DOTALL)
         if not found:
             continue
+        if job.begun and begin.startswith(("Forced", "Incomplete", "Missing")):
+            return Why(job.begun)
+        if begin.startswith("Params") and (keys := changed_keys(job.reason)):
+            return Why(f"changed: {keys}")
         files = sorted(found[1].split(", ")) if "{}" in words and found[1] else []
         if begin.startswith("Missing") and not job.record and not any(job.path(path).exists() for path in job.output):
             return Why("never made")
@@ -224,7 +247,8 @@ def _event(record: logging.LogRecord) -> dict | None:
     kind = str(getattr(record, "event", None))
     if kind == "job_info":
         files = {name: list(map(str, getattr(record, name) or [])) for name in ("input", "output", "log")}
-        return {"job": {"rule": record.rule_name, **files, "reason": record.reason, "folder": os.getcwd()}}
+        about = {"reason": record.reason, "folder": os.getcwd(), "command": record.shellcmd or ""}
+        return {"job": {"rule": record.rule_name, **files, **about}}
     if kind == "run_info":
         return {"total": record.stats["total"]}
     if record.levelno >= logging.ERROR:

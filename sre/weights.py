@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sre
 from sre import SreError
 from sre.arguments import input_file, json_object, output_file
-from sre.config import Schema, canonical, read_yaml, resolve_features
+from sre.config import Schema, canonical, read_yaml, recipe_features, resolve_features
 from sre.io.atomic import sha256_file
 
 if TYPE_CHECKING:  # torch takes seconds to load, and `sre data` does without
@@ -86,11 +86,10 @@ def read_features(schema: Schema, argument: str) -> tuple[str, dict]:
     settings = read_yaml(path)
     if not name:
         return path.stem, resolve_features(schema, settings, 16000, argument)
-    known = settings.get("features", {})
+    known = recipe_features(schema, settings, str(path))
     if name not in known:
         raise SreError(f"--features {argument}: {path} has no features '{name}', only {', '.join(sorted(known))}")
-    rate = settings.get("audio", {}).get("sample_rate", 16000)
-    return name, resolve_features(schema, known[name], rate, argument)
+    return name, known[name]
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

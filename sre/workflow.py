@@ -1,6 +1,8 @@
 """What the Snakefile needs to know of a recipe: resolved configs, model runs, systems. No Snakemake in here."""
 
+import difflib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,13 +51,16 @@ class Recipe:
     def add_run(self, name: str, model: str, seed: int, features: str | None = None, **source: object) -> None:
         """Raises SreError where two runs would have one name."""
         if name in self.runs:
-            raise SreError(f"models: two runs are named {name}; rename the model of that name")
+            raise SreError(f"models: two runs are named {name}; rename the model, or its file, of that name")
         self.runs[name] = {"model": model, "seed": seed, "features": features, "bundle": None, "embeddings": None}
         self.runs[name] |= source
 
 
 def load_recipe(config: dict, recipes: Path) -> Recipe:
-    """Check a recipe's merged config and its models' YAMLs; raises one SreError with everything that is wrong."""
+    """Check a recipe's merged config and its models' YAMLs; raises one SreError with everything that is wrong.
+
+    A key that is the name of a model of the recipe has what is used in place of what its YAML says.
+    """
     schema = Schema(recipes / "config.schema.yaml")
     problems: list[str] = []
 
@@ -69,12 +74,14 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         named = {**known, **(filled.get(part) or {})}
         return {name: tried(function, value, f"{part}.{name}") for name, value in named.items()}
 
+    folder = recipes / str(config.get("recipe")) / "models"
+    config, overrides = tried(split_overrides, config, schema, folder) or (config, {})
     filled = tried(schema.check, config, f"config of recipe {config.get('recipe')}")
     if filled is None:  # go on with what can be read of it, to find what else is wrong
-        models = [name for name in config.get("models") or [] if isinstance(name, str)]
-        filled = {"models": models, "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
+        filled = {"models": names_of_models(config), "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
         filled |= {"embeddings": {}, "bundles": {}, "development": {"speakers": 0}}
-        features = {name: {"type": "fbank"} for name in config.get("features") or {}}
+        named = config.get("features")
+        features = {name: {"type": "fbank"} for name in named} if isinstance(named, dict) else {}
     else:
         rate = filled["audio"]["sample_rate"]
         features = tried_all("features", {}, lambda value, where: resolve_features(schema, value, rate, where))
@@ -86,13 +93,14 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     for name in filled["systems"]:
         tried(add_system, recipe, name, backends, norms, filled.get("fusions", {}))
     held_out = filled["development"]["speakers"]
-    for name in filled["models"]:
-        path = recipes / str(config.get("recipe")) / "models" / f"{name}.yaml"
-        for seed in filled["seeds"]:
-            if model := tried(resolve_model, schema, path, features, seed, held_out):
-                run = name if seed == 1 else f"{name}_s{seed}"
-                tried(recipe.add_run, run, name, seed, model["features"])
-                recipe.trainings[run] = model
+    for model in filled["models"]:
+        path = tried(model_file, model, folder)
+        for seed in filled["seeds"] if path else ():
+            override = overrides.get(path.stem)
+            if training := tried(resolve_model, schema, path, features, seed, held_out, override):
+                run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
+                tried(recipe.add_run, run, path.stem, seed, training["features"])
+                recipe.trainings[run] = training
     for name, bundle in filled["bundles"].items():
         tried(add_bundle, recipe, name, bundle, features)
     for name, embeddings in filled["embeddings"].items():
@@ -106,6 +114,44 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     if problems:
         raise SreError("\n".join(dict.fromkeys(problems)))
     return recipe
+
+
+def names_of_models(config: dict) -> list[str]:
+    """What can be read as models of a config that was not checked."""
+    named = config.get("models")
+    named = named.split(",") if isinstance(named, str) else named if isinstance(named, list) else []
+    return [name.strip() for name in named if isinstance(name, str)]
+
+
+def is_path(model: str) -> bool:
+    return "/" in model or model.endswith((".yaml", ".yml"))
+
+
+def split_overrides(config: dict, schema: Schema, folder: Path) -> tuple[dict, dict[str, dict]]:
+    """The config without the keys that are models' names, and these. Raises SreError for one that is not in models."""
+    models = {Path(name).stem if is_path(name) else name for name in names_of_models(config)}
+    extra = config.keys() - schema.part()["properties"]
+    if strange := sorted(name for name in extra - models if (folder / f"{name}.yaml").is_file()):
+        raise SreError(f"{strange[0]}: no model of this run, which are {', '.join(sorted(models))}; add it to models")
+    if wrong := sorted(name for name in extra & models if not isinstance(config[name], dict)):
+        raise SreError(f"{wrong[0]}: '{config[wrong[0]]}'; write keys of the model, e.g. {{training: {{lr: 0.05}}}}")
+    overrides = {name: config[name] for name in extra & models}
+    return {key: value for key, value in config.items() if key not in overrides}, overrides
+
+
+def model_file(model: str, folder: Path) -> Path:
+    """Of a name, or a path of a YAML elsewhere. Raises SreError where it is missing or its stem names no run."""
+    if is_path(model):
+        path = Path(model)
+        if not re.fullmatch("[a-z0-9_]+", path.stem):
+            raise SreError(f"{path}: its name is its run's: small letters, digits and _ only; rename the file")
+        return path
+    path = folder / f"{model}.yaml"
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if not path.is_file() and known:
+        near = difflib.get_close_matches(model, known, 1, 0.0)[0]
+        raise SreError(f"{path}: no such file; the nearest model of the recipe is '{near}', one elsewhere has a path")
+    return path
 
 
 def is_trained(folder: Path, config: dict) -> bool:

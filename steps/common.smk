@@ -8,6 +8,7 @@ from sre import SreError
 from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
 from sre.cores import available_cores
 from sre.io.atomic import atomic_output
+from sre.overrides import check_once, check_targets, read_config
 from sre.paths import check_paths, check_times, quoted
 from sre.workflow import is_trained, load_recipe
 
@@ -20,9 +21,21 @@ def sentence(function, *args):
         raise WorkflowError(str(error)) from None
 
 
+# what was typed, for Snakemake reads 2024_11 as 202411 and true as text
+SETTINGS = workflow.config_settings
+sentence(check_once, sys.argv[1:])
+config = sentence(
+    read_config,
+    BASE / "recipes",
+    SETTINGS.configfiles,
+    SETTINGS.config_args,
+    SETTINGS.replace_workflow_config,
+)
 RECIPE = sentence(load_recipe, config, BASE / "recipes")
 sentence(check_paths, RECIPE.config, BASE)
 CONFIG = RECIPE.config
+# jobs of a cluster are given it through a shell
+SETTINGS.config_args = [shlex.quote(entry) for entry in SETTINGS.config_args]
 ROOT = Path(CONFIG["root"])
 DATA, EXP = str(ROOT / "data"), str(ROOT / "exp" / RECIPE.name)
 if CONSOLE:
@@ -70,7 +83,8 @@ onstart:
         fcntl.flock(RUN_LOCK[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise WorkflowError(
-            f"{ROOT / '.sre.lock'}: another snakemake works in this root; wait for it, or set another root"
+            f"{ROOT / '.sre.lock'}: another snakemake works in this root; wait for it, or work in another one:"
+            " --config root=FOLDER, where data and features are made again"
         )
     sentence(
         check_times,

@@ -12,6 +12,7 @@ from sre.config import (
     Schema,
     canonical,
     read_yaml,
+    recipe_features,
     resolve_backend,
     resolve_features,
     resolve_model_config,
@@ -97,9 +98,7 @@ def model_config(argument: tuple[str, dict], seed: int, made: Callable[[str], di
     if "feature_config" in given:
         features = {given.get("features"): given.pop("feature_config")}
     elif (recipe := Path(where).parent.parent / "config.yaml").is_file():
-        settings = read_yaml(recipe)
-        rate, parts = settings.get("audio", {}).get("sample_rate", RATE), settings.get("features", {})
-        features = {name: resolve_features(schema(), part, rate, f"{recipe}: {name}") for name, part in parts.items()}
+        features = recipe_features(schema(), read_yaml(recipe), str(recipe))
     else:
         features = {name: made(name) for name in [given.get("features")] if isinstance(name, str)}
     return resolve_model_config(schema(), given, where, features, seed)

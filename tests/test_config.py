@@ -89,7 +89,7 @@ def test_other_meaning_other_text(schema: Schema, tmp_path: Path, old: str, new:
         (MODEL.replace("fbank80", "fbank81"), "features 'fbank81' are not in the recipe's config, only fbank80"),
         (MODEL.replace("xvector", "x_vector"), "'x_vector' is none of .* the nearest is 'xvector'"),
         ("[1, 2]", "expected `key: value` lines"),
-        ("a: [", "m.yaml: not YAML"),
+        ("a: [", "m.yaml:1: not YAML"),
     ],
 )
 def test_bad_model(schema: Schema, tmp_path: Path, text: str, sentence: str) -> None:

@@ -1,7 +1,9 @@
 """sre explain: what it says of real reasons of Snakemake, and of a real dry run of recipe mini."""
 
+import fcntl
 import json
 import re
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
@@ -48,7 +50,7 @@ def test_a_learning_rate_was_changed(tmp_path: Path) -> None:
             planned("all", "", "Input files updated by another job: exp/mini/report.tsv", tmp_path),
         ]
     )
-    changed = "its parameters changed: its config or our version of the stage"
+    changed = "changed: lr 0.1 -> 0.2"
     assert lines[1:] == [
         f"train train_embedding 1 {changed} hours of GPU (minutes for small corpora) 1:02:05",
         "embed extract_embeddings 2 never made minutes",
@@ -96,6 +98,23 @@ def test_what_follows_is_explained_by_where_it_begins(tmp_path: Path) -> None:
         f" (missing: data/vad.scp) and make_features runs ({newer})",
         "total: 7 jobs (data 0, feats 4, train 1, embed 0, score 1, report 1), last time 0:07 (1 of 7 jobs)",
     ]
+
+
+@pytest.mark.parametrize("reason", ["Forced execution", "Missing output files: {}", "Incomplete output files: {}"])
+def test_after_a_kill_and_beside_another_snakemake(reason: str, tmp_path: Path) -> None:
+    """Snakemake says "Forced execution" of what it makes again because it was broken off."""
+    (tmp_path / RUN).mkdir(parents=True)
+    final = f"{RUN}/final.pt"
+    job = planned("train_embedding", final, reason.format(final), tmp_path)
+    marks = tmp_path / ".snakemake/incomplete"
+    marks.mkdir(parents=True)
+    (marks / urlsafe_b64encode(final.encode()).decode()).touch()
+    assert "it was broken off" in explained([job])[1]
+    with open(tmp_path / ".sre.lock", "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "another snakemake is at it, or it was broken off" in explained([job])[1]
+    other = planned("train_embedding", final.replace("xvector", "other"), "Forced execution", tmp_path)
+    assert "forced by -R, -f or -F" in explained([other])[1]
 
 
 def test_nothing_to_do_and_a_dry_run_that_is_not_understood(tmp_path: Path) -> None:

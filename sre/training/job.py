@@ -20,6 +20,7 @@ from sre.log import say
 from sre.losses import build_head
 from sre.models import build, cost
 from sre.provenance import environment
+from sre.rerun import PROGRESS
 from sre.training import checkpoint
 from sre.training.data import Features
 from sre.training.trainer import Trainer, TrainingOptions, middle_chunks
@@ -85,6 +86,9 @@ def train(
             f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER;"
             f" {trainer.device}, {trainer.options.precision}"
         )
+        told = {"config_sha256": sha256_text(canonical(config)), "epochs": trainer.options.epochs}
+        with atomic_output(folder / PROGRESS) as file:
+            json.dump({**told, "steps_per_epoch": trainer.batches.steps_per_epoch}, file)
         trainer.run()
         network = trainer.averaged()
         bundle = {

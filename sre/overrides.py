@@ -1,0 +1,107 @@
+"""A recipe's config from its parts: its config.yaml, then --configfile, then --config, typed by the schema.
+
+--config name=2024_11 'seeds=[1, 2]' models=xvector 'xvector={training: {lr: 0.05}}'
+--config set=xvector.training.lr=0.05 'set=[audio.resample=yes, bootstrap.replicates=200]'
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sre import SreError
+from sre.config import merged
+from sre.io.yaml_text import read_yaml
+from sre.schema import Schema
+
+SET = "set"  # set=a.b.c=VALUE: one key, wherever it is
+
+
+def read_config(recipes: Path, files: Sequence[Path], entries: Sequence[str], alone: bool = False) -> dict:
+    """The merged config, not yet checked.
+
+    files, entries : of Snakemake's --configfile and --config, as they were typed
+    alone : without the recipe's own config.yaml, Snakemake's --replace-workflow-config
+
+    Raises SreError for an unknown recipe, a file that cannot be read and an entry that is no KEY=VALUE.
+    """
+    given: dict = {}
+    for path in files:
+        given = merged(given, read_yaml(path))
+    given = merged(given, read_entries(Schema(recipes / "config.schema.yaml"), entries))
+    recipe = given.get("recipe", "mini")
+    known = sorted(path.parent.name for path in recipes.glob("*/config.yaml"))
+    if recipe not in known:
+        near = difflib.get_close_matches(str(recipe), known, 1, 0.0)[0]
+        raise SreError(f"recipe: '{recipe}' is none of {', '.join(known)}; the nearest is '{near}'")
+    return given if alone else merged(read_yaml(recipes / recipe / "config.yaml"), given)
+
+
+def read_entries(schema: Schema, entries: Sequence[str]) -> dict:
+    """What KEY=VALUE entries say; a later one of the same key is merged into, or takes the place of, an earlier."""
+    config: dict = {}
+    for entry in entries:
+        key, equals, text = entry.partition("=")
+        if not equals:
+            raise SreError(f"--config {entry}: write KEY=VALUE")
+        for path, value in _settings(entry, text) if key == SET else [([key], text)]:
+            nested = schema.typed(value, _part(schema, path), f"--config {entry}")
+            for name in reversed(path):
+                nested = {name: nested}
+            config = merged(config, nested)
+    return config
+
+
+def _settings(entry: str, text: str) -> list[tuple[list[str], str]]:
+    """The (path, value) pairs of `a.b=1` or `[a.b=1, c=2]`."""
+    bare = text.strip()
+    found = []
+    for one in _pieces(bare[1:-1]) if bare[:1] == "[" and bare[-1:] == "]" else [bare]:
+        path, equals, value = one.strip().partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise SreError(f"--config {entry}: write set=KEY.KEY=VALUE, e.g. set=xvector.training.lr=0.05")
+        found.append((keys, value))
+    return found
+
+
+def _pieces(text: str) -> list[str]:
+    """Between commas that are in no brackets and no quotes."""
+    parts, depth, quote = [""], 0, ""
+    for letter in text:
+        if quote or letter in "'\"":
+            quote = "" if letter == quote else quote or letter
+        depth += (letter in "[{") - (letter in "]}") if not quote else 0
+        if letter == "," and not depth and not quote:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _part(schema: Schema, path: Sequence[str]) -> dict:
+    """Where the schema describes a key; what is no key of a recipe is a model's name."""
+    part = schema.part() if path[0] in schema.part()["properties"] else {"additionalProperties": {"$ref": "/model"}}
+    for key in path:
+        part = schema.inner(part, key)
+    return part
+
+
+def check_once(arguments: Sequence[str]) -> None:
+    """Raises SreError where --config is given twice: Snakemake forgets all but the last."""
+    own = list(arguments)[: arguments.index("--") if "--" in arguments else None]
+    given = [word for word in own if re.fullmatch(r"--config(=.*)?|-[npkFft]*C.*", word, re.DOTALL)]
+    if len(given) > 1:
+        raise SreError(f"--config is given {len(given)} times, and Snakemake takes the last; write all behind one")
+
+
+def check_targets(arguments: Sequence[str], rules: Sequence[str]) -> None:
+    """Raises SreError for a target, or a name behind --until or -R, that is no rule and, without /, no file of ours."""
+    from snakemake.cli import get_argument_parser
+
+    stages = "data feats train embed score report"
+    known, _ = get_argument_parser().parse_known_args(list(arguments))
+    for name in sorted({*known.targets, *known.until, *known.omit_from, *known.forcerun}):
+        if "/" not in name and name not in rules:
+            near = difflib.get_close_matches(name, rules, 1, 0.0)[0]
+            raise SreError(f"'{name}' is no stage and no rule; the nearest is '{near}'. Stages: {stages}")

@@ -1,0 +1,210 @@
+"""recipes/config.schema.yaml: values of the type that keys want, every error at once with its remedy, defaults."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from sre import SreError
+from sre.io.yaml_text import parse_yaml, read_yaml
+
+WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+NULLS = ("null", "none", "~", "")
+LARGEST = 2**53  # an integer above it is no other number's float
+SHOWN = 200  # characters of a message of jsonschema, which repeats the value
+_read = cache(read_yaml)  # a tenth of a second
+NAME = r"^[a-z0-9_]+\Z"  # the schema's pattern of what becomes a file name
+
+
+class Schema:
+    """`check` raises one SreError with all that is wrong, else returns a filled copy."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.root = _read(Path(path))
+
+    def part(self, *pointer: str) -> dict:
+        part = self.root
+        for key in pointer:
+            part = part[key]
+        return self._resolved(part)
+
+    def _resolved(self, part: dict) -> dict:
+        return self.root["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+
+    def inner(self, part: dict, key: str) -> dict:
+        """What belongs under `key` of a value of `part`; {} where that is not said."""
+        others = part.get("additionalProperties")
+        return self._resolved(part.get("properties", {}).get(key, others if isinstance(others, dict) else {}))
+
+    def check(self, config: dict, where: str, *pointer: str) -> dict:
+        """Check `config` against the schema's part at `pointer` (none: a recipe). `where` names it in the errors."""
+        part = self.part(*pointer)
+        config = self._as_wanted(config, part)
+        # the part's references are resolved from the whole schema
+        validator = jsonschema.Draft202012Validator({"$defs": self.root["$defs"], **part})
+        errors = sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path])
+        problems = list(_out_of_range(config))
+        problems += [problem for error in errors for problem in self._explain(error, part, config)]
+        if problems:
+            raise SreError(
+                f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}:" + "".join(f"\n  {p}" for p in problems)
+            )
+        return self._filled(config, part)
+
+    def _as_wanted(self, value: Any, part: dict) -> Any:
+        """A copy of `value`: 'yes', "0.05", 2024 and a word are true, 0.05, text and a list where these are wanted."""
+        part = self._resolved(part)
+        types = types_of(part)
+        if isinstance(value, dict):
+            return {key: self._as_wanted(item, self.inner(part, key)) for key, item in value.items()}
+        if types == {"array"} and isinstance(value, str):
+            value = [word.strip() for word in value.split(",") if word.strip()]
+        elif types == {"array"} and isinstance(value, int | float):
+            value = [value]
+        if isinstance(value, list):
+            return [self._as_wanted(item, part.get("items", {})) for item in value]
+        if isinstance(value, str) and types and "string" not in types:
+            return _from_word(value, types)
+        if isinstance(value, int) and not isinstance(value, bool) and types and types <= {"string", "null", "object"}:
+            return str(value)
+        return value
+
+    def typed(self, text: str, part: dict, where: str) -> Any:
+        """What was typed on a command line for a value of `part`, words as they are; `check` converts them.
+
+        Raises SreError that begins with `where` for brackets that do not close.
+        """
+        types, bare = types_of(part), text.strip()
+        if "null" in types and bare.lower() in NULLS:
+            return None
+        if bare[:1] in ("[", "{") and types != {"string"} and types != {"string", "null"}:
+            return parse_yaml(bare, where, words=True)
+        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"":
+            return bare[1:-1]
+        return text
+
+    def _filled(self, value: Any, schema: dict) -> Any:
+        schema = self._resolved(schema)
+        if isinstance(value, float) and value.is_integer() and schema.get("type") == "integer":
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and schema.get("type") == "number":
+            value = float(value)
+        if isinstance(value, list) and "items" in schema:
+            return [self._filled(item, schema["items"]) for item in value]
+        if not isinstance(value, dict):
+            return value
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties")
+        filled = {}
+        for key in {**properties, **value}:
+            part = properties.get(key, others if isinstance(others, dict) else {})
+            if key in value or "default" in part:
+                filled[key] = self._filled(value.get(key, part.get("default")), part)
+        return filled
+
+    def _explain(self, error: jsonschema.ValidationError, part: dict, config: dict) -> Iterator[str]:
+        place = ".".join(str(step) for step in error.absolute_path)
+        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+            known = error.schema.get("properties", {})
+            for key in error.instance:
+                if key not in known:
+                    yield self._unknown(key, place, known, self._places(part, config))
+        elif error.validator == "enum" and isinstance(error.instance, str):
+            near = difflib.get_close_matches(error.instance, [str(v) for v in error.validator_value], 1, 0.0)
+            yield f"{place}: '{error.instance}' is none of {error.validator_value}; the nearest is '{near[0]}'"
+        else:
+            message = error.message if len(error.message) <= SHOWN else f"{error.message[:SHOWN]} …"
+            yield f"{place or 'config'}: {message}{_remedy(error)}"
+
+    def _unknown(self, key: str, place: str, known: dict, places: dict[str, list[str]]) -> str:
+        full = f"{place}.{key}" if place else key
+        near = difflib.get_close_matches(key, [*known, *places], 1, 0.0)
+        if not near:
+            return f"unknown key '{full}'"
+        if near[0] in known:
+            return f"unknown key '{full}'; the nearest valid one is '{near[0]}'"
+        return f"unknown key '{full}'; {'it is' if near[0] == key else 'the nearest is'} {' or '.join(places[near[0]])}"
+
+    def _places(self, part: dict, config: dict) -> dict[str, list[str]]:
+        """Key -> where in `part` it has its place; in a recipe also what to type for it, and for a model's."""
+        found: dict[str, list[str]] = {}
+        recipe = part is self.root
+
+        def walk(part: dict, path: str, value: object, form: str = "{}") -> None:
+            for key, inner in part.get("properties", {}).items():
+                here = f"{path}{key}"
+                if form.format(here) not in found.setdefault(key, []):
+                    found[key].append(form.format(here))
+                walk(self._resolved(inner), f"{here}.", value.get(key) if isinstance(value, dict) else None, form)
+            if isinstance(others := part.get("additionalProperties"), dict):
+                name, *_ = value if isinstance(value, dict) and value else ["NAME"]
+                walk(self._resolved(others), f"{path}{name}.", None, form)
+
+        walk(part, "", config, "set={}=VALUE" if recipe else "'{}'")
+        if recipe:
+            models = [name for name in _list(config.get("models")) if isinstance(name, str)]
+            model = Path(models[0]).stem if models else "MODEL"
+            form = "a model's: set={}=VALUE"
+            walk(self.part("$defs", "model"), f"{model}.", None, form)
+            for kind, path in (("architectures", "options"), ("losses", "loss.options")):
+                for options in self.part("$defs", kind).values():
+                    walk(options, f"{model}.{path}.", None, form)
+        return found
+
+
+def _list(value: object) -> list:
+    return value if isinstance(value, list) else []
+
+
+def types_of(part: dict) -> set[str]:
+    """Names of the JSON types that a part of the schema allows; none: it does not say."""
+    if "enum" in part:
+        return {"string" if isinstance(value, str) else "integer" for value in part["enum"]}
+    types = part.get("type", [])
+    return {types} if isinstance(types, str) else set(types)
+
+
+def _from_word(word: str, types: set[str]) -> object:
+    """A word as null, a boolean or a number where that is wanted and can be read, else as it is."""
+    bare = word.strip()
+    if "null" in types and bare.lower() in NULLS:
+        return None
+    if "boolean" in types:
+        return WORDS.get(bare.lower(), word)
+    if types & {"integer", "number"} and not re.match(r"[-+]?0[0-9_]", bare):  # 010 is 8 for some, 10 for others
+        for number in (lambda text: int(text, 0), float):
+            try:
+                return number(bare)
+            except ValueError:
+                continue
+    return word
+
+
+def _out_of_range(value: object, place: str = "") -> Iterator[str]:
+    """Numbers that are in no range: JSON has no nan, and comparisons do not find it."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _out_of_range(part, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{place}: {value} is no finite number"
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        yield f"{place}: an integer of more than {LARGEST} is too large"
+
+
+def _remedy(error: jsonschema.ValidationError) -> str:
+    value, wanted = error.instance, error.validator_value
+    if error.validator == "pattern" and wanted == NAME:
+        return "; it names files: write small letters, digits and _"
+    if error.validator != "type":
+        return ""
+    if "string" in wanted and isinstance(value, bool | float):
+        return "; put it into quotes"
+    if isinstance(value, str) and "object" in wanted and ":" in value:
+        return "; a blank belongs behind the colon"
+    if isinstance(value, str) and value[:1] == "0" and types_of({"type": wanted}) & {"integer", "number"}:
+        return "; leave out the 0 in front"
+    return ""

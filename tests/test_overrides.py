@@ -1,0 +1,200 @@
+"""--config as people type it: every key by its type in the schema, models' keys, sentences with what to type."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sre import SreError
+from sre.config import canonical, read_yaml
+from sre.overrides import check_once, check_targets, read_config, read_entries
+from sre.schema import Schema
+from sre.workflow import Recipe, load_recipe
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPES = ROOT / "recipes"
+
+
+def loaded(*entries: str, files: tuple[Path, ...] = ()) -> Recipe:
+    return load_recipe(read_config(RECIPES, files, entries), RECIPES)
+
+
+def value(recipe: Recipe, key: str) -> object:
+    """Of a dotted key; a model's begins with its name."""
+    found: object = recipe.config | recipe.trainings
+    for part in key.split("."):
+        found = found[part]
+    return found
+
+
+@pytest.mark.parametrize(
+    "entry, key, expected",
+    [
+        ("seeds=[1,2]", "seeds", [1, 2]),
+        ("seeds=2", "seeds", [2]),
+        ("seeds=1, 2", "seeds", [1, 2]),
+        ("development={speakers: 5}", "development.speakers", 5),
+        ("audio={allow_pipes: true}", "audio.allow_pipes", True),
+        ("audio={'allow_pipes': True}", "audio.allow_pipes", True),  # as the Python dict of Snakemake's help
+        ('audio={"resample": yes}', "audio.resample", True),
+        ("set=audio.resample=on", "audio.resample", True),
+        ("set=[nj=3, seeds=[3,4], bootstrap={seed: 7}]", "seeds", [3, 4]),
+        ("set=[nj=3, seeds=[3,4], bootstrap={seed: 7}]", "bootstrap", {"replicates": 1000, "seed": 7}),
+        ("models=xvector", "models", ["xvector"]),
+        ("systems=cosine, cosine_centred+asnorm", "systems", ["cosine", "cosine_centred+asnorm"]),
+        ("max_rejected=5e-2", "max_rejected", 0.05),
+        ("cut_seconds=null", "cut_seconds", None),
+        ("cut_seconds=", "cut_seconds", None),
+        ("nj=8.0", "nj", 8),
+        ("metric=act_dcf_0.05", "metric", "act_dcf_0.05"),
+        ("set=features.fbank40.num_mel_bins=60", "features.fbank40.num_mel_bins", 60),
+        ("set=features.fbank40.compression=3", "features.fbank40.compression", 3),
+        ("xvector={training: {lr: 0.05}}", "xvector.training.lr", 0.05),
+        ("set=xvector.training.lr=5e-2", "xvector.training.lr", 0.05),
+        ("set=xvector.options.channels=16", "xvector.options.channels", 16),
+        ("set=xvector.loss.type=softmax", "xvector.loss.type", "softmax"),
+        ("set=xvector.training.chunk_frames=[100, 150]", "xvector.training.chunk_frames", [100, 150]),
+        ("set=xvector.augment.speeds=0.9, 1.1", "xvector.augment.speeds", [0.9, 1.1]),
+    ],
+)
+def test_typed_by_the_schema(entry: str, key: str, expected: object) -> None:
+    found = value(loaded(entry), key)
+    assert found == expected and type(found) is type(expected)
+
+
+TYPED = ["2024_11", "202411", "007", "1e5", "0x10", "true", "no", "1.10", "2024_1", "nan", "12"]
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_names_are_taken_as_typed(text: str) -> None:
+    """Snakemake makes 202411 of 2024_11 and 100000.0 of 1e5, whatever quotes are put round it."""
+    if re.fullmatch("[a-z0-9_]+", text):
+        assert loaded(f"name={text}").name == loaded(f"name='{text}'").name == loaded(f'set=name="{text}"').name == text
+    folders = ["12:30", "2024-11-05", "a: b", "a #b", "{x}", "[y]", "*z", "!t", "it's", "%", "a=b", "-", "@"]
+    assert [loaded(f"corpus={folder}").config["corpus"] for folder in [text, *folders]] == [text, *folders]
+
+
+def test_nested_text_is_taken_as_typed() -> None:
+    told = loaded(
+        "trials={2024_11: 1e5, b: 007}", "enroll=F", "embeddings={old: {train: 12:30, eval: 1.10}}", "models="
+    )
+    assert told.config["trials"] == {"2024_11": "1e5", "b": "007"} and told.config["enroll"] == "F"
+    assert told.runs["old"]["embeddings"] == {"train": "12:30", "eval": "1.10"}
+
+
+def test_an_override_changes_its_model_only(tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text((RECIPES / "mini/models/xvector.yaml").read_text())
+    both = f"models=[xvector, {other}]"
+    before, after = loaded(both), loaded(both, "set=xvector.training.lr=0.05", "set=xvector.training.epochs=3")
+    changed = {run for run in before.trainings if canonical(before.trainings[run]) != canonical(after.trainings[run])}
+    assert list(before.runs) == ["xvector", "other"] and changed == {"xvector"}
+    old, new = before.trainings["xvector"], after.trainings["xvector"]
+    assert new == {**old, "training": {**old["training"], "lr": 0.05, "epochs": 3}}
+
+
+def test_what_a_config_file_says_of_a_model_is_below_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seeds: 3\nxvector:\n  training: {lr: 0.01, epochs: 7}\n")
+    told = loaded("set=xvector.training.lr=0.05", files=(file,)).trainings["xvector_s3"]
+    assert (told["training"]["lr"], told["training"]["epochs"], told["seed"]) == (0.05, 7, 3)
+
+
+@pytest.mark.parametrize(
+    "entries, sentence",
+    [
+        (["lr=0.01"], "unknown key 'lr'; it is a model's: set=xvector.training.lr=VALUE"),
+        (["epoch=3"], "unknown key 'epoch'; the nearest is a model's: set=xvector.training.epochs=VALUE"),
+        (["training={lr: 1}"], "unknown key 'training'; it is a model's: set=xvector.training=VALUE"),
+        (["allow_pipes=yes"], "unknown key 'allow_pipes'; it is set=audio.allow_pipes=VALUE"),
+        (["num_mel_bins=8"], "unknown key 'num_mel_bins'; it is set=features.fbank40.num_mel_bins=VALUE"),
+        (["set=audio.sample_rat=8"], "unknown key 'audio.sample_rat'; the nearest valid one is 'sample_rate'"),
+        (["set=xvector.training.rl=8"], "unknown key 'training.rl'; the nearest valid one is 'lr'"),
+        (["set=xvector.lr=8"], "unknown key 'lr'; it is 'training.lr'"),
+        (["set=xvector.options.chanels=8"], "options: 1 problem:\n  unknown key 'chanels'; the nearest valid one is"),
+        (["set=nj"], "--config set=nj: write set=KEY.KEY=VALUE"),
+        (["set=.nj=3"], "--config set=.nj=3: write set=KEY.KEY=VALUE"),
+        (["audio={resample: true"], "--config audio={resample: true:1: not YAML ("),
+        (["xvector=3"], "xvector: '3'; write keys of the model"),
+        (["nj=four"], "nj: 'four' is not of type 'integer'"),
+        (["nj=010"], "nj: '010' is not of type 'integer'; leave out the 0 in front"),
+        (["nj=12:30"], "nj: '12:30' is not of type 'integer'"),
+        (["max_rejected=nan"], "max_rejected: nan is no finite number"),
+        (["set=xvector.training.lr=inf"], "training.lr: inf is no finite number"),
+        (["seeds=1" + "0" * 30], "seeds.0: an integer of more than 9007199254740992 is too large"),
+        (["name=2024-11"], "name: '2024-11' does not match '^[a-z0-9_]+\\\\Z'; it names files: write small letters"),
+        (["name=x\n"], "it names files: write small letters"),
+        (["recipe=voxcleb"], "recipe: 'voxcleb' is none of custom, librispeech, mini, voxceleb; the nearest is 'vox"),
+        (["recipe=../recipes/mini"], "recipe: '../recipes/mini' is none of"),
+        (["models=xvectr"], "xvectr.yaml: no such file; the nearest model of the recipe is 'xvector'"),
+        (["models=[xvector, a/xvector.yaml]"], "models: two runs are named xvector"),
+        (["models=a/X-1.yaml"], "a/X-1.yaml: its name is its run's: small letters, digits and _ only; rename the file"),
+        (["models=a/none.yaml"], "a/none.yaml: no such file"),
+        (["models=a/none"], "models.0: 'a/none' does not match"),
+        (["systems=plda"], "there are cosine, cosine_centred, lda_plda; 'plda' is a type, of which backends:"),
+    ],
+)  # fmt: skip
+def test_sentences_say_what_to_type(entries: list[str], sentence: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/xvector.yaml").write_text((RECIPES / "mini/models/xvector.yaml").read_text())
+    with pytest.raises(SreError) as caught:
+        loaded(*entries)
+    assert sentence in str(caught.value)
+
+
+def test_a_model_that_is_not_run_is_named() -> None:
+    entries = ["recipe=voxceleb", "models=xvector", "set=ecapa512.training.lr=1"]
+    with pytest.raises(SreError, match="ecapa512: no model of this run, which are xvector; add it to models"):
+        loaded(*entries)
+
+
+def test_a_second_config_option_is_refused() -> None:
+    """Snakemake takes the last without a word."""
+    for twice in (["--config", "a=1", "--config", "b=2"], ["-C", "a=1", "-n", "--config=b=2"], ["-nC", "a=1", "-Cb=2"]):
+        with pytest.raises(SreError, match="--config is given 2 times, and Snakemake takes the last; write all behind"):
+            check_once(twice)
+    check_once(["-n", "--configfile", "a", "--config", "a=1", "-sMyC", "--", "--config"])
+
+
+def test_targets_that_are_no_rules() -> None:
+    rules = ["train", "score", "all"]
+    check_targets(["-j8", "exp/mini/report.tsv", "--until", "train", "--config", "name=x", "-R", "score"], rules)
+    for wrong in (
+        ["trian"],
+        ["--until=trian"],
+        ["-n", "-R", "trian"],
+        ["-O", "trian", "-c1"],
+        ["--", "trian"],
+    ):
+        with pytest.raises(SreError, match="^'trian' is no stage and no rule; the nearest is 'train'. Stages: data "):
+            check_targets(wrong, rules)
+
+
+def test_entries_are_merged() -> None:
+    schema = Schema(RECIPES / "config.schema.yaml")
+    entries = ["audio={resample: yes}", "set=audio.sample_rate=8000", "name=a", "name=b"]
+    assert read_entries(schema, entries) == {"audio": {"resample": "yes", "sample_rate": "8000"}, "name": "b"}
+
+
+def test_in_a_dry_run(tmp_path: Path) -> None:
+    """What was typed gets through Snakemake, and its names of stages are checked."""
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-n", "-p", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    said = run("--until", "train", "--config", "name=2024_11", "set=xvector.training.lr=0.0123", "set=nj=3")
+    assert "exp/2024_11/xvector/final.pt" in said and '"lr":0.0123' in said and "--shard 3/3" in said
+    assert "'trian' is no stage and no rule; the nearest is 'train'" in run("--until", "trian")
+
+
+def test_the_schema_s_own_yaml_is_read_alike() -> None:
+    """By PyYAML's rules and by ours: none of it is written in a way that they tell apart."""
+    import yaml
+
+    assert read_yaml(RECIPES / "config.schema.yaml") == yaml.safe_load((RECIPES / "config.schema.yaml").read_text())
