@@ -51,6 +51,8 @@ def _fault(path: str) -> str | None:
         return f"{shown} has {{ or }}, which Snakemake takes for a wildcard; rename it, or use a link of another name"
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
         return f"{shown} has a line break or another control character, which no table can hold; rename it"
+    if path[0] == "~":
+        return f"{shown}: only shells know what ~ is; write the whole path"
     if path[0] in "- " or path[-1] == " ":
         return f"{shown} begins with a minus, or begins or ends with a blank; rename it, or write its whole path"
     return None

@@ -165,6 +165,29 @@ def test_ctrl_c_is_one_line_with_the_step_to_go_on_from(tmp_path: Path) -> None:
     assert stream.getvalue().splitlines()[1:] == [expected]
 
 
+def test_a_long_job_is_announced_and_has_a_line_each_half_minute(tmp_path: Path) -> None:
+    console, stream = run_of(tmp_path)
+    job = console.plan.jobs[1]
+    console._tick()
+    assert len(stream.getvalue().splitlines()) == 1
+    job.begun -= 6
+    console._tick(), console._tick()
+    assert stream.getvalue().splitlines()[1].endswith(" train_embedding xvector …")
+    (tmp_path / "train.log").write_text(LOG.replace("17:00:02", time.strftime("%H:%M:%S")))
+    job.shown -= 31
+    console._tick(), console._tick()
+    (line,) = stream.getvalue().splitlines()[2:]
+    assert "of 19200 utt, 160 utt/s, ETA 1:5" in line and line.endswith("epoch 2, data wait 3 %")
+
+
+def test_a_quiet_run_says_only_how_it_ended(tmp_path: Path) -> None:
+    console, stream = run_of(tmp_path, quiet={"progress"})
+    console.filter(record("job_info", jobid=2))
+    console.end()
+    begins = [line.split()[0] for line in stream.getvalue().splitlines()]
+    assert begins == ["warning:", "model", "xvector", "done:", console.page]
+
+
 def test_a_job_that_is_tried_again_is_no_failure(tmp_path: Path) -> None:
     console, stream = run_of(tmp_path)
     console.filter(record("job_error", level=logging.ERROR, jobid=1))

@@ -45,11 +45,11 @@ def test_a_path_is_one_word_or_a_sentence(name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "word"),
     [("a{b}", "wildcard"), ("a\nb", "line break"), ("a\tb", "control"), ("-r", "minus"), (" a", "blank"),
-     ("a ", "blank"), ("", "empty"), ("a\udcff", "UTF-8")],
+     ("a ", "blank"), ("", "empty"), ("~/a", "shells"), ("a\udcff", "UTF-8")],
 )  # fmt: skip
 @pytest.mark.parametrize("key", ["root", "train_data"])
 def test_a_path_that_cannot_be_used_is_named(key: str, path: str, word: str) -> None:
-    with pytest.raises(SreError, match=f"^{key}: .*{word}.*(rename|give)"):
+    with pytest.raises(SreError, match=f"^{key}: .*{word}.*(rename|give|whole path)"):
         check_paths({key: path}, Path("/project"))
 
 

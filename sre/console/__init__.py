@@ -98,9 +98,11 @@ class Console(logging.Filter):
         job = self.plan.jobs.get(record.job_id)
         if not job or job.took is not None:
             return
-        job.took = job.elapsed
         self.errors.pop(record.job_id, None)
-        text = job.text
+        self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        job.took, text = job.elapsed, job.text
         found = joblog.warnings(text)
         self.warnings += [f"{job.name}: {warning}" for warning in found]
         if job.rule == "make_report":
@@ -201,6 +203,8 @@ class Console(logging.Filter):
                 return
             self.ended = True
             self.screen.clear()
+            for job in [] if self.stopped or self.errors else self._running():
+                self._finish(job)  # --quiet: Snakemake does not say that they have finished
             for warning in dict.fromkeys(self.warnings):
                 self.screen.whole(f"warning: {warning}")
             if self.stopped:
