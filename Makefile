@@ -31,8 +31,6 @@ upgrade:
 
 demo: .venv
 	.venv/bin/snakemake -j8
-	@cat exp/mini/report.md
-	@echo "report: $(CURDIR)/exp/mini/report.html"
 
 test: .venv
 	.venv/bin/python -m pytest -q

@@ -68,12 +68,11 @@ def prepare(
     max_rejected: float = 0.01,
     needed: Collection[str] = (),
 ) -> None:
-    """Check and write. Raises SreError after printing every problem, or where too much audio is rejected."""
+    """Check and write. Raises SreError with every problem, or where too much audio is rejected."""
     problems = validate(source, need_spk2utt=False)
-    for problem in problems:
-        print(problem)
     if problems:
-        raise SreError(f"{source}: {len(problems)} problem{'s' * (len(problems) > 1)} found, each line says what to do")
+        found = f"{source}: {len(problems)} problem{'s' * (len(problems) > 1)} found, each line says what to do"
+        raise SreError("\n".join([found, *problems]))
     tables = read_tables(source)
     rejected, durations = reject(tables, sample_rate, resample)
     write_rejected(out / "rejected.tsv", rejected, len(tables["utt2spk"]), "utterances", max_rejected, needed)

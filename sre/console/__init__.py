@@ -185,7 +185,8 @@ class Console(logging.Filter):
     def _how_far(self, job: Job) -> str:
         progress = job.progress
         if not progress:
-            return f"{job.name}: {clock(job.elapsed)}"
+            last = joblog.last(job.text)
+            return f"{job.name}: {clock(job.elapsed)}{', ' if last else ''}{last}"
         left = progress.remaining_s
         eta = clock(left) if left is not None else "?"
         count = f"{progress.now:.0f} of {progress.total:.0f} {progress.unit}, {progress.rate:.4g} {progress.unit}/s"

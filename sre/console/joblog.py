@@ -71,6 +71,12 @@ def _age(at: str) -> float:
     return (now.tm_hour * 3600 + now.tm_min * 60 + now.tm_sec - (hours * 3600 + minutes * 60 + seconds)) % 86400
 
 
+def last(text: str) -> str:
+    """Return the last line that the job printed, e.g. for whom it waits; "" where there is none."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("$ ")]
+    return SAID.sub(r"\1", lines[-1]) if lines else ""
+
+
 def warnings(text: str) -> list[str]:
     return list(dict.fromkeys(line.removeprefix("warning: ") for line in said(text) if line.startswith("warning: ")))
 
