@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sre.arguments import share, whole
 from sre.io.datadir import check_audio, write_data_dir, write_rejected
-from sre.log import say, warn
+from sre.log import say
 
 Segments = dict[str, tuple[str, float, float]]  # utterance -> (recording, start, end) in seconds
 

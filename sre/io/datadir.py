@@ -17,7 +17,7 @@ from sre.io.audio import FFMPEG_SUFFIXES, AudioError, is_pipe, probe, resolve
 from sre.io.datadir_validate import UTT_TABLES, parse_segment, validate
 from sre.io.tables import invert, read_table, write_table
 from sre.io.text import read_text
-from sre.log import Progress, say
+from sre.log import Progress, warn
 
 __all__ = ["DataDir", "check_audio", "read_data_dir", "validate", "write_data_dir", "write_rejected"]
 
@@ -178,7 +178,7 @@ def write_rejected(
             f"{path}: {len(missing)} rejected {what} stand in a trial list, e.g. {key} ({location}): {reason}"
             "; mend them or take their trials out of the list"
         )
-    say(f"{path}: {len(rows)} of {total} {what} rejected and left out, {example}")
+    warn(f"{path}: {len(rows)} of {total} {what} rejected and left out, {example}")
 
 
 def write_data_dir(
