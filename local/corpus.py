@@ -1,10 +1,12 @@
 """What every preparer does with the recordings it found: check the audio, write the data directory."""
 
 import argparse
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sre.arguments import share, whole
+from sre.io.audio import is_pipe
 from sre.io.datadir import check_audio, write_data_dir, write_rejected
 from sre.log import say
 
@@ -37,6 +39,13 @@ def good_audio(
     return {key: location for key, location in wav.items() if key not in bad}, durations
 
 
+def _movable(wav: Mapping[str, str], out: Path) -> dict[str, str]:
+    """Recordings below the folder that `out` is in, as mini's are, by places relative to `out`: they move with it."""
+    root = os.path.abspath(out.parent)
+    inside = {key: at for key, at in wav.items() if not is_pipe(at) and os.path.abspath(at).startswith(f"{root}/")}
+    return {**wav, **{key: os.path.relpath(at, out) for key, at in inside.items()}}
+
+
 def write_corpus(
     out: Path,
     wav: Mapping[str, str],
@@ -56,7 +65,7 @@ def write_corpus(
         keys = speakers if name.startswith("spk2") else utt2spk
         extra[name] = {key: value for key, value in table.items() if key in keys}
     extra = {name: table for name, table in extra.items() if table}
-    write_data_dir(out, wav=wav, segments=segments, utt2spk=utt2spk, extra=extra)
+    write_data_dir(out, wav=_movable(wav, out), segments=segments, utt2spk=utt2spk, extra=extra)
     hours = f"{sum(durations.values()) / 3600:.2f} hours"
     if len(durations) < len(utt2spk):
         hours += f" in {len(durations)} of them (the others tell their length only when decoded)"

@@ -1,7 +1,7 @@
 """Embeddings of whole utterances, whatever their length, independent of what else is in the batch."""
 
-import json
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sre import SreError
 from sre.device import memory_format
 from sre.io.feats import FeatureStore
-from sre.models import build
+from sre.models import ARCHITECTURES, build
 from sre.training import checkpoint
 
 PIECE_FRAMES = 10_000  # longer utterances are cut here and averaged by frames, as Kaldi's nnet3-xvector-compute
@@ -24,14 +24,11 @@ class Embedder:
     """A trained bundle (final.pt) on a device, in evaluation mode."""
 
     def __init__(self, bundle_path: str | Path, device: torch.device) -> None:
-        bundle = checkpoint.load(bundle_path)
-        if bundle.get("format") != "sre model 1":
-            raise SreError(f"{bundle_path}: not a model bundle of this project; give the final.pt of a training")
+        bundle = checkpoint.load_bundle(bundle_path)
         self.path, self.device = Path(bundle_path), device
-        self.config, self.feature_config = json.loads(bundle["config"]), json.loads(bundle["feature_config"])
-        self.num_features = bundle["num_features"]
-        self.network: nn.Module = build(self.config["architecture"], self.num_features, self.config["options"])
-        self.network.load_state_dict(bundle["network"])
+        self.config, self.feature_config = bundle.config, bundle.feature_config
+        self.num_features = bundle.num_features
+        self.network = network_of(bundle, self.path)
         self.network.eval().to(device, memory_format=memory_format(self.network))
 
     def check(self, store: FeatureStore) -> None:
@@ -60,6 +57,23 @@ class Embedder:
         return (total / weight).float().numpy()
 
 
+def network_of(bundle: checkpoint.Bundle, path: Path) -> nn.Module:
+    """The network with its weights. Raises SreError where they are not the architecture's."""
+    name = bundle.config["architecture"]
+    if name not in ARCHITECTURES:
+        nearest = get_close_matches(name, ARCHITECTURES, 1, 0)[0]
+        raise SreError(f"{path}: its architecture '{name}' is unknown here, the nearest is {nearest}; update sre")
+    try:
+        network = build(name, bundle.num_features, bundle.config["options"])
+        network.load_state_dict(bundle.network)
+    except Exception as error:  # constructors and PyTorch raise many kinds for options and weights of another form
+        reason = " ".join(str(error).split())[:200]
+        raise SreError(
+            f"{path}: its options or weights are not those of {name} ({reason}); {checkpoint.CURE}"
+        ) from None
+    return network
+
+
 def pad(feats: np.ndarray) -> np.ndarray:
     """Repeat the first and last frames until there are MIN_FRAMES."""
     missing = MIN_FRAMES - len(feats)
@@ -81,7 +95,7 @@ def extract(embedder: Embedder, store: FeatureStore, utts: Sequence[str]) -> Ite
         at_once = max(1, BATCH_FRAMES[embedder.device.type] // max(frames, 1))
         for start in range(0, len(same), at_once):
             chosen = same[start : start + at_once]
-            matrices = [_checked(embedder, utt, store.load(utt)) for utt in chosen]
+            matrices = [_checked(embedder, store, utt) for utt in chosen]
             if MIN_FRAMES <= frames <= PIECE_FRAMES:
                 vectors = embedder.embed(torch.from_numpy(np.stack(matrices))).numpy()
             else:
@@ -94,7 +108,11 @@ def extract(embedder: Embedder, store: FeatureStore, utts: Sequence[str]) -> Ite
                 yield utt, vector
 
 
-def _checked(embedder: Embedder, utt: str, feats: np.ndarray) -> np.ndarray:
-    if feats.ndim != 2 or feats.shape[1] != embedder.num_features or len(feats) == 0:
-        raise SreError(f"'{utt}': features of shape {feats.shape}, the network takes (frames, {embedder.num_features})")
+def _checked(embedder: Embedder, store: FeatureStore, utt: str) -> np.ndarray:
+    feats = store.load(utt)
+    if feats.shape[1] != embedder.num_features:
+        raise SreError(
+            f"{store.scp}: '{utt}' has features of {feats.shape[1]} columns, {embedder.path} takes"
+            f" {embedder.num_features}; give the features that it was trained on"
+        )
     return feats

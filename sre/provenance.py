@@ -1,8 +1,9 @@
 """How a file was made: the record of each job, which `sre trace` follows back to config, data and code.
 
 A record is JSON: command (list), inputs and outputs (path -> {"bytes", "sha256"}), seconds, peak_memory_mib, begun
-(ISO 8601, UTC) and the environment: code, python, packages, device. Paths are as the job was given them, so relative
-ones are from the folder it ran in: a tree that is moved or copied keeps its records.
+(ISO 8601, UTC) and the environment: code, python, packages, device. Paths are as the job was given them, relative ones
+from the folder it ran in. Where a record stands, and the outputs that it names, tell where the tree was then: one that
+is moved or copied keeps its records, and all that is in it is found in it.
 """
 
 import json
@@ -18,9 +19,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import sre
-from sre import SreError
 from sre.cores import available_cores
 from sre.io.atomic import sha256_file
+from sre.io.text import NUMBER, check_form, read_json, read_object
 
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldiio", "soundfile", "snakemake")
 CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
@@ -33,6 +34,9 @@ BESIDE = {  # not declared as outputs: made by the job of a file that is beside 
     "utt2spk": ("utt2dur", "rejected.tsv"),
     "feats.scp": ("rejected.tsv",),
 }
+RECORD = {"command": list, "inputs": dict, "outputs": dict, "begun": str, "seconds": NUMBER, "peak_memory_mib": NUMBER}
+RECORD |= {"code": str, "python": str, "packages": dict, "device": str}
+LOST = "delete it, and what it says of a job is lost"
 GATES = ("gates.json", "features_checked.json")  # a training waits for them and does not read them
 
 Settings = dict[str, dict[str, str]]  # part ("training xvector") -> setting ("training.lr") -> what it was
@@ -123,32 +127,32 @@ def changed(path: Path, recorded: dict, digest: Callable[[Path], str] = sha256_f
     return "" if same else "changed"
 
 
-def find_record(path: str | Path) -> tuple[Path, dict] | None:
-    """The record that names `path` among its outputs, in the log/ of its folder or of one above; the newest."""
+def find_job(path: str | Path) -> "Job | None":
+    """The job whose record names `path` among its outputs, in the log/ of its folder or of one above; the newest."""
     path, found = Path(os.path.abspath(path)), []
     for folder in list(path.parents)[:LEVELS]:
         for file in sorted((folder / "log").glob("*.json")):
             record = read_record(file)
-            if any(_root(path, output) for output in record.get("outputs", {})):
-                found.append((record.get("begun", ""), file, record))
-    return max(found, key=lambda entry: entry[0])[1:] if found else None
+            trees = filter(None, (_tree(path, output, folder) for output in record.get("outputs", {})))
+            found += [Job(file, record, *tree) for tree in list(trees)[:1]]
+    return max(found, key=lambda job: job.record.get("begun", "")) if found else None
 
 
-def root_of(path: str | Path, record: dict) -> Path:
-    """The folder that relative paths of the record of `path` are from; the working directory where it names none."""
-    path = Path(os.path.abspath(path))
-    roots = (_root(path, output) for output in record["outputs"])
-    return next((root for root in roots if root), Path.cwd())
+def _tree(path: Path, output: str, folder: Path) -> tuple[Path, Path] | None:
+    """Where the tree with `path` is and where it was when its record, of `folder`, named it `output`; None: it did not.
 
-
-def _root(path: Path, output: str) -> Path | None:
-    """Where a relative `output` is from if it is `path`; None if it is another file."""
-    if path.name != Path(output).name:
+    Equal folders tell nothing, so only how `path` and its folder are called must be the same. Paths of a tree that was
+    named relatively are from the one, "" is where it was; one that has not moved is from the working directory.
+    """
+    below, parts = path.relative_to(folder).parts, Path(output).parts
+    if parts[-len(below) :] != below:
         return None
-    parts = Path(output).parts
-    if not Path(output).is_absolute() and path.parts[-len(parts) :] == parts:
-        return Path(*path.parts[: -len(parts)])
-    return Path.cwd() if Path(os.path.abspath(output)) == path else None
+    was, now = list(parts[: -len(below)]), list(folder.parts)
+    if was and was[-1] != now[-1]:
+        return None
+    while was and now and was[-1] == now[-1]:
+        was.pop(), now.pop()
+    return (Path(*now), Path(*was)) if now else (Path.cwd(), Path())
 
 
 def read_record(file: Path) -> dict:
@@ -163,23 +167,30 @@ def read_record(file: Path) -> dict:
 @cache
 def _read(file: Path, *_state: int) -> dict:
     """Once for each state of the file: a chain asks for the same records again and again."""
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SreError(f"{file}: not JSON ({error}); delete it, and what it says of a job is lost") from None
-    return record if isinstance(record, dict) and isinstance(record.get("outputs"), dict) else {}
+    record = read_json(file, LOST)
+    if not isinstance(record, dict) or "outputs" not in record:
+        return {}
+    return check_form(file, record, RECORD, LOST)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A record, where it stands, and the folder that its paths are from."""
+    """A record, where it stands, the folder that its paths are from, and what that was called in them."""
 
     path: Path
     record: dict
     root: Path
+    was: Path = Path()
 
     def at(self, name: str) -> Path:
-        return Path(os.path.abspath(self.root / name))
+        """Where a file of its tree is now; what is of no tree, from the working directory."""
+        if Path(name).is_relative_to(self.was):
+            return Path(os.path.abspath(self.root / Path(name).relative_to(self.was)))
+        return Path(os.path.abspath(name))
+
+    def now(self, name: str) -> str:
+        """The same as a name: unchanged where nothing has moved."""
+        return name if str(self.at(name)) == os.path.abspath(name) else str(self.at(name))
 
     def inputs(self, system: str | None = None) -> dict[str, dict | None]:
         """Those that what it made depends on: no gates, and of a score job only what one system needs."""
@@ -206,8 +217,8 @@ def job_of(path: str | Path) -> Job | None:
     path = Path(os.path.abspath(path))
     declared = [path.with_name(name) for name, endings in BESIDE.items() if path.name.endswith(endings)]
     for candidate in [path, *declared]:
-        if found := find_record(candidate):
-            return Job(*found, root_of(candidate, found[1]))
+        if job := find_job(candidate):
+            return job
     return None
 
 
@@ -221,8 +232,6 @@ def read_settings(folder: Path, found: Sequence[dict]) -> Settings:
 
 
 def _recorded(folder: Path, found: Sequence[dict]) -> Iterator[tuple[str, object]]:
-    from sre.report import read_json
-
     models = {result["run"]: result["model"] for result in found}
     for result in found:
         facts = {"name": result["folder"].name, "SHA-256": result["trials_sha256"][:12]}
@@ -231,7 +240,7 @@ def _recorded(folder: Path, found: Sequence[dict]) -> Iterator[tuple[str, object
         yield from _environment(result.get("environment") or {})
     for run, model in models.items():
         if (path := folder / run / "train_summary.json").is_file():
-            summary = read_json(path)
+            summary = read_object(path)
             yield f"training {model}", {key: value for key, value in summary.get("config", {}).items() if key != "seed"}
             yield from _environment(summary)
     for file in sorted([*folder.glob("log/*.json"), *folder.glob("*/log/*.json")]):

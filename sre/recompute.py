@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
+from sre.io.text import read_object
 from sre.io.trials import align_scores
 from sre.metrics import summarise
 from sre.provenance import changed, job_of
@@ -26,9 +27,7 @@ class Row:
     line: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from sre.report import read_json  # half a second, for matplotlib
-
-        self.result = read_json(self.metrics_file)
+        self.result = read_object(self.metrics_file, {"systems": dict, "trials_file": str})
         self.outcome = self.result["systems"][self.system]
         self.scores = self.metrics_file.with_name(f"{self.system}.scores")
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import fmean
 
 from sre import SreError
-from sre.report import load_results, read_json
+from sre.io.text import read_object
+from sre.report import load_results
 from sre.report.ranking import group_interval
 from sre.report.tables import RATES, Group, Row, counts, group_rows, make_rows, marks, plain
 from sre.uncertainty import COLUMNS
@@ -94,7 +95,7 @@ def _mean(group: Group) -> dict:
 
 def _training(folder: Path) -> dict:
     path = folder / "train_summary.json"
-    summary = read_json(path) if path.is_file() else {}
+    summary = read_object(path) if path.is_file() else {}
     return {key: summary[key] for key in TRAINING_FACTS if key in summary}
 
 

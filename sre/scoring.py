@@ -14,6 +14,7 @@ from sre.backends.calibration import Calibration, fit_calibration
 from sre.backends.norm import Cohort, CohortEmbeddings, normalise
 from sre.config import STAGE_VERSIONS, canonical
 from sre.io.atomic import atomic_output, sha256_file, sha256_text
+from sre.io.text import check_form, read_object
 from sre.io.trials import Trials, write_scores
 from sre.log import say
 from sre.metrics import summarise
@@ -175,9 +176,24 @@ class Scorer:
         else:
             result = self.calibrations.get(name, {"status": "failed", "reason": "it is not there"})
             if result["status"] != "ok":
-                raise SreError(f"it was not calibrated on the development list: {result['reason']}")
-            fitted = result["calibration"]
+                reason = result.get("reason", "it failed without a reason")
+                raise SreError(f"it was not calibrated on the development list: {reason}")
+            fitted = result.get("calibration")
         return Calibration.from_dict(fitted).apply(columns), {"calibration": fitted}
+
+
+def read_development(path: Path) -> dict[str, dict]:
+    """System -> its outcome on the development list. Raises SreError where a calibration is not of its form."""
+    cure = "delete it, and the stage score makes it again"
+    systems = read_object(path, {"systems": dict}, cure)["systems"]
+    for name, outcome in systems.items():
+        check_form(f"{path}: {name}", outcome, {"status": str}, cure)
+        if outcome["status"] == "ok" and outcome.get("calibration"):
+            try:
+                Calibration.from_dict(outcome["calibration"])
+            except SreError as error:
+                raise SreError(f"{path}: {name}: {error}") from None
+    return systems
 
 
 def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
@@ -229,12 +245,16 @@ def _recipe_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
 def _kept(path: Path, record: Path, key: str) -> dict | None:
     if not record.is_file():
         return None
-    result = json.loads(record.read_text())
+    try:
+        result = read_object(record, {"status": str}, "scored again")
+    except SreError as error:
+        say(str(error))
+        return None
     same = result.get("inputs_sha256") == key
     if same and result["status"] == "ok":
-        same = path.is_file() and sha256_file(path) == result["scores_sha256"]
+        same = path.is_file() and sha256_file(path) == result.get("scores_sha256")
         draws = replicates_of(path)
-        if same and "intervals" in result["metrics"]:
+        if same and "intervals" in result.get("metrics", {}):
             same = draws.is_file() and sha256_file(draws) == result.get("replicates_sha256")
     return result if same else None
 

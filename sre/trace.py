@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.atomic import sha256_file
-from sre.io.text import read_json, read_text
+from sre.io.text import read_object, read_text
 from sre.provenance import LEVELS, Job, changed, job_of
 from sre.recompute import Row, check_row
 
@@ -101,9 +101,7 @@ def find_row(what: str) -> Row | None:
 
 
 def _systems(metrics_file: Path) -> Iterable[str]:
-    from sre.report import read_json
-
-    return read_json(metrics_file).get("systems", {}) if metrics_file.is_file() else ()
+    return read_object(metrics_file, {"systems": dict})["systems"] if metrics_file.is_file() else ()
 
 
 def _row_of_line(report: Path, number: int) -> Row:
@@ -237,7 +235,7 @@ def _print_training(bundle: Path, bar: str) -> None:
     summary_file = bundle.with_name("train_summary.json")
     if bundle.name != "final.pt" or not summary_file.is_file():
         return
-    summary = read_json(summary_file)
+    summary = read_object(summary_file)
     print(f"{bar}train_summary.json: code {summary.get('code', 'unknown')}, {summary.get('device', 'unknown device')}")
     for key, value in sorted(summary.get("config", {}).items()):
         print(f"{bar}{key}: {json.dumps(value, sort_keys=True)}")

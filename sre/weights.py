@@ -73,7 +73,7 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
     source = {"checkpoint": weights.name, "sha256": sha256_file(weights)}
     config = {"architecture": architecture, "options": chosen, "features": name, "imported": source}
     texts = {"config": canonical(config), "feature_config": canonical(feature_config)}
-    checkpoint.save(out, {"format": "sre model 1", **texts, "num_features": bins, "network": network.state_dict()})
+    checkpoint.save(out, {"format": checkpoint.FORMAT, **texts, "num_features": bins, "network": network.state_dict()})
     print(f"{out}: {sum(p.numel() for p in network.parameters())} parameters of {architecture}")
     print(f"tensors of the classifier that are left out: {left_out}")
     print(f"in a recipe with features {name}: bundles: {{{architecture}: {{path: {out}, features: {name}}}}}")

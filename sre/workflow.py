@@ -1,7 +1,6 @@
 """What the Snakefile needs to know of a recipe: resolved configs, model runs, systems. No Snakemake in here."""
 
 import difflib
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from sre.config import (
     resolve_system,
 )
 from sre.io.atomic import sha256_text
+from sre.io.text import read_object
 
 
 @dataclass
@@ -159,7 +159,8 @@ def is_trained(folder: Path, config: dict) -> bool:
     summary = folder / "train_summary.json"
     if not (folder / "final.pt").is_file() or not summary.is_file():
         return False
-    return json.loads(summary.read_text()).get("config_sha256") == sha256_text(canonical(config))
+    cure = "delete it, and the same command writes it again from the training's checkpoints"
+    return read_object(summary, {"config_sha256": str}, cure)["config_sha256"] == sha256_text(canonical(config))
 
 
 def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict]) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from sre import SreError
 from sre.arguments import Parser, output_folder, share
 from sre.config import canonical
 from sre.features.cmn import energy_vad
 from sre.io.ark import read_record, read_scp, write_ark
 from sre.io.atomic import atomic_output, locked
 from sre.io.datadir import write_rejected
+from sre.io.feats import read_config
 from sre.io.tables import write_table
 from sre.log import Progress, run
 from steps.common import feats_scp
@@ -39,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def records():
         for utt, place in places.items():
-            decision = energy_vad(read_record(utt, place)[:, 0], **options)
+            decision = energy_vad(_log_energy(args.feats, utt, place), **options)
             progress.add(1)
             if decision.any():
                 voiced[utt] = int(decision.sum())
@@ -54,9 +56,17 @@ def main(argv: list[str] | None = None) -> None:
     progress.close(json.dumps({"rejected": len(rows)}))
 
 
+def _log_energy(scp: Path, utt: str, place: str) -> np.ndarray:
+    """(T,): the first column. Raises SreError for a record that is no matrix, or has no frame."""
+    matrix = read_record(utt, place, "matrix", scp)
+    if not matrix.size:
+        raise SreError(f"{scp}: record '{utt}' is a matrix of {matrix.shape}: no frames; take '{utt}' out")
+    return matrix[:, 0]
+
+
 def _remember(config: Path, options: dict) -> None:
     """Features that were made without a VAD have one from now on: training and extraction read it from `config`."""
-    if config.is_file() and (made := json.loads(config.read_text())).get("vad") != options:
+    if config.is_file() and (made := read_config(config)).get("vad") != options:
         with atomic_output(config) as file:
             file.write(canonical({**made, "vad": options}) + "\n")
 

@@ -11,7 +11,7 @@ import shutil
 from sre.arguments import Parser, input_file, output_folder
 from sre.io.text import read_text
 from sre.log import run
-from sre.report import load_results, load_runs, read_json, write_report
+from sre.report import load_results, load_runs, read_features, read_gates, write_report
 from sre.uncertainty import COLUMNS
 
 
@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     results = load_results(args.metrics)
     runs = load_runs(args.summaries, results)
-    notes = read_json(args.notes) if args.notes else None
-    features = read_json(args.features) if args.features else None
+    notes = read_gates(args.notes) if args.notes else None
+    features = read_features(args.features) if args.features else None
     command = read_text(args.command).strip() if args.command else ""
     width = shutil.get_terminal_size((0, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal
     table = write_report(

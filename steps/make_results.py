@@ -13,9 +13,8 @@ from pathlib import Path
 from sre import SreError
 from sre.arguments import Parser, input_file, input_folder, output_file
 from sre.io.atomic import atomic_output
-from sre.io.text import read_text
+from sre.io.text import read_object, read_text
 from sre.log import run, say
-from sre.report import read_json
 from sre.results import collect, rendered
 
 
@@ -37,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
 def make(experiment: Path, out: Path, command: str | None) -> None:
     if command is None and not out.is_file():
         raise SreError(f"{out}: --command is needed, the line that makes {experiment}")
-    results = collect(experiment, read_json(out)["command"] if command is None else command)
+    results = collect(experiment, read_object(out, {"command": str})["command"] if command is None else command)
     with atomic_output(out) as file:
         json.dump(results, file, indent=1, sort_keys=True, ensure_ascii=False)
         file.write("\n")
@@ -45,7 +44,7 @@ def make(experiment: Path, out: Path, command: str | None) -> None:
 
 
 def update(path: Path) -> None:
-    text = rendered(read_text(path), lambda name: read_json(path.parent / name))
+    text = rendered(read_text(path), lambda name: read_object(path.parent / name))
     with atomic_output(path) as file:
         file.write(text)
 

@@ -12,11 +12,10 @@ import numpy as np
 from sre.arguments import Parser, input_file, json_job, output_file
 from sre.config import canonical
 from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
-from sre.io.text import read_json
 from sre.io.trials import read_trials
 from sre.log import run, say
 from sre.provenance import code_version, codes_of, environment
-from sre.scoring import Scorer, score_systems
+from sre.scoring import Scorer, read_development, score_systems
 from steps.common import add_evaluation_options, evaluation_of, training_of
 
 
@@ -47,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
         "enroll_map": sha256_file(args.enroll_map) if args.enroll_map else "",
         "speakers": sha256_text(" ".join(np.concatenate(evaluation.speakers or [[]]))),
     }
-    development = read_json(args.development)["systems"] if args.development else {}
+    development = read_development(args.development) if args.development else {}
     with locked(args.metrics.parent / ".score.lock"):
         backends = {path.stem: path for path in args.backend}
         known = None if job["role"] == "development" else development

@@ -7,7 +7,7 @@ def gates(wildcards):
     Not ancient(): where the rule of an ancient file runs, Snakemake 9 forgets all other reasons for what comes after.
     """
     folder = Path(wildcards.exp) / wildcards.run
-    if is_trained(folder, RECIPE.trainings[wildcards.run]):
+    if sentence(is_trained, folder, RECIPE.trainings[wildcards.run]):
         return []
     return [f"{EXP}/gates.json", f"{EXP}/features_checked.json"]
 

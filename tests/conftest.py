@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from hypothesis import settings
 
-from sre.io.ark import write_ark
+from sre.io.ark import read_scp, write_ark
 from sre.io.datadir import write_data_dir
 
 SHARED = Path(__file__).resolve().parents[1] / "../shared"
@@ -78,8 +78,7 @@ def feature_dir() -> DataDirFactory:
                 utt = f"s{s:02}_{u:02}"
                 feats[utt], utt2spk[utt] = scale * draw.normal(size=(frames + 3 * u, dimension)), f"s{s:02}"
         write_ark(path / "feats.ark", path / "raw.scp", feats.items())
-        places = dict(line.split() for line in (path / "raw.scp").read_text().splitlines())
-        write_data_dir(path, feats=places, utt2spk=utt2spk)
+        write_data_dir(path, feats=read_scp(path / "raw.scp"), utt2spk=utt2spk)
         return path
 
     return make

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sre import SreError
 from sre.io.atomic import sha256_text
-from sre.provenance import Job, find_record, job_of, root_of
+from sre.provenance import Job, find_job, job_of
 
 ROOT = Path(__file__).resolve().parents[1]
 COPY = "import sys, pathlib\npathlib.Path(sys.argv[2]).write_text(pathlib.Path(sys.argv[1]).read_text().upper())\n"
@@ -65,7 +66,7 @@ def test_a_job_that_is_killed_leaves_no_record(tmp_path: Path) -> None:
         time.sleep(0.01)
     job.send_signal(signal.SIGKILL)
     assert job.wait() == -signal.SIGKILL
-    assert find_record(tmp_path / "b.txt") is None
+    assert find_job(tmp_path / "b.txt") is None
 
 
 def test_the_command_is_timed_without_the_hashing(tmp_path: Path) -> None:
@@ -80,7 +81,9 @@ def test_the_command_is_timed_without_the_hashing(tmp_path: Path) -> None:
 
 def write_record(path: Path, begun: str, outputs: list[str], **more: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"begun": begun, "outputs": dict.fromkeys(outputs), **more}))
+    of_a_job = {"command": ["python", "-m", "steps.x"], "inputs": {}, "seconds": 1, "peak_memory_mib": 1}
+    of_a_job |= {"code": "0.1", "python": "3", "packages": {}, "device": "cpu"}
+    path.write_text(json.dumps({**of_a_job, "begun": begun, "outputs": dict.fromkeys(outputs), **more}))
 
 
 def test_the_newest_record_of_a_file_is_its_own(tmp_path: Path) -> None:
@@ -91,16 +94,50 @@ def test_the_newest_record_of_a_file_is_its_own(tmp_path: Path) -> None:
         tmp_path / "exp/run/log/y.json", "2026-01-03T00:00:00+00:00", ["exp/other/final.pt"], which="another's"
     )
     (tmp_path / "exp/run/log/z.json").write_text("[1, 2]")
-    path, record = find_record(tmp_path / file)
-    assert (path, record["which"]) == (tmp_path / "exp/log/x.json", "new")
-    assert root_of(tmp_path / file, record) == tmp_path  # from whatever folder one asks
+    job = find_job(tmp_path / file)
+    assert (job.path, job.record["which"]) == (tmp_path / "exp/log/x.json", "new")
+    assert job.root == tmp_path  # from whatever folder one asks
 
 
-def test_records_move_with_their_tree(tmp_path: Path) -> None:
-    write_record(tmp_path / "one/exp/log/x.json", "2026", ["exp/report.tsv"])
+@pytest.mark.parametrize("root", ["", "one/", "{}/one/", "../one/"])
+def test_records_move_with_their_tree(tmp_path: Path, root: str) -> None:
+    """Whatever the root was called: from its own folder, by a name, wholly, from another folder."""
+    root = root.format(tmp_path)
+    write_record(tmp_path / "one/exp/log/x.json", "2026", [f"{root}exp/run/report.tsv"])
     (tmp_path / "one").rename(tmp_path / "two")
-    job = job_of(tmp_path / "two/exp/report.tsv")
-    assert job.at("data/list") == tmp_path / "two/data/list"
+    job = job_of(tmp_path / "two/exp/run/report.tsv")
+    assert job.at(f"{root}data/list") == tmp_path / "two/data/list"
+    assert job.now(f"{root}data/list") == str(tmp_path / "two/data/list")
+    assert job.at("/elsewhere/list") == Path("/elsewhere/list")
+
+
+def test_a_record_of_a_tree_that_stays(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for root in ("", f"{tmp_path}/"):
+        write_record(tmp_path / "exp/log/x.json", "2026", [f"{root}exp/report.tsv"])
+        job = job_of(tmp_path / "exp/report.tsv")
+        assert [job.at(name) for name in (f"{root}data", "/other")] == [tmp_path / "data", Path("/other")]
+        assert [job.now(name) for name in (f"{root}data", "lists/a")] == [f"{root}data", "lists/a"]
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ({"device": None}, "its device is 'None', which is not of its type"),
+        ({"inputs": []}, "its inputs is"),
+        (None, "no command, inputs, begun, seconds"),
+        ("{", "damaged or cut short, not JSON"),
+    ],
+)
+def test_a_damaged_record_is_named(tmp_path: Path, change: object, sentence: str) -> None:
+    record = tmp_path / "exp/log/x.json"
+    write_record(record, "2026", ["exp/report.tsv"], **(change if isinstance(change, dict) else {}))
+    if change is None:
+        record.write_text('{"outputs": {"exp/report.tsv": null}}')
+    elif isinstance(change, str):
+        record.write_text(change)
+    with pytest.raises(SreError, match=f"x.json: .*{sentence}.*; delete it"):
+        job_of(tmp_path / "exp/report.tsv")
 
 
 def test_score_files_are_of_the_job_that_made_metrics_json(tmp_path: Path) -> None:

@@ -43,7 +43,15 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, content: Mapping) -> "Calibration":
-        return cls(np.array(content["weights"], np.float64), float(content["offset"]), dict(content.get("facts", {})))
+        """Raises SreError where it is not of the form that `as_dict` gives."""
+        try:
+            weights, offset = np.array(content["weights"], np.float64), float(content["offset"])
+            facts = dict(content.get("facts", {}))
+        except (KeyError, TypeError, ValueError):
+            weights, offset, facts = np.empty((0, 0)), 0.0, {}
+        if weights.ndim != 1 or not weights.size or not np.isfinite([*weights, offset]).all():
+            raise SreError("a calibration without finite weights and offset; calibrate again")
+        return cls(weights, offset, facts)
 
 
 def fit_calibration(scores: np.ndarray, target: np.ndarray, p_target: float = 0.05, ridge: float = 1e-6) -> Calibration:

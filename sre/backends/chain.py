@@ -17,6 +17,8 @@ from sre import SreError
 from sre.backends.base import check_speakers, check_training, length_normalise, speaker_means
 from sre.backends.lda import apply_affine, fit_lda, normalising_transform
 
+NDIM = {"centre": 1, "length_norm": 1, "whiten": 2, "wccn": 2, "lda": 2}  # of each step's array
+
 
 @dataclass
 class Chain:
@@ -30,6 +32,21 @@ class Chain:
         """D of what it takes, where a step knows it."""
         sizes = [a.shape[-1] - (a.ndim - 1) for a in self.arrays if a.size]
         return sizes[0] if sizes else None
+
+    def check(self) -> int | None:
+        """The dimension of what it gives, where a step knows it. Raises ValueError for arrays of other steps."""
+        dimension = None
+        for number, (step, array) in enumerate(zip(self.steps, self.arrays, strict=True)):
+            kind = step.partition(":")[0] if isinstance(step, str) else None
+            if kind not in NDIM or array.ndim != NDIM[kind] or (array.size == 0) != (kind == "length_norm"):
+                raise ValueError(f"chain_{number} of shape {array.shape} is none of step {step!r}")
+            if kind == "length_norm":
+                continue
+            takes = array.shape[-1] - (array.ndim - 1)
+            if dimension not in (None, takes) or takes < 1:
+                raise ValueError(f"chain_{number} takes {takes} values, the step before it gives {dimension}")
+            dimension = array.shape[0]
+        return dimension
 
     def apply(self, embeddings: np.ndarray) -> np.ndarray:
         """(N, D) -> (N, d) float64. Raises SreError for another dimension than the chain was fitted on."""

@@ -45,14 +45,36 @@ def load(path: str | Path) -> Backend:
             header = json.loads(str(file["header"]))
             parts = {name: file[name] for name in file.files if name != "header"}
         if header["kind"] != "failed":
-            chain = Chain(header["chain"], [parts.pop(f"chain_{number}") for number in range(len(header["chain"]))])
+            return _fitted(header, parts)
+        reason = str(header["reason"])
     except FileNotFoundError:
         raise SreError(f"{path}: no such back-end; train it first, or write cosine") from None
+    except OSError as error:
+        raise SreError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
-        raise SreError(f"{path}: not a back-end file ({type(error).__name__}: {error}); train it again") from None
-    if header["kind"] == "failed":
-        raise SreError(header["reason"])
-    return KINDS[header["kind"]](chain, parts, header["facts"])
+        why = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise SreError(f"{path}: not a back-end file ({why}); train it again") from None
+    raise SreError(reason)
+
+
+def _fitted(header: dict, parts: dict[str, np.ndarray]) -> Backend:
+    """Raises ValueError saying what is not of its kind's form."""
+    kind, facts, steps = header["kind"], header["facts"], header["chain"]
+    if kind not in KINDS:
+        raise ValueError(f"of the unknown kind {kind!r}, known are {', '.join(KINDS)}")
+    if not isinstance(facts, dict) or not isinstance(steps, list):
+        raise ValueError("its facts or its chain are of another form")
+    for name, array in parts.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ValueError(f"{name} is not of finite floating numbers")
+    lacking = {f"chain_{number}" for number in range(len(steps))} | KINDS[kind].SHAPES.keys()
+    if lacking := sorted(lacking - parts.keys()):
+        raise ValueError(f"{', '.join(lacking)} missing")
+    chain = Chain(steps, [parts.pop(f"chain_{number}") for number in range(len(steps))])
+    dimension = chain.check()
+    backend = KINDS[kind](chain, parts, facts)
+    backend.check(dimension)
+    return backend
 
 
 def _is_kaldi(path: Path) -> bool:

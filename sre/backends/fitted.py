@@ -9,6 +9,8 @@ import numpy as np
 from sre.backends.base import Side, group_means, group_starts
 from sre.backends.chain import Chain, check_dimension
 
+ENROL = ("mean", "by_the_book", "score_mean", "score_max")
+
 
 @dataclass
 class Fitted:
@@ -21,9 +23,29 @@ class Fitted:
     """
 
     kind: ClassVar[str]
+    SHAPES: ClassVar[dict[str, str]] = {}  # part -> a letter an axis, the same for the same size; d: the chain's
+    POSITIVE: ClassVar[tuple[str, ...]] = ()  # parts of which no value is below 0
+    FACTS: ClassVar[dict[str, tuple[type, ...]]] = {}  # that scoring needs
     chain: Chain = field(default_factory=Chain)
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
+
+    def check(self, dimension: int | None) -> None:
+        """Raise ValueError where parts or facts are not of this kind; dimension: of what the chain gives."""
+        sizes = {} if dimension is None else {"d": dimension}
+        for name, axes in self.SHAPES.items():
+            shape = self.parts[name].shape
+            expected = tuple(sizes.setdefault(axis, size) for axis, size in zip(axes, shape, strict=False))
+            if len(shape) != len(axes) or shape != expected or 0 in shape:
+                raise ValueError(f"{name} of shape {shape} does not fit the rest")
+        for name in self.POSITIVE:
+            if (self.parts[name] < 0).any():
+                raise ValueError(f"{name} has values below 0")
+        for name, kinds in self.FACTS.items():
+            if type(self.facts.get(name)) not in kinds:
+                raise ValueError(f"its fact {name} is {self.facts.get(name)!r}")
+        if self.facts.get("enrol", "mean") not in ENROL:
+            raise ValueError(f"its fact enrol is {self.facts['enrol']!r}")
 
     def enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
         """(N, D) embeddings and, for each of E models, the indices of its utterances."""

@@ -27,6 +27,15 @@ class HeavyTailed(Fitted):
     """parts: mean (D,), P (r, D), omega (r,), G (D, D), as in splda.py; b_range (2,). facts["nu"]."""
 
     kind = "ht_plda"
+    SHAPES = {"mean": "d", "P": "rd", "omega": "r", "G": "dd", "b_range": "b"}
+    POSITIVE = ("omega", "b_range")
+    FACTS = {"nu": (int, float)}
+
+    def check(self, dimension: int | None) -> None:
+        super().check(dimension)
+        low, high = self.parts["b_range"] if len(self.parts["b_range"]) == 2 else (0, 0)
+        if not 0 < low < high or self.facts["nu"] <= 0:
+            raise ValueError(f"b_range {self.parts['b_range']} or nu {self.facts['nu']} is out of its range")
 
     @classmethod
     def of(cls, chain: Chain, model: Subspace, train: np.ndarray, facts: dict[str, object]) -> "HeavyTailed":

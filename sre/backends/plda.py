@@ -116,6 +116,9 @@ class Plda(Fitted):
     """
 
     kind = "plda"
+    SHAPES = {"plda_mean": "d", "plda_transform": "dd", "plda_psi": "d"}
+    POSITIVE = ("plda_psi",)
+    FACTS = {"scale": (bool,)}
 
     @classmethod
     def of(cls, chain: Chain, model: Gaussian, facts: dict[str, object]) -> "Plda":

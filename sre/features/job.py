@@ -1,7 +1,8 @@
 """Features of a data directory: decode -> extract -> archive, a shard a process; what does not decode is rejected."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sre.io import audio
 from sre.io.ark import read_record, write_ark
 from sre.io.atomic import atomic_output, locked
 from sre.io.datadir import DataDir, write_rejected_rows
+from sre.io.scp import absolute
 from sre.io.tables import write_table
 from sre.log import Progress, say
 
@@ -93,18 +95,9 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
     """Take over the feats.scp of a data dir without audio: resolved places, counted frames, checked dimension."""
     if not data.feats:
         raise SreError(f"{data.path}: neither wav.scp nor feats.scp; a data dir needs one of them")
-    frames, dimensions = {}, set()
-    progress = Progress("import", len(data.feats), "utt")
-    for utt, place in sorted(data.feats.items()):
-        matrix = read_record(utt, place)
-        frames[utt] = len(matrix)
-        dimensions.add(matrix.shape[1:])
-        progress.add(1)
-    progress.close()
-    if len(dimensions) > 1:
-        raise SreError(f"{data.path}/feats.scp: matrices of {sorted(dimensions)} columns; they must have one dimension")
-    (dimension,) = dimensions.pop()
-    write_table(out / "feats.scp", data.feats)
+    scp = data.path / "feats.scp"
+    frames, dimension = _read_shapes(scp, data.feats)
+    write_table(out / "feats.scp", absolute(data.feats))
     write_table(out / "utt2num_frames", frames)
     write_rejected_rows(out / "rejected.tsv", [])
     with atomic_output(out / "config") as file:
@@ -112,3 +105,31 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
     say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn['cmn']})")
     if (data.path / "vad.scp").exists():
         say(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")
+
+
+def _read_shapes(scp: Path, places: Mapping[str, str]) -> tuple[dict[str, int], int]:
+    """Utterance -> frames, and the dimension of all. Raises one SreError with what cannot be used, and how much."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    unreadable: list[str] = []
+    progress = Progress("import", len(places), "utt")
+    for utt, place in sorted(places.items()):
+        try:
+            shapes[utt] = read_record(utt, place, "matrix", scp).shape
+        except SreError as error:
+            unreadable.append(str(error))
+        progress.add(1)
+    progress.close()
+    remedy = "make them again, or take them out of the data dir"
+    if len(unreadable) == 1:
+        raise SreError(unreadable[0])
+    if unreadable:
+        raise SreError(f"{scp}: {len(unreadable)} of {len(places)} records cannot be used; the first: {unreadable[0]}")
+    if empty := [utt for utt, shape in shapes.items() if 0 in shape]:
+        some = f"{len(empty)} of {len(shapes)} utterances have no frames, e.g. '{empty[0]}' {shapes[empty[0]]}"
+        raise SreError(f"{scp}: {some}; {remedy}")
+    counts = Counter(columns for _, columns in shapes.values())
+    usual = counts.most_common(1)[0][0]
+    if odd := [utt for utt, shape in shapes.items() if shape[1] != usual]:
+        some = f"{len(odd)} of {len(shapes)} utterances, e.g. '{odd[0]}' with {shapes[odd[0]][1]} columns"
+        raise SreError(f"{scp}: {some}, have another dimension than the others' {usual}; {remedy}")
+    return {utt: shape[0] for utt, shape in shapes.items()}, usual

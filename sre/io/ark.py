@@ -3,154 +3,180 @@
 import os
 import struct
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from kaldiio.matio import read_matrix_or_vector, write_array
+from kaldiio.matio import write_array
 
 from sre import SreError
 from sre.io.atomic import atomic_output
-from sre.io.tables import read_table
+from sre.io.record import (
+    MAX_KEY,
+    MEANT,
+    OtherKind,
+    as_float32,
+    as_vector,
+    open_archive,
+    other_kind,
+    read_object,
+    read_record,
+)
+from sre.io.scp import read_scp, split_offset, write_scp
+
+__all__ = ["read_record", "read_scp", "read_vectors", "write_ark"]
 
 READ_BYTES = 1 << 20  # of an archive of vectors at a time; more is slower, as fresh pages are
-MAX_KEY = 1024  # bytes
-VECTOR_HEADER = struct.Struct("<6sI")  # kind, size of the size, and it, after the blank behind the key
+HEADER_BYTES = 15  # of a matrix: kind, and twice the byte 4 and a size; a vector has one size
 VECTOR_KINDS = {b"\0BFV \4": np.dtype("<f4"), b"\0BDV \4": np.dtype("<f8")}
+ROW_KINDS = {b"\0BFM \4": np.dtype("<f4"), b"\0BDM \4": np.dtype("<f8")}
+
+Vectors = tuple[list[str], list[int], np.ndarray]  # keys, offsets of the records, (N, D) float32
 
 
 def write_ark(ark: str | Path, scp: str | Path, records: Iterable[tuple[str, np.ndarray]], compression: int = 0) -> int:
     """Write records to `ark`, then their `key path:offset` lines to `scp`; return how many.
 
     Records are float32, finite, of unique keys without white space; compression is Kaldi's method (0 none, 2, 3 …).
-    The scp comes last, so that it never points at nothing; its paths are as `ark` was given.
+    The scp comes last, so that it never points at nothing; its paths are relative to its folder.
     """
     lines: dict[str, str] = {}
     with atomic_output(ark, "wb") as file:
         for key, value in records:
             if key in lines or not key or key.split() != [key]:
                 raise SreError(f"{ark}: record key '{key}' is empty, has white space or stands twice; rename it")
+            value = np.ascontiguousarray(as_float32(value))
             if not np.isfinite(value).all():
                 raise SreError(f"{ark}: record '{key}' has NaN or infinite values; look at its audio")
             file.write(key.encode() + b" ")
             lines[key] = f"{ark}:{file.tell()}"
-            method = compression if compression and np.ndim(value) == 2 else None
-            write_array(file, np.ascontiguousarray(value, np.float32), compression_method=method)
-    with atomic_output(scp) as file:
-        file.writelines(f"{key} {place}\n" for key, place in sorted(lines.items()))
+            write_array(file, value, compression_method=compression if compression and value.ndim == 2 else None)
+    write_scp(scp, lines)
     return len(lines)
 
 
-def read_scp(scp: str | Path) -> dict[str, str]:
-    """Key -> `path:offset`. Paths are tried as written, then relative to the scp's folder."""
-    scp = Path(scp)
-    table = read_table(scp)
-    place: dict[str, str] = {}
-    for key, location in table.items():
-        ark, colon, offset = location.rpartition(":")
-        if not colon or not offset.isdigit():
-            raise SreError(f"{scp}: '{key} {location}' is not `key path:offset`; make the archive again")
-        if ark not in place:
-            beside = scp.parent / ark
-            place[ark] = ark if Path(ark).exists() or not beside.exists() else str(beside)
-        if place[ark] != ark:
-            table[key] = f"{place[ark]}:{offset}"
-    return table
-
-
-def read_record(key: str, location: str) -> np.ndarray:
-    """One matrix or vector, float32. Raises SreError naming file and key where it is missing, cut or corrupt."""
-    ark, _, offset = location.rpartition(":")
-    try:
-        with open(ark, "rb") as file:
-            file.seek(int(offset))
-            value = read_matrix_or_vector(file)  # never kaldiio.load_mat, which also unpickles and runs commands
-            if value.ndim == 1:  # kaldiio gives what is there of a cut vector: compare with the promised size
-                file.seek(int(offset) + len(b"\0BFV \4"))
-                (size,) = struct.unpack("<i", file.read(4))
-                if len(value) != size:
-                    raise ValueError(f"{len(value)} of {size} values are there")
-    except Exception as error:  # kaldiio raises whatever numpy, struct or its assertions raise on a broken record
-        raise SreError(
-            f"{ark}: record '{key}' cannot be read ({type(error).__name__}: {error});"
-            " the archive is missing, cut short or corrupt: make it again"
-        ) from None
-    if not np.issubdtype(value.dtype, np.floating) or not np.isfinite(value).all():
-        raise SreError(f"{ark}: record '{key}' has NaN, infinite or integer values; make the archive again")
-    return value.astype(np.float32)  # a copy: kaldiio's is read-only, of which torch warns
-
-
 def read_vectors(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """All vectors of an scp or a binary ark: (N,) keys in bytewise order and (N, D) float32.
+    """All vectors of an scp or an ark: (N,) keys in bytewise order and (N, D) float32; a matrix of one row is a vector.
 
-    Reads each archive once, in pieces; of other kinds only text is read: kaldiio.load_ark would unpickle.
-    Raises SreError for a cut record, unequal dimensions, NaN (naming the key) or a key that stands twice.
+    Reads each archive once, binary vectors in pieces. Raises SreError for a record that is cut or of another kind,
+    unequal dimensions, NaN (naming the key) or a key that stands twice.
     """
     path = Path(path)
-    keys, matrix = (_read_scp_vectors if path.suffix == ".scp" else _read_vector_ark)(path)
-    if not keys:
+    if path.suffix == ".scp":
+        keys, matrix = _read_scp_vectors(path)
+    else:
+        keys, _, matrix = _read_ark(str(path), path)
+    if not matrix.size:
         raise SreError(f"{path}: no vectors in it; extract the embeddings again")
     names = np.array(keys, dtype=object)
     if not (names[1:] > names[:-1]).all():
         order = sorted(range(len(keys)), key=keys.__getitem__)
         names, matrix = names[order], matrix[order]
-    for start in range(0, len(matrix), 1 << 14):
-        bad = ~np.isfinite(matrix[start : start + (1 << 14)]).all(axis=1)
-        if bad.any():
-            key = names[start + int(np.argmax(bad))]
-            raise SreError(f"{path}: embedding '{key}' has NaN or infinite values; extract it again")
+    starts = range(0, len(matrix), 1 << 14)
+    bad = [start + np.flatnonzero(~np.isfinite(matrix[start : start + (1 << 14)]).all(axis=1)) for start in starts]
+    if count := sum(map(len, bad)):
+        key = names[np.concatenate(bad)[0]]
+        raise SreError(
+            f"{path}: embedding '{key}' has NaN or infinite values ({count} of {len(names)} have); extract it again"
+        )
     return names, matrix
 
 
 def _read_scp_vectors(scp: Path) -> tuple[list[str], np.ndarray]:
-    of_ark: dict[str, list[str]] = {}
-    for key, place in read_scp(scp).items():
-        of_ark.setdefault(place.rpartition(":")[0], []).append(key)
-    keys, parts = [], []
+    of_ark: dict[str, dict[str, int]] = {}
+    keys: list[str] = []
+    parts: list[np.ndarray] = []
+    for key, text in read_scp(scp).items():
+        path, offset = split_offset(text)
+        if offset is None:  # a file of its own, or a range
+            keys.append(key)
+            parts.append(read_record(key, text, "vector", scp)[None])
+        else:
+            of_ark.setdefault(path, {})[key] = offset
     for ark, wanted in of_ark.items():
-        there, matrix = _read_vector_ark(Path(ark))
-        if wanted != there:
-            row = {key: number for number, key in enumerate(there)}
-            missing = [key for key in wanted if key not in row]
-            if missing:
-                raise SreError(f"{scp}: record '{missing[0]}' is not in its archive; extract the embeddings again")
-            matrix = matrix[[row[key] for key in wanted]]
         keys += wanted
-        parts.append(matrix)
-    if len({part.shape[1] for part in parts}) > 1:
-        raise _unequal(scp)
+        parts += _chosen(scp, ark, wanted)
+    _check_dimensions(scp, keys, parts)
     return keys, parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty((0, 0), np.float32)])
 
 
-def _unequal(path: Path) -> SreError:
-    return SreError(f"{path}: vectors of unequal dimensions; these are embeddings of several models")
+def _chosen(scp: Path, ark: str, wanted: Mapping[str, int]) -> Sequence[np.ndarray]:
+    """The vectors at these offsets, of whatever key there, as in Kaldi; but a key that stands elsewhere is an error."""
+    keys, offsets, matrix = _read_ark(ark, scp)
+    if list(wanted.values()) == offsets and list(wanted) == keys:
+        return [matrix]
+    row = {offset: number for number, offset in enumerate(offsets)}
+    elsewhere = dict(zip(keys, offsets, strict=True))
+    for key, offset in wanted.items():
+        if elsewhere.get(key, offset) != offset:
+            raise SreError(
+                f"{scp}: record '{key}' stands at byte {elsewhere[key]} of {ark} and not at {offset}: the scp is of"
+                " another archive; extract the embeddings again"
+            )
+    if all(offset in row for offset in wanted.values()):
+        return [matrix[[row[offset] for offset in wanted.values()]]]
+    return [read_record(key, f"{ark}:{offset}", "vector", scp)[None] for key, offset in wanted.items()]
 
 
-def _read_vector_ark(path: Path) -> tuple[list[str], np.ndarray]:
-    """Keys and (N, D) float32, in the order of the archive."""
+def _check_dimensions(path: Path, keys: Sequence[str], parts: Sequence[np.ndarray]) -> None:
+    """Raise SreError naming a vector that is not as long as most are."""
+    counts = Counter[int]()
+    for part in parts:
+        counts[part.shape[1]] += len(part)
+    if len(counts) < 2:
+        return
+    usual, at = counts.most_common(1)[0][0], 0
+    for part in parts:
+        if part.shape[1] != usual:
+            break
+        at += len(part)
+    raise _unequal(path, keys[at], part.shape[1], usual, sum(counts.values()) - counts[usual])
+
+
+def _unequal(path: Path, key: str, size: int, usual: int, count: int = 0) -> SreError:
+    many = f" ({count} are unlike the others)" if count > 1 else ""
+    return SreError(
+        f"{path}: vectors of unequal dimensions: '{key}' has {size} values, others {usual}{many}; these are embeddings"
+        " of several models"
+    )
+
+
+def _read_ark(ark: str, source: Path) -> Vectors:
+    """All of an archive, in its order; `source` is what the user gave, the scp or the archive."""
+    where = f"{source}:" if str(source) == ark else f"{source}: {ark}:"
     try:
-        with open(path, "rb") as file:
-            begin = file.read(MAX_KEY)
-            file.seek(0)
-            text = begin[begin.find(b" ") + 1 :].lstrip(b" ").startswith(b"[")
-            keys, matrix = (_read_vector_lines if text else _read_vector_records)(path, file)
-    except FileNotFoundError:
-        raise SreError(f"{path}: no such file; extract the embeddings again") from None
+        file = open_archive(ark)
+    except ValueError as error:
+        raise SreError(f"{source}: cannot be opened ({error}); check the path, or extract the embeddings") from None
+    with file:
+        head = file.read(MAX_KEY + HEADER_BYTES)
+        file.seek(0)
+        begin = head.find(b" ") + 1
+        plain = head[begin : begin + 6] in VECTOR_KINDS or head[begin : begin + 6] in ROW_KINDS
+        keys, offsets, matrix = (_read_plain if plain else _read_any)(where, source, file)
     if len(set(keys)) < len(keys):
         key = next(key for key, count in Counter(keys).items() if count > 1)
-        raise SreError(f"{path}: embedding '{key}' stands twice; extract the embeddings again")
-    return keys, matrix
+        raise SreError(f"{where} embedding '{key}' stands twice; extract the embeddings again")
+    return keys, offsets, matrix
 
 
-def _read_vector_records(path: Path, file: IO[bytes]) -> tuple[list[str], np.ndarray]:
-    """Into rows that are there beforehand; what a record takes besides is a few calls."""
+def _broken(where: str, key: str, error: Exception) -> SreError:
+    if isinstance(error, OtherKind):
+        return SreError(f"{where} record '{key}' is {error}; {MEANT['vector']}")
+    return SreError(f"{where} record '{key}' is cut short or corrupt ({error}); extract the embeddings again")
+
+
+def _read_plain(where: str, source: Path, file: IO[bytes]) -> Vectors:
+    """Binary vectors into rows that are there beforehand; what a record takes besides is a few calls."""
     keys: list[str] = []
-    matrix, rows, header, length = np.empty((0, 0), np.float32), None, None, 0
-    data, at, key = b"", 0, "(first)"
+    offsets: list[int] = []
+    matrix, rows, header, length = np.empty((0, 0), np.float32), None, b"none yet", 0
+    data, at, before, key = b"", 0, 0, "(first)"
     try:
         while True:
-            if len(data) - at < MAX_KEY + VECTOR_HEADER.size + length:
+            if len(data) - at < MAX_KEY + HEADER_BYTES + length:
+                before += at
                 data, at = data[at:] + file.read(READ_BYTES + length), 0
                 if not data:
                     break
@@ -158,58 +184,85 @@ def _read_vector_records(path: Path, file: IO[bytes]) -> tuple[list[str], np.nda
             if blank < 0:
                 raise ValueError("what follows it is not a key")
             key = data[at:blank].decode().strip()
-            found = VECTOR_HEADER.unpack_from(data, blank + 1)
-            if found != header:  # the first, or of the other precision
-                header = kind, size = found
-                if kind not in VECTOR_KINDS:
-                    raise ValueError("not a vector of floats")
+            begin = blank + 1 + len(header)
+            if data[blank + 1 : begin] != header:  # the first, or of the other precision
+                header, dtype, size = _header(data, blank + 1)
                 if rows is None:
                     matrix = _room(file, size)
                     rows = memoryview(matrix).cast("B")
                 elif size != matrix.shape[1]:
-                    raise _unequal(path)
-                length = size * VECTOR_KINDS[kind].itemsize
+                    raise _unequal(source, key, size, matrix.shape[1])
+                length = size * dtype.itemsize
                 continue
-            begin = blank + 1 + VECTOR_HEADER.size
             at = begin + length
             if at > len(data):
                 raise ValueError(f"{len(data) - begin} of {length} bytes are there")
-            if kind == b"\0BFV \4":
+            if dtype.itemsize == 4:
                 rows[len(keys) * length : (len(keys) + 1) * length] = data[begin:at]
             else:
-                matrix[len(keys)] = np.frombuffer(data, "<f8", size, begin)
+                matrix[len(keys)] = as_float32(np.frombuffer(data, "<f8", size, begin))
             keys.append(key)
+            offsets.append(before + blank + 1)
     except (ValueError, struct.error) as error:
-        raise SreError(
-            f"{path}: record '{key}' is cut short or corrupt ({error}); extract the embeddings again"
-        ) from None
-    return keys, matrix[: len(keys)]
+        raise _broken(where, key, error) from None
+    return keys, offsets, matrix[: len(keys)]
+
+
+def _header(data: bytes, at: int) -> tuple[bytes, np.dtype, int]:
+    """Its bytes, the values' type and number. Raises ValueError for all but vectors and matrices of one row."""
+    kind = data[at : at + 6]
+    (size,) = struct.unpack_from("<I", data, at + 6)
+    if kind in VECTOR_KINDS:
+        return data[at : at + 10], VECTOR_KINDS[kind], size
+    if kind not in ROW_KINDS:
+        raise OtherKind(other_kind(data[at : at + 16]) or "no vector of floats like the first")
+    mark, columns = struct.unpack_from("<BI", data, at + 10)
+    if mark != 4:
+        raise ValueError("not a matrix's sizes")
+    if size != 1:
+        raise OtherKind(f"a matrix of ({size}, {columns})")
+    return data[at : at + 15], ROW_KINDS[kind], columns
 
 
 def _room(file: IO[bytes], size: int) -> np.ndarray:
     """Uninitialised rows for all vectors of `size` floats that the file can hold; untouched pages take no memory."""
-    length = VECTOR_HEADER.size + 4 * size
+    length = 10 + 4 * size
     total = os.fstat(file.fileno()).st_size
     if not size or length > total:
         raise ValueError(f"a vector of {size} values in a file of {total} bytes")
     return np.empty((total // length, size), "<f4")
 
 
-def _read_vector_lines(path: Path, file: IO[bytes]) -> tuple[list[str], np.ndarray]:
-    """Kaldi's text archive: `key  [ 1 2 3 ]` lines."""
-    keys, vectors = [], []
-    for line in file:
-        key = line[:40].decode(errors="replace")
-        try:
-            key, *values = line.decode().split()
-            if values[:1] != ["["] or values[-1] != "]":
-                raise ValueError("its line is not `key [ values ]`")
-            vectors.append(np.array([float(value) for value in values[1:-1]], np.float32))
-        except ValueError as error:
-            raise SreError(
-                f"{path}: record '{key}' is cut short or corrupt ({error}); extract the embeddings again"
-            ) from None
-        keys.append(key)
-    if len({len(vector) for vector in vectors}) > 1:
-        raise _unequal(path)
-    return keys, np.stack(vectors)
+def _read_any(where: str, source: Path, file: IO[bytes]) -> Vectors:
+    """Text, compressed matrices of one row: record by record."""
+    keys: list[str] = []
+    offsets: list[int] = []
+    vectors: list[np.ndarray] = []
+    key = "(first)"
+    try:
+        while (found := _read_key(file)) is not None:
+            key = found
+            offsets.append(file.tell())
+            value = as_vector(read_object(file))
+            if value.ndim != 1:
+                raise OtherKind(f"a matrix of {value.shape}")
+            keys.append(key)
+            vectors.append(as_float32(value)[None])
+    except Exception as error:  # kaldiio raises whatever numpy, struct or its assertions raise on a broken record
+        raise _broken(where, key, error) from None
+    _check_dimensions(source, keys, vectors)
+    return keys, offsets, np.concatenate(vectors or [np.empty((0, 0), np.float32)])
+
+
+def _read_key(file: IO[bytes]) -> str | None:
+    """Up to its blank; None at the end of the file."""
+    key = b""
+    while (byte := file.read(1)) not in (b" ", b"\t", b""):
+        key += byte
+        if len(key) > MAX_KEY:
+            raise ValueError("what follows it is not a key")
+    if not byte and not key.strip():
+        return None
+    if not key.strip():
+        raise ValueError("what follows it is not a key")
+    return key.decode().strip()

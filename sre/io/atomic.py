@@ -1,5 +1,6 @@
 """Files that exist are whole: write beside, fsync, rename. And one process at a time per work folder."""
 
+import errno
 import fcntl
 import glob
 import hashlib
@@ -7,40 +8,91 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 import numpy as np
+
+from sre import SreError
+
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 @contextmanager
 def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside `path`; it takes the name only after it was written and fsynced.
 
-    An exception, or a kill, leaves whatever stood at `path` before.
+    An exception, or a kill, leaves whatever stood at `path` before. Raises SreError where the system refuses: no room,
+    a quota, a file too large, a read-only or forbidden folder, a name too long, a folder of that name.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporaries = f".{path.name}.tmp.{socket.gethostname()}."
-    for left in path.parent.glob(f"{glob.escape(temporaries)}*"):
-        if not is_alive(left.name.removeprefix(temporaries)):
-            left.unlink(missing_ok=True)  # of a process of this machine that was killed
-    temporary = path.with_name(f"{temporaries}{os.getpid()}")
+    with _refusals(path):
+        temporary = _temporary(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        with open(temporary, mode, **text) as file:
+        with _refusals(path):
+            file = open(temporary, mode, **text)  # noqa: SIM115, closing it may fail, too
+        try:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+            with _refusals(path):
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+                os.replace(temporary, path)
+        except OSError as error:  # of the body: only what writing alone meets, the rest may be of a file that it reads
+            if error.filename is None and _no_room(error):
+                raise refused(path, error) from None
+            raise
+        finally:
+            with suppress(OSError):  # what is in its buffer has no room either
+                file.close()
     finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    with suppress(OSError):  # some file systems sync no folders
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        yield
+    except OSError as error:
+        raise refused(path, error) from None
+    except ValueError as error:  # a name with a zero byte, or that is no UTF-8
+        raise SreError(f"{str(path)!r}: cannot be written ({error}); give another name") from None
+
+
+def _no_room(error: OSError) -> bool:
+    """numpy has no error number, and says "8000 requested and 512 written"."""
+    return error.errno in NO_ROOM or (error.errno is None and str(error).endswith(" written"))
+
+
+def refused(path: str | Path, error: OSError) -> SreError:
+    """The sentence for a file that the system does not let us write."""
+    reason = error.strerror or str(error)
+    if error.filename and str(error.filename) != str(path):
+        reason += f": {error.filename}"
+    cure = "make room there" if _no_room(error) else "mend that"
+    return SreError(f"{path}: cannot be written ({reason}); {cure}, then the same command goes on")
+
+
+def _temporary(path: Path) -> Path:
+    """Its name, beside `path`; what killed processes of this machine have left there is deleted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    beginning = f".{path.name}.tmp.{socket.gethostname()}."
+    for left in path.parent.glob(f"{glob.escape(beginning)}*"):
+        if not is_alive(left.name.removeprefix(beginning)):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
+    return path.with_name(f"{beginning}{os.getpid()}")
 
 
 def is_alive(pid: str) -> bool:
@@ -61,8 +113,10 @@ def locked(path: str | Path) -> Iterator[None]:
     Waits for another holder, and says so: after `kill -9` of the workflow its orphaned jobs live on.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+") as file:
+    with _refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+")  # noqa: SIM115, closed below
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -70,9 +124,9 @@ def locked(path: str | Path) -> Iterator[None]:
             holder = file.read().strip() or "unknown"
             print(f"{path}: waiting for process {holder}, which works there", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with suppress(OSError):  # on a full disk the lock holds without the number
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())
         yield
 
 

@@ -15,6 +15,7 @@ from sre.io.ark import read_scp
 from sre.io.atomic import atomic_output
 from sre.io.audio import FFMPEG_SUFFIXES, AudioError, is_pipe, probe, resolve
 from sre.io.datadir_validate import UTT_TABLES, parse_segment, validate
+from sre.io.scp import absolute
 from sre.io.tables import invert, read_table, write_table
 from sre.io.text import read_text
 from sre.log import Progress, warn
@@ -206,6 +207,7 @@ def write_data_dir(
         tables["segments"] = {utt: f"{rec} {start!r} {end!r}" for utt, (rec, start, end) in segments.items()}
     if feats is not None:
         tables["feats.scp"] = feats
+    tables |= {name: absolute(tables[name]) for name in ("feats.scp", "vad.scp") if name in tables}
     if wav is not None:
         tables["wav.scp"] = wav
     out.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.audio import is_pipe, resolve
+from sre.io.scp import find, parse_place
 from sre.io.tables import invert
 
 # the tables that belong to the utterances of a data directory; other files (trials, notes) are not looked at
@@ -187,11 +188,15 @@ def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
         bad: list[str] = []
         size: dict[str, int] = {}
         for key, location in tables.get(name, {}).items():
-            ark, _, offset = location.rpartition(":")
-            if ark not in size:
-                place = resolve(ark, path)
-                size[ark] = os.path.getsize(place) if ark and os.path.isfile(place) else -1
-            if not offset.isdigit() or int(offset) >= size[ark]:
+            try:
+                place = parse_place(location)
+            except ValueError as error:
+                bad.append(f"{key} {location}, {error}")
+                continue
+            if place.path not in size:
+                ark = find(path, place.path)
+                size[place.path] = os.path.getsize(ark) if os.path.isfile(ark) else -1
+            if place.offset >= size[place.path]:
                 bad.append(f"{key} {location}")
         if bad:
             what = "records are not `path:offset` of an archive that exists and reaches so far"

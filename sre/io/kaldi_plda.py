@@ -126,7 +126,7 @@ def _end(data: bytes, at: int) -> None:
 
 def _array(data: bytes, at: int, ndim: int) -> tuple[np.ndarray, int]:
     """A vector (ndim 1) or matrix (2) that begins at byte `at`, float64, and where it ends."""
-    array, end = (_binary_array if _start(data) else _text_array)(data, at)
+    array, end = (_binary_array if _start(data) else text_array)(data, at)
     if array.ndim != ndim and not (ndim == 1 and len(array) == 1):
         raise ValueError(f"no {('vector', 'matrix')[ndim - 1]} at byte {at}")
     if not array.size:
@@ -148,7 +148,7 @@ def _binary_array(data: bytes, at: int) -> tuple[np.ndarray, int]:
     return np.frombuffer(data[begin:end], dtype).reshape(shape).astype(np.float64), end
 
 
-def _text_array(data: bytes, at: int) -> tuple[np.ndarray, int]:
+def text_array(data: bytes, at: int) -> tuple[np.ndarray, int]:
     r"""`[ 1 2 ]`, the rows of a matrix on lines of their own; a matrix (rows, columns), of a vector (1, D)."""
     found = re.compile(rb"\s*\[([^\[\]]*)\]").match(data, at)
     if not found:

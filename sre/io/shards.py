@@ -4,14 +4,15 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sre import SreError
+from sre.io.scp import read_scp, write_scp
 from sre.io.tables import read_table, write_table
 
 
 def join_keys(parts: Sequence[Path]) -> dict[str, str]:
-    """Tables of disjoint keys as one; raises SreError for a key in two of them."""
+    """Tables of disjoint keys as one, places openable; raises SreError for a key in two of them."""
     joined: dict[str, str] = {}
     for part in parts:
-        table = read_table(part)
+        table = read_scp(part) if part.suffix == ".scp" else read_table(part)
         twice = joined.keys() & table.keys()
         if twice:
             raise SreError(f"{part}: '{min(twice)}' is in another shard too; delete the shards and make them again")
@@ -20,8 +21,8 @@ def join_keys(parts: Sequence[Path]) -> dict[str, str]:
 
 
 def join_tables(parts: Sequence[Path], out: Path) -> None:
-    """Concatenate tables of disjoint keys, in bytewise order."""
-    write_table(out, join_keys(parts))
+    """Concatenate tables of disjoint keys, in bytewise order; the places of an scp are relative to its own folder."""
+    (write_scp if out.suffix == ".scp" else write_table)(out, join_keys(parts))
 
 
 def check_complete(

@@ -1,11 +1,14 @@
 """The one reader of text and JSON files: UTF-8, a byte order mark and CRLF accepted, each fault a sentence."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sre import SreError
 
+Form = Mapping[str, type | tuple[type, ...]]
+NUMBER = (int, float)
 NO_FILE = "no such file; check the path, or run the stage that makes it"
 
 
@@ -39,5 +42,21 @@ def read_json(path: str | Path, cure: str = "make it again") -> Any:
     text = read_text(path)
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SreError(f"{path}: damaged or cut short, not JSON ({error}); {cure}") from None
+
+
+def read_object(path: str | Path, form: Form | None = None, cure: str = "make it again") -> dict[str, Any]:
+    """Read a JSON object. Raises SreError as `read_json` does, and as `check_form` where it is of another form."""
+    return check_form(path, read_json(path, cure), form or {}, cure)
+
+
+def check_form(where: str | Path, found: Any, form: Form, cure: str) -> dict[str, Any]:
+    """Return `found` if it is an object whose keys have values of these types; raises SreError naming the key."""
+    if not isinstance(found, dict):
+        raise SreError(f"{where}: {type(found).__name__} where a JSON object is needed; {cure}")
+    if missing := [key for key in form if key not in found]:
+        raise SreError(f"{where}: no {', '.join(missing)} in it; {cure}")
+    if wrong := [key for key, types in form.items() if not isinstance(found[key], types)]:
+        raise SreError(f"{where}: its {wrong[0]} is {str(found[wrong[0]])[:40]!r}, which is not of its type; {cure}")
+    return found

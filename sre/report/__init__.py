@@ -1,76 +1,18 @@
 """One report of every run x system x trial list: report.tsv, report.md and a self-contained report.html."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from sre import SreError
 from sre.io.atomic import atomic_output
 from sre.report.errors import write_errors
 from sre.report.jobs import jobs_behind
 from sre.report.page import Content, page
 from sre.report.ranking import rank
+from sre.report.read import load_results, load_runs, read_features, read_gates
 from sre.report.tables import Group, by_list, group_rows, make_rows
 from sre.report.text import markdown, text_table, tsv
 
-RESULT_KEYS = ("model", "seed", "run", "trials", "trials_sha256", "trials_file", "systems")
-
-
-def read_json(path: str | Path) -> dict:
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SreError(f"{path}: no such file; run the stage that makes it") from None
-    except ValueError as error:
-        raise SreError(f"{path}: not JSON ({error}); delete it and run the stage that makes it") from None
-    if not isinstance(content, dict):
-        raise SreError(f"{path}: a JSON object is needed here; delete it and run the stage that makes it")
-    return content
-
-
-def load_results(paths: Sequence[str | Path]) -> list[dict]:
-    """Products of score jobs; adds `folder` and `file`, relative paths are tried from there too.
-
-    Raises SreError where a key is missing.
-    """
-    results = []
-    for path in paths:
-        result = read_json(path)
-        missing = [key for key in RESULT_KEYS if key not in result]
-        if missing:
-            raise SreError(f"{path}: no {', '.join(missing)}; give the metrics file of a score job")
-        results.append(result | {"folder": Path(path).parent, "file": Path(path).name})
-    return results
-
-
-def load_runs(summaries: Sequence[str | Path], results: Sequence[dict]) -> dict[str, dict]:
-    """Run -> {model, summary, history}, from each train_summary.json and the history.jsonl beside it.
-
-    `history` is empty where there is no such file (a model that was trained elsewhere).
-    """
-    models = {result["run"]: result["model"] for result in results}
-    runs: dict[str, dict] = {}
-    for path in sorted(map(Path, summaries)):
-        summary = read_json(path)
-        run = str(summary.get("run", path.parent.name))
-        if run in runs:
-            raise SreError(f"{path}: a second training summary of run {run}; give one")
-        model = models.get(run, str(summary.get("model", run)))
-        runs[run] = {"model": model, "summary": summary, "history": _history(path.with_name("history.jsonl"))}
-    return dict(sorted(runs.items()))
-
-
-def _history(path: Path) -> list[dict]:
-    if not path.exists():
-        return []
-    lines = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            lines.append(json.loads(text))
-            lines[-1]["epoch"]
-        except (ValueError, KeyError, TypeError):
-            raise SreError(f"{path}:{number}: not the JSON of an epoch; delete the line or train again") from None
-    return lines
+__all__ = ["load_results", "load_runs", "read_features", "read_gates", "write_report"]
 
 
 def plda_remarks(groups: Sequence[Group], runs: dict[str, dict]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sre.log import clock
-from sre.provenance import codes_of, find_record, root_of
+from sre.provenance import codes_of, find_job
 
 COST = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
 LONGEST_ARGUMENT = 60
@@ -22,10 +22,10 @@ def jobs_behind(files: Iterable[Path]) -> list[dict]:
         if file in seen:
             continue
         seen.add(file)
-        record = find_record(file)
-        if record and record[0] not in found:
-            found[record[0]] = record[1]
-            waiting += [root_of(file, record[1]) / path for path in record[1].get("inputs", {})]
+        job = find_job(file)
+        if job and job.path not in found:
+            found[job.path] = job.record
+            waiting += [job.at(path) for path in job.record["inputs"]]
     return sorted(found.values(), key=lambda job: (job["begun"], job["command"]))
 
 

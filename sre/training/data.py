@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from sre import SreError
 from sre.augment import Augmentation
 from sre.io.feats import FeatureStore
 
@@ -43,6 +44,11 @@ class Features(Dataset):
         if self.cache is None or index not in self.cache:
             store, utt = self.utts[index]
             feats = self.stores[store].load(utt)
+            if feats.shape[1] != self.num_features:
+                raise SreError(
+                    f"{self.stores[store].scp}: '{utt}' has {feats.shape[1]} columns, '{self.utts[0][1]}' has"
+                    f" {self.num_features}; features of one dimension are needed"
+                )
             if self.cache is None:
                 return feats
             self.cache[index] = feats
@@ -95,6 +101,21 @@ class Batches:
 def _collate(items: list[tuple[int, int, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
     indices, copies, chunks = zip(*items, strict=True)
     return torch.tensor(indices), torch.tensor(copies), torch.stack(chunks)
+
+
+def read(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield its batches; what goes wrong in a reading process is one sentence here, as it was there."""
+    try:
+        yield from loader
+    except SreError as error:  # PyTorch puts the traceback before it
+        raise SreError(str(error).rpartition("SreError: ")[2].strip()) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise SreError(
+            f"a process that reads features was killed ({str(error).splitlines()[0]}), often for lack of memory;"
+            " make room, then the same command goes on from the last checkpoint"
+        ) from None
 
 
 def make_loader(features: Features, batches: Batches, num_workers: int) -> DataLoader:

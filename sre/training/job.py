@@ -92,7 +92,7 @@ def train(
         trainer.run()
         network = trainer.averaged()
         bundle = {
-            "format": "sre model 1",
+            "format": checkpoint.FORMAT,
             "config": canonical(config),
             "feature_config": canonical(stores[0].config),
             "num_features": trainer.features.num_features,

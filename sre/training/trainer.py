@@ -14,7 +14,7 @@ from sre.cores import available_cores
 from sre.device import memory_format
 from sre.log import Progress, clock, say, warn
 from sre.training import checkpoint, schedule
-from sre.training.data import Batches, Features, crop, make_loader
+from sre.training.data import Batches, Features, crop, make_loader, read
 from sre.training.sampling import SpeakerBatches
 from sre.training.validation import accuracy, held_out_eer
 
@@ -96,7 +96,13 @@ class Trainer:
         """Train from where the newest checkpoint stands to the last epoch."""
         state = checkpoint.newest(self.folder)
         if state:
-            self._restore(state)
+            try:
+                self._restore(state)
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise SreError(
+                    f"{self.folder}: its newest checkpoint is not of this training ({reason}); delete it"
+                ) from None
             if self.step >= self.options.epochs * self.batches.steps_per_epoch:
                 say(f"this training is complete; to train again, delete {self.folder}")
         self.batches.first_step = self.step
@@ -115,7 +121,7 @@ class Trainer:
     def _all_steps(self, progress: Progress) -> None:
         per_epoch = self.batches.steps_per_epoch
         saved = asked = time.monotonic()
-        batches = iter(make_loader(self.features, self.batches, NUM_WORKERS))
+        batches = read(make_loader(self.features, self.batches, NUM_WORKERS))
         for batch in batches:
             self.sums["waited"] += time.monotonic() - asked
             self._one_step(*batch)

@@ -1,5 +1,6 @@
 """Archives: what is written comes back, and what is broken is named, never guessed at and never run."""
 
+import os
 import pickle
 import struct
 from pathlib import Path
@@ -16,6 +17,7 @@ from sre.io import ark as ark_module
 from sre.io.ark import read_record, read_scp, read_vectors, write_ark
 from sre.io.atomic import atomic_output
 from sre.io.feats import FeatureStore
+from sre.io.shards import join_tables
 
 keys = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=5)
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -98,12 +100,14 @@ def test_several_archives_behind_an_scp(tmp_path: Path) -> None:
     (tmp_path / "all.scp").write_text("".join(f"{key} {places[key]}\n" for key in "cdb"))
     ids, matrix = read_vectors(tmp_path / "all.scp")
     assert (list(ids), matrix.tolist()) == (["b", "c", "d"], [[3, 4], [7, 8], [1, 2]])
-    (tmp_path / "all.scp").write_text(f"b {places['b']}\na {places['b']}\n")
-    with pytest.raises(SreError, match="all.scp: record 'a' is not in its archive"):
+    (tmp_path / "all.scp").write_text(f"b {places['b']}\nprefix-b {places['b']}\n")
+    assert read_vectors(tmp_path / "all.scp")[1].tolist() == [[3, 4], [3, 4]]  # of whatever key is there, as in Kaldi
+    (tmp_path / "all.scp").write_text(f"b {places['d']}\n")
+    with pytest.raises(SreError, match="all.scp: record 'b' stands at byte .* of another archive"):
         read_vectors(tmp_path / "all.scp")
     write_ark(tmp_path / "2.ark", tmp_path / "2.scp", [("c", [7, 8, 9])])
     (tmp_path / "all.scp").write_text("".join(f"{key} {places[key]}\n" for key in "cdb"))
-    with pytest.raises(SreError, match="all.scp: vectors of unequal dimensions"):
+    with pytest.raises(SreError, match="all.scp: vectors of unequal dimensions: 'c' has 3 values, others 2"):
         read_vectors(tmp_path / "all.scp")
 
 
@@ -125,9 +129,12 @@ def test_text_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text, sentence",
     [
-        ("a  [ 1 2 ]\nb  [ 1 2\n", "record 'b' is cut short or corrupt .its line is not `key . values .`"),
+        ("a  [ 1 2 ]\nb  [ 1 2\n", "record 'b' is cut short or corrupt .its . is missing"),
         ("a  [ 1 2 ]\nb  [ 1 x ]\n", "record 'b' is cut short or corrupt .could not convert string to float"),
-        ("a  [ 1 2 ]\nb  [ 1 ]\n", "vectors of unequal dimensions"),
+        ("a  [ 1 2 ]\nb  [ 1 ]\n", "vectors of unequal dimensions: 'b' has 1 values, others 2"),
+        ("a 1 2\nb 3 4\n", "record 'a' is text without brackets"),
+        ("a  [\n 1 2\n 3 4 ]\n", "record 'a' is a matrix of .2, 2."),
+        ("a  [ ]\n", "no vectors in it"),
         ("a  [ 1 2 ]\na  [ 1 2 ]\n", "embedding 'a' stands twice"),
         ("a  [ 1 2 ]\nb  [ 1 nan ]\n", "embedding 'b' has NaN"),
     ],
@@ -174,7 +181,7 @@ def test_matrices_cut_in_half(tmp_path: Path, compression: int) -> None:
     store.scp, store.places = scp, read_scp(scp)
     assert store.raw("a").shape == (50, 4)
     for key in "bc":
-        with pytest.raises(SreError, match=f"x.ark: record '{key}' cannot be read .* missing, cut short or corrupt"):
+        with pytest.raises(SreError, match=f"x.scp: record '{key}' of .*x.ark cannot be read .*cut short or corrupt"):
             store.raw(key)
 
 
@@ -182,7 +189,7 @@ def test_vectors_cut_in_half(tmp_path: Path) -> None:
     scp = write(tmp_path, {key: np.arange(51.0) for key in "abc"})
     cut_in_half(scp)
     for path in (scp, scp.with_suffix(".ark")):
-        with pytest.raises(SreError, match="x.ark: record 'b' is cut short"):
+        with pytest.raises(SreError, match="x.ark: record 'b' is cut short"):  # with the scp before it
             read_vectors(path)
     with pytest.raises(SreError, match=r"x.ark: record 'b' cannot be read .*\d+ of 51 values"):
         read_record("b", read_scp(scp)["b"])  # a VAD's record
@@ -211,41 +218,169 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch, name: str,
     Path(name).write_bytes(b"a " + header + size + payload)
     Path("x.scp").write_text(f"a {name}:2\n")
     for path in (name, "x.scp"):
-        with pytest.raises(SreError, match="record 'a' .* corrupt"):
+        with pytest.raises(SreError, match="record 'a' is (a pickle|an array as kaldiio)"):
             read_vectors(path)
-    with pytest.raises(SreError, match="record 'a' cannot be read"):
+    with pytest.raises(SreError, match="record 'a' is (a pickle|an array as kaldiio)"):
         read_record("a", f"{name}:2")
     assert not Path("pwned").exists()
 
 
-def test_a_pipe_is_refused_and_not_run(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("place", ["touch pwned |", "| touch pwned", "touch pwned |:0"])
+def test_a_pipe_is_refused_and_not_run(tmp_path: Path, monkeypatch, place: str) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("x.scp").write_text("a touch pwned |\n")
-    with pytest.raises(SreError, match="x.scp: 'a touch pwned |' is not `key path:offset`"):
-        read_scp("x.scp")
-    with pytest.raises(SreError, match="missing"):
-        read_record("a", "touch pwned |:0")
+    Path("x.scp").write_text(f"a {place}\n")
+    with pytest.raises(SreError, match="x.scp: .*(is a command, which is never run|No such file)"):
+        read_vectors("x.scp")
     assert not Path("pwned").exists()
 
 
-def test_paths_as_written_then_beside_the_scp(tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "moved").mkdir()
-    monkeypatch.chdir(tmp_path / "moved")
-    write_ark("x.ark", "x.scp", [("a", np.array([1.0]))])
+def test_a_relative_place_is_from_the_folder_of_its_scp(tmp_path: Path, monkeypatch) -> None:
+    """Also where the working directory has such a file; from there only where the scp's folder has none."""
     monkeypatch.chdir(tmp_path)
-    assert read_scp("moved/x.scp") == {"a": "moved/x.ark:2"}
+    write_ark("moved/x.ark", "moved/x.scp", [("a", np.array([1.0]))])
+    assert Path("moved/x.scp").read_text() == "a x.ark:2\n"
     write_ark("x.ark", "other.scp", [("a", np.array([2.0]))])
-    assert read_vectors("moved/x.scp")[1] == [[2]]  # as written goes first, as in Kaldi
+    assert read_scp("moved/x.scp") == {"a": "moved/x.ark:2"}
+    assert read_vectors("moved/x.scp")[1] == [[1]]
+    Path("moved/x.ark").unlink()
+    assert read_vectors("moved/x.scp")[1] == [[2]]
+
+
+def test_archives_move_with_their_scp(tmp_path: Path) -> None:
+    """Through absolute names and a join into another folder."""
+    folder = tmp_path / "one"
+    for number in (1, 2):
+        write_ark(folder / f"e/{number}.ark", folder / f"e/{number}.scp", [(f"u{number}", np.full(2, number))])
+    join_tables([folder / "e/1.scp", folder / "e/2.scp"], folder / "e.scp")
+    folder.rename(tmp_path / "two")
+    assert read_vectors(tmp_path / "two/e.scp")[1].tolist() == [[1, 1], [2, 2]]
+    assert str(tmp_path) not in (tmp_path / "two/e.scp").read_text()
+
+
+def test_a_linked_folder(tmp_path: Path) -> None:
+    (tmp_path / "disk/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk/deep")
+    write_ark(tmp_path / "x.ark", tmp_path / "link/x.scp", [("a", np.ones(2))])
+    assert read_vectors(tmp_path / "link/x.scp")[1].tolist() == [[1, 1]]
+
+
+MATRIX = np.arange(60.0).reshape(20, 3)
+
+
+@pytest.mark.parametrize("form", ["binary", "text", "compressed"])
+@pytest.mark.parametrize(
+    "range_, part",
+    [
+        ("", MATRIX),
+        ("[0:9]", MATRIX[:10]),
+        ("[3:3]", MATRIX[3:4]),
+        ("[0:9,1:2]", MATRIX[:10, 1:]),
+        ("[:,0:0]", MATRIX[:, :1]),
+        ("[5:22]", MATRIX[5:]),  # Kaldi allows three more, of rounded segments
+    ],
+)
+def test_ranges_as_kaldi(tmp_path: Path, form: str, range_: str, part: np.ndarray) -> None:
+    ark, scp = str(tmp_path / "x.ark"), tmp_path / "x.scp"
+    options = {"text": {"text": True}, "compressed": {"compression_method": 2}}.get(form, {})
+    kaldiio.save_ark(ark, {"u": MATRIX.astype(np.float32), "v": MATRIX.astype(np.float32)}, scp=str(scp), **options)
+    scp.write_text("".join(f"{line}{range_}\n" for line in scp.read_text().splitlines()))
+    found = read_record("v", read_scp(scp)["v"], "matrix", scp)
+    np.testing.assert_allclose(found, part, atol=0.2 if form == "compressed" else 0)
+
+
+@pytest.mark.parametrize(
+    "range_, sentence",
+    [
+        ("[0:23]", "range .0:23. is not within 20"),
+        ("[20:21]", "not within 20"),
+        ("[9:3]", "not within 20"),
+        ("[0:1,0:3]", "range .0:3. is not within 3"),
+        ("[a:b]", "with the range .a:b.; write"),
+        ("[1]", "the range"),
+        ("[0:1:2]", "the range"),
+    ],
+)
+def test_ranges_that_are_none(tmp_path: Path, range_: str, sentence: str) -> None:
+    scp = write(tmp_path, {"u": MATRIX})
+    scp.write_text(f"u x.ark:2{range_}\n")
+    with pytest.raises(SreError, match=f"x.scp: .*'u.*{sentence}"):
+        read_record("u", read_scp(scp)["u"], "matrix", scp)
+
+
+def test_a_file_that_is_one_record(tmp_path: Path) -> None:
+    """Kaldi's scp without an offset; a whole archive in its place is named."""
+    (tmp_path / "u.mat").write_bytes(b" [\n 1 2\n 3 4 ]\n")
+    (tmp_path / "v.mat").write_bytes(b"\0BFV \4\2\0\0\0" + np.float32([1, 2]).tobytes())
+    (tmp_path / "x.scp").write_text("u u.mat\nv v.mat\n")
+    places = read_scp(tmp_path / "x.scp")
+    assert read_record("u", places["u"], "matrix").tolist() == [[1, 2], [3, 4]]
+    assert read_record("v", places["v"], "vector").tolist() == [1, 2]
+    scp = write(tmp_path, {"a": MATRIX})
+    with pytest.raises(SreError, match="record 'a' of .* is an archive of several; write `key path:offset`"):
+        read_record("a", str(scp.with_suffix(".ark")), "matrix", scp)
+
+
+@pytest.mark.parametrize(
+    "content, kind, sentence",
+    [
+        (b"\0BFV \4\1\0\0\0\0\0\0\0", "matrix", "is a vector of 1 values; features are matrices"),
+        (b"\0BFM \4\2\0\0\0\4\1\0\0\0" + bytes(8), "vector", "is a matrix of .2, 1.; a vector is needed"),
+        (b"\0B\4\1\0\0\0\4\7\0\0\0", "matrix", "is of integers .as alignments are.; features are"),
+        (b"1 2 3\n", "matrix", "is text without brackets .as alignments are."),
+        (b"RIFF\x24\0\0\0WAVE", "matrix", "is audio"),
+        (b"\0BSM \4", "matrix", "is a sparse matrix"),
+        (b"\x93NUMPY\1\0", "matrix", "is an array of numpy"),
+        (b"hello there\n", "matrix", "is no vector or matrix of Kaldi's"),
+        (b"\0BFM \4\2\0\0\0\4\1\0\0\0", "matrix", "cannot be read .*cut short or corrupt"),
+        (b"\0BFM \4\1\0\0\0\4\1\0\0\0\0\0\xc0\x7f", "matrix", "has NaN or infinite values"),
+        (b"", "matrix", "cannot be read"),
+    ],
+)
+def test_records_of_another_kind_are_named(tmp_path: Path, content: bytes, kind: str, sentence: str) -> None:
+    (tmp_path / "x.ark").write_bytes(b"utt " + content)
+    with pytest.raises(SreError, match=f"^some.scp: record 'utt' of .*x.ark {sentence}"):
+        read_record("utt", f"{tmp_path}/x.ark:4", kind, "some.scp")
+
+
+@pytest.mark.parametrize(
+    "place", ["/dev:3", "{}/x.ark/below:3", "a\0b:3", "/dev/zero:0", "{}/" + 300 * "x" + ":1", "{}:1"]
+)
+@pytest.mark.parametrize("form", ["{}", "{}[0:1]"])
+def test_a_place_that_is_no_file(tmp_path: Path, place: str, form: str) -> None:
+    write(tmp_path, {"a": np.ones(2)})
+    (tmp_path / "places.scp").write_text(f"utt {form.format(place.format(tmp_path))}\n")
+    with pytest.raises(SreError, match="places.scp: .*(cannot be opened|record 'utt' of .* cannot be read)"):
+        read_vectors(tmp_path / "places.scp")
+    with pytest.raises(SreError, match="places.scp: record 'utt' of .* cannot be read"):
+        read_record("utt", read_scp(tmp_path / "places.scp")["utt"], "matrix", tmp_path / "places.scp")
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.ark")
+    with pytest.raises(SreError, match="x.ark is no file"):
+        read_vectors(tmp_path / "x.ark")
+
+
+@pytest.mark.parametrize("options", [{}, {"text": True}, {"compression_method": 2}])
+def test_matrices_of_one_row_are_vectors(tmp_path: Path, options: dict) -> None:
+    """As several toolkits write embeddings; float, double, text and compressed."""
+    rows = {key: np.linspace(number, 3, 5, dtype=np.float32)[None] for number, key in enumerate("ba")}
+    kaldiio.save_ark(str(tmp_path / "x.ark"), rows, scp=str(tmp_path / "x.scp"), **options)
+    for path in (tmp_path / "x.ark", tmp_path / "x.scp"):
+        ids, matrix = read_vectors(path)
+        assert list(ids) == ["a", "b"]
+        np.testing.assert_allclose(matrix, [rows["a"][0], rows["b"][0]], atol=1e-3 if options else 0)
 
 
 @pytest.mark.parametrize(
     "records, sentence",
     [
         ({"a": np.ones(2), "b": np.ones(3)}, "unequal dimensions"),
-        ({"a": np.ones((2, 2))}, "record 'a' .*not a vector"),
+        ({"a": np.ones((2, 2))}, "record 'a' is a matrix of .2, 2.; a vector is needed here"),
+        ({"a": np.ones(3), "b": np.ones((2, 3))}, "record 'b' is a matrix of .2, 3.|'b' is no vector of floats"),
         ({}, "no vectors in it"),
     ],
-    ids=["unequal", "matrix", "empty"],
+    ids=["unequal", "matrix", "a matrix among them", "empty"],
 )
 def test_not_embeddings(tmp_path: Path, records: dict, sentence: str) -> None:
     with pytest.raises(SreError, match=sentence):

@@ -1,0 +1,133 @@
+"""Kaldi's scp files: `key place`, a place being `path:offset`, or the path of a file that is one record.
+
+A range may follow, `[0:99]` of rows or `[0:99,0:12]` of rows and columns, where the last index belongs to it. A
+relative path is from the scp's folder; where nothing is there, from the working directory, as Kaldi reads it.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sre import SreError
+from sre.io.tables import read_table, write_table
+
+RANGE = re.compile(r"\[(?:(\d{1,9}):(\d{1,9})|:)(?:,(?:(\d{1,9}):(\d{1,9})|:))?\]", re.ASCII)
+BEYOND = 3  # so many rows a range may end after its matrix, as in Kaldi: segments are rounded
+Span = tuple[int, int] | None  # first and last index, None: all
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record begins, and which part of it is meant."""
+
+    path: str
+    offset: int = 0
+    rows: Span = None
+    columns: Span = None
+
+    def part_of(self, value: np.ndarray) -> np.ndarray:
+        """The rows and columns that are meant. Raises ValueError where the record does not have them."""
+        for axis, span in enumerate((self.rows, self.columns)):
+            if span is None:
+                continue
+            size = value.shape[axis] if axis < value.ndim else 0
+            if not span[0] <= span[1] < size + (BEYOND if axis == 0 else 0) or span[0] >= size:
+                raise ValueError(f"its range [{span[0]}:{span[1]}] is not within {size}, the last index belongs to it")
+            value = value[(slice(None),) * axis + (slice(span[0], span[1] + 1),)]
+        return value
+
+
+def parse_place(text: str) -> Place:
+    """Raises ValueError saying what `text` is where it is no place."""
+    if text.endswith("|") or text.startswith("|"):
+        raise ValueError(
+            "a command, which is never run from here; write its output out, e.g. copy-feats scp:IN.scp"
+            " ark,scp:OUT.ark,OUT.scp, and give OUT.scp"
+        )
+    if not text:
+        raise ValueError("no place at all; write `key path:offset`")
+    if text.startswith(("ark:", "scp:", "ark,")):
+        raise ValueError("written as on Kaldi's command lines; write `path:offset` without ark: or scp:")
+    rows: Span = None
+    columns: Span = None
+    begin = text.rfind("[") if text.endswith("]") else -1
+    if begin >= 0:
+        found = RANGE.fullmatch(text, begin)
+        if not found:
+            raise ValueError(f"a place with the range {text[begin:]}; write [first:last] or [first:last,first:last]")
+        numbers = [None if number is None else int(number) for number in found.groups()]
+        rows, columns = _span(*numbers[:2]), _span(*numbers[2:])
+        text = text[:begin]
+    path, offset = split_offset(text)
+    return Place(path, offset or 0, rows, columns)
+
+
+def _span(first: int | None, last: int | None) -> Span:
+    return None if first is None or last is None else (first, last)
+
+
+def split_offset(text: str) -> tuple[str, int | None]:
+    """`path:offset` -> path and offset; of another text all is the path, and None."""
+    path, _, offset = text.rpartition(":")
+    if path and offset.isascii() and offset.isdigit() and len(offset) < 19:
+        return path, int(offset)
+    return text, None
+
+
+def read_scp(scp: str | Path) -> dict[str, str]:
+    """Read key -> place, with a path that opens from the working directory.
+
+    Raises SreError naming the key where what follows it is no place.
+    """
+    scp = Path(scp)
+    table = read_table(scp)
+    found: dict[str, str] = {}
+    for key, text in table.items():
+        path, offset = split_offset(text)
+        if offset is None:
+            try:
+                path = parse_place(text).path
+            except ValueError as error:
+                raise SreError(f"{scp}: '{key} {text}' is {error}") from None
+        if path not in found:
+            found[path] = find(scp.parent, path)
+        if found[path] != path:
+            table[key] = found[path] + text[len(path) :]
+    return table
+
+
+def find(folder: Path, path: str) -> str:
+    """A relative path from the scp's folder; from the working directory where only that has it."""
+    beside = str(folder / path)
+    return path if os.path.exists(path) and not os.path.exists(beside) else beside
+
+
+def write_scp(scp: str | Path, places: Mapping[str, str]) -> None:
+    """Write key -> place, sorted, each path relative to the scp's folder: what is moved together stays together."""
+    folder = Path(scp).parent
+    relative: dict[str, str] = {}
+    lines: dict[str, str] = {}
+    for key, text in places.items():
+        path, offset = split_offset(text)
+        if offset is None:
+            path = parse_place(text).path
+        if path not in relative:
+            relative[path] = _relative(path, folder)
+        lines[key] = relative[path] + text[len(path) :]
+    write_table(scp, lines)
+
+
+def _relative(path: str, folder: Path) -> str:
+    below = os.path.relpath(path, folder)
+    if not below.startswith(os.pardir):
+        return below
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))  # `..` leaves a linked folder elsewhere
+
+
+def absolute(places: Mapping[str, str]) -> dict[str, str]:
+    """Key -> place with an absolute path: of archives that are not the project's, and stay where they are."""
+    return {key: os.path.abspath(text) if not os.path.isabs(text) else text for key, text in places.items()}
