@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from sre import SreError
-from sre.backends.lda import floor_eigenvalues, normalising_transform
+from sre.backends.lda import eigh, floor_eigenvalues, normalising_transform
 from sre.backends.plda import WITHIN_FLOOR, Gaussian
 
 
@@ -37,7 +37,7 @@ def adapt(model: Gaussian, embeddings: np.ndarray, method: str, within: float, b
 
 def _kaldi(model: Gaussian, covariance: np.ndarray, within: float, between: float) -> tuple[np.ndarray, np.ndarray]:
     whiten, _ = normalising_transform(model.W + model.B, WITHIN_FLOOR)
-    variances, P = scipy.linalg.eigh(whiten @ covariance @ whiten.T)
+    variances, P = eigh(whiten @ covariance @ whiten.T)
     excess = np.diag(np.maximum(variances - 1, 0))
     back = scipy.linalg.inv(P.T @ whiten)
     return model.W + within * back @ excess @ back.T, model.B + between * back @ excess @ back.T
@@ -46,12 +46,12 @@ def _kaldi(model: Gaussian, covariance: np.ndarray, within: float, between: floa
 def grown(X: np.ndarray, Y: np.ndarray, weight: float) -> np.ndarray:
     """X plus `weight` of the variance by which Y is over X, where both are diagonal."""
     whiten, _ = normalising_transform(X, WITHIN_FLOOR)
-    variances, P = scipy.linalg.eigh(whiten @ Y @ whiten.T)
+    variances, P = eigh(whiten @ Y @ whiten.T)
     back = scipy.linalg.inv(P.T @ whiten)
     return X + weight * (back * np.maximum(variances - 1, 0)) @ back.T
 
 
 def power(covariance: np.ndarray, exponent: float) -> np.ndarray:
     """Symmetric power, of eigenvalues floored at WITHIN_FLOOR of the largest."""
-    values, vectors = scipy.linalg.eigh(covariance)
+    values, vectors = eigh(covariance)
     return (vectors * np.maximum(values, WITHIN_FLOOR * values.max()) ** exponent) @ vectors.T

@@ -9,7 +9,16 @@ import numpy as np
 from sre import SreError
 
 BLOCK_BYTES = 16 << 20  # a block of scores: what a matrix product may take at once
+EQUAL = 1e-12  # of the total variance: less than this is rounding
 DENSE_PAIRS = 64  # where trials are denser than one pair in so many, blocks of the whole matrix are quicker
+
+
+class NoSpread(SreError):
+    """Embeddings, as a chain has left them, that do not differ where they must: all, or those of each speaker."""
+
+    def __init__(self, text: str, within: bool = False) -> None:
+        super().__init__(text)
+        self.within = within
 
 
 @dataclass
@@ -78,7 +87,18 @@ def _matched(enrol: Side, test: Side) -> np.ndarray:
 
 
 def scores_of_pairs(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """(P,) scores of the pairs (e, t) of indices, in bounded memory."""
+    """(P,) scores of the pairs (e, t) of indices, in bounded memory. Raises SreError for one that is no float32."""
+    scores = _scores_of_pairs(enrol, test, e, t)
+    good = np.abs(scores) <= np.finfo(np.float32).max
+    if not good.all():
+        raise SreError(
+            f"{np.count_nonzero(~good)} of {len(scores)} scores are beyond what float32 holds; look"
+            " for embeddings far out of the others' range, or put length_norm into the chain"
+        )
+    return scores
+
+
+def _scores_of_pairs(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np.ndarray:
     if enrol.starts is not None or len(enrol) * len(test) <= DENSE_PAIRS * len(e):
         return _pairs_of_blocks(enrol, test, e, t)
     scores, vectors = np.empty(len(e)), _matched(enrol, test)
@@ -148,19 +168,26 @@ def check_training(x: np.ndarray, what: str = "training") -> None:
     if bad.any():
         raise SreError(f"{what} embedding number {int(np.argmax(bad))} has NaN or infinite values; extract it again")
     if np.ptp(x, axis=0).max() <= 1e-6 * np.abs(x).max():
-        raise SreError(f"the {len(x)} {what} embeddings are all equal: the model has collapsed; train it again")
+        raise NoSpread(f"the {len(x)} {what} embeddings are all equal: the model has collapsed; train it again")
 
 
 def check_speakers(x: np.ndarray, speakers: np.ndarray, what: str) -> None:
-    """Raises SreError for fewer than two speakers, where none has two utterances, or where each one's are all equal."""
-    names, means, counts = speaker_means(x, speakers)
+    """Raises SreError for under two speakers or where none has two utterances, NoSpread where each one's are equal."""
+    names = np.unique(speakers)
     if len(names) < 2 or len(x) == len(names):
         raise SreError(
             f"{what} needs at least 2 speakers and one with 2 utterances, there are {len(names)} speakers of {len(x)}"
             " utterances; add data or use a cosine system"
         )
-    within = np.sum((x - means[np.searchsorted(names, speakers)]) ** 2)
-    if within <= 1e-12 * np.sum((x - x.mean(axis=0)) ** 2):
-        raise SreError(
-            "the within-class covariance is zero: the embeddings of each speaker are all equal; look at the model"
+    if within_share(x, speakers) <= EQUAL:
+        raise NoSpread(
+            "the within-class covariance is zero: the embeddings of each speaker are all equal; look at the model",
+            within=True,
         )
+
+
+def within_share(x: np.ndarray, speakers: np.ndarray) -> float:
+    """Of the total variance of (N, D): what is within speakers."""
+    names, means, _ = speaker_means(x, speakers)
+    total = np.sum((x - x.mean(axis=0)) ** 2)
+    return float(np.sum((x - means[np.searchsorted(names, speakers)]) ** 2) / total) if total else 0.0

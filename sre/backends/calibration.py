@@ -17,6 +17,7 @@ GRADIENT = 1e-10  # largest of the standardised problem at its minimum
 SEEN = 1e-12  # a smaller decrease drowns in rounding: from there on whole steps, each squares what error is left,
 POLISH = 4  # so many, for the same LLRs to 1e-9 whatever the scores' scale
 ITERATIONS = 200
+LEAST, MOST = 1e-100, 1e100  # of a system's scores: their squares are numbers too
 
 
 @dataclass
@@ -101,6 +102,8 @@ def _check_columns(columns: np.ndarray, target: np.ndarray) -> None:
     for number, column in enumerate(columns.T, 1):
         try:
             check_scores(column, target)
+            if not LEAST < np.ptp(column) <= np.abs(column).max() * 2 < MOST:
+                raise SreError(f"scores from {column.min():.3g} to {column.max():.3g} cannot be calibrated; scale them")
         except SreError as error:
             if columns.shape[1] == 1:
                 raise

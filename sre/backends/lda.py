@@ -29,13 +29,21 @@ def fit_lda(
     within = total - between
     within = (1 - shrinkage) * within + shrinkage * np.trace(within) / len(within) * np.eye(len(within))
     whiten, floored = normalising_transform(within)
-    values, vectors = scipy.linalg.eigh(whiten @ between @ whiten.T)
+    values, vectors = eigh(whiten @ between @ whiten.T)
     order = np.argsort(-values, kind="stable")
     rank = int((values > EIGENVALUE_FLOOR * values.max()).sum())
     d = min(dim, len(names) - 1, rank)
     transform = vectors[:, order[:d]].T @ whiten
     facts = {"lda_dim_asked": dim, "lda_dim": d, "lda_floored": floored, "lda_shrinkage": shrinkage}
     return np.hstack([transform, -(transform @ mean)[:, None]]), facts
+
+
+def eigh(A: np.ndarray, B: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """scipy's; where its quick driver fails ("Internal Error", on nearly equal eigenvalues) the slower, surer one."""
+    try:
+        return scipy.linalg.eigh(A, B)
+    except np.linalg.LinAlgError:
+        return scipy.linalg.eigh(A, B, driver="ev" if B is None else "gv")
 
 
 def apply_affine(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -45,14 +53,14 @@ def apply_affine(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOOR) -> tuple[np.ndarray, int]:
     """T with T C T' = 1, and how many eigenvalues were raised to `floor` of the largest (matrix-functions.cc)."""
-    values, vectors = scipy.linalg.eigh(covariance)
+    values, vectors = eigh(covariance)
     low = values < floor * values.max()
     return (vectors / np.sqrt(np.maximum(values, floor * values.max()))).T, int(low.sum())
 
 
 def floor_eigenvalues(covariance: np.ndarray, floor: float) -> tuple[np.ndarray, int]:
     """The covariance with its eigenvalues raised to `floor`, and how many were."""
-    values, vectors = scipy.linalg.eigh(covariance)
+    values, vectors = eigh(covariance)
     low = int((values < floor).sum())
     if low:
         covariance = (vectors * np.maximum(values, floor)) @ vectors.T

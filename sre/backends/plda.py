@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import scipy
 
 from sre import SreError
 from sre.backends.base import Side, group_means, speaker_means
 from sre.backends.chain import Chain
 from sre.backends.fitted import Fitted
-from sre.backends.lda import floor_eigenvalues
+from sre.backends.lda import eigh, floor_eigenvalues
 
 Model = TypeVar("Model")
 WITHIN_FLOOR = 1e-10  # of the largest: only what is rounding. At 1e-6 the scores of a singular W are not Kaldi's
@@ -31,8 +30,12 @@ class Gaussian:
     B: np.ndarray
 
     def diagonalised(self) -> tuple[np.ndarray, np.ndarray]:
-        """T (D, D) and psi (D,) falling with T W T' = 1 and T B T' = diag(psi)."""
-        psi, vectors = scipy.linalg.eigh(self.B, self.W)
+        """T (D, D) and psi (D,) falling with T W T' = 1 and T B T' = diag(psi); a W that is singular is floored."""
+        try:
+            psi, vectors = eigh(self.B, self.W)
+        except np.linalg.LinAlgError:  # W has grown so much that what it was floored to is rounding
+            self.W, _ = floor_eigenvalues(self.W, WITHIN_FLOOR * np.linalg.norm(self.W, 2))
+            psi, vectors = eigh(self.B, self.W)
         order = np.argsort(-psi, kind="stable")
         return vectors.T[order], np.maximum(psi[order], 0)
 
@@ -74,8 +77,8 @@ def climb(
             break
         if likelihood < likelihoods[-1] - 1e-6 * abs(likelihoods[-1]):
             raise SreError(
-                f"PLDA's log-likelihood fell during EM ({[*likelihoods, likelihood]}): the covariances are nearly"
-                " singular; put an lda step with fewer dimensions into the chain"
+                f"PLDA's log-likelihood fell during EM, from {likelihoods[-1]:.9g} to {likelihood:.9g}: the covariances"
+                " are nearly singular; put an lda step with fewer dimensions into the chain"
             )
         model, taken = candidate, floored
         candidate, floored = after, next_floored

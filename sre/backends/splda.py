@@ -5,6 +5,7 @@ heavy-tailed e is Student's t of nu degrees of freedom: each embedding counts wi
 outlier counts for little. As nu grows, b tends to 1 and the model to the Gaussian one.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,10 @@ import scipy
 
 from sre import SreError
 from sre.backends.base import speaker_means
-from sre.backends.lda import floor_eigenvalues, normalising_transform
+from sre.backends.lda import eigh, floor_eigenvalues, normalising_transform
 from sre.backends.plda import WITHIN_FLOOR, climb
+
+ROUNDING = 1e-15  # of the largest: an eigenvalue that may be 0 or below
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Subspace:
         P x are an embedding's speaker coordinates times 1/sqrt(omega); F' W^-1 F has eigenvalues omega; x' G x is its
         squared distance from the speaker subspace.
         """
-        T, _ = normalising_transform(self.W, 0)  # an inverse of W would be noise where W is nearly singular
+        T, _ = normalising_transform(self.W, ROUNDING)  # an inverse of W would be noise where W is nearly singular
         U, s, _ = scipy.linalg.svd(T @ self.F, full_matrices=False)
         P = U.T @ T
         rest = T - U @ P
@@ -57,8 +60,8 @@ def fit_subspace(
     asked, rank = rank, min(rank, len(names) - 1, x.shape[1] - int(np.isfinite(nu)))
     if rank < 1:
         raise SreError(
-            f"no speaker subspace fits in {x.shape[1]} dimensions beside {len(names)} speakers;"
-            " take lda out of its chain"
+            f"no speaker subspace fits in {x.shape[1]} dimensions beside {len(names)} speakers: heavy-tailed PLDA needs"
+            " 2, and lda leaves speakers - 1 at most; add speakers, or use type plda"
         )
     mean = x.mean(axis=0)
     x = x - mean
@@ -69,7 +72,7 @@ def fit_subspace(
     W = x.T @ x / len(x) - between
     floor = WITHIN_FLOOR * np.linalg.norm(W, 2)
     W, floored = floor_eigenvalues(W, floor)
-    values, vectors = scipy.linalg.eigh(between)
+    values, vectors = eigh(between)
     model = Subspace(mean, vectors[:, -rank:] * np.sqrt(np.maximum(values[-rank:], 1e-6 * values[-1])), W)
 
     def step(model: Subspace) -> tuple[Subspace, float, int]:
@@ -104,7 +107,14 @@ def _em_step(
     )
     cross = first.T @ z  # (D, r)
     moments = (n[:, None] * z).T @ z + np.diag((n[:, None] * posterior).sum(axis=0))
-    F = scipy.linalg.solve(moments, cross.T, assume_a="pos").T
+    F = solve(moments, cross.T).T
     W, floored = floor_eigenvalues((second - F @ cross.T + (second - F @ cross.T).T) / (2 * N), floor)
     prior = (z.T @ z + np.diag(posterior.sum(axis=0))) / S  # minimum divergence: back to the unit matrix
     return Subspace(model.mean, F @ scipy.linalg.cholesky(prior, lower=True), W), float(likelihood), floored
+
+
+def solve(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """A^-1 B of a positive definite A; where A is that by rounding only, the result counts for as little as A does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)
+        return scipy.linalg.solve(A, B, assume_a="pos")

@@ -67,6 +67,9 @@ TROUBLES = [
     "zero",
     "nan",
     "offset",
+    "outlier",
+    "nearly_one_line",
+    "nearly_equal",
 ]
 
 
@@ -74,7 +77,7 @@ TROUBLES = [
 def small_data(draw: st.DrawFn, troubles: Sequence[str] = TROUBLES) -> tuple[np.ndarray, np.ndarray]:
     """1 to 6 speakers of 1 to 4 utterances in 1 to 8 dimensions, with one of the troubles."""
     counts = draw(st.lists(st.integers(1, 4), min_size=1, max_size=6))
-    trouble, scale = draw(st.sampled_from(troubles)), draw(st.sampled_from([1e-3, 1.0, 1e3]))
+    trouble, scale = draw(st.sampled_from(troubles)), draw(st.sampled_from([1e-30, 1e-3, 1.0, 1e3, 1e15]))
     speakers = np.repeat([f"s{n}" for n in range(len(counts))], counts)
     random = np.random.default_rng(draw(st.integers(0, 999)))
     shape = len(speakers), draw(st.integers(1, 8))
@@ -97,4 +100,10 @@ def small_data(draw: st.DrawFn, troubles: Sequence[str] = TROUBLES) -> tuple[np.
         x[random.integers(len(x))] = np.nan
     elif trouble == "offset":
         x += 1e4
+    elif trouble == "outlier":
+        x[0] *= 1e6
+    elif trouble == "nearly_one_line":
+        x = np.outer(x[:, 0], x[0]) + 1e-6 * x
+    elif trouble == "nearly_equal":
+        x = x[0] + 1e-6 * x
     return (scale * x).astype(draw(st.sampled_from([np.float32, np.float64]))), speakers

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import fitted, scores_of, small_data
+from simulated import fitted, scores_of, small_data, speech
 
 from sre import SreError
 from sre.backends.base import scores_of_pairs
 from sre.backends.norm import METHODS, Cohort, CohortEmbeddings, normalise
+from sre.backends.plda import Gaussian
+from sre.backends.splda import Subspace
 
 TYPES = [
     {"type": "cosine"},
@@ -76,6 +78,39 @@ CASES = {
     "nan": (np.where(np.arange(12)[:, None] == 5, np.nan, FEW), OF, "embedding number 5 has NaN"),
     "infinite": (np.where(np.arange(12)[:, None] == 5, np.inf, FEW), OF, "embedding number 5 has NaN or infinite"),
 }
+
+
+SPEAKERS = {
+    "lda leaves 1 dimension of 2 speakers, where length_norm makes each 1 or -1; add speakers": (
+        2,
+        20,
+        ["lda:128", "length_norm"],
+    ),
+    "15 embeddings of 5 speakers in 256 dimensions are too few for the chain centre, lda:128, length_norm: it makes all"
+    " embeddings of a speaker equal; add utterances, shrink": (5, 3, ["centre", "lda:128", "length_norm"]),
+    "needs at least 2 speakers and one with 2 utterances, there are 3 speakers of 3 utterances": (3, 1, ["centre"]),
+}
+
+
+@pytest.mark.parametrize("sentence", SPEAKERS)
+def test_too_few_is_what_is_said(sentence: str) -> None:
+    """And not that the embeddings are equal, or the model has collapsed: these are sound."""
+    speakers, utterances, chain = SPEAKERS[sentence]
+    x, of = speech(speakers, utterances, 256)
+    with pytest.raises(SreError, match=sentence):
+        fitted(x, of, type="plda", chain=chain)
+    if utterances > 1:
+        assert np.isfinite(attempt({"type": "plda", "chain": ["lda:128:0.05"]}, (x, of), x)).all()
+
+
+def test_a_covariance_that_is_singular_by_rounding() -> None:
+    """After adaptation, or where the unit matrices that EM starts from are large beside the data."""
+    W = np.diag([1, 1e-3, -1e-18])
+    T, psi = Gaussian(np.zeros(3), W, np.eye(3)).diagonalised()
+    np.testing.assert_allclose(T @ np.diag([1, 1e-3, 1e-10]) @ T.T, np.eye(3), atol=1e-9)
+    assert (psi > 0).all()
+    P, omega, G = Subspace(np.zeros(3), np.ones((3, 1)), W).projection()
+    assert all(np.isfinite(array).all() for array in (P, omega, G))
 
 
 @pytest.mark.parametrize("case", CASES)
