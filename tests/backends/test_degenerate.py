@@ -62,7 +62,7 @@ def test_finite_or_a_sentence(config: dict, data: tuple, chain: list[str], norm:
     """Tests are other embeddings, and all that training has: also those of length 0, or equal to the mean."""
     x = data[0]
     random = np.random.default_rng(seed).normal(size=(3, x.shape[1]))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         other = np.vstack([x, x.mean(axis=0), (random * x.std() + x.mean()).astype(x.dtype)])
     assert is_fine(attempt({**config, "chain": chain}, data, other, norm))
 
