@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import shlex
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -145,7 +146,7 @@ def test_a_failed_job_ends_with_its_sentence_and_its_log(tmp_path: Path) -> None
     console, stream = run_of(tmp_path)
     log = tmp_path / "train.log"
     log.write_text(LOG + "error: no utterance is left; lower filter.min_frames\n")
-    command = f"Command 'set -e; python --log {log} x' returned non-zero exit status 1."
+    command = f"'python -m steps.record_job {shlex.quote(str(log))} --inputs' returned non-zero exit status 1."
     console.filter(record("error", f"RuleException:\nCalledProcessError in file x:\n{command}", logging.ERROR))
     console.filter(record("job_error", level=logging.ERROR, jobid=1))
     console.filter(record("error", "WorkflowError:\nAt least one job did not complete successfully.", logging.ERROR))
@@ -222,3 +223,12 @@ def test_what_an_earlier_try_has_left_in_a_log_does_not_count(tmp_path: Path) ->
     assert job.text == LOG
     os.utime(log, (time.time() - 60,) * 2)
     assert job.text == "" and job.progress is None
+
+
+def test_a_job_that_was_killed_is_said_to_be(tmp_path: Path) -> None:
+    console, stream = run_of(tmp_path)
+    command = f"set -e; python -m steps.record_job {tmp_path}/train.log --inputs a"
+    console.filter(record("error", f"CalledProcessError:\nCommand '{command}' died with <Signals.SIGKILL: 9>.", 40))
+    console.filter(record("job_error", level=logging.ERROR, jobid=1, rule_msg="node 3"))
+    console.end()
+    assert "SIGKILL: the machine had no memory left, or somebody ended it (node 3)" in stream.getvalue()

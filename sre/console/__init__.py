@@ -7,6 +7,7 @@ import atexit
 import logging
 import os
 import re
+import shlex
 import sys
 import threading
 import time
@@ -119,7 +120,8 @@ class Console(logging.Filter):
         if status in (130, 143) or joblog.stopped(job.text):
             self.stopped = True
         where = f"\nits log: {job.log}" if job.log else ""
-        self.errors[record.jobid] = f"{job.name}: {joblog.failure(job.text, status)}{where}"
+        more = f" ({record.rule_msg})" if getattr(record, "rule_msg", None) else ""  # of an executor, e.g. Slurm's
+        self.errors[record.jobid] = f"{job.name}: {joblog.failure(job.text, status)}{more}{where}"
         job.failed = True
         if self._running():
             self._say(f"{job.name}: failed; what runs beside it comes to its end first")
@@ -143,7 +145,7 @@ class Console(logging.Filter):
         if "CalledProcessError" in said:  # says no more than that the job failed, and how it ended
             found = re.search(r"exit status (\d+)|died with <Signals\.\w+: (\d+)>", said)
             for job in self.plan.jobs.values() if found else ():
-                if job.log and str(job.log) in said.replace("'", ""):
+                if job.log and f"record_job {shlex.quote(str(job.log))} " in said:
                     job.status = int(found[1]) if found[1] else 128 + int(found[2])
             return False
         if said.startswith("Exiting because a job execution failed") or "At least one job did not" in said:
