@@ -35,6 +35,7 @@ def reject(tables: Tables, sample_rate: int, resample: bool) -> tuple[Rejected, 
     durations, bad = check_audio(tables["wav.scp"], sample_rate, resample)
     if "segments" not in tables:
         return bad, durations
+    durations = {key: float(seconds) for key, seconds in tables.get("reco2dur", {}).items()} | durations
     reasons = {recording: reason for recording, _, reason in bad}
     rejected: Rejected = []
     lengths: dict[str, float] = {}

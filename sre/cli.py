@@ -86,7 +86,7 @@ def add_data(commands) -> None:
 
 
 def validate_data(directory: Path) -> None:
-    problems = datadir.validate(directory)
+    problems = datadir.validate(directory) or datadir.check_ends(directory)
     for problem in problems:
         print(problem)
     if problems:

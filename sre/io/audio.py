@@ -1,6 +1,5 @@
 """Reading audio: soundfile for what libsndfile knows, ffmpeg for m4a/aac, a shell only where it is allowed."""
 
-import io
 import math
 import os
 import re
@@ -18,7 +17,7 @@ import soundfile
 
 from sre import SreError
 from sre.io.audio_header import examine
-from sre.io.promise import AudioError, Promise
+from sre.io.promise import AudioError, Buffer, Promise
 
 FFMPEG_SUFFIXES = {".m4a", ".aac", ".mp4", ".opus"}
 MIN_DURATION_S = 0.025  # one analysis window
@@ -26,6 +25,7 @@ MAX_OVERRUN_S = 0.1  # of a segment's end, which corpora round; more than this i
 QUIETEST = 2.0**-23  # of full scale, a step of 24 bits: less between the least and the greatest sample is no signal
 LOUDEST = 1e9  # of full scale: floats that are no sound, whose energy would not be finite
 FFMPEG_SLACK_S = 0.25  # AAC's frames and the silence that its encoders put before
+RATES = range(1000, 1_000_001)  # Hz
 LARGEST_KERNEL = 1 << 24  # elements of the filter that converts between two rates
 LONGEST = 1 << 40  # samples, 800 days; decoders that know no length tell a longer one
 BLOCK = 1 << 14  # samples that are decoded at a time
@@ -110,7 +110,7 @@ def probe(location: str, sample_rate: int, resample: bool) -> float:
         promise = examine(file)
         if _by_ffmpeg(location):
             return math.nan
-        header = soundfile.info(io.BytesIO(promise.mended(file)) if promise.patches else location)
+        header = soundfile.info(promise.mended(file) if promise.patches else location)
         frames = _check_header(header, promise, sample_rate, resample)
         told = promise.told and (header.subtype in BYTES or header.format in ("FLAC", "OGG", "MP3"))
         return frames / header.samplerate if told else math.nan
@@ -130,10 +130,12 @@ def load(location: str, sample_rate: int, resample: bool = False, allow_pipes: b
     with _reasons():
         if is_pipe(location) or _by_ffmpeg(location):
             data, promised_s = _through_command(location, allow_pipes)
+            source = Buffer(data)
+            wave, rate = _decode(source, source, sample_rate, resample)
         else:
+            promised_s = math.nan
             with _opened(location) as file:
-                data, promised_s = file.read(), math.nan
-        wave, rate = _decode(data, sample_rate, resample)
+                wave, rate = _decode(file, location, sample_rate, resample)
         if abs((seconds := len(wave) / rate) - promised_s) > FFMPEG_SLACK_S:
             raise AudioError(f"its header promises {promised_s:.2f} s, {seconds:.2f} s were decoded")
         if not np.isfinite(wave).all():
@@ -185,6 +187,8 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, sample_rate: in
     rate = header.samplerate
     if rate != sample_rate and not resample:
         raise AudioError(f"sample rate {rate}, the recipe's is {sample_rate}; set audio.resample: true to convert")
+    if rate not in RATES:
+        raise AudioError(f"sample rate {rate}, which is no rate of sound ({RATES.start} to {RATES.stop - 1})")
     if rate != sample_rate and rate * sample_rate // math.gcd(rate, sample_rate) ** 2 > LARGEST_KERNEL:
         raise AudioError(f"sample rate {rate}: too odd to be converted to {sample_rate} here; convert it before")
     frames = header.frames if promise.samples is None else promise.samples
@@ -196,10 +200,11 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, sample_rate: in
     return frames
 
 
-def _decode(data: bytes, sample_rate: int, resample: bool) -> tuple[np.ndarray, int]:
-    """(N,) float32 in -1 .. 1 and their rate, from a whole file's bytes."""
-    promise = examine(source := io.BytesIO(data), whole=True)
-    with _Straight(io.BytesIO(promise.mended(source))) as file:
+def _decode(source: BinaryIO, location: str | Buffer, sample_rate: int, resample: bool) -> tuple[np.ndarray, int]:
+    """(N,) float32 in -1 .. 1 and their rate, of an open file, and the `location` for a decoder to open it itself."""
+    promise = examine(source, whole=True)
+    source.seek(0)
+    with _Straight(promise.mended(source) if promise.patches else location) as file:
         expected = _check_header(file, promise, sample_rate, resample)
         wave = _samples(file, promise.samples)
         if abs(len(wave) - expected) > promise.slack:

@@ -16,6 +16,7 @@ from sre.io.promise import AudioError, Promise
 # SoX writes 0x7FFFF000 (less a part of a sample) into a pipe, arecord 0x7FFFFF00, others 0x7FFFFFFF, 0xFFFFFFFF or 0
 UNTOLD_BELOW = (1 << 31, 1 << 32, 1 << 63, 1 << 64)
 UNTOLD_WINDOW = 8192
+UNCODED = (1, 3, 6, 7, 0xFFFE)  # of RIFF: PCM, float, A-law, mu-law, what WAVE_FORMAT_EXTENSIBLE names
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def examine(file: BinaryIO, whole: bool = False) -> Promise:
         return _ogg(file, size)
     if magic[4:8] == b"ftyp":
         return _mp4(file, size)
+    if magic[:1] == b"\xff" and magic[1:2] and magic[1] & 0xF6 == 0xF0:
+        return _adts(file, size)
     return Promise()
 
 
@@ -113,9 +116,20 @@ def _chunked(file: BinaryIO, magic: bytes, size: int) -> Promise:
     for chunk in _chunks(file, form, form.start, size):
         if chunk.name == b"ds64" and magic == b"RF64":
             ds64 = chunk
+        if chunk.name[:4] == b"fmt ":
+            _check_format(_bytes(file, chunk.at, 16), magic)
         if chunk.name[:4] == form.data:
             return _sized(file, form, chunk, ds64, size)
     raise AudioError(f"damaged: its chunks hold no samples (no chunk '{form.data.decode()}')")
+
+
+def _check_format(content: bytes, magic: bytes) -> None:
+    """Raises AudioError for samples that take more bytes than their bits need, which a decoder takes for other ones."""
+    code, channels, _, _, block, bits = struct.unpack(
+        ">HHIIHH" if magic == b"RIFX" else "<HHIIHH", content.ljust(16, b"\0")
+    )
+    if code in UNCODED and block > (least := channels * ((bits + 7) // 8)):
+        raise AudioError(f"its header says {bits} bits a sample and {block} bytes, not {least}; write it again")
 
 
 def _sized(file: BinaryIO, form: Form, chunk: Chunk, ds64: Chunk | None, size: int) -> Promise:
@@ -225,6 +239,17 @@ def _ogg(file: BinaryIO, size: int) -> Promise:
     if not ended:
         raise AudioError("truncated: its last Ogg page is not marked as the end of the stream")
     return Promise()
+
+
+def _adts(file: BinaryIO, size: int) -> Promise:
+    """AAC in ADTS: no header tells a length, but each frame its size."""
+    at = 0
+    while len(head := _bytes(file, at, 7)) == 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        length = int.from_bytes(head[3:6], "big") >> 5 & 0x1FFF
+        if at + length > size:
+            raise AudioError(f"truncated: its last AAC frame promises {length} bytes, {size - at} are there")
+        at += max(length, 7)
+    return Promise(told=False)
 
 
 def _mp4(file: BinaryIO, size: int) -> Promise:

@@ -13,14 +13,14 @@ from pathlib import Path
 from sre import SreError
 from sre.io.ark import read_scp
 from sre.io.atomic import atomic_output
-from sre.io.audio import FFMPEG_SUFFIXES, AudioError, is_pipe, probe, resolve
-from sre.io.datadir_validate import UTT_TABLES, parse_segment, validate
+from sre.io.audio import FFMPEG_SUFFIXES, AudioError, check_end, is_pipe, probe, resolve
+from sre.io.datadir_validate import UTT_TABLES, parse_segment, sentence, validate
 from sre.io.scp import absolute
 from sre.io.tables import invert, read_table, write_table
 from sre.io.text import read_text
 from sre.log import Progress, warn
 
-__all__ = ["DataDir", "check_audio", "read_data_dir", "validate", "write_data_dir", "write_rejected"]
+__all__ = ["DataDir", "check_audio", "check_ends", "read_data_dir", "validate", "write_data_dir", "write_rejected"]
 
 Rejected = list[tuple[str, str, str]]  # id, path, reason
 
@@ -116,6 +116,31 @@ def check_audio(
             progress.add(len(part))
     progress.close(f"({len(rejected)} rejected)" if rejected else "")
     return durations, rejected
+
+
+def check_ends(path: str | Path) -> list[str]:
+    """A sentence on the segments that end after their recordings, by headers and reco2dur; nothing where none does.
+
+    Raises SreError as `read_data_dir`.
+    """
+    data = read_data_dir(path, need_speakers=False)
+    if data.segments is None or data.wav is None:
+        return []
+    table = Path(path) / "reco2dur"
+    told = {key: float(seconds) for key, seconds in read_table(table).items()} if table.exists() else {}
+    used = {recording for recording, _, _ in data.segments.values()}
+    files = {key: data.wav[key] for key in used if Path(data.wav[key]).suffix.lower() not in FFMPEG_SUFFIXES}
+    told |= check_audio(files, 16000, resample=True)[0]
+    bad = []
+    for utt, (recording, _, end) in data.segments.items():
+        try:
+            check_end(end, told.get(recording, math.inf))
+        except AudioError as error:
+            bad.append(f"{utt}: {error}")
+    if not bad:
+        return []
+    what = "segments end after their recordings"
+    return [sentence(data.path / "segments", len(bad), what, bad[0], "mend their times, or delete them")]
 
 
 def _check_ffmpeg(locations: Iterable[str]) -> None:

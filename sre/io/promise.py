@@ -1,5 +1,6 @@
 """What an audio file's header promises of its length, and the error of a recording that cannot be used."""
 
+import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -8,6 +9,16 @@ from sre import SreError
 
 class AudioError(SreError):
     """One recording cannot be used; the text is the reason that goes into rejected.tsv."""
+
+
+class Buffer(io.BytesIO):
+    """Bytes for a decoder, which may follow a damaged header to places that are none: it stays where it is then."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
 
 
 @dataclass(frozen=True)
@@ -29,10 +40,10 @@ class Promise:
     slack: int = 0
     patches: tuple[tuple[int, int, bytes], ...] = ()
 
-    def mended(self, file: BinaryIO) -> bytes:
-        """Return the file's bytes with the patches."""
+    def mended(self, file: BinaryIO) -> Buffer:
+        """Return a copy of the file with the patches."""
         file.seek(0)
         mended = bytearray(file.read())
         for at, length, value in self.patches:
             mended[at : at + length] = value
-        return bytes(mended)
+        return Buffer(mended)

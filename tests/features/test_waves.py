@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from sre import SreError
+from local import prepare_custom
+from sre import SreError, cli
 from sre.features.job import waves
 from sre.io.datadir import read_data_dir, write_data_dir
-from sre.io.tables import write_table
+from sre.io.tables import read_table, write_table
 
 AUDIO = {"sample_rate": 16000, "resample": False, "allow_pipes": True}
 SEGMENTS = {
@@ -51,3 +52,16 @@ def test_segments_of_unknown_recordings(data: Path) -> None:
         SreError, match="7 segments are of recordings not in wav.scp, e.g. r1x of a-1; add them, or run"
     ):
         read_data_dir(data)
+
+
+def test_ends_are_checked_by_header_and_reco2dur(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["data", "validate", str(data)])
+    assert "2 segments end after their recordings, e.g. a-3: its segment ends at 99 s, the recording at 1.00 s" in (
+        "".join(capsys.readouterr())
+    )
+    prepare_custom.prepare(data, tmp_path / "out", max_rejected=0.9)
+    assert read_table(tmp_path / "out/utt2dur") == {"a-1": "0.500", "a-2": "0.500"}  # nobody knows that of b-1
+    write_table(data / "reco2dur", {"r1": 9.0, "r2": 1.0, "r3": 0.5})  # what the headers say goes before
+    prepare_custom.prepare(data, tmp_path / "out", max_rejected=0.9)
+    assert read_table(tmp_path / "out/utt2spk").keys() == {"a-1", "a-2"}

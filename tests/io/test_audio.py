@@ -186,6 +186,14 @@ def test_what_is_no_sound_file(wav: Path, tmp_path: Path, monkeypatch: pytest.Mo
             read(str(wav), 16000)
 
 
+def test_rates_of_no_sound(wav: Path) -> None:
+    for rate in (1, 999, 1_000_001):
+        soundfile.write(wav, np.arange(8000, dtype=np.int16), rate)
+        for function in (probe, read):
+            with pytest.raises(AudioError, match=f"sample rate {rate}, which is no rate of sound"):
+                function(str(wav), 16000, True)
+
+
 def test_an_odd_rate_is_not_converted(wav: Path) -> None:
     soundfile.write(wav, np.arange(8000, dtype=np.int16), 15991)
     for function in (probe, read):

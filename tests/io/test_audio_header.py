@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre.io.audio import AudioError, load, probe, read
+from sre.io.promise import Buffer
 
 N = 4000  # samples, a quarter of a second
 NOISE = np.random.default_rng(0).normal(0, 3000, N).astype(np.int16)
@@ -122,6 +123,15 @@ def test_other_chunks_do_no_harm(tmp_path: Path) -> None:
         assert all("more bytes follow" in reason for reason in outcomes(written(tmp_path, riff(2 * N, after=after))))
 
 
+def test_bits_in_more_bytes_than_they_need(tmp_path: Path) -> None:
+    data = bytearray(riff(2 * N))
+    for block, bits in ((4, 24), (4, 16), (2, 8)):
+        data[32:36] = struct.pack("<HH", block, bits)
+        assert all(f"{bits} bits a sample and {block} bytes" in reason for reason in outcomes(written(tmp_path, data)))
+    data[32:36] = struct.pack("<HH", 0, 16)  # where it is not told it is known
+    assert outcomes(written(tmp_path, data)) == [N, N, N]
+
+
 def test_headers_without_samples(tmp_path: Path) -> None:
     empty = riff(0)[:44]
     for data in (empty, empty + chunk(b"LIST", b"INFO")):
@@ -169,6 +179,20 @@ def test_a_truncated_mp4_is_found_before_ffmpeg(tmp_path: Path) -> None:
     for function in (probe, read):
         with pytest.raises(AudioError, match="truncated: its header promises 1000 bytes of 'mdat', 508 are there"):
             function(str(path), 16000, False)
+
+
+def test_a_truncated_aac_is_found_before_ffmpeg(tmp_path: Path) -> None:
+    path, frame = tmp_path / "a.aac", b"\xff\xf1\x60\x40\x0a\x00\xfc" + bytes(73)  # of 80 bytes
+    path.write_bytes(5 * frame)
+    assert math.isnan(probe(str(path), 16000, False))
+    path.write_bytes((5 * frame)[:-30])
+    with pytest.raises(AudioError, match="truncated: its last AAC frame promises 80 bytes, 50 are there"):
+        probe(str(path), 16000, False)
+
+
+def test_a_decoder_may_go_astray() -> None:
+    buffer = Buffer(b"abc")
+    assert [buffer.seek(1), buffer.seek(-5), buffer.seek(1 << 70)] == [1, 1, 1] and buffer.read() == b"bc"
 
 
 @settings(max_examples=150, deadline=None)
