@@ -10,7 +10,9 @@ from pathlib import Path
 from sre import SreError
 from sre.arguments import Parser, input_file, output_file
 from sre.io.atomic import sha256_file
+from sre.io.ids import alike, shown
 from sre.io.tables import read_table, write_table
+from sre.io.trial_check import check_pairs
 from sre.io.trials import read_enroll_map, read_trials, write_trials
 from sre.log import run, say
 
@@ -23,10 +25,12 @@ def applicable_map(trials: Path, enroll: Path | None) -> Path | None:
     if enroll is None:
         return None
     models = set(read_trials(trials).enrol_ids)
-    absent = sorted(models - read_table(enroll).keys())
+    known = read_table(enroll)
+    absent = sorted(models - known.keys())
     if absent and len(absent) < len(models):
+        example = shown(absent[0]) + alike(absent[0], known)
         raise SreError(
-            f"{enroll}: {len(absent)} of the {len(models)} models of {trials} are not in it, e.g. {absent[0]}; add them"
+            f"{enroll}: {len(absent)} of the {len(models)} models of {trials} are not in it, e.g. {example}; add them"
         )
     return None if absent else enroll
 
@@ -34,9 +38,11 @@ def applicable_map(trials: Path, enroll: Path | None) -> Path | None:
 def import_trials(source: Path, out: Path, enroll: Path | None = None, out_enroll: Path | None = None) -> None:
     """Write the list and the map (its lines for other models are left out); say counts and checksums.
 
-    Raises SreError for what is no trial, a pair that stands twice, or a model that is not in the map.
+    Raises SreError for what is no trial, a pair that stands twice or with both labels, a model that is not in the map.
     """
     trials = read_trials(source)
+    if enroll is None:
+        check_pairs(source, trials)
     if enroll is not None and out_enroll is not None:
         models = read_enroll_map(enroll, trials)
         write_table(out_enroll, {model: " ".join(utts) for model, utts in models.items()})

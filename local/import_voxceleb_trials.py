@@ -12,6 +12,9 @@ from pathlib import Path
 from sre import SreError
 from sre.arguments import Parser, input_folder, output_file
 from sre.io.atomic import sha256_file
+from sre.io.ids import check_ids, shown
+from sre.io.tables import remark_cut
+from sre.io.text import fields, lines_of, read_text
 from sre.io.trials import write_trials
 from sre.log import run, say
 
@@ -32,7 +35,7 @@ def list_name(path: str | Path) -> str:
     A list of another length never gets a name that begins with vox: `unofficial_` stands before it.
     """
     path = Path(path)
-    trials = _count_lines(path)
+    trials = sum(1 for line in lines_of(read_text(path)) if line.strip())
     for name, (count, files) in OFFICIAL.items():
         if path.name in files and trials == count:
             return name
@@ -58,11 +61,6 @@ def find_trial_lists(root: str | Path) -> dict[str, Path]:
     return found
 
 
-def _count_lines(path: Path) -> int:
-    with open(path, "rb") as file:
-        return sum(1 for line in file if line.strip())
-
-
 def utterance_id(location: str) -> str:
     """`[…/]id10011/VIDEO/00002.wav` -> `id10011-VIDEO-00002`; our ids stay as they are."""
     parts = location.rsplit("/", 3)[-3:]
@@ -72,21 +70,19 @@ def utterance_id(location: str) -> str:
 
 def read_list(path: str | Path) -> Iterator[tuple[str, str, bool]]:
     """(enrol, test, is target) of each line, `1 a b` or `a b target`. Raises SreError for another line."""
-    path = Path(path)
-    if not path.is_file():
-        raise SreError(f"{path}: no such trial list; check the path")
     label = {"1": True, "0": False, "target": True, "nontarget": False}
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            match line.split():
-                case ["0" | "1" as mark, enrol, test]:
-                    yield utterance_id(enrol), utterance_id(test), label[mark]
-                case [enrol, test, "target" | "nontarget" as mark]:
-                    yield utterance_id(enrol), utterance_id(test), label[mark]
-                case []:
-                    continue
-                case _:
-                    raise SreError(f"{path}:{number}: '{line.strip()}' is no trial; each line needs `1|0 enrol test`")
+    text = read_text(path, "no such trial list; check the path")
+    for number, line in enumerate(lines_of(text), 1):
+        found = fields(line)
+        match found:
+            case ["0" | "1" as mark, enrol, test] | [enrol, test, "target" | "nontarget" as mark]:
+                check_ids(f"{path}:{number}", (enrol, test), "name")
+                yield utterance_id(enrol), utterance_id(test), label[mark]
+            case []:
+                continue
+            case _:
+                raise SreError(f"{path}:{number}: '{shown(line.strip())}' is no trial; a line needs `1|0 enrol test`")
+    remark_cut(path, text.endswith("\n") or not text, line if text else "")
 
 
 def trial_utterances(path: str | Path) -> set[str]:
@@ -102,7 +98,7 @@ def import_trials(source: Path, out: Path) -> None:
     lines = 0
     for enrol, test, target in read_list(source):
         lines += 1
-        if label.setdefault((enrol, test), target) != target:
+        if label.setdefault((enrol, test), target) != target or label.get((test, enrol), target) != target:
             raise SreError(f"{source}: the pair {enrol} {test} is both target and nontarget; get the list again")
     if not label:
         raise SreError(f"{source}: no trials in it; get the list again")

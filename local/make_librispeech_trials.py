@@ -16,7 +16,8 @@ from pathlib import Path
 from sre import SreError
 from sre.arguments import MOST, Parser, count, input_folder, output_file, positive, whole
 from sre.io.atomic import sha256_file
-from sre.io.tables import invert, read_table
+from sre.io.datadir_validate import parse_segment
+from sre.io.tables import invert, read_table, read_utt2spk
 from sre.io.trials import write_trials
 from sre.log import run, say, warn
 
@@ -113,10 +114,11 @@ def make_trials(
     Raises SreError where the directory has no utt2chapter, or gives no target or no nontarget trial.
     """
     path = Path(data_dir)
-    utt2spk, chapter = read_table(path / "utt2spk"), read_table(path / "utt2chapter")
+    utt2spk, chapter = read_utt2spk(path / "utt2spk"), read_table(path / "utt2chapter")
     recording = {utt: utt for utt in utt2spk}
     if (path / "segments").exists():
-        recording = {utt: value.split()[0] for utt, value in read_table(path / "segments").items()}
+        segments = read_table(path / "segments")
+        recording = {utt: parse_segment(path, utt, value)[0] for utt, value in segments.items()}
     gender = read_table(path / "spk2gender") if (path / "spk2gender").exists() else {}
     if lost := sorted(utt2spk.keys() - (chapter.keys() & recording.keys())):
         raise SreError(f"{path}: {len(lost)} utterances have no chapter, e.g. {lost[0]}; prepare them again")

@@ -23,6 +23,7 @@ from local.mini_speech import SAMPLE_RATE, Session, Synthesizer, Voice, make_voi
 from sre import SreError
 from sre.arguments import Parser, count, output_folder, processes, seed
 from sre.io.atomic import atomic_output, locked, sha256_text
+from sre.io.text import read_text
 from sre.log import Progress, run, say
 
 CORPUS_VERSION = 1  # raise it when the code makes other bytes from the same constants
@@ -92,7 +93,7 @@ def clear(out_dir: Path) -> None:
     """Remove an unfinished or other corpus of ours; SreError where the folder holds anything else."""
     table = out_dir / "SPEAKERS.TXT"
     names = {path.name for path in out_dir.iterdir() if not path.name.startswith(".")}
-    if names - {table.name, *PARTS} or (table.exists() and not table.read_text("utf-8").startswith(MADE_BY)):
+    if names - {table.name, *PARTS} or (table.exists() and not read_text(table).startswith(MADE_BY)):
         raise SreError(f"{out_dir}: holds what this program has not made; give an empty folder or a new name")
     table.unlink(missing_ok=True)
     for part in PARTS:
@@ -129,7 +130,7 @@ def make_corpus(
     speakers = [Speaker(PARTS[i], n, voices[n], num_utterances[i]) for n, i in enumerate(parts)]
     with locked(out_dir / ".lock"):
         table = out_dir / "SPEAKERS.TXT"
-        same = table.exists() and table.read_text("utf-8").startswith(header)
+        same = table.exists() and read_text(table).startswith(header)
         if same and all(path.exists() for speaker in speakers for path in speaker.paths(out_dir)):
             say(f"{out_dir}: complete, left as it is")
             return

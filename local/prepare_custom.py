@@ -18,7 +18,7 @@ from sre.io.audio import MIN_DURATION_S, AudioError, check_end, is_pipe
 from sre.io.datadir import Rejected, check_audio, validate, write_rejected
 from sre.io.datadir_ops import Tables, keep_utterances, read_tables, write_tables
 from sre.io.datadir_validate import parse_segment
-from sre.io.tables import invert, read_table, write_table
+from sre.io.tables import invert, read_utt2spk, write_table
 from sre.io.trials import needed_utterances
 from sre.log import run, say
 
@@ -70,7 +70,7 @@ def prepare(
     needed: Collection[str] = (),
 ) -> None:
     """Check and write. Raises SreError with every problem, or where too much audio is rejected."""
-    problems = validate(source, need_spk2utt=False)
+    problems = validate(source)
     if problems:
         found = f"{source}: {len(problems)} problem{'s' * (len(problems) > 1)} found, each line says what to do"
         raise SreError("\n".join([found, *problems]))
@@ -93,9 +93,7 @@ def prepare(
 
 def prepare_tables(source: Path, out: Path) -> None:
     """Only utt2spk and spk2utt, where embeddings come from elsewhere."""
-    utt2spk = read_table(source / "utt2spk")
-    if lost := [utt for utt, speaker in utt2spk.items() if len(speaker.split()) != 1]:
-        raise SreError(f"{source}/utt2spk: '{lost[0]}' has no speaker, or several; write one")
+    utt2spk = read_utt2spk(source / "utt2spk")
     write_table(out / "utt2spk", utt2spk)
     write_table(out / "spk2utt", {speaker: " ".join(utts) for speaker, utts in invert(utt2spk).items()})
     say(f"{out}: {len(set(utt2spk.values()))} speakers, {len(utt2spk)} utterances")

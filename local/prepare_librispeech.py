@@ -14,6 +14,7 @@ from local.corpus import Segments, add_audio_options, good_audio, write_corpus
 from sre import SreError
 from sre.arguments import Parser, input_folder, output_folder, positive
 from sre.io.atomic import atomic_output
+from sre.io.text import lines_of, read_text
 from sre.log import run, say
 
 OFFICIAL_PARTS = (
@@ -77,7 +78,7 @@ def read_genders(corpus: str | Path) -> dict[str, str]:
     file = Path(corpus) / "SPEAKERS.TXT"
     if not file.is_file():
         return {}
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = lines_of(read_text(file, errors="replace"))  # people's names, which are not used, are in some other coding
     rows = [[field.strip() for field in line.split("|")] for line in lines if "|" in line and not line.startswith(";")]
     return {row[0]: row[1].lower() for row in rows if row[1].lower() in ("m", "f")}
 

@@ -16,6 +16,8 @@ from local.corpus import add_audio_options, good_audio, write_corpus
 from local.import_voxceleb_trials import trial_utterances
 from sre import SreError
 from sre.arguments import Parser, input_file, input_folder, output_folder
+from sre.io.tables import remark_cut
+from sre.io.text import lines_of, read_text
 from sre.log import run, say, warn
 
 SUFFIXES = (".wav", ".flac", ".m4a", ".aac")  # the first that there is of one utterance is taken
@@ -93,7 +95,9 @@ def read_meta(meta: Path | None) -> tuple[dict[str, str], dict[str, str]]:
     """
     if meta is None:
         return {}, {}
-    lines = meta.read_text(encoding="utf-8-sig", errors="replace").splitlines() or [""]
+    text = read_text(meta, errors="replace")  # people's names, which are not used, in any coding
+    lines = lines_of(text) or [""]
+    remark_cut(meta, text.endswith("\n"), lines[-1])
     delimiter = "\t" if "\t" in lines[0] else ","
     rows = [[field.strip() for field in line.split(delimiter)] for line in lines if line.strip()]
     header = [name.lower() for name in rows[0]] if rows else []
@@ -103,7 +107,10 @@ def read_meta(meta: Path | None) -> tuple[dict[str, str], dict[str, str]]:
             f"{meta}: no columns 'VoxCeleb1 ID' (or 2) and 'Gender' in its first line; get the official file"
         )
     gender, subset = header.index("gender"), header.index("set") if "set" in header else None
+    odd = [row for row in rows[1:] if len(row) != len(header)]
     rows = [row for row in rows[1:] if len(row) == len(header)]
+    if odd:
+        raise SreError(f"{meta}: {len(odd)} lines do not fit its first, e.g. '{delimiter.join(odd[0])}'; get it again")
     genders = {row[ids]: row[gender].lower() for row in rows if row[gender].lower() in ("m", "f")}
     return genders, {row[ids]: row[subset].lower() for row in rows} if subset is not None else {}
 

@@ -20,7 +20,7 @@ from sre import SreError
 from sre.io.ark import read_scp
 from sre.io.audio import resolve
 from sre.io.datadir_validate import parse_segment
-from sre.io.tables import read_table
+from sre.io.tables import read_table, read_utt2spk
 from sre.io.trials import Trials, align_scores, read_enroll_map, read_trials
 from sre.metrics import eer
 from sre.uncertainty import Bootstrap, interval
@@ -69,7 +69,7 @@ class Sides:
 def read_sides(trials: Trials, enroll_map: str | Path | None, data_dir: str | Path) -> Sides:
     """Raises SreError where a model has no utterances, or an utterance no speaker; only utt2spk must be there."""
     data_dir = Path(data_dir)
-    models, utt2spk = list(read_enroll_map(enroll_map, trials).values()), read_table(data_dir / "utt2spk")
+    models, utt2spk = list(read_enroll_map(enroll_map, trials).values()), read_utt2spk(data_dir / "utt2spk")
     missing = sorted(set(chain(trials.test_ids, *models)) - utt2spk.keys())
     if missing:
         raise SreError(

@@ -21,6 +21,8 @@ from sre.describe import add_describe
 from sre.explain import add_explain
 from sre.export import add_export
 from sre.io import datadir, datadir_fix, datadir_ops
+from sre.io.datadir_validate import examine
+from sre.io.tables import read_ids
 from sre.log import say
 from sre.trace import add_trace
 from sre.weights import add_import
@@ -86,9 +88,12 @@ def add_data(commands) -> None:
 
 
 def validate_data(directory: Path) -> None:
-    problems = datadir.validate(directory) or datadir.check_ends(directory)
+    problems, untidy = examine(directory)
+    problems = problems or datadir.check_ends(directory)
     for problem in problems:
         print(problem)
+    if untidy:
+        print(f"untidy, which nothing here minds and `sre data fix {directory}` mends: {'; '.join(untidy)}")
     if problems:
         plural = "s" if len(problems) > 1 else ""
         raise SreError(f"{directory}: {len(problems)} problem{plural} found; each line says what to do")
@@ -103,16 +108,10 @@ def fix_data(directory: Path) -> None:
     say(f"{directory}: {len(done)} things mended" if done else f"{directory}: nothing to mend")
 
 
-def _ids(file: Path | None) -> list[str] | None:
-    if file is None:
-        return None
-    if not file.is_file():
-        raise SreError(f"{file}: no such file; check the path")
-    return [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
 def subset_data(source: Path, out: Path, utts: Path | None, speakers: Path | None, **conditions: int | None) -> None:
-    count = datadir_ops.subset(source, out, utts=_ids(utts), speakers=_ids(speakers), **conditions)
+    count = datadir_ops.subset(
+        source, out, utts=utts and read_ids(utts), speakers=speakers and read_ids(speakers), **conditions
+    )
     say(f"{out}: {count} utterances")
 
 

@@ -3,15 +3,18 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sre import SreError
 from sre.io.datadir import read_rejected_rows
 from sre.io.feats import FeatureStore
-from sre.io.tables import read_table
-from sre.io.trials import needed_utterances, read_trials
+from sre.io.ids import alike, shown
+from sre.io.tables import read_table, read_utt2spk
+from sre.io.text import lines_of, read_text
+from sre.io.trial_check import check_labels, check_own_tests, check_pairs, speaks_for_itself
+from sre.io.trials import needed_utterances, read_enroll_map, read_trials
 
 GUESSED_SECONDS = 8.0  # VoxCeleb's mean; of m4a and commands only decoding tells the length
 CHECKPOINT_BYTES = 100 << 20  # of a network of 8 million parameters: weights, momentum, head
@@ -25,35 +28,60 @@ class TrialList:
     enroll_map: Path | None
 
 
-def check_trials(item: TrialList) -> dict[str, int]:
-    """Counts of a list; raises SreError where one of its ids is not in its data dir, or it has one class only."""
+def check_trials(item: TrialList) -> dict[str, object]:
+    """Counts of a list, and `notes` on it for the report.
+
+    Raises SreError, with all that is wrong, where one of its ids is not in its data dir, labels or models are not as
+    utt2spk has them, models are tested with their own utterances, or it has one class only.
+    """
+    what = f"trial list {item.name} ({item.trials})"
     trials = read_trials(item.trials)
-    known = read_table(item.data_dir / "utt2spk")
-    missing = sorted(needed_utterances(item.trials, item.enroll_map) - known.keys())
+    models = read_enroll_map(item.enroll_map, trials)
+    known = read_utt2spk(item.data_dir / "utt2spk")
+    missing = sorted(set(trials.test_ids).union(*models.values()) - known.keys())
     if missing:
+        example = shown(missing[0]) + alike(missing[0], known) + _why(item.data_dir, missing[0])
         raise SreError(
-            f"trial list {item.name} ({item.trials}): {len(missing)} of its utterances are not in {item.data_dir},"
-            f" e.g. {missing[0]}{_why(item.data_dir, missing[0])}; mend the list or the data"
+            f"{what}: {len(missing)} of its utterances are not in {item.data_dir}, e.g. {example};"
+            " mend the list or the data"
         )
     targets = int(trials.target.sum())
     if targets in (0, len(trials)):
         raise SreError(f"trial list {item.name}: {targets} target trials of {len(trials)}; error rates need both kinds")
+    problems: list[str] = []
+    notes = [gather(problems, check_own_tests, item.name, trials, models) or ""]
+    gather(problems, check_labels, what, trials, models, known)
+    if item.enroll_map is None:
+        gather(problems, check_pairs, what, trials)
+    if problems:
+        raise SreError("\n".join(problems))
+    if speaks_for_itself(known):
+        notes.append(f"{item.name}: in its utt2spk each utterance is a speaker of its own, so labels were not checked.")
     return {
         "trials": len(trials),
         "targets": targets,
         "nontargets": len(trials) - targets,
         "models": len(trials.enrol_ids),
+        "notes": [note for note in notes if note],
     }
+
+
+def gather(problems: list[str], check: Callable, *arguments: object) -> object:
+    """The result of a check; the sentence of its SreError joins `problems`."""
+    try:
+        return check(*arguments)
+    except SreError as error:
+        problems.append(str(error))
 
 
 def check_features(item: TrialList, store: FeatureStore) -> None:
     """Raises SreError where an utterance of the list has no features."""
     missing = sorted(needed_utterances(item.trials, item.enroll_map) - store.places.keys())
     if missing:
-        why = _why(store.scp.parent, missing[0])
+        why = alike(missing[0], store.places) + _why(store.scp.parent, missing[0])
         raise SreError(
             f"trial list {item.name}: {len(missing)} of its utterances have no features in {store.scp}, e.g."
-            f" {missing[0]}{why}; mend their audio or take their trials out"
+            f" {shown(missing[0])}{why}; mend their audio or take their trials out"
         )
 
 
@@ -67,9 +95,9 @@ def _why(folder: Path, utt: str) -> str:
 
 def check_overlap(train: Path, others: Mapping[str, Path]) -> None:
     """Raises SreError where a speaker of a test split is a training speaker too."""
-    speakers = set(read_table(train / "utt2spk").values())
+    speakers = set(read_utt2spk(train / "utt2spk").values())
     for name, folder in others.items():
-        both = sorted(speakers & set(read_table(folder / "utt2spk").values()))
+        both = sorted(speakers & set(read_utt2spk(folder / "utt2spk").values()))
         if both:
             raise SreError(
                 f"{len(both)} speakers are both in training ({train}) and in test ({name}), e.g. {both[0]};"
@@ -81,7 +109,7 @@ def audio_seconds(data_dir: Path) -> float:
     """From utt2dur, where the data stage could read headers; GUESSED_SECONDS for every other utterance."""
     durations = data_dir / "utt2dur"
     known = read_table(durations) if durations.is_file() else {}
-    return sum(map(float, known.values())) + GUESSED_SECONDS * (len(read_table(data_dir / "utt2spk")) - len(known))
+    return sum(map(float, known.values())) + GUESSED_SECONDS * (len(read_utt2spk(data_dir / "utt2spk")) - len(known))
 
 
 def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict], checkpoints: int) -> None:
@@ -102,14 +130,14 @@ def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict]
 
 
 def describe_split(folder: Path) -> dict[str, object]:
-    utt2spk = read_table(folder / "utt2spk")
+    utt2spk = read_utt2spk(folder / "utt2spk")
     rejected, notes = folder / "rejected.tsv", folder / "notes"
     return {
         "split": folder.name,
         "utterances": len(utt2spk),
         "speakers": len(set(utt2spk.values())),
         "hours": round(audio_seconds(folder) / 3600, 3) if (folder / "utt2dur").is_file() else None,
-        "notes": notes.read_text().splitlines() if notes.is_file() else [],
+        "notes": lines_of(read_text(notes)) if notes.is_file() else [],
         **describe_rejected(rejected),
     }
 

@@ -14,56 +14,28 @@ from sre.backends.calibration import Calibration, fit_calibration
 from sre.backends.norm import Cohort, CohortEmbeddings, normalise
 from sre.config import STAGE_VERSIONS, canonical
 from sre.io.atomic import atomic_output, sha256_file, sha256_text
+from sre.io.ids import alike, shown
 from sre.io.text import check_form, read_object
 from sre.io.trials import Trials, write_scores
 from sre.log import say
 from sre.metrics import summarise
 from sre.provenance import code_version
+from sre.speakers import bootstrap_of, speakers_of_sides
 from sre.uncertainty import Bootstrap, intervals, replicates_of
 
 
-def rows_of(ids: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
-    """Positions of `wanted` among the sorted ids; raises SreError naming what has no embedding."""
+def rows_of(
+    ids: np.ndarray, wanted: np.ndarray, what: str, cure: str = "extract it, or take its trials out of the list"
+) -> np.ndarray:
+    """Positions of `wanted` among the sorted ids; raises SreError naming what has no embedding, and the cure."""
     position = np.searchsorted(ids, wanted)
     found = position < len(ids)
     found[found] = ids[position[found]] == wanted[found]
     if not found.all():
-        raise SreError(
-            f"{what}: {int((~found).sum())} of {len(wanted)} have no embedding, e.g. {wanted[~found][0]};"
-            " extract it, or take its trials out of the list"
-        )
+        lost = wanted[~found]
+        example = shown(lost[0]) + alike(lost[0], ids.tolist())
+        raise SreError(f"{what}: {len(lost)} of {len(wanted)} have no embedding, e.g. {example}; {cure}")
     return position
-
-
-def speakers_of_sides(
-    trials: Trials, enrol_map: Mapping[str, list[str]], utt2spk: Mapping[str, str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of the models (E,), each that of its first utterance, and of the tests (T,); "" where nobody knows."""
-    models = [utt2spk.get(enrol_map[model][0], "") for model in trials.enrol_ids]
-    return np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
-
-
-def check_speakers_known(trials: Trials, sides: tuple[np.ndarray, np.ndarray], utt2spk: Path) -> None:
-    """Raise SreError where a model or test has none: drawing trials instead would claim far too much."""
-    lost = np.concatenate(
-        [ids[known == ""] for ids, known in zip((trials.enrol_ids, trials.test_ids), sides, strict=True)]
-    )
-    if len(lost):
-        raise SreError(
-            f"{utt2spk}: no speaker of {len(lost)} models and tests, e.g. {lost[0]}, and intervals draw speakers;"
-            " add them, or give --enroll-map where models are no utterances"
-        )
-
-
-def bootstrap_of(
-    trials: Trials, speakers: tuple[np.ndarray, np.ndarray] | None, replicates: int, seed: int
-) -> Bootstrap:
-    """Over the speakers of models (E,) and tests (T,); over the trials where some have none."""
-    if speakers is None or "" in np.concatenate(speakers):
-        return Bootstrap.of_trials(len(trials.target), replicates, seed)
-    codes = np.unique(np.concatenate(speakers), return_inverse=True)[1]
-    models, tests = codes[: len(speakers[0])], codes[len(speakers[0]) :]
-    return Bootstrap.of_speakers(models[trials.enrol], tests[trials.test], replicates, seed)
 
 
 @dataclass
@@ -86,7 +58,10 @@ class Evaluation:
         utt2spk: Mapping[str, str] | None = None,
     ) -> "Evaluation":
         utts = np.array([utt for model in trials.enrol_ids for utt in enrol_map[model]], dtype=object)
-        rows = rows_of(ids, utts, "enrolment utterances")
+        cure = "extract it, or take its trials out of the list"
+        if all(enrol_map[model] == [model] for model in trials.enrol_ids):
+            cure += ", or give --enroll-map if models are no utterances"
+        rows = rows_of(ids, utts, "enrolment utterances", cure)
         sizes = np.cumsum([len(enrol_map[model]) for model in trials.enrol_ids])
         new = cls(trials, np.split(rows, sizes[:-1]), ids, embeddings)
         if utt2spk is not None:

@@ -139,6 +139,17 @@ def interval(estimate: float, draws: np.ndarray, speakers: int | None, most: flo
     return None if margin is None else [max(0.0, estimate - margin), min(most, estimate + margin)]
 
 
+def why_no_interval(draws: np.ndarray, speakers: int | None) -> str:
+    """The reason for which `interval` gives None for these draws (R,); "" where it does not."""
+    if _margin(draws, speakers) is not None:
+        return ""
+    lost = int((~np.isfinite(draws)).sum())
+    if len(draws) - lost < max(2, (1 - MOST_LOST) * len(draws)):
+        of = "the trials" if speakers is None else f"the {speakers} speakers"
+        return f"{lost} of {len(draws)} draws of {of} lack target or nontarget trials; take a list of more speakers"
+    return "no draw differs from another, as where there is not one error; take a harder or longer list"
+
+
 def intervals(metrics: dict, draws: Mapping[str, np.ndarray], speakers: int | None) -> dict[str, list[float] | None]:
     """Of each of COLUMNS that there are draws of, in the metrics of `summarise`."""
     of = {name: draws[interval_column(name, draws)] for name in COLUMNS if name in draws}

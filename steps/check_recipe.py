@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.arguments import Parser, json_job, output_file
-from sre.gates import TrialList, check_disk, check_overlap, check_trials, describe_split
+from sre.gates import TrialList, check_disk, check_overlap, check_trials, describe_split, gather
 from sre.io.atomic import atomic_output
 from sre.log import run, say
 
@@ -35,24 +35,20 @@ def main(argv: list[str] | None = None) -> None:
     problems: list[str] = []
     counts = {}
 
-    def gate(check, *arguments):
-        try:
-            return check(*arguments)
-        except SreError as error:
-            problems.append(str(error))
-
     for folder in (train, *others.values()):
-        gate(check_overlap, folder, splits)
+        gather(problems, check_overlap, folder, splits)
     for name, trial in job["trials"].items():
         enroll = data / "trials" / f"{name}.enroll" if trial["enroll"] else None
-        counts[name] = gate(check_trials, TrialList(name, data / "trials" / name, data / trial["split"], enroll))
-    gate(check_disk, data, {job["train"], *splits, *others}, job["features"], job["checkpoints"])
+        counts[name] = gather(
+            problems, check_trials, TrialList(name, data / "trials" / name, data / trial["split"], enroll)
+        )
+    gather(problems, check_disk, data, {job["train"], *splits, *others}, job["features"], job["checkpoints"])
     if problems:
         raise SreError("\n".join(problems))
     folders = [train, *(folder for _, folder in sorted({**splits, **others}.items()))]
     with atomic_output(args.out) as file:
         data_summary = [describe_split(folder) for folder in folders]
-        notes = [*job["notes"], *(note for split in data_summary for note in split.pop("notes"))]
+        notes = [*job["notes"], *(note for part in (*data_summary, *counts.values()) for note in part.pop("notes"))]
         result = {"notes": notes, "data": data_summary, "trials": counts}
         json.dump(result, file, indent=1, sort_keys=True)
     say(f"gates passed: {len(counts)} trial lists, no speaker of {', '.join(splits)} in {train.name}")

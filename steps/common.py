@@ -13,8 +13,11 @@ from sre.backends import Backend
 from sre.backends.norm import Cohort, CohortEmbeddings
 from sre.config import default_top_n
 from sre.io.ark import read_vectors
-from sre.io.tables import read_table
+from sre.io.ids import alike, shown
+from sre.io.promised import check_promised
+from sre.io.tables import read_utt2spk
 from sre.io.trials import Trials, read_enroll_map
+from sre.log import say, warn
 from sre.scoring import Evaluation
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -81,7 +84,8 @@ def read_embeddings(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
 def speakers_of(ids: np.ndarray, utt2spk: dict[str, str], source: Path) -> np.ndarray:
     missing = [utt for utt in ids if utt not in utt2spk]
     if missing:
-        raise SreError(f"{source}: {len(missing)} embeddings have no speaker, e.g. {missing[0]}; give their utt2spk")
+        example = shown(missing[0]) + alike(missing[0], utt2spk)
+        raise SreError(f"{source}: {len(missing)} embeddings have no speaker, e.g. {example}; give their utt2spk")
     return np.array([utt2spk[utt] for utt in ids])
 
 
@@ -107,10 +111,26 @@ def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--top-n", type=whole(2, zero="all"), metavar="N", help=nearest)
 
 
-def cohort_of(args: argparse.Namespace, backend: Backend) -> Cohort:
-    chosen = CohortEmbeddings.choose(
-        *training_of(args.cohort, args.cohort_utt2spk), args.cohort_of, args.cohort_size, args.cohort_seed
-    )
+def cohort_of(args: argparse.Namespace, backend: Backend, evaluation: Evaluation) -> Cohort:
+    """The cohort, of which a trial's own speakers are left out; its own utterances where no speaker is known."""
+    training = training_of(args.cohort, args.cohort_utt2spk)
+    chosen = CohortEmbeddings.choose(*training, args.cohort_of, args.cohort_size, args.cohort_seed)
+    utts = [evaluation.ids[rows] for rows in evaluation.groups]
+    if chosen.speakers is None:
+        tests = evaluation.trials.test_ids
+        evaluation.speakers = np.array([some[0] if len(some) == 1 else "" for some in utts]), tests.astype(str)
+        inside = [model for model, some in zip(evaluation.trials.enrol_ids, utts, strict=True)
+                  if len(some) > 1 and np.isin(some, chosen.ids).any()]  # fmt: skip
+        if inside:
+            warn(
+                f"{args.cohort}: utterances of {len(inside)} models are in the cohort, e.g. of {inside[0]},"
+                " and are not left out of their trials; give --cohort-utt2spk"
+            )
+    elif unknown := sum((side == "").sum() for side in evaluation.speakers):
+        say(
+            f"the speakers of {unknown} models and tests are not known: if they are in the cohort, they are not left"
+            " out of their own trials; give --utt2spk"
+        )
     return Cohort.of(backend, chosen)
 
 
@@ -121,11 +141,21 @@ def top_n_of(args: argparse.Namespace, method: str) -> int:
 def training_of(path: Path, utt2spk: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Ids and embeddings that a cohort is chosen from and, with utt2spk, their speakers."""
     ids, embeddings = read_embeddings([path])
-    return ids, embeddings, speakers_of(ids, read_table(utt2spk), utt2spk) if utt2spk else None
+    if not utt2spk:
+        return ids, embeddings, None
+    known = read_utt2spk(utt2spk)
+    speakers = speakers_of(ids, known, utt2spk)
+    check_promised(path, utt2spk, known, ids, utt2spk.parent)
+    return ids, embeddings, speakers
 
 
 def evaluation_of(
-    trials: Trials, enroll_map: Path | None, embeddings: list[Path], utt2spk: Path | None = None
+    trials: Trials, enroll_map: Path | None, embeddings: list[Path], *utt2spks: Path | None
 ) -> Evaluation:
-    speakers = read_table(utt2spk) if utt2spk else None
-    return Evaluation.of(trials, read_enroll_map(enroll_map, trials), *read_embeddings(embeddings), speakers)
+    """What is to be scored; speakers from these tables (None: not given), the first that has an utterance."""
+    speakers: dict[str, str] = {}
+    given = [path for path in utt2spks if path]
+    for path in reversed(given):
+        speakers |= read_utt2spk(path)
+    models = read_enroll_map(enroll_map, trials)
+    return Evaluation.of(trials, models, *read_embeddings(embeddings), speakers if given else None)

@@ -5,9 +5,9 @@ e.g.: python -m steps.compute_metrics exp/mini/scores/cosine.scores data/trials/
 
 Reads `enrol test score`, in any order and also with a label after the score as WeSpeaker writes it, and
 `enrol test target|nontarget` (or VoxCeleb's `1|0 enrol test`) lines.
-Prints one `name value` a line: EER (per cent), normalised minDCF by P_target, the counts, and what was asked for.
-actDCF and C_primary_act take the scores for natural-log likelihood ratios. C_primary is over all trials alike: NIST's
-own figures give partitions of the trials equal weights.
+Prints one `name value` a line: EER (per cent), normalised minDCF by P_target, the counts, and what was asked for, under
+the name it was asked by. actDCF and C_primary_act take the scores for natural-log likelihood ratios. C_primary is over
+all trials alike: NIST's own figures give partitions of the trials equal weights.
 """
 
 import json
@@ -17,28 +17,30 @@ import numpy as np
 from sre import SreError
 from sre.arguments import Parser, input_file, output_file
 from sre.io.atomic import atomic_output, sha256_file
-from sre.io.tables import read_table
+from sre.io.tables import read_utt2spk
+from sre.io.text import number
+from sre.io.trial_check import check_labels
 from sre.io.trials import align_scores, read_enroll_map, read_trials
-from sre.log import run
+from sre.log import run, say
 from sre.metrics import NIST_PLANS, act_dcf, c_primary, min_dcf, summarise
-from sre.scoring import bootstrap_of, check_speakers_known, speakers_of_sides
-from sre.uncertainty import intervals
+from sre.speakers import check_speakers_known, intervals_of, speakers_of_sides
+
+SHOWN = {"EER": "eer"} | {f"minDCF({p})": f"min_dcf_{p}" for p in ("0.01", "0.05", "0.001")}
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
-    scores = "lines `enrol test score`, with or without a label after the score"
-    parser.add_argument("scores", type=input_file, help=scores)
+    parser.add_argument("scores", type=input_file, help="lines `enrol test score`; a label may follow the score")
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     point = "minDCF and actDCF there; may be repeated"
     parser.add_argument("--operating-point", action="append", default=[], metavar="P_TARGET,C_MISS,C_FA", help=point)
     parser.add_argument("--plan", action="append", default=[], choices=NIST_PLANS, help="C_primary of a NIST SRE")
-    parser.add_argument("--utt2spk", type=input_file, help="for 95 %% intervals (name_low, name_high)")
+    parser.add_argument("--utt2spk", type=input_file, help="of the trials, for 95 %% intervals (name_low, name_high)")
     parser.add_argument("--enroll-map", type=input_file, help="model utt1 utt2 …; without it a model is an utterance")
     parser.add_argument("--all", action="store_true", help="print all numbers that --out writes")
     parser.add_argument("--out", type=output_file, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
-    points = [_operating_point(text) for text in args.operating_point]
+    points = {"".join(text.split()): _operating_point(text) for text in args.operating_point}
     scores, target = align_scores(args.scores, args.trials)
     try:
         summary = summarise(scores, target)
@@ -46,11 +48,13 @@ def main(argv: list[str] | None = None) -> None:
         raise SreError(f"{args.scores}: {error}") from None
     if args.utt2spk:
         trials = read_trials(args.trials)
-        sides = speakers_of_sides(trials, read_enroll_map(args.enroll_map, trials), read_table(args.utt2spk))
-        check_speakers_known(trials, sides, args.utt2spk)
-        drawn = bootstrap_of(trials, sides, replicates=1000, seed=1)
-        bounds = intervals(summary, drawn.replicates(scores, target), drawn.speakers)
-        summary |= {"intervals": bounds, "bootstrap": drawn.facts()}
+        models, utt2spk = read_enroll_map(args.enroll_map, trials), read_utt2spk(args.utt2spk)
+        sides = speakers_of_sides(trials, models, utt2spk)
+        check_speakers_known(trials, sides, args.utt2spk), check_labels(args.trials, trials, models, utt2spk)
+        intervals, reasons = intervals_of(summary, scores, trials, sides, SHOWN)
+        for reason, names in reasons.items():
+            say(f"no 95 % interval of {', '.join(names)}: {reason}")
+        summary |= intervals
     asked = _asked(scores, target, points, args.plan)
     if args.out:
         content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
@@ -62,35 +66,32 @@ def main(argv: list[str] | None = None) -> None:
 
 def _operating_point(text: str) -> tuple[float, float, float]:
     try:
-        p_target, c_miss, c_fa = map(float, text.split(","))
-        if 0 < p_target < 1 and 0 < c_miss < np.inf and 0 < c_fa < np.inf:
+        p_target, c_miss, c_fa = map(number, text.split(","))
+        weights = c_miss * p_target, c_fa * (1 - p_target)
+        if 0 < p_target < 1 and min(weights) > 0 and max(weights) / min(weights) < np.inf:
             return p_target, c_miss, c_fa
     except ValueError:
         pass
     raise SreError(f"--operating-point {text}: P_TARGET is between 0 and 1, costs are above 0; write it like 0.01,10,1")
 
 
-def _asked(scores: np.ndarray, target: np.ndarray, points: list[tuple], plans: list[str]) -> dict[str, float]:
+def _asked(scores: np.ndarray, target: np.ndarray, points: dict[str, tuple], plans: list[str]) -> dict[str, float]:
     asked = {}
-    for point in points:
-        name = ",".join(f"{number:g}" for number in point)
-        asked |= {f"minDCF({name})": min_dcf(scores, target, *point)[0]}
-        asked |= {f"actDCF({name})": act_dcf(scores, target, *point)}
+    for name, at in points.items():
+        asked |= {f"minDCF({name})": min_dcf(scores, target, *at)[0], f"actDCF({name})": act_dcf(scores, target, *at)}
     for plan in plans:
-        least, actual = c_primary(scores, target, plan)
-        asked |= {f"C_primary_min({plan})": least, f"C_primary_act({plan})": actual}
+        names = f"C_primary_min({plan})", f"C_primary_act({plan})"
+        asked |= dict(zip(names, c_primary(scores, target, plan), strict=True))
     return asked
 
 
 def _print(summary: dict, asked: dict[str, float], everything: bool) -> None:
-    lines = {"EER": summary["eer"]} | {f"minDCF({p})": summary[f"min_dcf_{p}"] for p in ("0.01", "0.05", "0.001")}
+    lines, bounds = {}, summary.get("intervals", {})
+    for name, key in SHOWN.items():
+        lines |= {name: summary[key]} | dict(zip((f"{name}_low", f"{name}_high"), bounds.get(key) or (), strict=False))
     lines |= {name: summary[name] for name in ("targets", "nontargets")} | asked
-    for name, key in (("EER", "eer"), *((f"minDCF({p})", f"min_dcf_{p}") for p in ("0.01", "0.05", "0.001"))):
-        if bounds := summary.get("intervals", {}).get(key):
-            lines |= {f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
     if everything:  # whether they are calibrated, a score file does not say
-        hidden = "calibrated", "intervals", "bootstrap"
-        lines |= {name: value for name, value in summary.items() if name not in hidden}
+        lines |= {name: summary[name] for name in summary if name not in ("calibrated", "intervals", "bootstrap")}
     for name, value in lines.items():
         print(f"{name} {'inf' if value is None else value if isinstance(value, int) else f'{value:.6f}'}")
 

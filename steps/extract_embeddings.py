@@ -10,7 +10,8 @@ from sre.embedding import Embedder, extract
 from sre.io.ark import write_ark
 from sre.io.atomic import locked
 from sre.io.feats import FeatureStore
-from sre.io.tables import read_table
+from sre.io.promised import check_promised
+from sre.io.tables import read_utt2spk
 from sre.log import Progress, run
 from steps.common import DEVICES, find_feats, shard_of
 
@@ -35,8 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     store = FeatureStore(args.feats or find_feats(args.data, embedder.config["features"]))
     embedder.check(store)
     speakers = args.data / "utt2spk"
-    utts = [utt for utt in (read_table(speakers) if speakers.is_file() else store.places) if utt in store.places]
-    utts = shard_of(sorted(utts), args.shard)
+    utts = read_utt2spk(speakers) if speakers.is_file() else store.places
+    check_promised(store.scp, speakers, utts, store.places, args.data, store.scp.parent)
+    utts = shard_of(sorted(utt for utt in utts if utt in store.places), args.shard)
     if not utts and args.shard is None:
         raise SreError(f"{args.data}: no utterance of it has features; make them first")
     name = f"embeddings.{args.shard[0]}" if args.shard else "embeddings"

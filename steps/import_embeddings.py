@@ -7,7 +7,7 @@ import numpy as np
 
 from sre.arguments import Parser, input_file, output_file
 from sre.io.ark import read_vectors, write_ark
-from sre.io.tables import read_table
+from sre.io.tables import read_utt2spk
 from sre.log import run, say
 from sre.scoring import rows_of
 
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("ark", type=output_file, help="ark to write")
     args = parser.parse_args(argv)
     ids, vectors = read_vectors(args.embeddings)
-    wanted = np.array(sorted(read_table(args.utt2spk)), dtype=object)
+    wanted = np.array(sorted(read_utt2spk(args.utt2spk)), dtype=object)
     rows = rows_of(ids, wanted, f"utterances of {args.utt2spk} in {args.embeddings}")
     write_ark(args.ark, args.scp, zip(wanted, vectors[rows], strict=True))
     say(f"{args.scp}: {len(wanted)} embeddings of dimension {vectors.shape[1]}, {len(ids) - len(wanted)} left out")

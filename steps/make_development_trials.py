@@ -12,7 +12,7 @@ from sre import SreError
 from sre.arguments import Parser, input_file, output_file, whole
 from sre.held_out import held_out_speakers
 from sre.io.atomic import atomic_output
-from sre.io.tables import invert, read_table
+from sre.io.tables import invert, read_utt2spk
 from sre.io.trials import write_trials
 from sre.log import run, say
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         "--utterances", type=whole(2), default=20, metavar="N", help="of each speaker at most, spread over its list"
     )
     args = parser.parse_args(argv)
-    utt2spk = read_table(args.utt2spk)
+    utt2spk = read_utt2spk(args.utt2spk)
     speakers = held_out_speakers(utt2spk, args.speakers)
     if not speakers:
         raise SreError(

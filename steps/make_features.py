@@ -13,6 +13,7 @@ from sre.config import canonical
 from sre.features.job import import_features, make_features
 from sre.io.atomic import atomic_output
 from sre.io.datadir import read_data_dir, read_rejected_rows, write_rejected
+from sre.io.promised import check_promised
 from sre.io.shards import check_complete, join_keys, join_tables
 from steps.common import shard_of
 from steps.configs import DEFAULT_FEATURES, audio_config, config_argument, feature_config, told
@@ -40,6 +41,8 @@ def make(kind: str, doc: str, argv: list[str] | None) -> None:
     config = feature_config(kind, args.config, args.audio.get("sample_rate"))
     audio = audio_config(args.audio, config["sample_rate"])
     data = read_data_dir(args.data, need_speakers=False)
+    if data.utt2spk:
+        check_promised(args.data, args.data / "utt2spk", data.utt2spk, data.utts, args.data)
     if data.wav is None:
         import_features(data, {"cmn": config["cmn"], "cmn_window": config["cmn_window"]}, args.out)
         return

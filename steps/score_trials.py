@@ -28,11 +28,13 @@ def main(argv: list[str] | None = None) -> None:
     if args.norm and not args.cohort:
         raise SreError("--norm needs --cohort; give the training embeddings")
     backend = load(args.backend)
-    evaluation = evaluation_of(read_trials(args.trials), args.enroll_map, args.embeddings, args.utt2spk)
+    evaluation = evaluation_of(
+        read_trials(args.trials), args.enroll_map, args.embeddings, args.utt2spk, args.cohort_utt2spk
+    )
     enrol, test = evaluation.sides(backend)
     scores = evaluation.raw(enrol, test)
     if args.norm:
-        cohort = cohort_of(args, backend)
+        cohort = cohort_of(args, backend, evaluation)
         scores, facts = evaluation.normalised(scores, enrol, test, cohort, args.norm, top_n_of(args, args.norm))
         say(", ".join(f"{key} {value}" for key, value in facts.items()))
     write_scores(args.scores, evaluation.trials, scores)

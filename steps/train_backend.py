@@ -12,8 +12,9 @@ from sre.arguments import Parser, input_file, output_file
 from sre.backends import fit, save
 from sre.backends.files import save_failure
 from sre.config import BACKENDS
-from sre.io.tables import read_table
-from sre.io.text import read_text
+from sre.io.ids import check_known
+from sre.io.promised import check_promised
+from sre.io.tables import read_ids, read_utt2spk
 from sre.log import run, say, warn
 from steps.common import read_embeddings, speakers_of
 from steps.configs import backend_config, told
@@ -34,9 +35,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("backend", type=output_file, help="the back-end file to write")
     args = parser.parse_args(argv)
     ids, embeddings = read_embeddings(args.embeddings)
-    speakers = speakers_of(ids, read_table(args.utt2spk), args.utt2spk)
+    utt2spk = read_utt2spk(args.utt2spk)
+    speakers = speakers_of(ids, utt2spk, args.utt2spk)
+    check_promised(", ".join(map(str, args.embeddings)), args.utt2spk, utt2spk, ids, args.utt2spk.parent)
     if args.leave_out:
-        kept = ~np.isin(speakers, read_text(args.leave_out).split())
+        left_out = read_ids(args.leave_out)
+        check_known(args.leave_out, left_out, utt2spk.values(), args.utt2spk)
+        kept = ~np.isin(speakers, left_out)
         embeddings, speakers = embeddings[kept], speakers[kept]
     adapt = read_embeddings([args.adapt])[1] if args.adapt else None
     try:

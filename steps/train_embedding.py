@@ -6,7 +6,7 @@ python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/min
 from sre import SreError
 from sre.arguments import Parser, input_file, input_folder, output_file, seed
 from sre.io.feats import FeatureStore
-from sre.io.tables import read_table
+from sre.io.tables import read_utt2spk
 from sre.log import run
 from sre.training.job import train
 from steps.common import DEVICES, find_feats
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     if len(scps) != len(args.data):
         raise SreError(f"{len(scps)} --feats for {len(args.data)} --data; give one for all, or one for each in order")
     stores = [FeatureStore(scp) for scp in scps]
-    train(config, stores, [read_table(folder / "utt2spk") for folder in args.data], args.out, args.device)
+    train(config, stores, [read_utt2spk(folder / "utt2spk") for folder in args.data], args.out, args.device)
 
 
 if __name__ == "__main__":

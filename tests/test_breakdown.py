@@ -158,7 +158,9 @@ def test_rows_trial_by_trial(tmp_path_factory, data) -> None:
     utts = [f"{spk}{number}" for spk in "abc" for number in range(3)]
     gender = {spk: data.draw(st.sampled_from("fm?")) for spk in "abc"}
     session = {utt: data.draw(st.sampled_from("xy?")) for utt in utts}
-    models = {f"M{m}": data.draw(st.lists(st.sampled_from(utts), min_size=1, max_size=3)) for m in range(3)}
+    models = {
+        f"M{m}": data.draw(st.lists(st.sampled_from(utts), min_size=1, max_size=3, unique=True)) for m in range(3)
+    }
     rows = [(model, utt, models[model][0][0] == utt[0]) for model in models for utt in utts]
     scores = np.array(data.draw(st.lists(st.integers(-2, 2), min_size=len(rows), max_size=len(rows))), float)
     tables = {"utt2spk": {utt: utt[0] for utt in utts}}

@@ -152,7 +152,11 @@ BAD = {
         "argument model: nowhere.pt: no such file",
     ),
     train_backend: ("lda_plda --embeddings e.scp --utt2spk one_speaker b.npz", "LDA needs at least 2 speakers"),
-    score_trials: ("cosine trials --embeddings e.scp out", "enrolment utterances: 3 of 3 have no embedding, e.g. s0;"),
+    score_trials: (
+        "cosine trials --embeddings e.scp out",
+        "enrolment utterances: 3 of 3 have no embedding, e.g. s0; extract it, or take its trials out of the list, or"
+        " give --enroll-map if models are no utterances",
+    ),
     normalize_scores: (
         "cosine equal --embeddings e.scp --enroll-map enroll --cohort e.scp --cohort-utt2spk one_speaker"
         " --method snorm out",
@@ -190,6 +194,59 @@ def test_intervals_need_everybodys_speaker(scored: Path, capsys) -> None:
         compute_metrics.main(["some", "trials", "--utt2spk", "utt2spk"])
     compute_metrics.main(["some", "trials", "--utt2spk", "utt2spk", "--enroll-map", "enroll"])
     assert capsys.readouterr().out.startswith("EER ")
+
+
+def test_intervals_stand_behind_their_numbers_or_are_said_to_be_missing(scored: Path, capsys) -> None:
+    lines = Path("trials").read_text().splitlines()
+    Path("some").write_text("".join(f"{line.rpartition(' ')[0]} {n * 7 % 5}\n" for n, line in enumerate(lines)))
+    given = ["some", "trials", "--utt2spk", "utt2spk", "--enroll-map", "enroll"]
+    compute_metrics.main(given)
+    told = capsys.readouterr()
+    names = [line.split()[0] for line in told.out.splitlines()]
+    assert names == ["EER", "minDCF(0.01)", "minDCF(0.05)", "minDCF(0.001)", "targets", "nontargets"]
+    assert "no 95 % interval of EER, minDCF(0.01), minDCF(0.05), minDCF(0.001): " in told.err  # 3 speakers: too few
+    assert "of 1000 draws of the 3 speakers lack target or nontarget trials; take a list of more speakers" in told.err
+    with pytest.raises(SreError, match="trials: 1 of 3 models have utterances of several speakers"):
+        Path("enroll").write_text("s0 s0_00 s1_01\ns1 s1_00\ns2 s2_00\n")
+        compute_metrics.main(given)
+
+
+def test_an_interval_stands_behind_its_number(tmp_path: Path, capsys) -> None:
+    draw = np.random.default_rng(0)
+    pairs = [(f"s{a:02}_0", f"s{b:02}_1") for a in range(12) for b in range(12)]
+    (tmp_path / "t").write_text("".join(f"{a} {b} {'target' if a[:3] == b[:3] else 'nontarget'}\n" for a, b in pairs))
+    (tmp_path / "s").write_text("".join(f"{a} {b} {(a[:3] == b[:3]) + draw.normal()}\n" for a, b in pairs))
+    (tmp_path / "u").write_text("".join(f"s{a:02}_{n} s{a:02}\n" for a in range(12) for n in (0, 1)))
+    call(compute_metrics.main, tmp_path / "s", tmp_path / "t", "--utt2spk", tmp_path / "u")
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names[:6] == ["EER", "EER_low", "EER_high", "minDCF(0.01)", "minDCF(0.01)_low", "minDCF(0.01)_high"]
+
+
+POINTS = ["0.01000001,1,1", "0.01000002,1,1", "0.999999999999,1,1", "1e-2,10, 1", ".010,10,1"]
+
+
+def test_operating_points_under_the_names_they_were_asked_by(scored: Path, capsys) -> None:
+    Path("some").write_text(Path("equal").read_text().replace("1\n", "0.5\n", 1))
+    given = [word for point in POINTS for word in ("--operating-point", point)]
+    compute_metrics.main(["some", "trials", *given, "--out", "m.json"])
+    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines()[6:]]
+    asked = [f"{kind}({point.replace(' ', '')})" for point in POINTS for kind in ("minDCF", "actDCF")]
+    assert shown == asked and set(asked) <= json.loads(Path("m.json").read_text()).keys()
+    for odd in (
+        "1,1,1",
+        "0.01,1",
+        "0.01,1,inf",
+        "nan,1,1",
+        "0.01,1e-320,1e300",
+        "1e-300,1e-300,1",
+        "0_1,1,1",
+        "٠.١,1,1",
+        "x",
+    ):
+        with pytest.raises(
+            SreError, match="--operating-point .*: P_TARGET is between 0 and 1, costs are above 0; write it"
+        ):
+            compute_metrics.main(["some", "trials", "--operating-point", odd])
 
 
 def test_as_a_process(scored: Path) -> None:

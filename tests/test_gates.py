@@ -6,6 +6,8 @@ from sre import SreError
 from sre.gates import TrialList, check_disk, check_features, check_trials
 from sre.io.datadir import write_rejected_rows
 from sre.io.feats import FeatureStore
+from sre.io.promised import check_promised
+from sre.io.tables import write_table
 from steps import compute_vad, extract_embeddings, make_mfcc, train_embedding
 
 MODEL = """\
@@ -33,6 +35,106 @@ def test_an_enrolment_utterance_without_features_is_named_with_its_reason(tmp_pa
         check_features(TrialList("t", trials, data, tmp_path / "map"), FeatureStore(data / "feats.scp"))
     with pytest.raises(SreError, match="1 of its utterances are not in"):
         check_trials(TrialList("t", trials, data, tmp_path / "map"))
+
+
+UTT2SPK = {f"s{spk}_{number}": f"s{spk}" for spk in range(4) for number in range(3)}
+RIGHT = [f"{a} {b} {'target' if a[:2] == b[:2] else 'nontarget'}" for a in UTT2SPK for b in UTT2SPK if a < b]
+
+
+def gate(tmp_path, rows, models=None, utt2spk=UTT2SPK):
+    write_table(tmp_path / "utt2spk", utt2spk)
+    if models:
+        (tmp_path / "map").write_text("".join(f"{model} {utts}\n" for model, utts in models.items()))
+    item = TrialList("t", write_list(tmp_path, *rows), tmp_path, tmp_path / "map" if models else None)
+    return check_trials(item)
+
+
+def inverted(rows):
+    return [f"{row.rpartition(' ')[0]} {'nontarget' if row.endswith(' target') else 'target'}" for row in rows]
+
+
+def test_labels_are_those_of_the_speakers(tmp_path):
+    assert gate(tmp_path, RIGHT) == {"trials": 66, "targets": 12, "nontargets": 54, "models": 11, "notes": []}
+    one = [*RIGHT[:5], *inverted(RIGHT[5:6]), *RIGHT[6:]]
+    with pytest.raises(
+        SreError, match="t .*: 1 of 66 labels are not those of utt2spk, e.g. s0_0 s2_0 is target, of the"
+    ):
+        gate(tmp_path, one)
+    with pytest.raises(
+        SreError, match="66 of 66 labels are not those of utt2spk; they seem to be inverted, e.g. s0_0 s0_1"
+    ):
+        gate(tmp_path, inverted(RIGHT))
+
+
+def test_labels_of_models_and_models_of_several_speakers(tmp_path):
+    models = {f"m{n}": f"s{n}_0 s{n}_1" for n in range(4)}
+    rows = [f"m{m} s{n}_2 {'target' if m == n else 'nontarget'}" for m in range(4) for n in range(4)]
+    assert gate(tmp_path, rows, models)["models"] == 4
+    with pytest.raises(
+        SreError, match="16 of 16 labels are not those of utt2spk; they seem to be inverted, e.g. m0 s0_2"
+    ):
+        gate(tmp_path, inverted(rows), models)
+    with pytest.raises(
+        SreError, match="1 of 4 models have utterances of several speakers by utt2spk, e.g. m1 has s1, s2"
+    ):
+        gate(tmp_path, rows, models | {"m1": "s1_0 s2_0"})
+
+
+def test_pairs_with_both_labels_in_either_order(tmp_path):
+    with pytest.raises(
+        SreError, match="1 pairs are target in one order and nontarget in the other, e.g. s0_0 s1_0; keep"
+    ):
+        gate(tmp_path, [*RIGHT, "s1_0 s0_0 target"])
+    assert gate(tmp_path, [*RIGHT, "s1_0 s0_0 nontarget"])["trials"] == 67  # a pair may be tried in both orders
+
+
+def test_a_test_in_its_own_model_is_counted_or_refused(tmp_path):
+    models = {f"m{n}": f"s{n}_0 s{n}_1" for n in range(4)}
+    rows = [f"m{m} s{n}_{u} {'target' if m == n else 'nontarget'}" for m in range(4) for n in range(4) for u in (1, 2)]
+    with pytest.raises(
+        SreError, match="t: 4 of 8 target trials test a model with one of its own utterances, e.g. m0 with"
+    ):
+        gate(tmp_path, rows, models)
+    with pytest.raises(SreError, match="t: 1 of 13 target trials .* e.g. s0_0 with s0_0; take these trials out"):
+        gate(tmp_path, ["s0_0 s0_0 target", *RIGHT])
+    many = {f"s{spk}_{number}": f"s{spk}" for spk in range(2) for number in range(20)}
+    pairs = [f"{a} {b} {'target' if a[:2] == b[:2] else 'nontarget'}" for a in many for b in many if a < b]
+    (note,) = gate(tmp_path, ["s0_0 s0_0 target", *pairs], utt2spk=many)["notes"]
+    assert note.startswith(
+        "t: 1 of 381 target trials test a model with one of its own utterances, e.g. s0_0 with s0_0;"
+    )
+
+
+def test_where_utt2spk_knows_no_speakers_labels_are_not_held_against_it(tmp_path):
+    (note,) = gate(tmp_path, RIGHT, utt2spk={utt: utt for utt in UTT2SPK})["notes"]
+    assert "each utterance is a speaker of its own, so labels were not checked" in note
+
+
+def test_an_utterance_that_only_looks_like_one_of_the_data(tmp_path):
+    with pytest.raises(
+        SreError, match="1 of its utterances are not in .*, e.g. a.u0308 .not 'ä', which looks the same"
+    ):
+        gate(tmp_path, [*RIGHT, "a\u0308 s1_0 target"], utt2spk=UTT2SPK | {"ä": "s1"})
+
+
+def test_what_utt2spk_promises_is_said_and_bounded(tmp_path, capsys):
+    utts = [f"u{n:02}" for n in range(30)]
+    check_promised("x.scp", "utt2spk", utts, utts, tmp_path)
+    assert capsys.readouterr().err == ""
+    check_promised("x.scp", "utt2spk", utts, utts[3:], tmp_path)
+    assert (
+        "warning: x.scp: 3 of the 30 utterances of utt2spk are not there (0 rejected), e.g. u00"
+        in capsys.readouterr().err
+    )
+    with pytest.raises(
+        SreError, match="x.scp: 4 of the 30 utterances of utt2spk are not there .0 rejected., e.g. u00; make"
+    ):
+        check_promised("x.scp", "utt2spk", utts, utts[4:], tmp_path)
+    (tmp_path / "feats/fbank").mkdir(parents=True)
+    write_rejected_rows(tmp_path / "feats/fbank/rejected.tsv", [(utt, "x.wav", "empty") for utt in utts[:20]])
+    check_promised("x.scp", "utt2spk", utts, utts[20:], tmp_path)
+    told = capsys.readouterr().err
+    assert "x.scp: 20 of the 30 utterances" in told and "(20 rejected)" in told and "warning" not in told
 
 
 def test_a_full_disk(tmp_path, sound_dir, monkeypatch):

@@ -58,7 +58,7 @@ class CohortEmbeddings:
 
 @dataclass
 class Cohort:
-    """C members as enrolment models and as tests of one back-end, and their speakers as codes (C,)."""
+    """C members as enrolment models and as tests of one back-end, and their speakers (or ids) as codes (C,)."""
 
     enrol: Side
     test: Side
@@ -74,9 +74,8 @@ class Cohort:
             )
         each = np.arange(len(chosen.vectors))[:, None]
         sides = backend.enrol(chosen.vectors, each), backend.test(chosen.vectors)
-        if chosen.speakers is None:
-            return cls(*sides, np.empty(0, dtype=str), np.arange(len(each)))
-        return cls(*sides, *np.unique(np.asarray(chosen.speakers, dtype=str), return_inverse=True))
+        own = chosen.ids if chosen.speakers is None else chosen.speakers  # each for itself where nobody is known
+        return cls(*sides, *np.unique(np.asarray(own, dtype=str), return_inverse=True))
 
     def __len__(self) -> int:
         return len(self.test)

@@ -4,8 +4,10 @@ Utterances are ordered bytewise, whatever the locale; nothing asks that utteranc
 """
 
 import math
+import os
+import re
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,8 @@ from sre.io.atomic import atomic_output
 from sre.io.audio import FFMPEG_SUFFIXES, AudioError, check_end, is_pipe, probe, resolve
 from sre.io.datadir_validate import UTT_TABLES, parse_segment, sentence, validate
 from sre.io.scp import absolute
-from sre.io.tables import invert, read_table, write_table
-from sre.io.text import read_text
+from sre.io.tables import invert, read_table, read_utt2spk, write_table
+from sre.io.text import lines_of, read_text
 from sre.log import Progress, warn
 
 __all__ = ["DataDir", "check_audio", "check_ends", "read_data_dir", "validate", "write_data_dir", "write_rejected"]
@@ -60,11 +62,11 @@ def read_data_dir(path: str | Path, need_speakers: bool = True) -> DataDir:
     if not path.is_dir():
         raise SreError(f"{path}: no such data directory; check the path, or run the stage that makes it")
 
-    def table(name: str) -> dict[str, str] | None:
-        return read_table(path / name) if (path / name).exists() else None
+    def table(name: str, read: Callable = read_table) -> dict[str, str] | None:
+        return read(path / name) if os.path.lexists(path / name) else None
 
-    wav, segments, utt2spk = table("wav.scp"), table("segments"), table("utt2spk")
-    feats = read_scp(path / "feats.scp") if (path / "feats.scp").exists() else None
+    wav, segments, utt2spk = table("wav.scp"), table("segments"), table("utt2spk", read_utt2spk)
+    feats = table("feats.scp", read_scp)
     if wav is None and feats is None:
         raise SreError(f"{path}: neither wav.scp nor feats.scp in it; a data directory needs one of them")
     if need_speakers and utt2spk is None:
@@ -158,15 +160,17 @@ def write_rejected_rows(path: str | Path, rows: Rejected) -> None:
     """`id path reason` lines under a header, by tabs; a reason of several lines (ffmpeg's) becomes one."""
     with atomic_output(path) as file:
         file.write("id\tpath\treason\n")
-        for row in sorted(rows):
-            file.write("\t".join(" ".join(field.split()) for field in row) + "\n")
+        for key, location, reason in sorted(rows):
+            row = key, re.sub(r"[\t\r\n]+", " ", location), " ".join(reason.split())
+            file.write("\t".join(row).encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def read_rejected_rows(path: str | Path) -> Rejected:
-    """Read what `write_rejected_rows` wrote. Raises SreError for a file that is missing or of another form."""
-    rows = [tuple(line.split("\t")) for line in read_text(path).splitlines()]
-    if rows[:1] != [("id", "path", "reason")] or any(len(row) != 3 for row in rows):
-        raise SreError(f"{path}: not `id path reason` lines by tabs under this header; make it again")
+    """The rows that `write_rejected_rows` wrote. Raises SreError where there is no header or a line is no such row."""
+    rows = [tuple(line.split("\t")) for line in lines_of(read_text(path))]
+    wrong = next((number for number, row in enumerate(rows, 1) if len(row) != 3), None)
+    if wrong or rows[:1] != [("id", "path", "reason")]:
+        raise SreError(f"{path}:{wrong or 1}: cut short, not `id path reason` by tabs; make it again")
     return rows[1:]
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.datadir_ops import Tables, keep_utterances, main_table
-from sre.io.datadir_validate import COMPLETE, ODD_SPACE, UTT_TABLES, Table, parse_segment, scan
-from sre.io.tables import invert, write_table
+from sre.io.datadir_validate import COMPLETE, FREE, UTT_TABLES, Table, parse_segment, scan
+from sre.io.ids import check_ids, shown
+from sre.io.tables import CUT, invert, write_table
+from sre.io.text import fields
 
 
 def fix(path: str | Path) -> list[str]:
@@ -22,11 +24,11 @@ def fix(path: str | Path) -> list[str]:
     done: list[str] = []
     tables: Tables = {}
     for file in sorted(path.iterdir()):
-        if UTT_TABLES.fullmatch(file.name) and file.is_file():
+        if UTT_TABLES.fullmatch(file.name) and not file.is_dir():
             tables[file.name] = _fix_table(file, done)
     main = main_table(path, tables)
     if "utt2spk" not in tables and "spk2utt" in tables:
-        tables["utt2spk"] = {utt: spk for spk, utts in tables["spk2utt"].items() for utt in utts.split()}
+        tables["utt2spk"] = {utt: spk for spk, utts in tables["spk2utt"].items() for utt in fields(utts)}
         done.append(f"{path}/utt2spk: made from spk2utt, {len(tables['utt2spk'])} utterances")
     if "segments" in tables:
         _drop_segments(path, tables, done)
@@ -47,17 +49,20 @@ def fix(path: str | Path) -> list[str]:
 
 
 def _fix_table(file: Path, done: list[str]) -> Table:
-    rows, form = scan(file)
-    odd = ODD_SPACE.search(file.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n"))
-    if form and (odd or not rows):
-        raise SreError(form[0])
+    rows, problems, untidy = scan(file)
+    if problems and not rows:
+        raise SreError(problems[0])
     table: Table = {}
     for key, value in rows:
+        check_ids(file, [key] if file.name in FREE else [key, *fields(value)])
         if table.setdefault(key, value) != value:
-            raise SreError(f"{file}: '{key}' stands twice with different values; keep the right line")
+            raise SreError(f"{file}: '{shown(key)}' stands twice with different values; keep the right line")
     keys = [key for key, _ in rows]
-    if form:
-        done.append(f"{file}: line ends and empty lines made good")
+    if any(CUT in problem for problem in problems):
+        done.append(
+            f"{file}: its last line had no end, and is kept as it is: look whether '{shown(keys[-1])}' is whole"
+        )
+    done += [f"{remark}: taken away" for remark in untidy]
     if len(table) < len(rows):
         done.append(f"{file}: {len(rows) - len(table)} equal lines dropped")
     if keys != sorted(keys):
@@ -84,11 +89,14 @@ def _drop_segments(path: Path, tables: Tables, done: list[str]) -> None:
 def _rewrite(file: Path, table: Table, done: list[str]) -> None:
     """Write the table where its bytes change; what was there goes to .backup."""
     new = "".join(f"{key} {value}\n" for key, value in sorted(table.items()))
-    if file.exists() and file.read_bytes() == new.encode():
+    old = file.read_bytes() if file.exists() else None
+    if old == new.encode():
         return
-    if file.exists():
-        (file.parent / ".backup").mkdir(exist_ok=True)
-        shutil.copy2(file, file.parent / ".backup" / file.name)
     if file.name == "spk2utt":
         done.append(f"{file}: made from utt2spk, {len(table)} speakers")
+    if old is not None:
+        if file.name != "spk2utt" and not any(text.startswith(f"{file}: ") for text in done):
+            done.append(f"{file}: blanks and line ends made good")
+        (file.parent / ".backup").mkdir(exist_ok=True)
+        shutil.copy2(file, file.parent / ".backup" / file.name)
     write_table(file, table)

@@ -9,7 +9,8 @@ from sre.io.ark import read_scp
 from sre.io.audio import resolve
 from sre.io.datadir import write_data_dir
 from sre.io.datadir_validate import UTT_TABLES, Table, parse_segment
-from sre.io.tables import invert, read_table
+from sre.io.ids import check_known
+from sre.io.tables import invert, read_table, read_utt2spk
 from sre.log import say
 
 Tables = dict[str, Table]  # file name -> id -> value
@@ -27,6 +28,7 @@ def read_tables(path: str | Path) -> Tables:
     main_table(path, tables)
     if "utt2spk" not in tables:
         raise SreError(f"{path}: no utt2spk in it; write one `utterance speaker` line for each utterance")
+    tables["utt2spk"] = read_utt2spk(path / "utt2spk")
     return tables
 
 
@@ -44,7 +46,8 @@ def keep_utterances(tables: Tables, utts: Collection[str]) -> Tables:
     speakers = {spk for utt, spk in tables.get("utt2spk", {}).items() if utt in utts}
     recordings = utts
     if "segments" in tables:
-        recordings = {value.split()[0] for utt, value in tables["segments"].items() if utt in utts}
+        lines = ((utt, value) for utt, value in tables["segments"].items() if utt in utts)
+        recordings = {parse_segment(Path(), utt, value)[0] for utt, value in lines}
 
     def kept(name: str) -> Collection[str]:
         if name.startswith("spk2"):
@@ -91,10 +94,10 @@ def subset(
     utt2spk = tables["utt2spk"]
     chosen = sorted(utt2spk)
     if utts is not None:
-        _all_known(source, set(utts), utt2spk.keys(), "utterances")
+        check_known("the utterances asked for", utts, utt2spk, source)
         chosen = sorted(set(utts))
     if speakers is not None:
-        _all_known(source, set(speakers), set(utt2spk.values()), "speakers")
+        check_known("the speakers asked for", speakers, utt2spk.values(), source)
         wanted = set(speakers)
         chosen = [utt for utt in chosen if utt2spk[utt] in wanted]
     if per_speaker is not None:
@@ -121,16 +124,20 @@ def _enough(source: str | Path, count: int, chosen: list[str]) -> None:
         raise SreError(f"{source}: {count} utterances asked of {len(chosen)}; ask for 1 to {len(chosen)}")
 
 
-def _all_known(source: str | Path, asked: set[str], known: Collection[str], what: str) -> None:
-    missing = sorted(asked - set(known))
-    if missing:
-        raise SreError(f"{source}: {len(missing)} of the {what} asked for are not in it, e.g. {missing[0]}")
-
-
 def _read_other(source: str | Path, out: str | Path) -> Tables:
     if Path(source).resolve() == Path(out).resolve():
         raise SreError(f"{out}: the output is the input itself; name another directory")
+    check_free(out)
     return read_tables(source)
+
+
+def check_free(out: str | Path) -> None:
+    """Raise SreError where a data directory stands already: what is in it would be mixed with what is written."""
+    if not Path(out).is_dir():
+        return
+    there = sorted(file.name for file in Path(out).iterdir() if UTT_TABLES.fullmatch(file.name))
+    if there:
+        raise SreError(f"{out}: a data directory stands there ({', '.join(there[:3])}); delete it, or name another")
 
 
 def combine(sources: Iterable[str | Path], out: str | Path) -> int:
@@ -191,8 +198,10 @@ def split(source: str | Path, out: str | Path, parts: int, by: str = "speaker") 
     groups = invert(utt2spk) if by == "speaker" else {utt: [utt] for utt in sorted(utt2spk)}
     if not 0 < parts <= len(groups):
         raise SreError(f"{source}: {parts} parts were asked of {len(groups)} {by}s; ask for 1 to {len(groups)}")
-    if (Path(out) / str(parts + 1)).exists():
-        raise SreError(f"{out}: an earlier split into more parts stands there; delete it, or name another directory")
+    if earlier := sorted(path.parent.name for path in Path(out).glob("*/utt2spk") if path.parent.name.isdigit()):
+        raise SreError(
+            f"{out}: an earlier split stands there (part {earlier[0]}); delete it, or name another directory"
+        )
     shares: list[list[str]] = [[] for _ in range(parts)]
     if by == "speaker":
         for spk in sorted(groups, key=lambda spk: (-len(groups[spk]), spk)):

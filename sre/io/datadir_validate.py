@@ -1,4 +1,4 @@
-"""What is wrong with a data directory: everything at once, each with its remedy."""
+"""What is wrong with a data directory: everything at once, each with its remedy; and what is only untidy."""
 
 import os
 import re
@@ -7,8 +7,10 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.audio import is_pipe, resolve
+from sre.io.ids import alike, check_ids, shown, unseen
 from sre.io.scp import find, parse_place
-from sre.io.tables import invert
+from sre.io.tables import CUT, end_it, invert
+from sre.io.text import fields, key_and_rest, lines_of, number, read_bytes, read_text
 
 # the tables that belong to the utterances of a data directory; other files (trials, notes) are not looked at
 UTT_TABLES = re.compile(r"wav\.scp|segments|feats\.scp|vad\.scp|text|utt2\w+|spk2\w+|reco2\w+")
@@ -20,8 +22,7 @@ COMPLETE = (
     "utt2num_frames",
     "vad.scp",
 )  # other maps may be partial
-ODD_SPACE = re.compile(r"[^\S \t\n]|[\x00-\x08\x7f]")
-PLAIN = b"\t\n" + bytes(range(0x20, 0x7F))
+FREE = ("wav.scp", "feats.scp", "vad.scp", "text")  # of paths and sentences, in which any character may stand
 NUMBERS = {"utt2num_frames": int, "utt2dur": float, "reco2dur": float}
 
 Table = dict[str, str]
@@ -34,8 +35,8 @@ def sentence(where: Path, count: int, what: str, example: str, remedy: str) -> s
 def parse_segment(path: Path, utt: str, value: str) -> tuple[str, float, float]:
     """`recording start end` (seconds) of one segments line. Raises SreError for anything else."""
     try:
-        recording, begin, stop = value.split()
-        start, end = float(begin), float(stop)
+        recording, begin, stop = fields(value)
+        start, end = number(begin), number(stop)
     except ValueError:
         raise SreError(f"{path}/segments: '{utt} {value}' is not `utterance recording start end`; mend it") from None
     if not 0 <= start < end < float("inf"):
@@ -43,44 +44,30 @@ def parse_segment(path: Path, utt: str, value: str) -> tuple[str, float, float]:
     return recording, start, end
 
 
-def scan(path: Path) -> tuple[list[tuple[str, str]], list[str]]:
-    """(key, value) of every line in the file's order, and sentences on its form; empty lines are left out."""
-    data = path.read_bytes()
+def scan(path: Path) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    """(key, value) of every line in the file's order, sentences on what is wrong with its form and what is untidy."""
     try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return [], [f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); convert it with iconv"]
-    problems: list[str] = []
-    if text and not text.endswith("\n"):
-        problems.append(f"{path}: its last line has no end, so it may be cut short; make it again, or end the line")
-    # the pattern takes seconds for a million lines: only where some byte is unusual
-    if data.translate(None, PLAIN) and ODD_SPACE.search(text):
-        lines = [f"line {n}" for n, line in enumerate(text.split("\n"), 1) if ODD_SPACE.search(line)]
-        problems.append(
-            sentence(path, len(lines), "lines hold carriage returns or other odd white space", lines[0],
-                     "write plain spaces and line feeds")
-        )  # fmt: skip
-    split = [line.split(None, 1) for line in text.removesuffix("\n").split("\n")] if text else []
-    empty = [number for number, fields in enumerate(split, 1) if not fields]
-    if empty:
-        problems.append(sentence(path, len(empty), "empty lines", f"line {empty[0]}", "delete them"))
-    return [(f[0], f[1].strip() if len(f) > 1 else "") for f in split if f], problems
+        text = read_text(path)
+    except SreError as error:
+        return [], [str(error)], []
+    problems = [f"{path}: {CUT}; {end_it(path)}"] if text and not text.endswith("\n") else []
+    rows = [key_and_rest(line) for line in lines_of(text)]
+    remarks = [f"{path}: a byte order mark"] * read_bytes(path).startswith(b"\xef\xbb\xbf")
+    remarks += [f"{path}: {count} empty lines"] if (count := sum(not key for key, _ in rows)) else []
+    return [row for row in rows if row[0]], problems, remarks
 
 
 def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
-    """Order, duplicates, ids and values of one table."""
+    """Duplicates, ids and values of one table."""
     keys = [key for key, _ in rows]
     problems: list[str] = []
 
     def note(bad: Collection[str], what: str, remedy: str) -> None:
         if bad:
-            problems.append(sentence(path, len(bad), what, repr(next(iter(bad))), remedy))
+            problems.append(sentence(path, len(bad), what, f"'{shown(next(iter(bad)))}'", remedy))
 
-    fix = f"run `sre data fix {path.parent}`"
     if not rows:
         problems.append(f"{path}: empty; make it again, or delete it if it is not meant to be there")
-    unsorted = [b for a, b in zip(keys, keys[1:], strict=False) if b < a]
-    note(unsorted, "lines are not in bytewise order", fix)
     if len(set(keys)) < len(keys):
         first: Table = {}
         same, other = [], []
@@ -88,12 +75,13 @@ def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
             if key in first:
                 (same if first[key] == value else other).append(key)
             first.setdefault(key, value)
-        note(same, "lines stand twice", fix)
+        note(same, "lines stand twice", f"run `sre data fix {path.parent}`")
         note(other, "ids stand twice with different values", "keep the right line of each")
-    note([key for key in keys if not key.isprintable()], "ids hold invisible characters", "rename them")
+    values = [] if path.name in FREE else [value for _, value in rows]
+    problems += _check_seen(path, keys, "ids hold") + _check_seen(path, values, "values hold")
     note([key for key, value in rows if not value], "ids have no value", "write the value or delete the line")
     if path.name == "utt2spk":
-        several = [key for key, value in rows if len(value.split()) > 1]
+        several = [key for key, value in rows if len(fields(value)) > 1]
         note(several, "utterances have several speakers", "keep one")
     if path.name in NUMBERS:
         wrong = [key for key, value in rows if value and not _positive(value, NUMBERS[path.name])]
@@ -101,14 +89,25 @@ def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
     return problems
 
 
+def _check_seen(path: Path, texts: Collection[str], what: str) -> list[str]:
+    bad = [text for text in texts if not text.isprintable() and any(map(unseen, fields(text)))]
+    if not bad:
+        return []
+    try:
+        check_ids(path, fields(bad[0]))
+    except SreError as error:
+        example = str(error).removeprefix(f"{path}: the ")
+    return [f"{path}: {len(bad)} {what} characters that cannot be seen, e.g. the {example}"]
+
+
 def _positive(value: str, kind: type) -> bool:
     try:
-        return 0 < kind(value) < float("inf")
+        return 0 < number(value, kind) < float("inf")
     except ValueError:
         return False
 
 
-def _check_sets(path: Path, tables: Mapping[str, Table], need_spk2utt: bool) -> list[str]:
+def _check_sets(path: Path, tables: Mapping[str, Table]) -> list[str]:
     """Do the tables speak of the same utterances, speakers and recordings?"""
     main = next((name for name in ("segments", "wav.scp", "feats.scp") if name in tables), None)
     if main is None:
@@ -121,11 +120,11 @@ def _check_sets(path: Path, tables: Mapping[str, Table], need_spk2utt: bool) -> 
         remedy = f"mend it, or run `sre data fix {path}` to keep what all tables share"
         extra, missing = tables[name].keys() - known, known - tables[name].keys()
         if extra:
-            problems.append(sentence(path / name, len(extra), f"{what} are not in {source}", min(extra), remedy))
+            example = shown(min(extra)) + alike(min(extra), known)
+            problems.append(sentence(path / name, len(extra), f"{what} are not in {source}", example, remedy))
         if missing and name in COMPLETE:
-            problems.append(
-                sentence(path / name, len(missing), f"{what} of {source} are not in it", min(missing), remedy)
-            )
+            example = shown(min(missing)) + alike(min(missing), tables[name])
+            problems.append(sentence(path / name, len(missing), f"{what} of {source} are not in it", example, remedy))
 
     for name in sorted(tables):
         if name == main or name == "spk2utt" or (name == "wav.scp" and main == "segments"):
@@ -137,17 +136,17 @@ def _check_sets(path: Path, tables: Mapping[str, Table], need_spk2utt: bool) -> 
             compare(name, tables.get("wav.scp", {}).keys(), "wav.scp", "recordings")
         else:
             compare(name, utts, main, "utterances")
-    return problems + _check_speakers(path, tables, need_spk2utt) + _check_segments(path, tables)
+    return problems + _check_speakers(path, tables) + _check_segments(path, tables)
 
 
-def _check_speakers(path: Path, tables: Mapping[str, Table], need_spk2utt: bool) -> list[str]:
+def _check_speakers(path: Path, tables: Mapping[str, Table]) -> list[str]:
     fix = f"run `sre data fix {path}`"
     if "utt2spk" not in tables:
         return [f"{path}: spk2utt is there but no utt2spk; {fix}, which makes it"] if "spk2utt" in tables else []
     if "spk2utt" not in tables:
-        return [f"{path}: spk2utt is missing; {fix}, which makes it from utt2spk"] if need_spk2utt else []
+        return []
     ours = invert(tables["utt2spk"])
-    theirs = {spk: sorted(utts.split()) for spk, utts in tables["spk2utt"].items()}
+    theirs = {spk: sorted(fields(utts)) for spk, utts in tables["spk2utt"].items()}
     differing = sorted(spk for spk in ours.keys() | theirs.keys() if ours.get(spk) != theirs.get(spk))
     if not differing:
         return []
@@ -204,20 +203,30 @@ def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
     return problems
 
 
-def validate(path: str | Path, need_spk2utt: bool = True) -> list[str]:
+def validate(path: str | Path) -> list[str]:
     """All problems of a data directory, one sentence each with file, what and remedy; empty when it is good.
 
-    Does not open audio (`check_audio` does). `need_spk2utt` false is for who makes it anew anyway.
+    Does not open audio (`check_audio` does).
     """
+    return examine(path)[0]
+
+
+def examine(path: str | Path) -> tuple[list[str], list[str]]:
+    """The problems of a data directory, and what is untidy in it, which nothing here minds and `sre data fix` mends."""
     path = Path(path)
     if not path.is_dir():
-        return [f"{path}: no such data directory; check the path"]
+        return [f"{path}: no such data directory; check the path"], []
     tables: dict[str, Table] = {}
     problems: list[str] = []
+    untidy: list[str] = []
     for file in sorted(path.iterdir()):
-        if UTT_TABLES.fullmatch(file.name) and file.is_file():
-            rows, form = scan(file)
+        if UTT_TABLES.fullmatch(file.name) and not file.is_dir():
+            rows, form, remarks = scan(file)
             problems += form
             problems += _check_rows(file, rows) if rows or not form else []
+            keys = [key for key, _ in rows]
+            untidy += remarks + [f"{file}: not in bytewise order"] * (keys != sorted(keys))
             tables[file.name] = dict(rows)
-    return problems + _check_sets(path, tables, need_spk2utt) + _check_files(path, tables)
+    if "utt2spk" in tables and "spk2utt" not in tables:
+        untidy.append(f"{path}: no spk2utt")
+    return problems + _check_sets(path, tables) + _check_files(path, tables), untidy

@@ -1,35 +1,103 @@
-"""Kaldi's text tables: one `key value …` a line, sorted bytewise, whatever the locale."""
+"""Kaldi's text tables: one `key value …` a line, sorted bytewise, whatever the locale.
 
+A table ends in a line end. One that does not may have been cut within its last line, and what is left of a value (`s11`
+-> `s1`) is often another value: it is refused. Lists that people write by hand are only remarked on (`read_ids`).
+"""
+
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sre import SreError
 from sre.io.atomic import atomic_output
-from sre.io.text import read_text
+from sre.io.ids import check_ids, shown, unseen
+from sre.io.text import BLANKS, fields, key_and_rest, lines_of, read_text
+from sre.log import warn
+
+CUT = "its last line has no end, so it may be cut short"
 
 
 def read_table(path: str | Path) -> dict[str, str]:
-    """Read `key value` lines; the value is the rest of the line, and may be empty.
+    """Read `key value` lines; the value is the rest of the line, and may be empty. Order is the file's.
 
-    Raises SreError where the file is missing, a line is empty or a key stands twice. Order is the file's.
+    Empty lines are passed over. Raises SreError where the file cannot be read or has no end, for a key that stands
+    twice and one with characters that cannot be seen.
     """
     text = read_text(path)
+    if text and not text.endswith("\n"):
+        raise SreError(f"{path}: {CUT}; {end_it(path)}")
     table: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        key, *value = line.split(None, 1) or [""]
-        if not key:
-            raise SreError(f"{path}:{number}: empty line; delete it")
+    for number, line in enumerate(lines_of(text), 1):
+        key, value = key_and_rest(line)
+        if not key.isprintable():
+            check_ids(f"{path}:{number}", [key])
         if key in table:
-            raise SreError(f"{path}:{number}: '{key}' stands twice; keep one (sre data fix drops equal lines)")
-        table[key] = value[0].strip() if value else ""
+            raise SreError(f"{path}:{number}: '{shown(key)}' stands twice; keep one (sre data fix drops equal lines)")
+        if key:
+            table[key] = value
     return table
 
 
+def end_it(path: str | Path) -> str:
+    """The remedy for a table whose last line has no end."""
+    return f"make it again or, if it is whole, end the line: sed -i '$a\\' {shlex.quote(str(path))}"
+
+
+def read_utt2spk(path: str | Path) -> dict[str, str]:
+    """Utterance -> its one speaker. Raises SreError as `read_table`, and for a line without a speaker or of several."""
+    table = read_table(path)
+    for utt, speaker in table.items():
+        if not speaker or unseen(speaker):
+            found = len(fields(speaker))
+            if found == 1:
+                check_ids(f"{path}: {shown(utt)}", [speaker], "speaker")
+            raise SreError(f"{path}: '{shown(utt)}' has {found or 'no'} speaker{'s' * (found > 1)}; write one")
+    return table
+
+
+def read_ids(path: str | Path) -> list[str]:
+    """The first field of each line that is not empty: utterances, speakers. A last line without end is remarked on.
+
+    Raises SreError where the file cannot be read, holds none, or one with characters that cannot be seen.
+    """
+    text = read_text(path)
+    ids = [key for key, _ in map(key_and_rest, lines_of(text)) if key]
+    if not ids:
+        raise SreError(f"{path}: no id in it; write one a line")
+    check_ids(path, ids)
+    remark_cut(path, text.endswith("\n"), ids[-1])
+    return ids
+
+
+def remark_cut(path: str | Path, ended: bool, last: str) -> None:
+    """Say that a list that may be somebody's own has no end, and what is read of its last line."""
+    if not ended:
+        warn(f"{path}: {CUT}; '{shown(last)}' is read there: look whether it is whole")
+
+
 def write_table(path: str | Path, table: Mapping[str, object] | Iterable[tuple[str, object]]) -> None:
-    """Write `key value` lines in bytewise order of the keys (code points order as UTF-8 does)."""
-    pairs = table.items() if isinstance(table, Mapping) else table
+    """Write `key value` lines in bytewise order of the keys (code points order as UTF-8 does).
+
+    Raises SreError for what `read_table` would read as something else.
+    """
+    pairs = sorted((key, str(value)) for key, value in (table.items() if isinstance(table, Mapping) else table))
+    for key, value in pairs:
+        if not key or not key.isprintable() or " " in key:
+            check_ids(path, [key])
+        if not value.isprintable() or value != value.strip(BLANKS):
+            _check_value(path, key, value)
     with atomic_output(path) as file:
-        file.writelines(f"{key} {value}\n" for key, value in sorted(pairs))
+        file.writelines(f"{key} {value}\n" for key, value in pairs)
+
+
+def _check_value(path: str | Path, key: str, value: str) -> None:
+    what = f"{path}: '{shown(key)} {shown(value)}'"
+    if "\n" in value or "\r" in value or "\0" in value or value != value.strip(BLANKS):
+        raise SreError(f"{what} begins or ends with a blank or has a line end in it, which no table holds; rename it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SreError(f"{what} is not UTF-8, as every table is; rename the file") from None
 
 
 def invert(utt2spk: Mapping[str, str]) -> dict[str, list[str]]:

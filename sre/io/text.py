@@ -1,6 +1,12 @@
-"""The one reader of text and JSON files: UTF-8, a byte order mark and CRLF accepted, each fault a sentence."""
+"""The one reader of text and JSON files: UTF-8, a byte order mark and CRLF accepted, each fault a sentence.
+
+Fields are parted by blanks and tabs, lines by line feeds and nothing else: `str.split` and `str.splitlines` part at
+U+3000, U+0085 and their like too, which people have in file names.
+"""
 
 import json
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,24 +16,36 @@ from sre import SreError
 Form = Mapping[str, type | tuple[type, ...]]
 NUMBER = (int, float)
 NO_FILE = "no such file; check the path, or run the stage that makes it"
+BLANKS = " \t"
+FIELD = re.compile(r"[^ \t]+")
 
 
-def read_text(path: str | Path, missing: str = NO_FILE) -> str:
-    """Read a UTF-8 text file; a byte order mark at its beginning is dropped and every line ends in `\\n`.
-
-    `missing` is said where there is no such file. Raises SreError naming the file where it is missing, a folder,
-    unreadable or not UTF-8 (with the number of the line).
-    """
+def read_bytes(path: str | Path, missing: str = NO_FILE) -> bytes:
+    """Read a file; `missing` is said where there is none. Raises SreError naming it, also for a folder."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise SreError(f"{path}: {missing}") from None
     except IsADirectoryError:
         raise SreError(f"{path}: is a folder; give the file in it") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         raise SreError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def read_text(path: str | Path, missing: str = NO_FILE, errors: str = "strict") -> str:
+    """Read a UTF-8 text file; a byte order mark at its beginning is dropped and every line ends in `\\n`.
+
+    `missing` is said where there is no such file; `errors` as of bytes.decode. Raises SreError naming the file where it
+    is missing, a folder, unreadable, not UTF-8 or no text at all (with the number of the line).
+    """
+    data = read_bytes(path, missing)
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise SreError(f"{path}: UTF-16 text, UTF-8 is needed; convert it: iconv -f UTF-16 -t UTF-8 {path}")
+    if b"\0" in data:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise SreError(f"{path}:{line}: a zero byte, so this is no text file, or a damaged one; give the text file")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SreError(
@@ -35,6 +53,32 @@ def read_text(path: str | Path, missing: str = NO_FILE) -> str:
             f" convert it, e.g. iconv -f LATIN1 -t UTF-8 {path}"
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of what `read_text` gave, without their ends; of no text none."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def fields(line: str) -> list[str]:
+    """What stands between blanks and tabs."""
+    return FIELD.findall(line)
+
+
+def key_and_rest(line: str) -> tuple[str, str]:
+    """The first field of a line, and what follows it without the blanks around; both may be empty."""
+    line = line.strip(BLANKS)
+    key, _, rest = line.partition(" ")
+    if "\t" in key:
+        key, _, rest = line.partition("\t")
+    return key, rest.strip(BLANKS)
+
+
+def number(text: str, kind: type = float) -> float:
+    """An int or float written with ASCII digits alone; Python takes `1_0` too. Raises ValueError for anything else."""
+    if "_" in text or not text.isascii():
+        raise ValueError(f"'{text}' is no number")
+    return kind(text)
 
 
 def read_json(path: str | Path, cure: str = "make it again") -> Any:

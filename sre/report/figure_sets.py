@@ -8,7 +8,7 @@ import numpy as np
 
 from sre import SreError
 from sre.io.ark import read_vectors
-from sre.io.tables import read_table
+from sre.io.tables import read_table, read_utt2spk
 from sre.io.trials import align_scores
 from sre.metrics import det_points
 from sre.report import plots
@@ -170,7 +170,7 @@ def maps(ranked: Mapping[str, Sequence[Standing]]) -> Figures:
 def _map(data: Path, paths: Sequence[Path], run: str, number: int) -> tuple[str, str]:
     parts = [read_vectors(path) for path in paths]
     ids, embeddings = (np.concatenate(both) for both in zip(*parts, strict=True))
-    utt2spk = read_table(data / "utt2spk")
+    utt2spk = read_utt2spk(data / "utt2spk")
     known = np.array([utt in utt2spk for utt in ids])
     speakers = np.array([utt2spk[utt] for utt in ids[known]])
     genders = read_table(data / "spk2gender") if (data / "spk2gender").is_file() else None

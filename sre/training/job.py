@@ -16,6 +16,7 @@ from sre.cores import available_cores
 from sre.device import choose_device, choose_precision, prepare
 from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.feats import FeatureStore
+from sre.io.promised import check_promised
 from sre.log import say
 from sre.losses import build_head
 from sre.models import build, cost
@@ -35,6 +36,7 @@ def select(
     source: dict[str, int] = {}
     counts = {"utterances_found": sum(map(len, utt2spks)), "dropped_without_features": 0, "dropped_short": 0}
     for number, (store, table) in enumerate(zip(stores, utt2spks, strict=True)):
+        check_promised(store.scp, "its utt2spk", table, store.places, store.scp.parent)
         for utt, speaker in table.items():
             if utt in utt2spk:
                 raise SreError(f"utterance '{utt}' is in two of the training data dirs; rename it in one")

@@ -125,6 +125,54 @@ def test_own_speakers_are_left_out_where_they_are_known(capsys) -> None:
     assert "cohort 12, top_n 5, top_n_asked 5" in capsys.readouterr().err
 
 
+def test_the_cohort_s_own_table_tells_of_trials_too(capsys) -> None:
+    """Without --utt2spk the speakers under test normalised their own trials, and the error rates fell."""
+    given = ["--norm", "asnorm1", "--top-n", 5, "--cohort", "eval.scp", "--cohort-utt2spk", "eval.utt2spk"]
+    np.testing.assert_array_equal(score("cosine", *given, "--utt2spk", "eval.utt2spk"), score("cosine", *given))
+    assert "are not known" not in capsys.readouterr().err
+    score("cosine", "--norm", "asnorm1", "--top-n", 5, *COHORT)
+    assert "the speakers of 24 models and tests are not known: if they are in the cohort" in capsys.readouterr().err
+
+
+def test_own_utterances_are_left_out_where_no_speaker_is_known(capsys) -> None:
+    pairs = [line.split() for line in Path("trials").read_text().splitlines()]
+    utts = [line for line in read_table("eval.utt2spk") if line[-1] in "01"]
+    rows = [
+        f"{utt} {test} {'target' if utt[:3] == test[:3] else 'nontarget'}\n" for utt in utts for _, test, _ in pairs[:4]
+    ]
+    Path("single").write_text("".join(rows))
+    write_table("selves", {utt: utt for utt in read_table("eval.utt2spk")})
+    base = ["cosine", "single", "--embeddings", "eval.scp", "--norm", "asnorm1", "--top-n", 5, "--cohort", "eval.scp"]
+    call(score_trials.main, *base, "untold")
+    call(score_trials.main, *base, "--cohort-utt2spk", "selves", "--cohort-of", "utterances", "told")
+    assert Path("untold").read_bytes() == Path("told").read_bytes()
+    capsys.readouterr()
+    score("cosine", "--norm", "asnorm1", "--top-n", 5, "--cohort", "eval.scp")
+    assert (
+        "eval.scp: utterances of 8 models are in the cohort, e.g. of s09, and are not left out"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("given", ["train", "dev"])
+def test_a_backend_of_half_the_embeddings(given: str) -> None:
+    lines = Path("train.scp").read_text().splitlines(keepends=True)
+    Path("half.scp").write_text("".join(lines[:24]))
+    with pytest.raises(
+        SreError, match="half.scp: 24 of the 48 utterances of train.utt2spk are not there .0 rejected., e.g."
+    ):
+        if given == "train":
+            call(train_backend.main, "lda_plda", "--embeddings", "half.scp", "--utt2spk", "train.utt2spk", "half.npz")
+        else:
+            score("cosine", "--norm", "snorm", "--cohort", "half.scp", "--cohort-utt2spk", "train.utt2spk")
+
+
+def test_left_out_speakers_are_known() -> None:
+    Path("nobody").write_text("s01\ns99\n")
+    with pytest.raises(SreError, match="nobody: 1 are not in train.utt2spk, e.g. s99; mend the list"):
+        train('{"type": "plda"}', "b.npz", "--leave-out", "nobody")
+
+
 @pytest.mark.parametrize(
     "method, options, shown",
     [

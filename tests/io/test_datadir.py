@@ -1,6 +1,8 @@
 """Data directories: every problem at once, audio by header, and operations that lose no utterance."""
 
 import math
+import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +62,11 @@ def test_all_problems_at_once(data: Path, capsys: pytest.CaptureFixture) -> None
     (data / "wav.scp").write_text(f"a {data}/gone.wav\nZ {data}/../Z.wav\nZ {data}/../Z.wav\n")
     (data / "segments").write_text("s1 a 0 2\ns2 Z 3 1\ns3 nobody 0 1\n")
     (data / "utt2spk").write_text("s1 one\ns2 one\ns4 one two\n")
-    (data / "utt2dur").write_text("s1 2.0\ns2 long\r\n\n")
+    (data / "utt2dur").write_text("\ufeffs1 2.0\r\n\ns2\tlong\r\n")
     (data / "vad.scp").write_text("s1 nowhere.ark:5\n")
     (data / "spk2utt").unlink()
     expected = [
         "wav.scp: 1 lines stand twice",
-        "wav.scp: 1 lines are not in bytewise order",
         "wav.scp: 1 files do not exist, e.g. " + f"{data}/gone.wav",
         "segments: 1 lines are not `utterance recording start end` with 0 <= start < end, e.g. 's2 Z 3 1'",
         "segments: 1 segments are of recordings not in wav.scp, e.g. nobody of s3",
@@ -73,11 +74,8 @@ def test_all_problems_at_once(data: Path, capsys: pytest.CaptureFixture) -> None
         "utt2spk: 1 utterances of segments are not in it, e.g. s3",
         "utt2spk: 1 utterances have several speakers, e.g. 's4'",
         "utt2dur: 1 ids have a value that is no positive number, e.g. 's2'",
-        "utt2dur: 1 lines hold carriage returns or other odd white space, e.g. line 2",
-        "utt2dur: 1 empty lines, e.g. line 3",
         "vad.scp: 2 utterances of segments are not in it, e.g. s2",
         "vad.scp: 1 records are not `path:offset` of an archive that exists",
-        "spk2utt is missing",
     ]
     problems = validate(data)
     for text in expected:
@@ -87,7 +85,78 @@ def test_all_problems_at_once(data: Path, capsys: pytest.CaptureFixture) -> None
     with pytest.raises(SystemExit) as stop:
         cli.main(["data", "validate", str(data)])
     out = capsys.readouterr()
-    assert stop.value.code == 1 and out.out.splitlines() == problems and "14 problems found" in out.err
+    untidy = out.out.splitlines()[len(problems) :]
+    assert stop.value.code == 1 and out.out.splitlines()[: len(problems)] == problems and "10 problems found" in out.err
+    assert len(untidy) == 1 and all(
+        word in untidy[0] for word in ("not in bytewise order", "byte order mark", "1 empty")
+    )
+
+
+def test_what_is_only_untidy_is_no_problem(data: Path, capsys: pytest.CaptureFixture) -> None:
+    """Nothing is ambiguous in it, and nothing here needs another order; `sre data fix` writes the one form."""
+    tidy = {name: (data / name).read_bytes() for name in ("wav.scp", "utt2spk", "spk2utt")}
+    for name in ("wav.scp", "utt2spk"):
+        lines = tidy[name].decode().splitlines()
+        (data / name).write_bytes(
+            ("\ufeff" + "\r\n".join(line.replace(" ", "\t  ") for line in lines[::-1]) + "\r\n\r\n").encode()
+        )
+    (data / "spk2utt").unlink()
+    cli.main(["data", "validate", str(data)])
+    assert "untidy, which nothing here minds and `sre data fix" in capsys.readouterr().out
+    assert read_data_dir(data).utt2spk == {"Z": "one", "a": "two", "ä": "one"}
+    cli.main(["data", "fix", str(data)])
+    assert tidy == {name: (data / name).read_bytes() for name in tidy}
+    capsys.readouterr()
+    cli.main(["data", "validate", str(data)])
+    assert capsys.readouterr().out == ""
+
+
+ODD = ["\u3000", "\u00a0", "\u2028", "\u0085", "\v", "\f", "\x1c", "\u200b", "\ufeff"]
+
+
+@pytest.mark.parametrize("char", ODD, ids=ascii)
+def test_odd_white_space_is_fine_in_paths_and_named_in_ids(data: Path, tmp_path: Path, char: str) -> None:
+    wav(tmp_path / f"rec{char}1.wav")
+    write_table(data / "wav.scp", {utt: f"{tmp_path}/rec{char}1.wav" for utt in ("Z", "a", "ä")})
+    assert validate(data) == [] and fix(data) == []
+    subset(data, tmp_path / "some", utts=["a", "Z"])
+    assert read_data_dir(tmp_path / "some").wav["a"] == f"{tmp_path}/rec{char}1.wav"
+    named = rf"the id '.*' has U\+{ord(char):04X}.* in it; rename it"
+    for name, text in (("wav.scp", f"Z x\na x\nä{char} x\n"), ("utt2spk", f"Z one\na two{char}\nä one\n")):
+        before = (data / name).read_bytes()
+        (data / name).write_text(text)
+        assert any(re.search(named, problem) for problem in validate(data))
+        with pytest.raises(SreError, match=rf"U\+{ord(char):04X}.* in it; rename it"):
+            read_data_dir(data)
+        with pytest.raises(SreError, match=named):
+            fix(data)
+        (data / name).write_bytes(before)
+
+
+def test_ids_that_look_the_same_are_told_apart(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        SreError, match=r"e.g. a\\u0308 \(not 'ä', which looks the same: with U\+0061 .*, U\+0308 .* without U\+00E4"
+    ):
+        subset(data, tmp_path / "x", utts=["a\u0308"])
+    (data / "utt2spk").write_text("Z one\na two\na\u0308 one\n")
+    assert any("1 utterances are not in wav.scp, e.g. a\\u0308 (not 'ä'" in problem for problem in validate(data))
+
+
+@pytest.mark.parametrize("name", ["wav.scp", "utt2spk", "spk2utt"])
+def test_a_table_without_its_last_line_end_is_cut_short(data: Path, tmp_path: Path, name: str) -> None:
+    whole = (data / name).read_bytes()
+    (data / name).write_bytes(whole[:-1])
+    (problem,) = validate(data)
+    assert (
+        f"{name}: its last line has no end, so it may be cut short; make it again or, if it is whole, end the"
+        in problem
+    )
+    with pytest.raises(SreError, match="its last line has no end"):
+        subset(data, tmp_path / "x", first=1)
+    subprocess.run(problem.rpartition(": ")[2], shell=True, check=True)
+    assert (data / name).read_bytes() == whole and validate(data) == []
+    (data / name).write_bytes(whole[:-1])
+    assert any("look whether" in text for text in fix(data)) and (data / name).read_bytes() == whole
 
 
 def test_empty_and_missing_directories(tmp_path: Path) -> None:
@@ -228,19 +297,34 @@ def test_operations_preserve_utterances(tmp_path_factory, utt2spk: dict[str, str
 def test_subset_by_ids_and_counts(data: Path, tmp_path: Path) -> None:
     subset(data, tmp_path / "x", speakers=["one"])
     assert read_data_dir(tmp_path / "x").utts == ["Z", "ä"]
-    subset(data, tmp_path / "x", utts=["ä", "a"], first=1)
-    assert read_data_dir(tmp_path / "x").utts == ["a"]
+    subset(data, tmp_path / "y", utts=["ä", "a"], first=1)
+    assert read_data_dir(tmp_path / "y").utts == ["a"]
     drawn = set()
     for seed in range(9):
-        subset(data, tmp_path / "x", random_count=2, seed=seed)
-        drawn.add(tuple(read_data_dir(tmp_path / "x").utts))
+        subset(data, tmp_path / f"drawn{seed}", random_count=2, seed=seed)
+        drawn.add(tuple(read_data_dir(tmp_path / f"drawn{seed}").utts))
     assert len(drawn) > 1
-    with pytest.raises(SreError, match="1 of the utterances asked for are not in it, e.g. b"):
-        subset(data, tmp_path / "x", utts=["b"])
+    with pytest.raises(SreError, match="the utterances asked for: 1 are not in .*data, e.g. b; mend the list"):
+        subset(data, tmp_path / "z", utts=["b"])
     with pytest.raises(SreError, match="4 utterances asked of 3"):
-        subset(data, tmp_path / "x", first=4)
+        subset(data, tmp_path / "z", first=4)
     with pytest.raises(SreError, match="the output is the input"):
         subset(data, data, first=1)
+
+
+def test_nothing_is_written_over_a_data_directory(data: Path, tmp_path: Path) -> None:
+    before = {file.name: file.read_bytes() for file in data.iterdir()}
+    write_data_dir(tmp_path / "other", wav={"b": "b.wav"}, utt2spk={"b": "three"})
+    for write in (
+        lambda: subset(tmp_path / "other", data, first=1),
+        lambda: combine([tmp_path / "other"], data),
+        lambda: split(tmp_path / "other", tmp_path / "parts", 1),
+    ):
+        (tmp_path / "parts/1").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "parts/1/utt2spk").write_text("a b\n")
+        with pytest.raises(SreError, match="stands there .*delete it, or name another"):
+            write()
+    assert before == {file.name: file.read_bytes() for file in data.iterdir()}
 
 
 def test_combine_refuses_clashes_and_cuts_whole_recordings(data: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Trial lists in both formats, enrolment maps, and scores that come back to the last bit."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sre import SreError
+from sre.io import columns
 from sre.io import trials as module
 from sre.io.trials import align_scores, index_trials, read_enroll_map, read_scores, read_trials, write_scores
 
@@ -30,7 +32,6 @@ AWKWARD = [
     "é",
     "\u3042",
     "target",
-    "a\u00a0b",
 ]
 ids = st.sampled_from(AWKWARD) | st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4)
 pairs = st.tuples(ids, ids)
@@ -40,9 +41,9 @@ pairs = st.tuples(ids, ids)
 def layouts(draw: st.DrawFn, third: st.SearchStrategy[str]) -> tuple[list[tuple[str, str, str]], bytes]:
     """Rows, and a file of them: with single blanks as we write it, or with any white space as others do."""
     rows = [(*pair, draw(third)) for pair in draw(st.lists(pairs, min_size=1, max_size=20, unique=True))]
-    gap = st.just(" ") if draw(st.booleans()) else st.sampled_from([" ", "  ", "\t", " \t ", "\v"])
+    gap = st.just(" ") if draw(st.booleans()) else st.sampled_from([" ", "  ", "\t", " \t "])
     around = st.just("") if draw(st.booleans()) else st.sampled_from(["", " ", "\t"])
-    end = draw(st.sampled_from(["\n", "\r\n", "\n\n", "\n \n"]))
+    end = draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\n \n"]))
     lines = [draw(around) + e + draw(gap) + t + draw(gap) + x + draw(around) for e, t, x in rows]
     text = end.join(lines) + draw(st.sampled_from(["", end]))
     return rows, draw(st.sampled_from(["", "\ufeff"])).encode() + text.encode()
@@ -51,7 +52,7 @@ def layouts(draw: st.DrawFn, third: st.SearchStrategy[str]) -> tuple[list[tuple[
 def small_blocks() -> pytest.MonkeyPatch:
     """So that a short list is read and written in several pieces, each with its own dictionary."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(module, "READ_BYTES", 100)
+    patch.setattr(columns, "READ_BYTES", 100)
     patch.setattr(module, "WRITE_TRIALS", 3)
     return patch
 
@@ -146,6 +147,14 @@ def test_ids_in_bytewise_order(tmp_path: Path) -> None:
         ("a x target\n x target\n", "t:2: 2 columns found"),
         ("a x\ty target\n", "t:1: 4 columns found"),
         ("a x target\nb \udcff target\n", "t:2: not UTF-8 text"),
+        ("a x target\nb\u00a0c y nontarget\n", r"t:2: the id 'b.xa0c' has U.00A0 .NO-BREAK SPACE. in it; rename it"),
+        ("a x target\nb\vy nontarget\n", "t:2: 2 columns found"),
+        ("a x target\nb\u200b y nontarget\n", "t:2: the id 'b.u200b' has U.200B .ZERO WIDTH SPACE."),
+        ("a x target\n\ufeffb y nontarget\n", "t:2: the id '.ufeffb' has U.FEFF"),
+        ("a  x\u3000 target\n", "t:1: the id 'x.u3000' has U.3000 .IDEOGRAPHIC SPACE."),
+        ("a x target\u2028\n", "t:1: the id 'target.u2028' has U.2028"),
+        ("a x 0.5\nb x 0.25\n", "t:1: label '0.5'; these look like scores"),
+        ("a x target\0\n", "t:1: a zero byte, so this is no text file"),
         ("", "t: 0 lines.*each line needs"),
         ("\n \n", "t: 0 lines.*each line needs"),
     ],
@@ -167,6 +176,40 @@ def test_enrolment_map(tmp_path: Path) -> None:
     assert of_map == {"m": ["u1", "u2"], "n": ["u3"]}
     with pytest.raises(SreError, match="map: 2 enrolment models of the trials are not in this map, e.g. m"):
         read_enroll_map(written(tmp_path / "map", "m\nother u\n"), trials)
+
+
+def test_an_utterance_counts_once_in_a_model(tmp_path: Path, capsys) -> None:
+    trials = read_trials(written(tmp_path / "t", "m x target\nn x nontarget\n"))
+    of_map = read_enroll_map(written(tmp_path / "map", "m u2 u1\tu2  u2\nn u3\n"), trials)
+    assert of_map == {"m": ["u2", "u1"], "n": ["u3"]}
+    assert "map: 1 models name an utterance twice, e.g. m; it counts once" in capsys.readouterr().err
+
+
+def test_a_last_line_without_end_is_remarked_on(tmp_path: Path, capsys) -> None:
+    """It may be somebody's own list, which lost nothing; or `s12` of which `s1` is left."""
+    for name, text, read in (("t", "a x target\nb  y\tnontarget", read_trials), ("s", "a x 1\nb y 0.1", read_scores)):
+        read(written(tmp_path / name, text))
+        told = capsys.readouterr().err
+        assert (
+            f"{name}: its last line has no end, so it may be cut short; '{' '.join(text.split()[3:])}' is read" in told
+        )
+        read(written(tmp_path / name, f"{text}\r\n"))
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("labels", ["a x {}\nb x {}\n", "1 a x\n0 b x\n"])
+def test_swapped_files(tmp_path: Path, labels: str) -> None:
+    scores = written(tmp_path / "s", "a x 1\nb x 0\n")
+    trials = written(tmp_path / "t", labels.format("target", "nontarget"))
+    with pytest.raises(SreError, match="s has scores and .*t trials; give the scores first, then the trials"):
+        align_scores(trials, scores)
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe"])
+def test_no_file_of_lines(tmp_path: Path, what: str) -> None:
+    (tmp_path / "folder").mkdir(), os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SreError, match=f"{what}: is a {what}"):
+        read_trials(tmp_path / what)
 
 
 finite_bits = st.integers(0, 2**32 - 1).filter(lambda bits: bits & 0x7F800000 != 0x7F800000)
@@ -253,6 +296,7 @@ def test_scores_in_the_order_of_the_list(tmp_path: Path) -> None:
         ("a x 1 target\nb x 2\n", "s:2: 3 columns found; each line needs enrol test score target.nontarget"),
         ("a x 1 target\nb x nan nontarget\n", "s:2: score 'nan' is not a finite number"),
         ("a x 1 0 target\n", "s:1: 5 columns found; each line needs enrol test score"),
+        ("a x target\nb x nontarget\n", "s:1: score 'target' is not a finite number; this is a trial list"),
     ],
 )
 def test_scores_that_do_not_fit(tmp_path: Path, scores: str, sentence: str) -> None:

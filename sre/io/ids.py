@@ -1,0 +1,71 @@
+"""Names of utterances, speakers, recordings and models: what may stand in them, and how they are shown.
+
+Blanks and control characters part nothing in a table but look like it, marks of no width look like nothing: both are
+named with their code points. Ids are compared by code point, so that e + U+0301 is not U+00E9.
+"""
+
+import unicodedata
+from collections.abc import Collection, Iterable
+
+from sre import SreError
+
+UNSEEN = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}  # controls, marks without width, halves of code points, blanks
+
+
+def unseen(name: str) -> list[str]:
+    """The characters of a name that cannot be seen, in their order."""
+    if name.isprintable() and " " not in name:
+        return []
+    return [char for char in name if unicodedata.category(char) in UNSEEN]
+
+
+def called(char: str) -> str:
+    """A character's code point and name: `U+FEFF (ZERO WIDTH NO-BREAK SPACE)`."""
+    name = unicodedata.name(char, "")
+    return f"U+{ord(char):04X}" + (f" ({name})" if name else "")
+
+
+def shown(name: str) -> str:
+    """The name as a message has it: with escapes for what cannot be seen, and marks that could be one with a letter."""
+    name = name.encode("utf-8", "backslashreplace").decode()
+    apart = not unicodedata.is_normalized("NFC", name)
+    hidden = {char for char in name if unicodedata.category(char) in UNSEEN and char != " "}
+    hidden |= {char for char in name if apart and unicodedata.combining(char)}
+    return "".join(char.encode("unicode_escape").decode() if char in hidden else char for char in name)
+
+
+def check_ids(where: object, names: Iterable[str], what: str = "id") -> None:
+    """Raise SreError naming the first that is empty, or has a character that cannot be seen, and its code point."""
+    for name in names:
+        if found := unseen(name):
+            raise SreError(f"{where}: the {what} '{shown(name)}' has {called(found[0])} in it; rename it")
+        if not name:
+            raise SreError(f"{where}: an empty {what}; write one")
+
+
+def check_known(where: object, names: Iterable[str], known: Collection[str], source: object) -> None:
+    """Raise SreError naming the first of those that `source` does not have, with their number."""
+    known = set(known)
+    missing = sorted(set(names) - known)
+    if missing:
+        example = shown(missing[0]) + alike(missing[0], known)
+        raise SreError(f"{where}: {len(missing)} are not in {source}, e.g. {example}; mend the list")
+
+
+def alike(name: str, known: Collection[str]) -> str:
+    """Said after a name that is not known: which of the known ones looks the same; "" where none does."""
+    wanted = _looks(name)
+    twin = next((other for other in known if other != name and _looks(other) == wanted), None)
+    if twin is None:
+        return ""
+    odd = [called(char) for char in name if char not in twin]
+    theirs = [called(char) for char in twin if char not in name]
+    parts = [f"with {', '.join(odd)}"] * bool(odd) + [f"without {', '.join(theirs)}"] * bool(theirs)
+    return f" (not '{shown(twin)}', which looks the same: {' and '.join(parts) or 'their characters differ'})"
+
+
+def _looks(name: str) -> str:
+    if name.isascii() and name.isprintable():
+        return name
+    visible = (char for char in unicodedata.normalize("NFC", name) if unicodedata.category(char) not in UNSEEN)
+    return "".join(visible)

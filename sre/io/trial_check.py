@@ -1,0 +1,113 @@
+"""A trial list and its enrolment map held against who speaks: labels, models of several speakers, tests of themselves.
+
+Legend: N trials, E enrolment models, T test utterances.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sre import SreError
+from sre.io.ids import shown
+from sre.io.trials import Trials, pair_codes
+
+MOST_OWN = 0.01  # of the target trials may test a model with one of its own utterances
+
+
+def check_labels(what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]) -> None:
+    """Raise SreError where a model has several speakers, or a label is not that of its two speakers.
+
+    With counts and an example of each. `what` names the list. Utterances of which nobody knows the speaker are passed
+    over, and all where utt2spk `speaks_for_itself`.
+    """
+    if speaks_for_itself(utt2spk):
+        return
+    problems = [*_several(what, trials, models, utt2spk), *_contradicted(what, trials, models, utt2spk)]
+    if problems:
+        raise SreError("\n".join(problems))
+
+
+def speaks_for_itself(utt2spk: Mapping[str, str]) -> bool:
+    """Whether each utterance is named as a speaker of its own, as Kaldi's tables do for want of speakers."""
+    return all(utt == speaker for utt, speaker in utt2spk.items())
+
+
+def check_pairs(what: object, trials: Trials) -> None:
+    """Raise SreError where `a b` is a target and `b a` a nontarget trial; of models that are utterances."""
+    names, codes = np.unique(np.concatenate([trials.enrol_ids, trials.test_ids]).astype(str), return_inverse=True)
+    sides = codes[: len(trials.enrol_ids)][trials.enrol], codes[len(trials.enrol_ids) :][trials.test]
+    pairs = np.minimum(*sides).astype(np.int64) * len(names) + np.maximum(*sides)
+    both = np.intersect1d(pairs[trials.target], pairs[~trials.target])
+    if len(both):
+        a, b = (shown(names[place]) for place in divmod(int(both[0]), len(names)))
+        raise SreError(
+            f"{what}: {len(both)} pairs are target in one order and nontarget in the other, e.g. {a} {b}; keep one"
+        )
+
+
+def own_tests(trials: Trials, models: Mapping[str, list[str]]) -> np.ndarray:
+    """(N,) bool: the test is among the utterances of its model."""
+    place = {utt: at for at, utt in enumerate(trials.test_ids)}
+    own = [
+        model * len(place) + place[utt]
+        for model, name in enumerate(trials.enrol_ids)
+        for utt in models[name]
+        if utt in place
+    ]
+    return np.isin(pair_codes(trials), np.array(own, np.int64))
+
+
+def check_own_tests(what: object, trials: Trials, models: Mapping[str, list[str]]) -> str:
+    """A sentence on the target trials that test a model with one of its own utterances; "" where there are none.
+
+    Raises SreError where these are more than MOST_OWN of the target trials.
+    """
+    own = own_tests(trials, models) & trials.target
+    count, targets = int(own.sum()), int(trials.target.sum())
+    if not count:
+        return ""
+    row = int(np.argmax(own))
+    said = (
+        f"{what}: {count} of {targets} target trials test a model with one of its own utterances, e.g."
+        f" {trials.enrol_ids[trials.enrol[row]]} with {trials.test_ids[trials.test[row]]}"
+    )
+    if count > MOST_OWN * targets:
+        raise SreError(f"{said}; take these trials out, or these utterances out of the enrolment map")
+    return f"{said}; error rates are too low by them."
+
+
+def _several(what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]) -> list[str]:
+    found = {model: sorted({utt2spk[utt] for utt in models[model] if utt in utt2spk}) for model in trials.enrol_ids}
+    several = [model for model in trials.enrol_ids if len(found[model]) > 1]
+    if not several:
+        return []
+    example = f"{shown(several[0])} has {', '.join(map(shown, found[several[0]][:3]))}"
+    return [
+        f"{what}: {len(several)} of {len(found)} models have utterances of several speakers by utt2spk, e.g. {example};"
+        " mend the enrolment map or utt2spk"
+    ]
+
+
+def _contradicted(
+    what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]
+) -> list[str]:
+    code = {speaker: at for at, speaker in enumerate(dict.fromkeys(utt2spk.values()))}
+    of_models = [next((utt2spk[utt] for utt in models[name] if utt in utt2spk), None) for name in trials.enrol_ids]
+    enrol, test = (
+        np.array([code.get(speaker, -1) for speaker in side], np.int64)
+        for side in (of_models, map(utt2spk.get, trials.test_ids))
+    )
+    enrol, test = enrol[trials.enrol], test[trials.test]
+    wrong = ((enrol == test) != trials.target) & (enrol >= 0) & (test >= 0)
+    count = int(wrong.sum())
+    if not count:
+        return []
+    row = int(np.argmax(wrong))
+    label = "target" if trials.target[row] else "nontarget"
+    speakers = list(code)
+    inverted = "; they seem to be inverted" if count > 0.9 * len(wrong) else ""
+    return [
+        f"{what}: {count} of {len(wrong)} labels are not those of utt2spk{inverted}, e.g."
+        f" {shown(trials.enrol_ids[trials.enrol[row]])} {shown(trials.test_ids[trials.test[row]])} is {label}, of the"
+        f" speakers {shown(speakers[enrol[row]])} and {shown(speakers[test[row]])}; mend the list or utt2spk"
+    ]
