@@ -231,7 +231,7 @@ def test_pairs_and_errors_name_the_files(tmp_path: Path) -> None:
 
 def test_feats_where_there_is_no_sound(tmp_path: Path) -> None:
     sides = sides_of(tmp_path, TABLES | {"feats.scp": {"a1": "feats.ark:17"}}, PAIRS)
-    assert (sides.file(["a1"]), sides.file(["a2"])) == ("feats.ark:17", "")
+    assert (sides.file(["a1"]), sides.file(["a2"])) == (f"{tmp_path}/data/feats.ark:17", "")
 
 
 def test_the_step_writes_four_tables_and_prints_one(tmp_path: Path, capsys) -> None:

@@ -349,9 +349,9 @@ def test_records_of_another_kind_are_named(tmp_path: Path, content: bytes, kind:
 def test_a_place_that_is_no_file(tmp_path: Path, place: str, form: str) -> None:
     write(tmp_path, {"a": np.ones(2)})
     (tmp_path / "places.scp").write_text(f"utt {form.format(place.format(tmp_path))}\n")
-    with pytest.raises(SreError, match="places.scp: .*(cannot be opened|record 'utt' of .* cannot be read)"):
+    with pytest.raises(SreError, match="places.scp.*(cannot be opened|record 'utt' of .* cannot be read|a zero byte)"):
         read_vectors(tmp_path / "places.scp")
-    with pytest.raises(SreError, match="places.scp: record 'utt' of .* cannot be read"):
+    with pytest.raises(SreError, match="places.scp.*(record 'utt' of .* cannot be read|a zero byte)"):
         read_record("utt", read_scp(tmp_path / "places.scp")["utt"], "matrix", tmp_path / "places.scp")
 
 

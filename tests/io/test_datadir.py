@@ -259,7 +259,7 @@ def test_write_rejected(tmp_path: Path) -> None:
     with pytest.raises(SreError, match="all 2 recordings are rejected, e.g. u"):
         write_rejected(file, two, 2, "recordings", 1.0)
     file.write_text("id\tpath\treason\nu\tu.wav\n")
-    with pytest.raises(SreError, match="not `id path reason` lines"):
+    with pytest.raises(SreError, match="not `id path reason` by tabs"):
         read_rejected_rows(file)
     with pytest.raises(SreError, match="1 rejected recordings stand in a trial list, e.g. u"):
         write_rejected(file, [("u", "u.wav", "short")], 100, "recordings", needed={"u"})
