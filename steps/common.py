@@ -14,7 +14,7 @@ from sre.backends.norm import Cohort, CohortEmbeddings
 from sre.config import default_top_n
 from sre.io.ark import read_vectors
 from sre.io.ids import alike, shown
-from sre.io.promised import check_promised
+from sre.io.missing import check_promised
 from sre.io.tables import read_utt2spk
 from sre.io.trials import Trials, read_enroll_map
 from sre.log import say, warn

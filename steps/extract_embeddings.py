@@ -10,7 +10,7 @@ from sre.embedding import Embedder, extract
 from sre.io.ark import write_ark
 from sre.io.atomic import locked
 from sre.io.feats import FeatureStore
-from sre.io.promised import check_promised
+from sre.io.missing import check_promised
 from sre.io.tables import read_utt2spk
 from sre.log import Progress, run
 from steps.common import DEVICES, find_feats, shard_of

@@ -13,7 +13,7 @@ from sre.config import canonical
 from sre.features.job import import_features, make_features
 from sre.io.atomic import atomic_output
 from sre.io.datadir import read_data_dir, read_rejected_rows, write_rejected
-from sre.io.promised import check_promised
+from sre.io.missing import check_promised
 from sre.io.shards import check_complete, join_keys, join_tables
 from steps.common import shard_of
 from steps.configs import DEFAULT_FEATURES, audio_config, config_argument, feature_config, told

@@ -13,7 +13,7 @@ from sre.backends import fit, save
 from sre.backends.files import save_failure
 from sre.config import BACKENDS
 from sre.io.ids import check_known
-from sre.io.promised import check_promised
+from sre.io.missing import check_promised
 from sre.io.tables import read_ids, read_utt2spk
 from sre.log import run, say, warn
 from steps.common import read_embeddings, speakers_of

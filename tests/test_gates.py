@@ -6,7 +6,7 @@ from sre import SreError
 from sre.gates import TrialList, check_disk, check_features, check_trials
 from sre.io.datadir import write_rejected_rows
 from sre.io.feats import FeatureStore
-from sre.io.promised import check_promised
+from sre.io.missing import check_promised
 from sre.io.tables import write_table
 from steps import compute_vad, extract_embeddings, make_mfcc, train_embedding
 

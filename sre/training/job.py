@@ -16,7 +16,7 @@ from sre.cores import available_cores
 from sre.device import choose_device, choose_precision, prepare
 from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.feats import FeatureStore
-from sre.io.promised import check_promised
+from sre.io.missing import check_promised
 from sre.log import say
 from sre.losses import build_head
 from sre.models import build, cost
