@@ -60,3 +60,12 @@ def test_commands_run_from_any_folder(module: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", module, "--help"]
     done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout[:6]) == (0, "usage:"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "count"), [({}, "1000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, ""), ({"GOMP_SPINCOUNT": "7"}, "7")]
+)
+def test_waiting_threads_soon_sleep_where_nothing_else_is_asked(given: dict[str, str], count: str) -> None:
+    code = "import sre, os; print(os.environ.get('GOMP_SPINCOUNT', ''))"
+    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == count
