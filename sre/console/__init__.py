@@ -224,7 +224,7 @@ class Console(logging.Filter):
         where = (
             f"{steps[0][1]} of {steps[0][0].name}" if steps else f"step {self.plan.done + 1} of {len(self.plan.jobs)}"
         )
-        self.screen.whole(f"stopped; the same command goes on from {where}")
+        self.screen.whole(f"stopped; the same command goes on from {where}" if self.plan.jobs else "stopped")
 
     def _tell_success(self) -> None:
         if self.table:
