@@ -53,6 +53,7 @@ class Console(logging.Filter):
         self.plan = Plan()
         self.warnings: list[str] = []
         self.errors: dict[object, str] = {}
+        self.tried_again: list[str] = []
         self.table, self.page = "", ""
         self.begun = time.monotonic()
         self.lock = threading.RLock()
@@ -93,7 +94,7 @@ class Console(logging.Filter):
         job = self.plan.jobs.get(record.jobid)
         if job:
             job.begun = job.shown = time.monotonic()
-            job.took, job.announced, job.failed = None, False, False
+            job.took, job.failed = None, False
 
     def _job_finished(self, record: logging.LogRecord) -> None:
         job = self.plan.jobs.get(record.job_id)
@@ -136,8 +137,10 @@ class Console(logging.Filter):
         elif said.startswith("Nothing to be done"):
             self.idle = True
         elif found := re.match(r"Trying to restart job (\d+)", said):
-            error = self.errors.pop(int(found[1]), "")
-            self._say("tried again: " + error.partition("\n")[0])
+            error = self.errors.pop(int(found[1]), "").partition("\n")[0]
+            if error not in self.tried_again:
+                self._say(f"tried again: {error}")
+                self.tried_again.append(error)
 
     def _error(self, record: logging.LogRecord) -> bool:
         """Keep an error for the end of a run, or show it at once where none has begun."""
