@@ -12,7 +12,7 @@ import pytest
 
 from sre.console import Console, joblog, sentence
 from sre.console.plan import Job, Plan, name_of
-from sre.console.screen import Screen
+from sre.console.screen import Screen, columns
 
 LOG = """\
 $ python -m steps.train_embedding '{"lr": 1}' exp/final.pt
@@ -98,6 +98,26 @@ def test_lines_fit_a_terminal_and_a_file_has_no_codes(monkeypatch: pytest.Monkey
     parts = terminal.getvalue().replace("\r\033[K", "\n").splitlines()
     assert max(len(part) for part in parts if "word" not in part) <= 40 and any("y" in part for part in parts)
     assert terminal.getvalue().count("word") == 30
+
+
+@pytest.mark.parametrize("text", ["中" * 60, "e\u0301" * 99, "a\033[31m\r" * 30, "plain " * 30])
+def test_wide_letters_and_escape_codes_do_not_break_a_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    Screen(terminal).line(text)
+    assert "\033" not in terminal.getvalue() and "\r" not in terminal.getvalue()
+    assert 36 <= columns(terminal.getvalue().rstrip("\n")) < 40
+
+
+def test_many_warnings_of_a_job_are_counted(tmp_path: Path) -> None:
+    console, stream = run_of(tmp_path)
+    log = tmp_path / "train.log"
+    log.write_text("$ x\n" + "".join(f"17:00:00 warning: step {n} is bad\n" for n in range(9)))
+    console.filter(record("job_finished", job_id=1))
+    console.end()
+    lines = [line for line in stream.getvalue().splitlines() if line.startswith("warning: ")]
+    assert len(lines) == 6 and lines[-1] == f"warning: train_embedding xvector: 4 more in {log}"
 
 
 def run_of(tmp_path: Path, **settings: object) -> tuple[Console, io.StringIO]:

@@ -20,10 +20,11 @@ from sre.console.screen import Screen
 from sre.log import LINE_EVERY_S, REDRAW_EVERY_S, clock
 
 LONG_S = 5.0  # a job that takes longer is announced
+MOST_WARNINGS = 5  # of a job, at the end of a run
 WRAPPING = re.compile(r"\w*(Error|Exception)( in .*)?:$")
 PLACE = re.compile(r'\s+File ".*", line \d+')
 BEFORE = ("Building DAG of jobs...", "Assuming unrestricted shared filesystem usage.", "Config file ")  # a run begins
-SPEC = re.compile(r" \(rule [^()]*\)$")
+SPEC = re.compile(r" \(rule \w+, line \d+, .*\)$")
 
 
 def sentence(message: str) -> str:
@@ -80,7 +81,9 @@ class Console(logging.Filter):
         handle = getattr(self, f"_{event}", None) if event != "None" else self._message
         if handle:
             handle(record)
-        return record.levelno >= logging.WARNING and event == "None"
+        if record.levelno >= logging.WARNING and event == "None":
+            self.screen.whole(record.getMessage())
+        return False
 
     def _run_info(self, record: logging.LogRecord) -> None:
         if self.workflow.touch:
@@ -106,7 +109,9 @@ class Console(logging.Filter):
     def _finish(self, job: Job) -> None:
         job.took, text = job.elapsed, job.text
         found = joblog.warnings(text)
-        self.warnings += [f"{job.name}: {warning}" for warning in found]
+        self.warnings += [f"{job.name}: {warning}" for warning in found[:MOST_WARNINGS]]
+        if len(found) > MOST_WARNINGS:
+            self.warnings.append(f"{job.name}: {len(found) - MOST_WARNINGS} more in {job.log}")
         if job.rule == "make_report":
             self.table = "\n".join(joblog.printed(text)[:-1]).strip("\n")
         more = f", {len(found)} warning{'s' * (len(found) > 1)}" if found else ""
@@ -117,12 +122,11 @@ class Console(logging.Filter):
         job = self.plan.jobs.get(record.jobid)
         if not job:
             return
-        status = job.status
-        if status in (130, 143) or joblog.stopped(job.text):
+        if job.status == 130 or joblog.stopped(job.text):
             self.stopped = True
         where = f"\nits log: {job.log}" if job.log else ""
         more = f" ({record.rule_msg})" if getattr(record, "rule_msg", None) else ""  # of an executor, e.g. Slurm's
-        self.errors[record.jobid] = f"{job.name}: {joblog.failure(job.text, status)}{more}{where}"
+        self.errors[record.jobid] = f"{job.name}: {joblog.failure(job.text, job.status)}{more}{where}"
         job.failed = True
         if self._running():
             self._say(f"{job.name}: failed; what runs beside it comes to its end first")
@@ -190,7 +194,7 @@ class Console(logging.Filter):
     def _how_far(self, job: Job) -> str:
         progress = job.progress
         if not progress:
-            last = joblog.last(job.text)
+            last = job.last
             return f"{job.name}: {clock(job.elapsed)}{', ' if last else ''}{last}"
         left = progress.remaining_s
         eta = clock(left) if left is not None else "?"
@@ -216,22 +220,20 @@ class Console(logging.Filter):
             if self.stopped:
                 self._tell_stop()
             elif self.errors:
-                for error in self.errors.values():
+                for error in dict.fromkeys(self.errors.values()):
                     self.screen.whole(f"error: {error}")
             else:
                 self._tell_success()
 
     def _tell_stop(self) -> None:
         open_jobs = [job for job in self.plan.jobs.values() if job.took is None]
-        steps = [(job, step) for job in open_jobs if (step := joblog.stopped(job.text))]
-        where = (
-            f"{steps[0][1]} of {steps[0][0].name}" if steps else f"step {self.plan.done + 1} of {len(self.plan.jobs)}"
-        )
+        steps = [f"{step} of {job.name}" for job in open_jobs if (step := joblog.stopped(job.text))]
+        where = steps[0] if steps else f"step {self.plan.done + 1} of {len(self.plan.jobs)}"
         self.screen.whole(f"stopped; the same command goes on from {where}" if self.plan.jobs else "stopped")
 
     def _tell_success(self) -> None:
         if self.table:
-            self.screen.stream.write(self.table + "\n")
+            self.screen.whole(self.table)
         took = clock(time.monotonic() - self.begun)
         made = "nothing to do: all is made and up to date"
         self.screen.whole(made if self.idle else f"done: {self.plan.done} steps in {took}")

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-TAIL_BYTES = 1 << 16  # of a log: progress stands near its end
+TAIL_BYTES = 1 << 14  # of a log: progress stands near its end
+MOST_BYTES = 1 << 26
 SAID = re.compile(r"\d\d:\d\d:\d\d (.*)")
 PROGRESS = re.compile(r"(.+?): (\d+) of (\d+) (\S+), (\S+) \S+/s, ETA \S+ ?(.*)")
 CLOSED = re.compile(r"[^ ].*?: (\d+ \S+) in [\d:]+, (.*)")
@@ -37,12 +38,12 @@ class Progress:
         return (self.total - self.now) / self.rate if self.rate > 0 else None
 
 
-def read(log: Path) -> str:
-    """Return the log's text, at most its end; "" where there is none yet."""
+def read(log: Path, most: int = TAIL_BYTES) -> str:
+    """Return the log's last bytes as text; "" where there is none yet."""
     try:
         with open(log, "rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
+            file.seek(max(0, file.tell() - most))
             return file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""

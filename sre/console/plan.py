@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sre import SreError
 from sre.console import joblog
 from sre.provenance import read_record
 
@@ -39,17 +40,24 @@ class Job:
 
     @property
     def text(self) -> str:
-        """The end of its log, once it has begun; what an earlier try has left does not count."""
+        """Its log, once it has begun; what an earlier try has left does not count."""
+        return self._read(joblog.MOST_BYTES)
+
+    @property
+    def progress(self) -> joblog.Progress | None:
+        return joblog.progress(self._read(joblog.TAIL_BYTES))
+
+    @property
+    def last(self) -> str:
+        return joblog.last(self._read(joblog.TAIL_BYTES))
+
+    def _read(self, most: int) -> str:
         try:
             begun = self.log is not None and self.begun is not None
             written = begun and time.time() - os.stat(self.log).st_mtime <= self.elapsed + CLOCKS_S
         except OSError:
             written = False
-        return joblog.read(self.log) if written else ""
-
-    @property
-    def progress(self) -> joblog.Progress | None:
-        return joblog.progress(self.text)
+        return joblog.read(self.log, most) if written else ""
 
 
 def name_of(rule: str, wildcards: Mapping[str, str]) -> str:
@@ -97,5 +105,8 @@ def _left(job: Job, alike: list[float]) -> float:
 
 def _planned(job) -> Job:
     log = Path(job.log[0]) if job.log else None
-    measured = read_record(log.with_suffix(".json")).get("seconds") if log else None
+    try:
+        measured = read_record(log.with_suffix(".json")).get("seconds") if log else None
+    except SreError:  # a damaged record: the job writes another
+        measured = None
     return Job(name_of(job.rule.name, job.wildcards_dict), job.rule.name, log, measured)

@@ -2,7 +2,19 @@
 
 import os
 import shutil
+import unicodedata
 from typing import TextIO
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor or change its colours: file names and messages may have anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese letters take two, combining marks none."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
 class Screen:
@@ -15,7 +27,12 @@ class Screen:
 
     @property
     def width(self) -> int:
-        return shutil.get_terminal_size((100, 24)).columns if self.redraws else 0
+        if not self.redraws:
+            return 0
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns or 100  # as it is now, not as it was
+        except OSError:
+            return shutil.get_terminal_size((100, 24)).columns
 
     def line(self, text: str) -> None:
         """A line of at most the terminal's width."""
@@ -23,7 +40,8 @@ class Screen:
 
     def whole(self, text: str) -> None:
         """Text of any length; the terminal breaks it, so that paths and commands in it can still be copied."""
-        self._write("\r\033[K" * bool(self.live) + text + "\n" + self.live)
+        lines = "\n".join(map(printable, text.splitlines()))
+        self._write("\r\033[K" * bool(self.live) + lines + "\n" + self.live)
 
     def redraw(self, text: str) -> None:
         if self.redraws:
@@ -37,7 +55,12 @@ class Screen:
         self.live = ""
 
     def _cut(self, text: str) -> str:
-        return text if not self.width or len(text) < self.width else text[: self.width - 2] + "…"
+        text, width = printable(text), self.width
+        if not width or columns(text) < width:
+            return text
+        while columns(text) > width - 2:
+            text = text[:-1]
+        return text + "…"
 
     def _write(self, text: str) -> None:
         try:
