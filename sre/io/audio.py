@@ -85,10 +85,8 @@ def is_pipe(location: str) -> bool:
 
 
 def resolve(location: str, scp_folder: Path) -> str:
-    """A wav.scp entry as an openable path: as written (from the working directory), else from the scp's folder."""
-    if is_pipe(location) or os.path.exists(location):
-        return location
-    beside = os.path.join(scp_folder, location)
+    """A wav.scp entry as an openable path: from the scp's folder, where nothing is there as written."""
+    beside = location if is_pipe(location) else os.path.join(scp_folder, location)
     return beside if os.path.exists(beside) else location
 
 

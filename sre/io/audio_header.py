@@ -5,9 +5,10 @@ sizes that a writer into a pipe could not know are taken as "to the end". Reads 
 NIST SPHERE, FLAC, Ogg and MP4; MPEG audio is in `sre.io.mpeg`.
 """
 
+import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from sre.io import mpeg
@@ -74,8 +75,10 @@ def examine(file: BinaryIO, whole: bool = False) -> Promise:
         return _flac(file, begin, size, whole)
     if mpeg.frame(magic[:4]) is not None:
         return mpeg.examine(file, begin, size, whole)
-    if begin:
-        raise AudioError("an ID3 tag stands before a header that takes none; take the tag off")
+    if begin:  # a tag before a header that has no place for one
+        inner = examine(io.BytesIO(_bytes(file, begin, size)), whole)
+        moved = [(begin + at, length, value) for at, length, value in inner.patches]
+        return replace(inner, patches=(*moved, (0, begin, b"")))
     if magic[:4] in FORMS and magic[8:] in (b"WAVE", b"AIFF", b"AIFC") or magic[:4] in (b"caff", b"riff"):
         return _chunked(file, magic[:4], size)
     if magic[:4] in (b".snd", b"dns."):
@@ -217,7 +220,7 @@ def _flac(file: BinaryIO, begin: int, size: int, whole: bool) -> Promise:
     if samples > most:
         raise AudioError(f"its header promises {samples} samples, a file of {size} bytes holds at most {most}")
     place = begin + 8 + 13
-    patches = [(place, 5, bytes([info[13] & 0xF0, 0, 0, 0, 0]))] if whole else []
+    patches = [(place, 5, bytes([info[13] & 0xF0, 0, 0, 0, 0])), (0, begin, b"")] if whole else []
     if patches and _bytes(file, max(size - 128, 0), 3) == b"TAG":  # ID3v1
         patches.insert(0, (size - 128, 128, b""))
     return Promise(samples=samples or None, told=samples > 0, patches=tuple(patches))

@@ -98,10 +98,15 @@ def test_a_command_runs_only_where_it_is_allowed(wav: Path, tmp_path: Path) -> N
         read("cat nowhere.wav |", 16000, allow_pipes=True)
 
 
-def test_relative_to_the_working_directory_then_to_the_scp(wav: Path, monkeypatch) -> None:
+def test_relative_to_the_scp_then_to_the_working_directory(wav: Path, monkeypatch) -> None:
     assert resolve("a.wav", wav.parent) == str(wav)
     monkeypatch.chdir(wav.parent)
-    assert resolve("a.wav", Path("elsewhere")) == "a.wav"
+    assert resolve("a.wav", Path("elsewhere")) == resolve("a.wav", wav.parent / "d") == "a.wav"
+    (wav.parent / "d").mkdir()
+    wav.rename(wav.parent / "d/a.wav")
+    wav.touch()
+    assert resolve("a.wav", wav.parent / "d") == f"{wav.parent}/d/a.wav"
+    assert resolve("cat a.wav |", wav.parent) == "cat a.wav |"
 
 
 @pytest.mark.parametrize("level", [0.0, 0.25, -1.0])

@@ -132,6 +132,15 @@ def test_bits_in_more_bytes_than_they_need(tmp_path: Path) -> None:
     assert outcomes(written(tmp_path, data)) == [N, N, N]
 
 
+def test_tags_before_the_header(tmp_path: Path) -> None:
+    tag = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
+    for data in (riff(2 * N), riff(0), encoded("FLAC"), encoded("MP3"), encoded("AIFF")):
+        assert outcomes(written(tmp_path, tag + tag + data)) == [N, N, N]
+    for data in (riff(2 * N)[:-2], b"", bytes(100)):
+        assert all(isinstance(reason, str) for reason in outcomes(written(tmp_path, tag + data)))
+    assert "tag promises to end at byte 20, the file ends at 15" in outcomes(written(tmp_path, tag[:15]))[0]
+
+
 def test_headers_without_samples(tmp_path: Path) -> None:
     empty = riff(0)[:44]
     for data in (empty, empty + chunk(b"LIST", b"INFO")):
