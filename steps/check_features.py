@@ -13,11 +13,13 @@ from sre.io.atomic import atomic_output
 from sre.io.feats import FeatureStore
 from sre.log import run, say
 
+LISTS = {"*": {"split": str, "enroll": object}}
+
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     described = 'JSON: {"data", "train", "trials": {name: {"split", "enroll"}}, "features": [names]}'
-    parser.add_argument("job", type=json_job(data=str, train=str, trials=dict, features=list), help=described)
+    parser.add_argument("job", type=json_job(data=str, train=str, trials=LISTS, features=[str]), help=described)
     parser.add_argument("out", type=output_file, help="JSON of what was checked")
     args = parser.parse_args(argv)
     job = args.job

@@ -12,18 +12,14 @@ from sre.gates import TrialList, check_disk, check_overlap, check_trials, descri
 from sre.io.atomic import atomic_output
 from sre.log import run, say
 
+LISTS = {"*": {"split": str, "enroll": object}}
+COLUMNS = {"type": str, "num_mel_bins": int, "num_ceps": int, "frame_shift": float, "compression": int}
+
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
-    kinds = {
-        "data": str,
-        "train": str,
-        "trials": dict,
-        "others": list,
-        "features": dict,
-        "checkpoints": int,
-        "notes": list,
-    }
+    kinds = {"data": str, "train": str, "trials": LISTS, "others": [str], "features": {"*": COLUMNS}}
+    kinds |= {"checkpoints": int, "notes": [str]}
     parser.add_argument("job", type=json_job(**kinds), help="JSON of " + ", ".join(kinds))
     parser.add_argument("out", type=output_file, help="GATES.json")
     args = parser.parse_args(argv)

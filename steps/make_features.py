@@ -1,6 +1,8 @@
 """The common body of make_fbank and make_mfcc, and --shard and --join, by which Snakemake runs them in parts."""
 
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -52,9 +54,25 @@ def make(kind: str, doc: str, argv: list[str] | None) -> None:
         return
     shards = args.join or args.num_workers
     if not args.join:
+        _run_all(run_shard, shards, args.out)
+    _join(data, config, args.out, shards, args.max_rejected)
+    if not args.join:  # Snakemake declares the tables of its shards; the archives stay, and feats.scp points to them
+        for part in range(1, shards + 1):
+            for name in (f"feats.{part}.scp", f"utt2num_frames.{part}", f"rejected.{part}.tsv"):
+                (args.out / name).unlink()
+
+
+def _run_all(run_shard: Callable[[int, int], None], shards: int, out: Path) -> None:
+    """Each shard in a process of its own; a single one in this."""
+    if shards == 1:
+        return run_shard(1, 1)
+    try:
         with ProcessPoolExecutor(shards, mp_context=get_context("spawn")) as pool:
             list(pool.map(run_shard, range(1, shards + 1), [shards] * shards))
-    _join(data, config, args.out, shards, args.max_rejected)
+    except BrokenProcessPool:
+        raise SreError(
+            f"{out}: one of {shards} processes was killed, for lack of memory? Lower --num-workers"
+        ) from None
 
 
 def _shard(data, config: dict, audio: dict, out: Path, number: int, of: int) -> None:

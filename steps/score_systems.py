@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from sre import SreError
 from sre.arguments import Parser, input_file, json_job, output_file
 from sre.config import canonical
 from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
@@ -21,7 +22,8 @@ from steps.common import add_evaluation_options, evaluation_of, training_of
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
-    kinds = {"systems": dict, "model": str, "run": str, "seed": int, "role": str, "p_target": float, "bootstrap": dict}
+    kinds = {"systems": {"*": {"of": object}}, "model": str, "run": str, "seed": int, "role": str, "p_target": float}
+    kinds |= {"bootstrap": {"replicates": int, "seed": int}}
     parser.add_argument("systems", type=json_job(**kinds), help=f"JSON of {', '.join(kinds)}")
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`")
     add_evaluation_options(parser)
@@ -35,7 +37,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("metrics", type=output_file, help="METRICS.json")
     args = parser.parse_args(argv)
     begun = time.monotonic()
-    job = args.systems
+    job, backends = args.systems, {path.stem: path for path in args.backend}
+    for name, system in job["systems"].items():
+        if not system["of"] and system.get("backend") not in backends:
+            raise SreError(f"system {name}: its back-end is no --backend; give {system.get('backend')}.npz")
     trials = read_trials(args.trials)
     evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, args.utt2spk)
     training = training_of(args.cohort, args.cohort_utt2spk)
@@ -48,7 +53,6 @@ def main(argv: list[str] | None = None) -> None:
     }
     development = read_development(args.development) if args.development else {}
     with locked(args.metrics.parent / ".score.lock"):
-        backends = {path.stem: path for path in args.backend}
         known = None if job["role"] == "development" else development
         drawn = job["bootstrap"]
         bootstrap = evaluation.bootstrap(drawn["replicates"], drawn["seed"]) if drawn["replicates"] else None

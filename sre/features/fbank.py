@@ -40,6 +40,39 @@ class FeatureOptions:
     energy_floor: float = 0.0
     dither: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Raises SreError where options do not go together."""
+        if not 16 <= self.window <= 65536 or self.shift < 1:
+            raise SreError(
+                f"frame_length {self.frame_length:g} ms and frame_shift {self.frame_shift:g} ms are {self.window} and"
+                f" {self.shift} samples at {self.sample_frequency} Hz; give lengths of 16 to 65536 samples, shifts of 1"
+            )
+        if not 0 <= self.low_freq < self.highest <= self.nyquist:
+            raise SreError(
+                f"mel banks from {self.low_freq} to {self.highest} Hz do not fit below {self.nyquist} Hz; mend the"
+                " config"
+            )
+        if self.num_mel_bins > self.padded // 2 or (self.type == "mfcc" and self.num_ceps > self.num_mel_bins):
+            most = min(self.num_mel_bins, self.padded // 2)
+            raise SreError(
+                f"num_mel_bins {self.num_mel_bins}, num_ceps {self.num_ceps}: a window of {self.window} samples has"
+                f" {self.padded // 2} frequencies; give at most so many bins, and {most} cepstra"
+            )
+
+    @property
+    def nyquist(self) -> float:
+        return 0.5 * self.sample_frequency
+
+    @property
+    def highest(self) -> float:
+        """Hz, of the last filter."""
+        return self.high_freq if self.high_freq > 0 else self.nyquist + self.high_freq
+
+    @property
+    def padded(self) -> int:
+        """Samples of a window's Fourier transform."""
+        return 1 << (self.window - 1).bit_length()
+
     @property
     def window(self) -> int:
         return int(self.sample_frequency * 0.001 * self.frame_length)
@@ -69,11 +102,11 @@ class FeatureExtractor:
 
     def __init__(self, options: FeatureOptions, device: str | torch.device = "cpu") -> None:
         self.options, self.device = options, torch.device(device)
-        self.padded = 1 << (options.window - 1).bit_length()
-        self.fft = SplitRadixRealFFT(self.padded, self.device)
+        self.fft = SplitRadixRealFFT(options.padded, self.device)
         self.window = _window(options).float().to(device)  # (W,)
-        self.mel = _mel_banks(options, self.padded).float().to(device)  # (P/2, F)
-        self.dct = _dct_with_lifter(options).float().to(device)  # (F, num_ceps)
+        self.mel = _mel_banks(options).float().to(device)  # (P/2, F)
+        if options.type == "mfcc":
+            self.dct = _dct_with_lifter(options).float().to(device)  # (F, num_ceps)
 
     @torch.inference_mode()
     def __call__(self, waves: Sequence[np.ndarray], dither_seed: str = "") -> list[Tensor]:
@@ -160,12 +193,9 @@ def _mel_scale(hertz: Tensor | float) -> Tensor:
     return 1127.0 * torch.log1p(torch.as_tensor(hertz, dtype=torch.float64) / 700.0)
 
 
-def _mel_banks(options: FeatureOptions, padded: int) -> Tensor:  # (P/2, F)
-    nyquist = 0.5 * options.sample_frequency
-    high = options.high_freq if options.high_freq > 0 else nyquist + options.high_freq
-    if not 0 <= options.low_freq < high <= nyquist:
-        raise SreError(f"mel banks from {options.low_freq} to {high} Hz do not fit below {nyquist} Hz; mend the config")
-    low_mel, high_mel = _mel_scale(options.low_freq), _mel_scale(high)
+def _mel_banks(options: FeatureOptions) -> Tensor:  # (P/2, F)
+    low_mel, high_mel = _mel_scale(options.low_freq), _mel_scale(options.highest)
+    padded = options.padded
     delta = (high_mel - low_mel) / (options.num_mel_bins + 1)
     left = low_mel + delta * torch.arange(options.num_mel_bins, dtype=torch.float64)
     mel = _mel_scale(torch.arange(padded // 2, dtype=torch.float64) * options.sample_frequency / padded)[:, None]

@@ -24,10 +24,12 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside `path`; it takes the name only after it was written and fsynced.
 
     An exception, or a kill, leaves whatever stood at `path` before. Raises SreError where the system refuses: no room,
-    a quota, a file too large, a read-only or forbidden folder, a name too long, a folder of that name.
+    a quota, a file too large, a read-only or forbidden folder, a name too long, a folder of that name, a device.
     """
     path = Path(path)
     with _refusals(path):
+        if path.exists() and not (path.is_file() or path.is_dir()):  # /dev/null would become a file, for everybody
+            raise SreError(f"{path}: is a device or a pipe, which a file would replace; give another name")
         temporary = _temporary(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:

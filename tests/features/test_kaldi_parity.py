@@ -136,3 +136,20 @@ def test_vad_on_paper() -> None:
     assert voiced.tolist() == [False, False, False, True, True, True, False]
     voiced = energy_vad(energy, energy_threshold=5, frames_context=1, proportion_threshold=0.4)
     assert not voiced.any()  # one of three frames is less than 0.4
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"sample_frequency": 300}, "25 ms and frame_shift 10 ms are 7 and 3 samples at 300 Hz; give lengths of 16"),
+        ({"frame_shift": 0.01}, "frame_shift 0.01 ms are 400 and 0 samples"),
+        ({"frame_length": 1e9}, "give lengths of 16 to 65536 samples"),
+        ({"high_freq": 9000.0}, "mel banks from 20.0 to 9000.0 Hz do not fit below 8000.0 Hz"),
+        ({"high_freq": -7990.0}, "mel banks from 20.0 to 10.0 Hz"),
+        ({"num_mel_bins": 257}, "a window of 400 samples has 256 frequencies"),
+        ({"type": "mfcc", "num_mel_bins": 30, "num_ceps": 31}, "give at most so many bins, and 30 cepstra"),
+    ],
+)
+def test_options_that_do_not_go_together(options: dict, sentence: str) -> None:
+    with pytest.raises(SreError, match=sentence):
+        FeatureOptions(**options)
