@@ -23,6 +23,7 @@ import sre
 from sre import SreError
 from sre.io.text import read_json
 from sre.log import clock
+from sre.overrides import check_command
 from sre.provenance import read_record
 from sre.rerun import broken_off, changed_keys, epochs_done, is_at_work
 
@@ -203,10 +204,10 @@ def _why(job: Job, makers: dict[str, Job]) -> Why:
         found = re.search(rf"(?:^|; ){begin}(?:: (.*?))?(?=; [A-Z]|$)", job.reason, re.DOTALL)
         if not found:
             continue
+        if begin.startswith("Params") and (keys := changed_keys(job.reason)):
+            return Why("; ".join([job.begun] * bool(job.begun) + [f"its config changed: {keys}"]))
         if job.begun and begin.startswith(("Forced", "Incomplete", "Missing")):
             return Why(job.begun)
-        if begin.startswith("Params") and (keys := changed_keys(job.reason)):
-            return Why(f"changed: {keys}")
         files = sorted(found[1].split(", ")) if "{}" in words and found[1] else []
         if begin.startswith("Missing") and not job.record and not any(job.path(path).exists() for path in job.output):
             return Why("never made")
@@ -269,6 +270,11 @@ def _snakemake(events: str, arguments: list[str]) -> None:
                 file.write(json.dumps(event) + "\n")
             return True
 
+        try:
+            check_command(arguments)
+        except SreError as error:
+            file.write(json.dumps({"error": str(error)}) + "\n")
+            sys.exit(1)
         logger.addFilter(listen)  # Snakemake takes handlers that are not its own away
         sys.argv[0] = "snakemake"  # what its usage and its errors say
         main(["-n", *arguments])

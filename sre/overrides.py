@@ -95,6 +95,21 @@ def check_once(arguments: Sequence[str]) -> None:
         raise SreError(f"--config is given {len(given)} times, and Snakemake takes the last; write all behind one")
 
 
+def check_command(arguments: Sequence[str]) -> None:
+    """Raises SreError for what Snakemake ends on with a traceback, before it has read the Snakefile."""
+    from snakemake.cli import get_argument_parser
+
+    known, _ = get_argument_parser().parse_known_args(list(arguments))
+    for path in known.configfile:
+        read_yaml(path)
+    for entry in known.config or ():
+        key, equals, _ = entry.partition("=")
+        if not equals:
+            raise SreError(f"--config {entry}: write KEY=VALUE")
+        if not re.fullmatch(r"[a-zA-Z_][\w-]*\w", key):
+            raise SreError(f"--config {entry}: Snakemake takes no such key; write {SET}={entry}")
+
+
 def check_targets(arguments: Sequence[str], rules: Sequence[str]) -> None:
     """Raises SreError for a target, or a name behind --until or -R, that is no rule and, without /, no file of ours."""
     from snakemake.cli import get_argument_parser

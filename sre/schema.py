@@ -70,7 +70,8 @@ class Schema:
             return [self._as_wanted(item, part.get("items", {})) for item in value]
         if isinstance(value, str) and types and "string" not in types:
             return _from_word(value, types)
-        if isinstance(value, int) and not isinstance(value, bool) and types and types <= {"string", "null", "object"}:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if whole and "string" in types and not types & {"integer", "number"}:
             return str(value)
         return value
 

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Recipe:
         what stands in its place, a bundle's path or embeddings {"train", "eval", "adapt"}
     trainings : run name -> resolved config of its training; seed 1 of model m is m, seed n is m_s<n>
     features : name -> resolved config, of those that runs use
+    notes : for the report, what models have in place of what their YAML says
     backends : name -> resolved config, of those that systems use
     systems : name -> what `resolve_system` says of it; those that others calibrate or fuse come before them
     """
@@ -43,6 +45,7 @@ class Recipe:
     features: dict[str, dict] = field(default_factory=dict)
     backends: dict[str, dict] = field(default_factory=dict)
     systems: dict[str, dict] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -95,12 +98,16 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     held_out = filled["development"]["speakers"]
     for model in filled["models"]:
         path = tried(model_file, model, folder)
+        override = overrides.get(path.stem) if path else None
         for seed in filled["seeds"] if path else ():
-            override = overrides.get(path.stem)
             if training := tried(resolve_model, schema, path, features, seed, held_out, override):
                 run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
                 tried(recipe.add_run, run, path.stem, seed, training["features"])
                 recipe.trainings[run] = training
+                if override:
+                    keys = ", ".join(overridden(override, training))
+                    recipe.notes.append(f"Model {path.stem}: {keys}, in place of what its YAML says.")
+    recipe.notes = list(dict.fromkeys(recipe.notes))
     for name, bundle in filled["bundles"].items():
         tried(add_bundle, recipe, name, bundle, features)
     for name, embeddings in filled["embeddings"].items():
@@ -137,6 +144,15 @@ def split_overrides(config: dict, schema: Schema, folder: Path) -> tuple[dict, d
         raise SreError(f"{wrong[0]}: '{config[wrong[0]]}'; write keys of the model, e.g. {{training: {{lr: 0.05}}}}")
     overrides = {name: config[name] for name in extra & models}
     return {key: value for key, value in config.items() if key not in overrides}, overrides
+
+
+def overridden(override: dict, resolved: dict, place: str = "") -> Iterator[str]:
+    """'training.lr 0.05' of each key."""
+    for key, value in override.items():
+        if isinstance(value, dict):
+            yield from overridden(value, resolved[key], f"{place}{key}.")
+        else:
+            yield f"{place}{key} {json.dumps(resolved[key])}"
 
 
 def model_file(model: str, folder: Path) -> Path:

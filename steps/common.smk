@@ -83,8 +83,8 @@ onstart:
         fcntl.flock(RUN_LOCK[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise WorkflowError(
-            f"{ROOT / '.sre.lock'}: another snakemake works in this root; wait for it, or work in another one:"
-            " --config root=FOLDER, where data and features are made again"
+            f"{ROOT.absolute()}: another snakemake works in this root; wait for it, or take another one"
+            " (--config root=FOLDER), where data and features are made again"
         )
     sentence(
         check_times,

@@ -38,7 +38,7 @@ rule check_recipe:
                 "train": TRAIN,
                 "trials": TRIALS,
                 "others": [ADAPT] if ADAPT else [],
-                "notes": NOTES,
+                "notes": NOTES + RECIPE.notes,
                 "features": RECIPE.features,
                 "checkpoints": sum(
                     run["training"]["average_last"] + 2

@@ -50,7 +50,7 @@ def test_a_learning_rate_was_changed(tmp_path: Path) -> None:
             planned("all", "", "Input files updated by another job: exp/mini/report.tsv", tmp_path),
         ]
     )
-    changed = "changed: lr 0.1 -> 0.2"
+    changed = "its config changed: lr 0.1 -> 0.2"
     assert lines[1:] == [
         f"train train_embedding 1 {changed} hours of GPU (minutes for small corpora) 1:02:05",
         "embed extract_embeddings 2 never made minutes",

@@ -9,7 +9,7 @@ import pytest
 
 from sre import SreError
 from sre.config import canonical, read_yaml
-from sre.overrides import check_once, check_targets, read_config, read_entries
+from sre.overrides import check_command, check_once, check_targets, read_config, read_entries
 from sre.schema import Schema
 from sre.workflow import Recipe, load_recipe
 
@@ -93,6 +93,8 @@ def test_an_override_changes_its_model_only(tmp_path: Path) -> None:
     assert list(before.runs) == ["xvector", "other"] and changed == {"xvector"}
     old, new = before.trainings["xvector"], after.trainings["xvector"]
     assert new == {**old, "training": {**old["training"], "lr": 0.05, "epochs": 3}}
+    note = "Model xvector: training.lr 0.05, training.epochs 3, in place of what its YAML says."
+    assert (before.notes, after.notes) == ([], [note])
 
 
 def test_what_a_config_file_says_of_a_model_is_below_the_command_line(tmp_path: Path) -> None:
@@ -157,6 +159,14 @@ def test_a_second_config_option_is_refused() -> None:
         with pytest.raises(SreError, match="--config is given 2 times, and Snakemake takes the last; write all behind"):
             check_once(twice)
     check_once(["-n", "--configfile", "a", "--config", "a=1", "-sMyC", "--", "--config"])
+
+
+def test_what_snakemake_ends_on_before_it_reads_the_snakefile(tmp_path: Path) -> None:
+    check_command(["-n", "--config", "name=x", "set=xvector.training.lr=1"])
+    with pytest.raises(SreError, match="takes no such key; write set=xvector.training.lr=1$"):
+        check_command(["-n", "--config", "name=x", "xvector.training.lr=1"])
+    with pytest.raises(SreError, match="none.yaml: no such file"):
+        check_command(["--configfile", str(tmp_path / "none.yaml"), "--config", "a=1"])
 
 
 def test_targets_that_are_no_rules() -> None:

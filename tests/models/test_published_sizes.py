@@ -105,6 +105,14 @@ def test_describe_a_config(describe: Callable[..., list[str]]) -> None:
     ]
 
 
+def test_describe_a_model_with_features_of_its_own_experiment(describe: Callable[..., list[str]], tmp_path: Path) -> None:
+    model, mine = tmp_path / "m.yaml", tmp_path / "mine.yaml"
+    model.write_text("features: mine\narchitecture: xvector\n")
+    mine.write_text("name: mine\nfeatures: {mine: {num_mel_bins: 40}}\nxvector: {training: {lr: 1}}\n")
+    printed = describe(str(model), "--no-speed", "--configfile", str(mine))
+    assert printed == describe("xvector", "--no-speed", "--features", "40")
+
+
 def test_describe_an_architecture(describe: Callable[..., list[str]]) -> None:
     printed = dict(line.split(" ", 1) for line in describe("blstm", "--features", "4"))
     assert printed["parameters"] == str(2 * 4 * 64 * (4 + 64 + 2 + 2 * (128 + 64 + 2)))
