@@ -105,7 +105,7 @@ def test_describe_a_config(describe: Callable[..., list[str]]) -> None:
     ]
 
 
-def test_describe_a_model_with_features_of_its_own_experiment(describe: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_describe_a_model_of_an_experiment(describe: Callable[..., list[str]], tmp_path: Path) -> None:
     model, mine = tmp_path / "m.yaml", tmp_path / "mine.yaml"
     model.write_text("features: mine\narchitecture: xvector\n")
     mine.write_text("name: mine\nfeatures: {mine: {num_mel_bins: 40}}\nxvector: {training: {lr: 1}}\n")
