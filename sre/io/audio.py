@@ -24,6 +24,7 @@ MIN_DURATION_S = 0.025  # one analysis window
 MAX_OVERRUN_S = 0.1  # of a segment's end, which corpora round; more than this is another recording's segment
 QUIETEST = 2.0**-23  # of full scale, a step of 24 bits: less between the least and the greatest sample is no signal
 LOUDEST = 1e9  # of full scale: floats that are no sound, whose energy would not be finite
+DURATION = re.compile(r"^(?:\[info\])?\s*Duration: (\d+):(\d+):(\d+\.\d+)", re.MULTILINE)  # as ffmpeg says it
 FFMPEG_SLACK_S = 0.25  # AAC's frames and the silence that its encoders put before
 RATES = range(1000, 1_000_001)  # Hz
 LARGEST_KERNEL = 1 << 24  # elements of the filter that converts between two rates
@@ -214,8 +215,8 @@ def _decode(source: BinaryIO, location: str | Buffer, sample_rate: int, resample
 
 def _samples(file: soundfile.SoundFile, promised: int | None) -> np.ndarray:
     """Decode to the end; raises AudioError where that is not where it was promised to be, or cannot be reached."""
-    if soundfile.SoundFile.seekable(file):
-        file.seek(0)  # as soundfile.read does: without it the last bits of an MP3 are others
+    if file.format == "MP3":
+        file.seek(0)  # as soundfile.read does: without it the last bits are others
     blocks, found = [np.zeros(0, np.float32)], 0
     try:
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
@@ -262,8 +263,8 @@ def _through_command(location: str, allow_pipes: bool) -> tuple[bytes, float]:
         raise SreError(f"{location}: ffmpeg is needed for this format; install it (Debian: apt-get install ffmpeg)")
     options = ["-hide_banner", "-nostdin", "-nostats", "-v", "level+info", "-i", f"file:{location}"]
     data, messages = _output(["ffmpeg", *options, "-f", "wav", "-acodec", "pcm_s16le", "-"])
-    told = re.search(r"Duration: (\d+):(\d+):(\d+\.\d+)", messages)
-    if told is None or "Estimating duration" in messages:
+    told = DURATION.search(messages)
+    if told is None or "Estimating duration" in messages or "Video:" in messages:  # of which it may be the length
         return data, math.nan
     return data, 3600 * int(told[1]) + 60 * int(told[2]) + float(told[3])
 

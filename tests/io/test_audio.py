@@ -170,6 +170,34 @@ def test_commands_that_fail(wav: Path, command: str, reason: str) -> None:
         read(command.replace("{}", shlex.quote(str(wav))) + " |", 16000, allow_pipes=True)
 
 
+def test_what_ffmpeg_decodes_is_held_against_what_it_was_promised(wav: Path, tmp_path: Path, monkeypatch) -> None:
+    """A stand-in for ffmpeg that writes the wav and these messages."""
+    (tmp_path / "-a Duration: 00:00:09.00.m4a").write_bytes(b"m4a")
+    location = f"{tmp_path}/-a Duration: 00:00:09.00.m4a"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    def says(*messages: str, status: int = 0) -> int:
+        lines = "\n".join(f"echo {shlex.quote(message)} >&2" for message in messages)
+        check = f'for x; do [ "$x" != {shlex.quote("file:" + location)} ] || found=1; done; [ $found ] || exit 9'
+        (tmp_path / "ffmpeg").write_text(f"#!/bin/sh\n{check}\n{lines}\ncat {wav}\nexit {status}\n")
+        (tmp_path / "ffmpeg").chmod(0o755)
+        return len(read(location, 16000))
+
+    told = "[info]   Duration: 00:01:00.60, start: 0.000000, bitrate: 70 kb/s"
+    assert math.isnan(probe(location, 16000, False))
+    assert says("[info]   Duration: 00:00:00.60, start: 0.000000, bitrate: 70 kb/s") == says("") == 8000
+    assert says("[aac @ 0x1] [warning] Estimating duration from bitrate", told) == 8000
+    assert says(told, "[info]   Stream #0:0: Video: h264") == 8000
+    with pytest.raises(AudioError, match="its header promises 60.60 s, 0.50 s were decoded"):
+        says(told)
+    with pytest.raises(AudioError, match=r"the command failed: \[aac @ 0x1\] \[error\] no$"):
+        says(told, "[aac @ 0x1] [error] no", "[info] size=0", status=1)
+    (tmp_path / "ffmpeg").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SreError, match="ffmpeg is needed for this format; install it"):
+        read(location, 16000)
+
+
 def test_what_is_no_sound_file(wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "fifo.wav")
     (tmp_path / "a.raw").write_bytes(wav.read_bytes()[44:])

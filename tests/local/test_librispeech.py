@@ -84,6 +84,22 @@ def test_cut_into_segments(corpus: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert validate(tmp_path / "out") == [] and "1 last pieces under 2 s dropped" in capsys.readouterr().err
 
 
+def test_what_tells_no_length_is_not_cut(corpus: Path, tmp_path: Path) -> None:
+    path = corpus / "train-mini/10/1/10-1-0000.flac"
+    data = bytearray(path.read_bytes())
+    data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])  # the encoder wrote into a pipe
+    path.write_bytes(data)
+    librispeech.main([str(corpus), str(tmp_path / "out"), "--parts", "train-mini", "--cut-seconds", "4"])
+    assert sorted(read_data_dir(tmp_path / "out").wav) == ["10-2-0000", "9-3-0000"]
+    assert (
+        "1 recordings whose headers tell no length to cut them by were left out, e.g. 10-1-0000"
+        in (tmp_path / "out/notes").read_text()
+    )
+    librispeech.main([str(corpus), str(tmp_path / "whole"), "--parts", "train-mini"])
+    assert "10-1-0000" in read_data_dir(tmp_path / "whole").wav
+    assert sorted(read_table(tmp_path / "whole/utt2dur")) == ["10-2-0000", "9-3-0000"]
+
+
 def test_bad_input(corpus: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     broken = utterance(corpus, "train-mini", "9-3-0001", suffix="wav")
