@@ -115,8 +115,8 @@ class Console(logging.Filter):
         if job.rule == "make_report":
             self.table = "\n".join(joblog.printed(text)[:-1]).strip("\n")
         more = f", {len(found)} warning{'s' * (len(found) > 1)}" if found else ""
-        outcome = joblog.outcome(text)
-        self._say(f"{job.name}: {outcome + ', ' if outcome else ''}{clock(job.took)}{more}")
+        parts = [clock(job.took), joblog.outcome(text)]
+        self._say(f"{job.name}: {', '.join(filter(None, parts))}{more}")
 
     def _job_error(self, record: logging.LogRecord) -> None:
         job = self.plan.jobs.get(record.jobid)
