@@ -90,13 +90,16 @@ KO_CONFIG = [
 @pytest.mark.slow
 def test_mini_until_train_then_nothing_then_the_report(project):
     config = ["--config", "models=[fast]"]
-    snakemake(project, "-j8", "--until", "train", *config)
+    _, output = snakemake(project, "-j8", "--until", "train", *config)
+    until = output.splitlines()
+    assert until[-1].startswith("done: ")
     final = project / "exp/mini/fast/final.pt"
     trained = final.stat().st_mtime_ns
     assert not list((project / "exp").rglob("*.scores"))
     _, output = snakemake(project, "-n", "--until", "train", *config)
     assert jobs(output) <= {"train"}, output
-    snakemake(project, "-j8", *config)
+    _, output = snakemake(project, "-j8", *config)
+    assert output.splitlines()[-1] == "exp/mini/report.html" and len(until + output.splitlines()) < 60
     assert final.stat().st_mtime_ns == trained
     for suffix in ("tsv", "md", "html"):
         assert (project / f"exp/mini/report.{suffix}").stat().st_size > 200
