@@ -1,6 +1,7 @@
 """What the Snakefile needs to know of a recipe: resolved configs, model runs, systems. No Snakemake in here."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
