@@ -13,6 +13,10 @@ from sre.arguments import Parser
 from sre.explain import STAGES, add_explain, describe, jobs_of, project_root, stages_of_rules
 
 RUN = "exp/mini/xvector"
+RECORD = {
+    "command": [], "inputs": {}, "outputs": {}, "begun": "", "peak_memory_mib": 1,
+    "code": "", "python": "", "packages": {}, "device": "",
+}  # fmt: skip
 
 
 def planned(rule: str, output: str, reason: str, folder: Path, log: str = "") -> dict:
@@ -34,7 +38,7 @@ def explained(events: list[dict]) -> list[str]:
 def test_a_learning_rate_was_changed(tmp_path: Path) -> None:
     (tmp_path / RUN / "log").mkdir(parents=True)
     (tmp_path / RUN / "final.pt").touch()
-    record = {"seconds": 2.5, "outputs": {f"{RUN}/final.pt": {}}}  # of the end of a training that was resumed
+    record = {**RECORD, "seconds": 2.5}  # of the end of a training that was resumed
     (tmp_path / RUN / "log/train_embedding.json").write_text(json.dumps(record))
     (tmp_path / RUN / "train_summary.json").write_text('{"training_s": 3725.0}')
     params = (
@@ -64,7 +68,7 @@ def test_what_follows_is_explained_by_where_it_begins(tmp_path: Path) -> None:
     (tmp_path / RUN).mkdir(parents=True)
     (tmp_path / RUN / "final.pt").touch()
     (tmp_path / "data/log").mkdir(parents=True)
-    (tmp_path / "data/log/3.json").write_text('{"seconds": 7.0, "outputs": {}}')
+    (tmp_path / "data/log/3.json").write_text(json.dumps({**RECORD, "seconds": 7.0}))
     shards = [
         planned(
             "make_features", f"data/feats.{n}.scp", "Updated input files: data/wav.scp, data/utt2spk", tmp_path, log
