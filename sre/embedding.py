@@ -1,6 +1,7 @@
 """Embeddings of whole utterances, whatever their length, independent of what else is in the batch."""
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
+from sre.config import canonical
 from sre.device import memory_format
 from sre.io.feats import FeatureStore
 from sre.models import ARCHITECTURES, build
@@ -35,8 +37,8 @@ class Embedder:
         """Raises SreError where features were made with another config than the network was trained on."""
         if store.config != self.feature_config:
             raise SreError(
-                f"{store.scp}: its features' config differs from the one {self.path} was trained on;"
-                f" make them with {self.feature_config}"
+                f"{store.scp}: its features' config differs from the one {self.path} was trained on"
+                f" ({_differing(store.config, self.feature_config)}); {_cure(self.feature_config, self.path)}"
             )
 
     @torch.inference_mode()
@@ -55,6 +57,22 @@ class Embedder:
                 total += len(piece) * self.embed(torch.from_numpy(piece)[None])[0].double()
                 weight += len(piece)
         return (total / weight).float().numpy()
+
+
+def _differing(made: Mapping, wanted: Mapping) -> str:
+    """'num_mel_bins 40 here, 80 there'."""
+    keys = [key for key in {**wanted, **made} if made.get(key, "nothing") != wanted.get(key, "nothing")]
+    told = [f"{key} {made.get(key, 'nothing')} here, {wanted.get(key, 'nothing')} there" for key in keys]
+    return "; ".join(told[:3]) + f" and {len(told) - 3} more" * (len(told) > 3)
+
+
+def _cure(wanted: Mapping, bundle: Path) -> str:
+    """A command that can be pasted, where a step makes such features."""
+    if wanted.get("type") not in ("fbank", "mfcc"):
+        return f"make them with {canonical(wanted)}"
+    vad = ", then steps.compute_vad," * bool(wanted.get("vad"))
+    path = shlex.quote(str(bundle))
+    return f"make them by python -m steps.make_{wanted['type']} DATA_DIR OUT_DIR --config {path}{vad} and give --feats"
 
 
 def network_of(bundle: checkpoint.Bundle, path: Path) -> nn.Module:

@@ -3,7 +3,6 @@
 python -m steps.compute_vad data/mini_train/feats/mfcc30/feats.scp data/mini_train/feats/mfcc30
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +36,14 @@ def main(argv: list[str] | None = None) -> None:
     options = vad_config(args.config)
     places = read_scp(args.feats)
     voiced: dict[str, int] = {}
+    frames = 0
     progress = Progress("vad", len(places), "utt")
 
     def records():
+        nonlocal frames
         for utt, place in places.items():
             decision = energy_vad(_log_energy(args.feats, utt, place), **options)
+            frames += len(decision)
             progress.add(1)
             if decision.any():
                 voiced[utt] = int(decision.sum())
@@ -53,7 +55,8 @@ def main(argv: list[str] | None = None) -> None:
         rows = [(utt, place, "no voiced frame") for utt, place in places.items() if utt not in voiced]
         write_rejected(args.out / "vad_rejected.tsv", rows, len(places), "utterances", args.max_rejected)
         _remember(args.out / "config", options)
-    progress.close(json.dumps({"rejected": len(rows)}))
+    share_voiced = 100 * sum(voiced.values()) / max(frames, 1)
+    progress.close(f"({share_voiced:.1f} % of {frames} frames are voiced, {len(rows)} utterances have none)")
 
 
 def _log_energy(scp: Path, utt: str, place: str) -> np.ndarray:

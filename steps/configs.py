@@ -41,12 +41,8 @@ def config_argument(text: str) -> tuple[str, dict]:
 def _of_bundle(path: Path) -> dict:
     from sre.training import checkpoint  # torch takes seconds to load
 
-    bundle = checkpoint.load(path)
-    texts = [bundle.get(name) if isinstance(bundle, dict) else None for name in ("config", "feature_config")]
-    if not all(isinstance(text, str) for text in texts):
-        raise SreError(f"{path}: not a model bundle of this project; give the final.pt of a training")
-    model, features = map(json_object, texts)
-    return {"config": {**model, "feature_config": features}}
+    bundle = checkpoint.load_bundle(path)
+    return {"config": {**bundle.config, "feature_config": bundle.feature_config}}
 
 
 def features_of(given: dict) -> dict:

@@ -43,7 +43,7 @@ def write_experiment(
             "scores": f"{system}.scores",
             "scores_sha256": f"{system} {eer} {noise} {seed}",
         }
-        systems[system]["metrics"] = dict(zip(COLUMNS, values, strict=True))
+        systems[system]["metrics"] = dict(zip(COLUMNS, values, strict=True)) | {"targets": 9, "nontargets": 9}
         scores.mkdir(parents=True, exist_ok=True)
         np.save(scores / f"{system}.replicates.npy", values + LUCK + random.normal(size=(400, 3)) * [0.3, 0.003, 0.003])
     result = {
@@ -61,6 +61,7 @@ def write_experiment(
     )
     job = {"systems": {system: {"backend": system, "norm": None, "of": None} for system in eers}}
     record = {"command": ["python", "-m", "steps.score_systems", json.dumps(job)], "outputs": {}, "inputs": {}}
+    record |= {"begun": "2024-11-02T03:04:05+00:00", "seconds": 1.0, "peak_memory_mib": 9, "python": "3"}
     write_json(
         folder / run / "log/score.json",
         record | {"code": "1.0", "device": "abacus", "packages": {"numpy": "2"}} | recorded,
@@ -95,7 +96,7 @@ def test_a_real_and_a_null_difference(tmp_path: Path, capsys: pytest.CaptureFixt
     assert rows(capsys.readouterr().out)["good", "EER"].endswith("< 0.001 worse")
     assert "training net training.lr: A 0.1; B 0.2\n" in text
     assert "code: A 1.0; B 1.0 | 1.1\n" in text
-    assert "the same: device; list main; packages; seeds net; system good, same\n" in text
+    assert "the same: device; list main; packages; python; seeds net; system good, same\n" in text
     assert "corrected\nfor 4 comparisons" in text
 
 
@@ -161,7 +162,7 @@ def test_few_speakers_and_old_results_are_said_aloud(tmp_path: Path, capsys: pyt
     compare([tmp_path / "a", tmp_path / "b"])
     text = capsys.readouterr().out
     assert "(here 6) intervals of minDCF are too short" in text
-    assert "only in A, or only recorded there: device, packages, system good, system same" in text
+    assert "only in A, or only recorded there: device, packages, python, system good, system same" in text
 
 
 def test_failed_seeds_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -190,3 +191,20 @@ def test_errors_name_what_is_there(tmp_path: Path) -> None:
     ):
         with pytest.raises(SreError, match=reason):
             compare(folders, renamed)
+
+
+def test_what_one_side_lacks_is_told_in_short_lines(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    many = {f"system{n}": 9.0 for n in range(9)}
+    for folder, systems in (("a", many | WORSE), ("b", WORSE)):
+        write_experiment(tmp_path / folder, systems)
+    write_experiment(tmp_path / "a", WORSE, model="other")
+    write_experiment(tmp_path / "a", WORSE, trials="second", digest="b" * 64)
+    compare([tmp_path / "a", tmp_path / "b"])
+    text = capsys.readouterr().out
+    lines = text[text.index("In A and not in B:") :].splitlines()
+    assert lines == [
+        "In A and not in B:",
+        "  net on main: 9 systems, system0, system1, system2, …",
+        "  list second: net good, net same",
+        "  model other on main: good, same",
+    ]

@@ -215,3 +215,13 @@ def test_from_another_folder(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.chdir("/")
     trace(str(tree / ROW))
     assert "recomputed: the same" in (text := capsys.readouterr().out) and "none has changed" in text
+
+
+def test_a_folder_gives_its_rows(tree: Path, capsys: pytest.CaptureFixture) -> None:
+    for folder in ("exp/tiny", "exp/tiny/net", SCORES):
+        trace(folder)
+        head, cosine, plda = capsys.readouterr().out.splitlines()
+        assert head.split() == ["row,", "for", "sre", "trace", "ROW", "EER,", "%", "code"]
+        assert re.fullmatch(r"exp/tiny/net/main/cosine +\d+\.\d{3}", cosine)
+        assert re.fullmatch(r"exp/tiny/net/main/plda +failed +too few speakers", plda)
+    assert failure("corpus").startswith("corpus: a folder without RUN/scores/LIST/metrics.json; give exp/NAME")
