@@ -59,7 +59,7 @@ MAX_REJECTED = CONFIG[
 
 def job(step):
     """Return the shell line of a step: its prints go into the job's log, <log>.json records how outputs were made."""
-    record = "{sys.executable} -m steps.record_job {log} --inputs {input} --outputs {output} --"
+    record = "{sys.executable} -P -m steps.record_job {log} --inputs {input} --outputs {output} --"
     return quoted(f"{ENVIRONMENT} {record} {step}")
 
 

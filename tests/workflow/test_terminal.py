@@ -56,8 +56,10 @@ def given(tmp_path: Path) -> list[str]:
         (shutil.copytree if (PROJECT / name).is_dir() else shutil.copy)(PROJECT / name, project / name)
     (tmp_path / f"venv {NASTY}").symlink_to(sys.prefix)
     (tmp_path / f"work {NASTY}").mkdir()
+    for module in ("json", "numpy", "steps"):  # in the working directory: no module of a job
+        (tmp_path / f"work {NASTY}/{module}.py").write_text("raise SystemExit('run by a job')")
     python = tmp_path / f"venv {NASTY}" / "bin/python"
-    return [str(python), "-m", "snakemake", "-s", str(project / "Snakefile"), "-j2", "--configfile",
+    return [str(python), "-P", "-m", "snakemake", "-s", str(project / "Snakefile"), "-j2", "--configfile",
             str(tmp_path / "case.yaml")]  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def nothing_else_was_written(folder: Path) -> bool:
     beside = {f"{name} {NASTY}" for name in ("data", "project", "root", "venv", "work")} | {"case.yaml"}
     return (
         not list(folder.rglob("MADE*"))
-        and work <= {".snakemake"}
+        and work <= {".snakemake", "json.py", "numpy.py", "steps.py"}
         and {path.name for path in folder.iterdir()} <= beside
     )
 
