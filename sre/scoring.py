@@ -17,7 +17,7 @@ from sre.io.atomic import atomic_output, sha256_file, sha256_text
 from sre.io.ids import alike, shown
 from sre.io.text import check_form, read_object
 from sre.io.trials import Trials, write_scores
-from sre.log import say
+from sre.log import say, warn
 from sre.metrics import summarise
 from sre.provenance import code_version
 from sre.speakers import bootstrap_of, speakers_of_sides
@@ -223,7 +223,7 @@ def _kept(path: Path, record: Path, key: str) -> dict | None:
     try:
         result = read_object(record, {"status": str}, "scored again")
     except SreError as error:
-        say(str(error))
+        warn(str(error))
         return None
     same = result.get("inputs_sha256") == key
     if same and result["status"] == "ok":

@@ -17,7 +17,7 @@ from sre.io.atomic import atomic_output, locked
 from sre.io.datadir import DataDir, write_rejected_rows
 from sre.io.scp import absolute
 from sre.io.tables import write_table
-from sre.log import Progress, say
+from sre.log import Progress, say, warn
 
 Wave = tuple[str, np.ndarray]
 BATCH_SECONDS = 60  # of audio that is decoded before features are made of it
@@ -104,7 +104,7 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
         file.write(canonical({"type": "given", "dimension": dimension, **cmn}) + "\n")
     say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn['cmn']})")
     if (data.path / "vad.scp").exists():
-        say(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")
+        warn(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")
 
 
 def _read_shapes(scp: Path, places: Mapping[str, str]) -> tuple[dict[str, int], int]:
