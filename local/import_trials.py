@@ -25,7 +25,7 @@ def applicable_map(trials: Path, enroll: Path | None) -> Path | None:
     if enroll is None:
         return None
     models = set(read_trials(trials).enrol_ids)
-    known = read_table(enroll)
+    known = read_table(enroll, by_hand=True)
     absent = sorted(models - known.keys())
     if absent and len(absent) < len(models):
         example = shown(absent[0]) + alike(absent[0], known)
@@ -46,7 +46,7 @@ def import_trials(source: Path, out: Path, enroll: Path | None = None, out_enrol
     if enroll is not None and out_enroll is not None:
         models = read_enroll_map(enroll, trials)
         write_table(out_enroll, {model: " ".join(utts) for model, utts in models.items()})
-        others = len(read_table(enroll)) - len(models)
+        others = len(read_table(enroll, by_hand=True)) - len(models)
         say(f"{out_enroll}: {len(models)} models of {sum(map(len, models.values()))} utterances")
         if others:
             say(f"{enroll}: {others} models are in no trial of the list and left out")

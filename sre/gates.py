@@ -11,7 +11,7 @@ from sre import SreError
 from sre.io.datadir import read_rejected_rows
 from sre.io.feats import FeatureStore
 from sre.io.ids import alike, shown
-from sre.io.tables import read_table, read_utt2spk
+from sre.io.tables import read_numbers, read_table, read_utt2spk
 from sre.io.text import lines_of, read_text
 from sre.io.trial_check import check_labels, check_own_tests, check_pairs, speaks_for_itself
 from sre.io.trials import needed_utterances, read_enroll_map, read_trials
@@ -74,6 +74,20 @@ def gather(problems: list[str], check: Callable, *arguments: object) -> object:
         problems.append(str(error))
 
 
+def check_tables(folder: Path) -> None:
+    """Raises SreError where a split has other utterances in utt2spk than its recordings, segments or features."""
+    main = next((folder / name for name in ("segments", "wav.scp", "feats.scp") if (folder / name).exists()), None)
+    if main is None:
+        return
+    promised, there = read_utt2spk(folder / "utt2spk").keys(), read_table(main).keys()
+    for where, missing in ((main, promised - there), (folder / "utt2spk", there - promised)):
+        if missing:
+            raise SreError(
+                f"{where}: {len(missing)} of the {len(promised | there)} utterances of {folder} are not in it, e.g."
+                f" {shown(min(missing))}; delete the file, and the split is made again"
+            )
+
+
 def check_features(item: TrialList, store: FeatureStore) -> None:
     """Raises SreError where an utterance of the list has no features."""
     missing = sorted(needed_utterances(item.trials, item.enroll_map) - store.places.keys())
@@ -108,8 +122,8 @@ def check_overlap(train: Path, others: Mapping[str, Path]) -> None:
 def audio_seconds(data_dir: Path) -> float:
     """From utt2dur, where the data stage could read headers; GUESSED_SECONDS for every other utterance."""
     durations = data_dir / "utt2dur"
-    known = read_table(durations) if durations.is_file() else {}
-    return sum(map(float, known.values())) + GUESSED_SECONDS * (len(read_utt2spk(data_dir / "utt2spk")) - len(known))
+    known = read_numbers(durations) if durations.is_file() else {}
+    return sum(known.values()) + GUESSED_SECONDS * (len(read_utt2spk(data_dir / "utt2spk")) - len(known))
 
 
 def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict], checkpoints: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 
 from sre import SreError
-from sre.io.text import read_object
+from sre.io.text import lines_of, read_object, read_text
 from sre.report import load_results
 from sre.report.ranking import group_interval
 from sre.report.tables import RATES, Group, Row, counts, group_rows, make_rows, marks, plain
@@ -65,8 +65,7 @@ def collect(folder: Path, command: str) -> dict:
 def _report(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         raise SreError(f"{path}: no such file; give the folder of an experiment whose report is made")
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return list(csv.DictReader(lines_of(read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def _list(trials: str, groups: Sequence[Group]) -> dict:

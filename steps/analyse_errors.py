@@ -8,6 +8,9 @@ Prints the breakdown, in per cent; writes OUT_DIR/{breakdown.tsv,speakers.tsv,pa
 
 from sre.arguments import Parser, finite, input_file, input_folder, output_folder, whole
 from sre.breakdown import analyse
+from sre.io.tables import read_utt2spk
+from sre.io.trial_check import check_labels
+from sre.io.trials import read_enroll_map, read_trials
 from sre.log import run, say
 from sre.report.errors import CONDITIONS, condition_cells, write_analysis
 from sre.report.text import aligned
@@ -31,8 +34,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="folder for the tables")
     args = parser.parse_args(argv)
     found = analyse(args.scores, args.trials, args.enroll_map, args.data, args.threshold, args.draws)
+    trials = read_trials(args.trials)
+    check_labels(args.trials, trials, read_enroll_map(args.enroll_map, trials), read_utt2spk(args.data / "utt2spk"))
     write_analysis(args.out, found)
     print(aligned([CONDITIONS, *map(condition_cells, found.breakdown)]), end="")
+    if without := [row["condition"] for row in found.breakdown if row["eer"] is not None and row["eer_low"] is None]:
+        reason = "their draws lack target or nontarget trials, or are all alike" if args.draws else "--draws is 0"
+        say(f"no 95 % interval for {len(without)} conditions, e.g. {without[0]}: {reason}")
     say(f"{args.out}: {len(found.errors)} errors of all trials at threshold {found.threshold:.6g}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.arguments import Parser, json_job, output_file
-from sre.gates import TrialList, check_disk, check_overlap, check_trials, describe_split, gather
+from sre.gates import TrialList, check_disk, check_overlap, check_tables, check_trials, describe_split, gather
 from sre.io.atomic import atomic_output
 from sre.log import run, say
 
@@ -33,6 +33,8 @@ def main(argv: list[str] | None = None) -> None:
 
     for folder in (train, *others.values()):
         gather(problems, check_overlap, folder, splits)
+    for folder in {train, *splits.values(), *others.values()}:
+        gather(problems, check_tables, folder)
     for name, trial in job["trials"].items():
         enroll = data / "trials" / f"{name}.enroll" if trial["enroll"] else None
         counts[name] = gather(

@@ -9,8 +9,9 @@ from sre import SreError
 from sre.arguments import Parser, input_file, output_file
 from sre.backends import load
 from sre.backends.norm import METHODS
+from sre.io.trial_check import own_targets
 from sre.io.trials import read_trials, write_scores
-from sre.log import run, say
+from sre.log import run, say, warn
 from steps.common import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
 
 
@@ -28,9 +29,11 @@ def main(argv: list[str] | None = None) -> None:
     if args.norm and not args.cohort:
         raise SreError("--norm needs --cohort; give the training embeddings")
     backend = load(args.backend)
-    evaluation = evaluation_of(
-        read_trials(args.trials), args.enroll_map, args.embeddings, args.utt2spk, args.cohort_utt2spk
-    )
+    trials, speakers = read_trials(args.trials), (args.utt2spk, args.cohort_utt2spk)
+    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, *speakers)
+    models = {model: evaluation.ids[rows] for model, rows in zip(trials.enrol_ids, evaluation.groups, strict=True)}
+    if said := own_targets(args.trials, trials, models)[1]:
+        warn(said)
     enrol, test = evaluation.sides(backend)
     scores = evaluation.raw(enrol, test)
     if args.norm:

@@ -3,7 +3,7 @@
 import pytest
 
 from sre import SreError
-from sre.gates import TrialList, check_disk, check_features, check_trials
+from sre.gates import GUESSED_SECONDS, TrialList, audio_seconds, check_disk, check_features, check_tables, check_trials
 from sre.io.datadir import write_rejected_rows
 from sre.io.feats import FeatureStore
 from sre.io.missing import check_promised
@@ -95,7 +95,9 @@ def test_a_test_in_its_own_model_is_counted_or_refused(tmp_path):
         SreError, match="t: 4 of 8 target trials test a model with one of its own utterances, e.g. m0 with"
     ):
         gate(tmp_path, rows, models)
-    with pytest.raises(SreError, match="t: 1 of 13 target trials .* e.g. s0_0 with s0_0; take these trials out"):
+    with pytest.raises(
+        SreError, match="t: 1 of 13 target trials .* e.g. s0_0 with s0_0; error rates are too low: take"
+    ):
         gate(tmp_path, ["s0_0 s0_0 target", *RIGHT])
     many = {f"s{spk}_{number}": f"s{spk}" for spk in range(2) for number in range(20)}
     pairs = [f"{a} {b} {'target' if a[:2] == b[:2] else 'nontarget'}" for a in many for b in many if a < b]
@@ -103,6 +105,30 @@ def test_a_test_in_its_own_model_is_counted_or_refused(tmp_path):
     assert note.startswith(
         "t: 1 of 381 target trials test a model with one of its own utterances, e.g. s0_0 with s0_0;"
     )
+
+
+def test_a_split_whose_tables_lost_lines(tmp_path, feature_dir):
+    data = feature_dir(tmp_path / "d", speakers=2, utterances=2)
+    check_tables(data)
+    for name, said in (
+        ("feats.scp", "feats.scp: 2 of the 4 utterances"),
+        ("utt2spk", "utt2spk: 2 of the 4 utterances"),
+    ):
+        whole = (data / name).read_text()
+        (data / name).write_text("".join(whole.splitlines(keepends=True)[:2]))
+        with pytest.raises(SreError, match=f"{said} of .*d are not in it, e.g. s01_00; delete the file"):
+            check_tables(data)
+        (data / name).write_text(whole)
+
+
+def test_lengths_that_are_no_numbers(tmp_path):
+    write_table(tmp_path / "utt2spk", {"a": "s", "b": "s"})
+    write_table(tmp_path / "utt2dur", {"a": "1.5"})
+    assert audio_seconds(tmp_path) == 1.5 + GUESSED_SECONDS
+    for odd in ("long", "nan", "inf", "-1", "0", "1_0", ""):
+        (tmp_path / "utt2dur").write_text(f"a {odd}\n")
+        with pytest.raises(SreError, match="utt2dur: 'a .*' has no number above 0; make the table again"):
+            audio_seconds(tmp_path)
 
 
 def test_where_utt2spk_knows_no_speakers_labels_are_not_held_against_it(tmp_path):

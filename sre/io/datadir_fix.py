@@ -98,5 +98,13 @@ def _rewrite(file: Path, table: Table, done: list[str]) -> None:
         if file.name != "spk2utt" and not any(text.startswith(f"{file}: ") for text in done):
             done.append(f"{file}: blanks and line ends made good")
         (file.parent / ".backup").mkdir(exist_ok=True)
-        shutil.copy2(file, file.parent / ".backup" / file.name)
+        shutil.copy2(file, _free(file.parent / ".backup" / file.name))
     write_table(file, table)
+
+
+def _free(path: Path) -> Path:
+    """The path, or with .1, .2 … behind it where that is taken: what stood there first is not lost."""
+    taken = 0
+    while (path if not taken else path.with_name(f"{path.name}.{taken}")).exists():
+        taken += 1
+    return path if not taken else path.with_name(f"{path.name}.{taken}")

@@ -1,41 +1,58 @@
 """Kaldi's text tables: one `key value …` a line, sorted bytewise, whatever the locale.
 
 A table ends in a line end. One that does not may have been cut within its last line, and what is left of a value (`s11`
--> `s1`) is often another value: it is refused. Lists that people write by hand are only remarked on (`read_ids`).
+-> `s1`) is often another value: it is refused. Lists and maps that people write by hand are only remarked on.
 """
 
 import shlex
 from collections.abc import Iterable, Mapping
+from math import inf
 from pathlib import Path
 
 from sre import SreError
 from sre.io.atomic import atomic_output
 from sre.io.ids import check_ids, shown, unseen
-from sre.io.text import BLANKS, fields, key_and_rest, lines_of, read_text
+from sre.io.text import BLANKS, fields, key_and_rest, lines_of, number, read_text
 from sre.log import warn
 
 CUT = "its last line has no end, so it may be cut short"
 
 
-def read_table(path: str | Path) -> dict[str, str]:
+def read_table(path: str | Path, by_hand: bool = False) -> dict[str, str]:
     """Read `key value` lines; the value is the rest of the line, and may be empty. Order is the file's.
 
-    Empty lines are passed over. Raises SreError where the file cannot be read or has no end, for a key that stands
-    twice and one with characters that cannot be seen.
+    Empty lines are passed over. `by_hand`: people write such a table, so that a last line without end is remarked on.
+    Raises SreError where the file cannot be read or has no end, for a key that stands twice and one with characters
+    that cannot be seen.
     """
     text = read_text(path)
-    if text and not text.endswith("\n"):
+    if text and not text.endswith("\n") and not by_hand:
         raise SreError(f"{path}: {CUT}; {end_it(path)}")
     table: dict[str, str] = {}
-    for number, line in enumerate(lines_of(text), 1):
+    for place, line in enumerate(lines_of(text), 1):
         key, value = key_and_rest(line)
         if not key.isprintable():
-            check_ids(f"{path}:{number}", [key])
+            check_ids(f"{path}:{place}", [key])
         if key in table:
-            raise SreError(f"{path}:{number}: '{shown(key)}' stands twice; keep one (sre data fix drops equal lines)")
+            raise SreError(f"{path}:{place}: '{shown(key)}' stands twice; keep one (sre data fix drops equal lines)")
         if key:
             table[key] = value
+    if by_hand and table:
+        remark_cut(path, text.endswith("\n"), line.strip(BLANKS))
     return table
+
+
+def read_numbers(path: str | Path) -> dict[str, float]:
+    """Key -> number, of utt2dur and its like. Raises SreError as `read_table`, and for what is no number above 0."""
+    numbers: dict[str, float] = {}
+    for key, value in read_table(path).items():
+        try:
+            numbers[key] = number(value)
+        except ValueError:
+            numbers[key] = 0
+        if not 0 < numbers[key] < inf:
+            raise SreError(f"{path}: '{shown(key)} {shown(value)}' has no number above 0; make the table again")
+    return numbers
 
 
 def end_it(path: str | Path) -> str:

@@ -57,23 +57,24 @@ def own_tests(trials: Trials, models: Mapping[str, list[str]]) -> np.ndarray:
     return np.isin(pair_codes(trials), np.array(own, np.int64))
 
 
-def check_own_tests(what: object, trials: Trials, models: Mapping[str, list[str]]) -> str:
-    """A sentence on the target trials that test a model with one of its own utterances; "" where there are none.
-
-    Raises SreError where these are more than MOST_OWN of the target trials.
-    """
+def own_targets(what: object, trials: Trials, models: Mapping[str, list[str]]) -> tuple[int, str]:
+    """How many target trials test a model with one of its own utterances, and a sentence on them; 0 and "" for none."""
     own = own_tests(trials, models) & trials.target
-    count, targets = int(own.sum()), int(trials.target.sum())
-    if not count:
-        return ""
-    row = int(np.argmax(own))
-    said = (
-        f"{what}: {count} of {targets} target trials test a model with one of its own utterances, e.g."
-        f" {trials.enrol_ids[trials.enrol[row]]} with {trials.test_ids[trials.test[row]]}"
+    if not own.any():
+        return 0, ""
+    row, count = int(np.argmax(own)), int(own.sum())
+    return count, (
+        f"{what}: {count} of {int(trials.target.sum())} target trials test a model with one of its own utterances, e.g."
+        f" {trials.enrol_ids[trials.enrol[row]]} with {trials.test_ids[trials.test[row]]}; error rates are too low"
     )
-    if count > MOST_OWN * targets:
-        raise SreError(f"{said}; take these trials out, or these utterances out of the enrolment map")
-    return f"{said}; error rates are too low by them."
+
+
+def check_own_tests(what: object, trials: Trials, models: Mapping[str, list[str]]) -> str:
+    """The sentence of `own_targets`. Raises SreError where they are more than MOST_OWN of the target trials."""
+    count, said = own_targets(what, trials, models)
+    if count > MOST_OWN * trials.target.sum():
+        raise SreError(f"{said}: take these trials out, or these utterances out of the enrolment map")
+    return said
 
 
 def _several(what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]) -> list[str]:

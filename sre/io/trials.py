@@ -124,7 +124,7 @@ def read_enroll_map(path: str | Path | None, trials: Trials) -> dict[str, list[s
     """Enrolment model -> its utterances, each once. Without a map each model is the utterance of its own name."""
     if path is None:
         return {model: [model] for model in trials.enrol_ids}
-    table = {model: fields(utts) for model, utts in read_table(path).items()}
+    table = {model: fields(utts) for model, utts in read_table(path, by_hand=True).items()}
     missing = [model for model in trials.enrol_ids if not table.get(model)]
     if missing:
         raise SreError(

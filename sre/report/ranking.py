@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sre.report.tables import Group, by_list
-from sre.uncertainty import FEW_SPEAKERS, holm, interval, interval_column, most_of, paired
+from sre.uncertainty import FEW_SPEAKERS, holm, interval, interval_column, most_of, paired, why_no_interval
 
 SIGNIFICANT = 0.05
 NOT_SHOWN = "no difference shown"
@@ -108,6 +108,17 @@ def group_interval(group: Group, metric: str) -> list[float] | None:
 def speakers(group: Group) -> int | None:
     """Of the trial list; None where trials were drawn."""
     return (group.done[0].result.get("bootstrap") or {}).get("speakers")
+
+
+def without_interval(standings: Sequence[Standing], metric: str) -> str | None:
+    """A sentence on the systems that have draws and no interval, with the reason for the first of them."""
+    drawn = [standing.group for standing in standings if same_draws(standing.group, standing.group)]
+    some = [group for group in drawn if group_interval(group, metric) is None]
+    if not some:
+        return None
+    column = interval_column(metric, some[0].done[0].result["bootstrap"]["columns"])
+    reason = why_no_interval(mean_draws(some[0], column), speakers(some[0]))
+    return f"{len(some)} systems have no interval, e.g. {some[0].done[0].run} {some[0].done[0].system}: {reason}."
 
 
 def warning(standings: Sequence[Standing]) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import stdev
 
-from sre.report.ranking import NOT_SHOWN, Standing, group_interval, speakers, warning
+from sre.report.ranking import NOT_SHOWN, Standing, group_interval, speakers, warning, without_interval
 from sre.report.tables import RATES, Group, counts, rate_text
 from sre.uncertainty import FEW_SPEAKERS, P_TARGETS
 
@@ -95,7 +95,8 @@ def answers(standings: Sequence[Standing], metric: str) -> list[str]:
         return ["Every system failed on this list."]
     said = f"Quote {_said(reference, metric)}: {_why(reference, standings, NAMES[metric].removesuffix(', %'))}."
     done = [standing for standing in standings if standing.group.values(metric)]
-    more = [*_tested(standings), _first(done[0], metric), _lowest(done, metric), warning(standings)]
+    more = [*_tested(standings), _first(done[0], metric), _lowest(done, metric), without_interval(standings, metric)]
+    more.append(warning(standings))
     return [said, *filter(None, more)]
 
 

@@ -182,6 +182,9 @@ def test_fix(data: Path) -> None:
     assert (data / "spk2gender").read_text() == "one f\n"
     assert "lost z.wav" in (data / ".backup/wav.scp").read_text()
     assert fix(data) == []
+    (data / "wav.scp").write_text("a\tx.wav\r\nZ y.wav\r\n")
+    fix(data)  # what stood there first is kept
+    assert "lost z.wav" in (data / ".backup/wav.scp").read_text() and "\t" in (data / ".backup/wav.scp.1").read_text()
 
 
 def test_fix_segments(data: Path) -> None:

@@ -187,7 +187,12 @@ def test_an_utterance_counts_once_in_a_model(tmp_path: Path, capsys) -> None:
 
 def test_a_last_line_without_end_is_remarked_on(tmp_path: Path, capsys) -> None:
     """It may be somebody's own list, which lost nothing; or `s12` of which `s1` is left."""
-    for name, text, read in (("t", "a x target\nb  y\tnontarget", read_trials), ("s", "a x 1\nb y 0.1", read_scores)):
+    listed = index_trials(["m"], ["x"], None)
+    for name, text, read in (
+        ("t", "a x target\nb  y\tnontarget", read_trials),
+        ("s", "a x 1\nb y 0.1", read_scores),
+        ("map", "n u1 u2\nm u4 u5", lambda path: read_enroll_map(path, listed)),
+    ):
         read(written(tmp_path / name, text))
         told = capsys.readouterr().err
         assert (
