@@ -191,6 +191,8 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, sample_rate: in
     if rate != sample_rate and rate * sample_rate // math.gcd(rate, sample_rate) ** 2 > LARGEST_KERNEL:
         raise AudioError(f"sample rate {rate}: too odd to be converted to {sample_rate} here; convert it before")
     frames = header.frames if promise.samples is None else promise.samples
+    if promise.rate is not None:
+        frames = frames * rate // promise.rate
     if promise.size is not None and header.subtype in BYTES:
         frames = promise.size // BYTES[header.subtype]
     if frames > LONGEST or not promise.told:

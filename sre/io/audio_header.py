@@ -1,8 +1,8 @@
 """What the header of an audio file promises, held against the bytes that are there.
 
 Decoders mend a header that contradicts its file in silence, in either direction. Here that is an AudioError, and
-sizes that a writer into a pipe could not know are taken as "to the end". Reads RIFF, RIFX, RF64, W64, AIFF, CAF, AU,
-NIST SPHERE, FLAC, Ogg and MP4; MPEG audio is in `sre.io.mpeg`.
+sizes that a writer into a pipe could not know are taken as "to the end". RIFF, RIFX, RF64, W64, AIFF, CAF, AU and NIST
+SPHERE are read here, FLAC, Ogg, AAC and MP4 in `sre.io.coded_audio`, MPEG audio in `sre.io.mpeg`.
 """
 
 import io
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from sre.io import mpeg
-from sre.io.promise import AudioError, Promise
+from sre.io import coded_audio, mpeg
+from sre.io.promise import AudioError, Promise, read_at
 
 # SoX writes 0x7FFFF000 (less a part of a sample) into a pipe, arecord 0x7FFFFF00, others 0x7FFFFFFF, 0xFFFFFFFF or 0
 UNTOLD_BELOW = (1 << 31, 1 << 32, 1 << 63, 1 << 64)
@@ -70,13 +70,13 @@ def examine(file: BinaryIO, whole: bool = False) -> Promise:
     """
     size = file.seek(0, 2)
     begin = mpeg.after_tags(file, size)
-    magic = _bytes(file, begin, 12)
+    magic = read_at(file, begin, 12)
     if magic[:4] == b"fLaC":
-        return _flac(file, begin, size, whole)
+        return coded_audio.flac(file, begin, size, whole)
     if mpeg.frame(magic[:4]) is not None:
         return mpeg.examine(file, begin, size, whole)
     if begin:  # a tag before a header that has no place for one
-        inner = examine(io.BytesIO(_bytes(file, begin, size)), whole)
+        inner = examine(io.BytesIO(read_at(file, begin, size)), whole)
         moved = [(begin + at, length, value) for at, length, value in inner.patches]
         return replace(inner, patches=(*moved, (0, begin, b"")))
     if magic[:4] in FORMS and magic[8:] in (b"WAVE", b"AIFF", b"AIFC") or magic[:4] in (b"caff", b"riff"):
@@ -86,28 +86,23 @@ def examine(file: BinaryIO, whole: bool = False) -> Promise:
     if magic[:7] == b"NIST_1A":
         return _nist(file, size)
     if magic[:4] == b"OggS":
-        return _ogg(file, size)
+        return coded_audio.ogg(file, size)
     if magic[4:8] == b"ftyp":
-        return _mp4(file, size)
+        return coded_audio.mp4(file, size)
     if magic[:1] == b"\xff" and magic[1:2] and magic[1] & 0xF6 == 0xF0:
-        return _adts(file, size)
+        return coded_audio.adts(file, size)
     return Promise()
-
-
-def _bytes(file: BinaryIO, at: int, count: int) -> bytes:
-    file.seek(at)
-    return file.read(count)
 
 
 def _chunks(file: BinaryIO, form: Form, at: int, size: int) -> Iterator[Chunk]:
     """Yield the chunks from `at` on, until the end of the file or what is no chunk; the last may end beyond it."""
     while at + form.head.size <= size:
-        name, length = form.head.unpack(_bytes(file, at, form.head.size))
+        name, length = form.head.unpack(read_at(file, at, form.head.size))
         content = at + form.head.size
         end = (at if form.whole else content) + length
         if not all(32 <= byte < 127 for byte in name[:4]) or end < content:
             return
-        padding = _bytes(file, end, -end % form.pad) if end < size else b""
+        padding = read_at(file, end, -end % form.pad) if end < size else b""
         if not any(padding):  # writers forget it, and no name begins with a zero
             end += len(padding)
         yield Chunk(name, length, content, end)
@@ -120,7 +115,7 @@ def _chunked(file: BinaryIO, magic: bytes, size: int) -> Promise:
         if chunk.name == b"ds64" and magic == b"RF64":
             ds64 = chunk
         if chunk.name[:4] == b"fmt ":
-            _check_format(_bytes(file, chunk.at, 16), magic)
+            _check_format(read_at(file, chunk.at, 16), magic)
         if chunk.name[:4] == form.data:
             return _sized(file, form, chunk, ds64, size)
     raise AudioError(f"damaged: its chunks hold no samples (no chunk '{form.data.decode()}')")
@@ -140,7 +135,7 @@ def _sized(file: BinaryIO, form: Form, chunk: Chunk, ds64: Chunk | None, size: i
     at = chunk.at + form.inside
     promised, told = chunk.size - form.inside - form.head.size * form.whole, not untold(chunk.size)
     if ds64 is not None and not told:
-        promised = int.from_bytes(_bytes(file, ds64.at + 8, 8), "little")
+        promised = int.from_bytes(read_at(file, ds64.at + 8, 8), "little")
         told = not untold(promised)
     if told and promised > 0:
         _check_size(file, at, promised, size, form)
@@ -150,7 +145,7 @@ def _sized(file: BinaryIO, form: Form, chunk: Chunk, ds64: Chunk | None, size: i
     present = max(size - at, 0)
     field = struct.calcsize("<Q" if form.head.size > 8 else "<I")
     if ds64 is not None:
-        patches = [(ds64.at + 8, 8, present.to_bytes(8, "little")), (chunk.at - 4, 4, b"\xff\xff\xff\xff")]
+        patches = [(ds64.at + 8, 8, present.toread_at(8, "little")), (chunk.at - 4, 4, b"\xff\xff\xff\xff")]
     else:
         largest = (1 << 8 * field) - 1
         value = min(present + form.inside + form.head.size * form.whole, largest)
@@ -164,7 +159,7 @@ def _check_size(file: BinaryIO, at: int, promised: int, size: int, form: Form | 
     if present < promised:
         raise AudioError(f"truncated: its header promises {promised} bytes of samples, {present} are there")
     end = at + promised
-    if form is not None and (padding := _bytes(file, end, -end % form.pad)) and not any(padding):
+    if form is not None and (padding := read_at(file, end, -end % form.pad)) and not any(padding):
         end += len(padding)
     if not _is_accounted(file, form, end, size):
         raise AudioError(
@@ -180,7 +175,7 @@ def _is_accounted(file: BinaryIO, form: Form | None, at: int, size: int) -> bool
             if chunk.end > size or chunk.name[:4] in (form.data, *FORMS):  # the end of another file's samples, too
                 return False
             at = chunk.end
-    rest = _bytes(file, at, 8)
+    rest = read_at(file, at, 8)
     return len(rest) < 8 and (len(rest) < 2 or not any(rest))
 
 
@@ -194,7 +189,7 @@ def _au(file: BinaryIO, magic: bytes, size: int) -> Promise:
 
 def _nist(file: BinaryIO, size: int) -> Promise:
     """NIST SPHERE: 1024 bytes or more of `name -type value` lines."""
-    lines = _bytes(file, 0, 1024).split(b"\n")
+    lines = read_at(file, 0, 1024).split(b"\n")
     fields = {words[0]: words[2] for line in lines[2:] if len(words := line.split(None, 2)) == 3}
     if b"shorten" in fields.get(b"sample_coding", b""):
         raise AudioError("compressed by shorten; convert it with sph2pipe")
@@ -207,67 +202,3 @@ def _nist(file: BinaryIO, size: int) -> Promise:
     if promised > 0:
         _check_size(file, at, promised, size)
     return Promise(size=promised or max(size - at, 0))
-
-
-def _flac(file: BinaryIO, begin: int, size: int, whole: bool) -> Promise:
-    """FLAC: the number of samples is 36 bits of STREAMINFO, 0 where the encoder wrote into a pipe."""
-    info = _bytes(file, begin + 8, 18)
-    if len(info) < 18:
-        raise AudioError(f"truncated: its header promises 38 bytes of stream information, {size - begin - 4} are there")
-    samples = int.from_bytes(info[13:18], "big") & (1 << 36) - 1
-    longest_block, smallest_frame = int.from_bytes(info[2:4], "big"), int.from_bytes(info[4:7], "big")
-    most = (size // max(smallest_frame, 8) + 1) * max(longest_block, 16)
-    if samples > most:
-        raise AudioError(f"its header promises {samples} samples, a file of {size} bytes holds at most {most}")
-    place = begin + 8 + 13
-    patches = [(place, 5, bytes([info[13] & 0xF0, 0, 0, 0, 0])), (0, begin, b"")] if whole else []
-    if patches and _bytes(file, max(size - 128, 0), 3) == b"TAG":  # ID3v1
-        patches.insert(0, (size - 128, 128, b""))
-    return Promise(samples=samples or None, told=samples > 0, patches=tuple(patches))
-
-
-def _ogg(file: BinaryIO, size: int) -> Promise:
-    """Ogg: no header tells a length, but each page its size, and the last one that it is the last."""
-    at, serial, ended = 0, b"", False
-    while at < size:
-        head = _bytes(file, at, 27)
-        if head[:4] != b"OggS" or len(head) < 27:
-            raise AudioError(f"damaged or truncated: no whole Ogg page at byte {at} of {size}")
-        if ended or serial not in (b"", head[14:18]):
-            raise AudioError("several Ogg streams, of which only the first would be decoded; make a file of each")
-        serial, ended = head[14:18], bool(head[5] & 4)
-        at += 27 + head[26] + sum(file.read(head[26]))
-    if at > size:
-        raise AudioError(f"truncated: its last Ogg page promises to end at byte {at}, the file ends at {size}")
-    if not ended:
-        raise AudioError("truncated: its last Ogg page is not marked as the end of the stream")
-    return Promise()
-
-
-def _adts(file: BinaryIO, size: int) -> Promise:
-    """AAC in ADTS: no header tells a length, but each frame its size."""
-    at = 0
-    while len(head := _bytes(file, at, 7)) == 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
-        length = int.from_bytes(head[3:6], "big") >> 5 & 0x1FFF
-        if at + length > size:
-            raise AudioError(f"truncated: its last AAC frame promises {length} bytes, {size - at} are there")
-        at += max(length, 7)
-    return Promise(told=False)
-
-
-def _mp4(file: BinaryIO, size: int) -> Promise:
-    """MP4: boxes, each with its size; ffmpeg reads what is left of a truncated one in silence."""
-    at = 0
-    while at + 8 <= size:
-        length, name = struct.unpack(">I4s", _bytes(file, at, 8))
-        if length == 1:
-            length = int.from_bytes(_bytes(file, at + 8, 8), "big")
-        if length == 0 or not name.isalnum():  # to the end; what is no box
-            break
-        if at and name == b"ftyp":
-            raise AudioError("several MP4 files in one, of which only one would be decoded; make a file of each")
-        if length < 8 or at + length > size:
-            box = name.decode(errors="replace")
-            raise AudioError(f"truncated: its header promises {length} bytes of '{box}', {size - at} are there")
-        at += length
-    return Promise(told=False)

@@ -29,6 +29,7 @@ class Promise:
     ----------
     size : bytes of samples that are in the file; None in formats that do not count them so
     samples : how many the header promises; None where it is for `size` or the decoder to say
+    rate : Hz, of `samples`, where it is not the rate at which they are decoded
     told : false where only decoding tells the length
     slack : samples by which a sound file of this kind differs from its promise
     patches : (place, bytes there, bytes in their place), with which a decoder reads all there is
@@ -36,6 +37,7 @@ class Promise:
 
     size: int | None = None
     samples: int | None = None
+    rate: int | None = None
     told: bool = True
     slack: int = 0
     patches: tuple[tuple[int, int, bytes], ...] = ()
@@ -47,3 +49,9 @@ class Promise:
         for at, length, value in self.patches:
             mended[at : at + length] = value
         return Buffer(mended)
+
+
+def read_at(file: BinaryIO, at: int, count: int) -> bytes:
+    """Read up to `count` bytes from the place `at`."""
+    file.seek(at)
+    return file.read(count)

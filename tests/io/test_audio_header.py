@@ -182,6 +182,23 @@ def test_the_length_of_an_mp3(tmp_path: Path) -> None:
         assert isinstance(outcomes(written(tmp_path, damaged))[1], str)
 
 
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_pages_of_an_ogg(tmp_path: Path, subtype: str) -> None:
+    file, long = io.BytesIO(), np.random.default_rng(0).normal(0, 0.1, 80000)
+    soundfile.write(file, long, 16000, format="OGG", subtype=subtype)
+    whole = bytearray(file.getvalue())
+    assert outcomes(written(tmp_path, whole)) == 3 * [len(long)]
+    pages = [at for at in range(len(whole)) if whole[at : at + 4] == b"OggS"]
+    for page in pages[-2:]:
+        damaged = whole[:]
+        damaged[page + 300] ^= 1  # the page's checksum is wrong now, and a decoder leaves it out
+        for reason in outcomes(written(tmp_path, damaged))[1:]:
+            assert f"its header promises {len(long)} samples" in reason
+    damaged = whole[:]
+    damaged[pages[-1] + 6 : pages[-1] + 14] = (1 << 40).to_bytes(8, "little")
+    assert all("too many for" in reason for reason in outcomes(written(tmp_path, damaged)))
+
+
 def test_a_truncated_mp4_is_found_before_ffmpeg(tmp_path: Path) -> None:
     path = tmp_path / "a.m4a"
     path.write_bytes(struct.pack(">I4s8sI4s", 16, b"ftyp", b"M4A isom", 1000, b"mdat") + bytes(500))
