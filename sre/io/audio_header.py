@@ -145,7 +145,7 @@ def _sized(file: BinaryIO, form: Form, chunk: Chunk, ds64: Chunk | None, size: i
     present = max(size - at, 0)
     field = struct.calcsize("<Q" if form.head.size > 8 else "<I")
     if ds64 is not None:
-        patches = [(ds64.at + 8, 8, present.toread_at(8, "little")), (chunk.at - 4, 4, b"\xff\xff\xff\xff")]
+        patches = [(ds64.at + 8, 8, present.to_bytes(8, "little")), (chunk.at - 4, 4, b"\xff\xff\xff\xff")]
     else:
         largest = (1 << 8 * field) - 1
         value = min(present + form.inside + form.head.size * form.whole, largest)
