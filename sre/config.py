@@ -133,6 +133,9 @@ def resolve_norm(schema: Schema, config: dict, where: str) -> dict:
     filled = schema.check(config, where, "$defs", "norm")
     if filled["top_n"] is None:
         filled["top_n"] = default_top_n(filled["method"])
+    for name in ("top_n", "cohort_size"):
+        if filled[name] == 1:
+            raise SreError(f"{where}: {name} 1 has no deviation; give 2 or more, or 0 for all of the cohort")
     return filled
 
 

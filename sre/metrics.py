@@ -55,12 +55,12 @@ def operating_points(scores: np.ndarray, target: np.ndarray) -> Points:
 
 
 def eer(scores: np.ndarray, target: np.ndarray) -> tuple[float, float]:
-    """`SortedScores.eer`: the equal error rate, a share, and its threshold."""
+    """`SortedScores.eer`: the equal error rate, a share (`summarise` has per cent), and its threshold."""
     return SortedScores(scores, target).eer()
 
 
 def eer_convex_hull(scores: np.ndarray, target: np.ndarray) -> float:
-    """`SortedScores.eer_convex_hull`: the equal error rate, a share, on the ROC's convex hull."""
+    """`SortedScores.eer_convex_hull`: the equal error rate, a share as `eer`, on the ROC's convex hull."""
     return SortedScores(scores, target).eer_convex_hull()
 
 

@@ -23,6 +23,7 @@ from sre import SreError
 from sre.cores import available_cores
 from sre.dyads import Dyads
 from sre.metrics import P_TARGETS, bayes_threshold, check_scores
+from sre.units import check_unit
 
 FEW_SPEAKERS = 40  # docs/uncertainty.md has how often the intervals hold the truth, by number of speakers
 MOST_LOST = 0.05  # of the draws, without target or without nontarget trials
@@ -131,10 +132,13 @@ def replicates_of(scores: Path) -> Path:
 
 
 def interval(estimate: float, draws: np.ndarray, speakers: int | None, most: float = np.inf) -> list[float] | None:
-    """[low, high] of LEVEL about an error rate from its draws (R,), within 0 and `most`.
+    """[low, high] of LEVEL about an error rate from its draws (R,), in their unit, within 0 and `most`.
 
+    `summarise` and `Bootstrap.replicates` have EER in per cent, `sre.metrics.eer` gives a share, which is 100 * it in
+    per cent. Raises SreError where one is a share and the other per cent, and for an estimate that is not finite.
     None where nothing can be said: no draw differs from another (not one error), or too many lack a kind of trial.
     """
+    check_unit(estimate, draws)
     margin = _margin(draws, speakers)
     return None if margin is None else [max(0.0, estimate - margin), min(most, estimate + margin)]
 

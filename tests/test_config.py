@@ -270,3 +270,9 @@ def test_every_key_has_a_description(schema: Schema) -> None:
 
     root = yaml.safe_load((ROOT / "recipes/config.schema.yaml").read_text())
     assert [name for part in (root, *root["$defs"].values()) for name in undescribed(part, "")] == []
+
+
+def test_a_norm_of_one_cohort_member(schema: Schema) -> None:
+    for name in ("top_n", "cohort_size"):
+        with pytest.raises(SreError, match=f"norms.x: {name} 1 has no deviation; give 2 or more"):
+            resolve_norm(schema, {"method": "asnorm1", name: 1}, "norms.x")

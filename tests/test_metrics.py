@@ -413,4 +413,4 @@ def test_compute_metrics_at_any_operating_point(tmp_path, capsys):
 )
 def test_compute_metrics_refuses_what_is_no_operating_point(text):
     with pytest.raises(SreError, match=f"--operating-point {text}: P_TARGET is between 0 and 1"):
-        compute_metrics.main(["s", "t", f"--operating-point={text}"])
+        compute_metrics.main([__file__, __file__, f"--operating-point={text}"])

@@ -183,3 +183,18 @@ def test_intervals_of_anybodys_score_file(tmp_path: Path, capsys: pytest.Capture
     expected = interval(float(printed["EER"]), draws, 4)
     assert [float(printed[f"EER_{end}"]) for end in ("low", "high")] == pytest.approx(expected, abs=1e-5)
     assert float(printed["minDCF(0.05)_low"]) < float(printed["minDCF(0.05)"]) < float(printed["minDCF(0.05)_high"])
+
+
+def test_an_interval_in_two_units_is_refused() -> None:
+    draws = np.random.default_rng(0).normal(16, 2, 200)
+    low, high = interval(16.0, draws, 50)
+    assert (low + high) / 2 == pytest.approx(16.0)
+    np.testing.assert_allclose(interval(0.16, draws / 100, 50), [low / 100, high / 100])
+    with pytest.raises(
+        SreError, match="the rate 0.16 is a share, its draws from .* are per cent; give 100 times the rate"
+    ):
+        interval(0.16, draws, 50)
+    with pytest.raises(SreError, match="the rate 16 is per cent, its draws .* are shares; give 0.01 times the rate"):
+        interval(16.0, draws / 100, 50)
+    with pytest.raises(SreError, match="a rate of nan has no interval"):
+        interval(float("nan"), draws, 50)

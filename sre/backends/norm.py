@@ -138,8 +138,10 @@ def normalise(
 
     top_n : nearest cohort members; 0 or more than there are: all of them
     speakers : of the (E,) models and (T,) tests, so that a trial's own speakers are left out of its cohort
-    Raises SreError where a side has fewer than two cohort members left, or scores without spread.
+    Raises SreError where a side has fewer than two cohort members left, scores without spread, or for another top_n.
     """
+    if top_n < 0 or top_n == 1:
+        raise SreError(f"top_n is {top_n}, of which there is no deviation; give 2 or more, or 0 for the whole cohort")
     own_e, own_t = (
         cohort.code(who, len(side)) for who, side in zip(speakers or (None, None), (enrol, test), strict=True)
     )

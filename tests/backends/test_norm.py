@@ -10,7 +10,7 @@ from simulated import fitted, speech
 
 from sre import SreError
 from sre.backends import Backend, Cosine, norm
-from sre.backends.base import score_matrix, scores_of_pairs
+from sre.backends.base import Side, score_matrix, scores_of_pairs
 from sre.backends.norm import METHODS, Cohort, CohortEmbeddings, normalise, top_statistics
 
 TRAIN, TRAIN_SPEAKERS = speech(12, 4, 4, seed=1)  # s00 to s11
@@ -198,3 +198,10 @@ def test_cohort_is_chosen_by_rule_and_seed() -> None:
         rows = np.searchsorted(IDS, cohort.ids)
         assert len(set(cohort.ids)) == 5 and np.array_equal(cohort.speakers, TRAIN_SPEAKERS[rows])
         np.testing.assert_array_equal(cohort.vectors, TRAIN[rows])
+
+
+@pytest.mark.parametrize("top_n", [1, -5])
+def test_a_top_n_without_deviation_is_refused(top_n: int) -> None:
+    side = Side(np.ones((1, 1)), np.zeros(1))
+    with pytest.raises(SreError, match=f"top_n is {top_n}, .* give 2 or more, or 0"):
+        normalise(np.zeros(1), side, side, np.zeros(1, int), np.zeros(1, int), None, "asnorm1", top_n)
