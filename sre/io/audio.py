@@ -181,8 +181,8 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, sample_rate: in
         raise AudioError(f"{header.format} is not read, for its length cannot be checked; convert it to wav or flac")
     if header.channels != 1:
         raise AudioError(f"{header.channels} channels; mix or split it to one")
-    if header.format == "MP3" and not promise.slack:
-        raise AudioError("its first MPEG frame is of a kind that is not read; convert it to wav or flac")
+    if header.subtype.startswith("MPEG") and not promise.slack:  # in a WAV, or of free format
+        raise AudioError("MPEG audio of a kind whose length a decoder guesses; convert it to wav or flac")
     rate = header.samplerate
     if rate != sample_rate and not resample:
         raise AudioError(f"sample rate {rate}, the recipe's is {sample_rate}; set audio.resample: true to convert")

@@ -22,6 +22,7 @@ SMALLEST_FRAME = 24  # bytes
 class Frame(NamedTuple):
     """size : bytes; samples : of one channel; side : bytes of side information before the data (layer 3)."""
 
+    layer: int
     size: int
     samples: int
     side: int
@@ -40,11 +41,11 @@ def frame(head: bytes) -> Frame | None:
     rate = RATES[rate_index] >> (0, 1, 2)[{3: 0, 2: 1, 0: 2}[version_bits]]
     bits = KBITS[version, layer][kbits] * 1000
     if layer == 1:
-        return Frame((12 * bits // rate + padding) * 4, 384, 0, rate)
+        return Frame(layer, (12 * bits // rate + padding) * 4, 384, 0, rate)
     samples = 576 if version == 2 and layer == 3 else 1152
     mono = head[3] >> 6 == 3
     side = (17 if mono else 32) if version == 1 else (9 if mono else 17)
-    return Frame(samples // 8 * bits // rate + padding, samples, side, rate)
+    return Frame(layer, samples // 8 * bits // rate + padding, samples, side, rate)
 
 
 def after_tags(file: BinaryIO, size: int, at: int = 0) -> int:
@@ -97,8 +98,8 @@ def examine(file: BinaryIO, begin: int, size: int, whole: bool) -> Promise:
         raise AudioError(f"{word}its header promises {frames} MPEG frames, {found} are there")
     if frames is not None:
         return Promise(slack=2 * first.samples)
-    guessed = max(sizes) - min(sizes) <= 4  # a constant bit rate, but for the padding
-    patches = () if guessed else ((begin, 0, _info(data, first, found)),)
+    varies = max(sizes) - min(sizes) > 4  # more than the padding
+    patches = ((begin, 0, _info(data, first, found)),) if varies and first.layer == 3 else ()
     return Promise(samples=found * first.samples, slack=2 * first.samples, patches=patches)
 
 
@@ -122,6 +123,8 @@ def _walk(data: bytes, first: Frame) -> Iterator[tuple[int, int]]:
 
 def _info(data: bytes, first: Frame, frames: int) -> bytes:
     """An Info header: a frame like the first, of silence, that tells the number of frames."""
-    head = bytes([data[0], data[1] | 1, data[2], data[3]])  # without a checksum
+    head = bytes(
+        [data[0], data[1] | 1, data[2] & 0x0F | 0xE0, data[3]]
+    )  # no checksum, the highest bit rate: it has room
     content = head + bytes(first.side) + b"Info" + struct.pack(">II", 1, frames)
     return content.ljust(frame(head).size, b"\0")

@@ -182,6 +182,18 @@ def test_the_length_of_an_mp3(tmp_path: Path) -> None:
         assert isinstance(outcomes(written(tmp_path, damaged))[1], str)
 
 
+def test_an_mp3_whose_first_bit_rate_says_nothing(tmp_path: Path) -> None:
+    """A decoder's guess from the silence at its beginning is another length: shorter or longer."""
+    file, length = io.BytesIO(), 32000
+    sound = np.r_[np.zeros(length // 2), np.random.default_rng(0).normal(0, 0.1, length // 2)]
+    for wave in (sound, sound[::-1]):
+        soundfile.write(file, wave, 24000, format="MP3", bitrate_mode="VARIABLE")
+        whole = file.getvalue()
+        path = written(tmp_path, whole[whole.find(whole[:2], 4) :])
+        assert length < len(read(str(path), 24000)) < length + 3 * 576 and math.isnan(probe(str(path), 24000, False))
+        file.seek(0)
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_pages_of_an_ogg(tmp_path: Path, subtype: str) -> None:
     file, long = io.BytesIO(), np.random.default_rng(0).normal(0, 0.1, 80000)
