@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import shlex
 import time
 from pathlib import Path
@@ -122,8 +121,6 @@ def test_many_warnings_of_a_job_are_counted(tmp_path: Path) -> None:
 
 def run_of(tmp_path: Path, **settings: object) -> tuple[Console, io.StringIO]:
     """A console that two jobs are announced to, one with a log that has failed."""
-    (tmp_path / "train.log").write_text(LOG)
-    (tmp_path / "report.log").write_text(f"$ x\nmodel  EER\nxvector  5.0\n{tmp_path}/report.html\n")
     (tmp_path / "report.html").write_text("page")
     stream = io.StringIO()
     known = {"dryrun": False, "quiet": set(), "verbose": False, "printshellcmds": False, "debug_dag": False}
@@ -138,7 +135,13 @@ def run_of(tmp_path: Path, **settings: object) -> tuple[Console, io.StringIO]:
     console.page = str(tmp_path / "report.html")
     for event, more in (("workflow_started", {}), ("run_info", {}), ("job_info", {"jobid": 1})):
         console.filter(record(event, **more))
+    (tmp_path / "train.log").write_text(LOG)
     return console, stream
+
+
+def start_report(console: Console, folder: Path) -> None:
+    console.filter(record("job_info", jobid=2))
+    (folder / "report.log").write_text(f"$ x\nmodel  EER\nxvector  5.0\n{folder}/report.html\n")
 
 
 def record(event: str | None, message: str = "Snakemake's own", level: int = logging.INFO, **more: object):
@@ -151,7 +154,7 @@ def test_a_run_ends_with_warnings_the_table_and_the_page(tmp_path: Path) -> None
     console, stream = run_of(tmp_path)
     assert not console.filter(record(None, "Select jobs to execute..."))
     console.filter(record("job_finished", job_id=1))
-    console.filter(record("job_info", jobid=2))
+    start_report(console, tmp_path)
     console.filter(record("job_finished", job_id=2))
     console.end()
     lines = stream.getvalue().splitlines()
@@ -205,7 +208,7 @@ def test_a_long_job_is_announced_and_has_a_line_each_half_minute(tmp_path: Path)
 
 def test_a_quiet_run_says_only_how_it_ended(tmp_path: Path) -> None:
     console, stream = run_of(tmp_path, quiet={"progress"})
-    console.filter(record("job_info", jobid=2))
+    start_report(console, tmp_path)
     console.end()
     begins = [line.split()[0] for line in stream.getvalue().splitlines()]
     assert begins == ["warning:", "model", "xvector", "done:", console.page]
@@ -239,10 +242,10 @@ def test_what_an_earlier_try_has_left_in_a_log_does_not_count(tmp_path: Path) ->
     log.write_text(LOG)
     job = Job("t", "train_embedding", log)
     assert job.text == ""  # it has not begun
-    job.begun = time.monotonic()
-    assert job.text == LOG
-    os.utime(log, (time.time() - 60,) * 2)
+    job.start()
     assert job.text == "" and job.progress is None
+    log.write_text("$ python\n")
+    assert job.text == "$ python\n"
 
 
 def test_a_job_that_was_killed_is_said_to_be(tmp_path: Path) -> None:

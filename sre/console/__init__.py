@@ -96,8 +96,7 @@ class Console(logging.Filter):
     def _job_info(self, record: logging.LogRecord) -> None:
         job = self.plan.jobs.get(record.jobid)
         if job:
-            job.begun = job.shown = time.monotonic()
-            job.took, job.failed = None, False
+            job.start()
 
     def _job_finished(self, record: logging.LogRecord) -> None:
         job = self.plan.jobs.get(record.job_id)

@@ -11,7 +11,6 @@ from sre.console import joblog
 from sre.provenance import read_record
 
 DEFAULT_S = {"train_embedding": 300.0, "make_corpus": 10.0, "extract_embeddings": 6.0, "make_features": 5.0}
-CLOCKS_S = 0.5  # by which the time of a file may differ
 OTHERS_S = 3.0  # of a job that has never been measured
 TELLING = ("split", "features", "run", "part", "backend", "trials", "shard")  # wildcards that name a job
 
@@ -27,7 +26,8 @@ class Job:
     announced: bool = False
     failed: bool = False
     shown: float = 0.0
-    status: int | None = None
+    status: int | None = None  # as a shell gives it
+    old: tuple[int, int] | None = None  # the log as an earlier try has left it
 
     @property
     def elapsed(self) -> float:
@@ -51,12 +51,19 @@ class Job:
     def last(self) -> str:
         return joblog.last(self._read(joblog.TAIL_BYTES))
 
-    def _read(self, most: int) -> str:
+    def start(self) -> None:
+        self.begun = self.shown = time.monotonic()
+        self.took, self.failed, self.status, self.old = None, False, None, self._state()
+
+    def _state(self) -> tuple[int, int] | None:
         try:
-            begun = self.log is not None and self.begun is not None
-            written = begun and time.time() - os.stat(self.log).st_mtime <= self.elapsed + CLOCKS_S
+            found = os.stat(self.log) if self.log else None
         except OSError:
-            written = False
+            found = None
+        return (found.st_mtime_ns, found.st_size) if found else None
+
+    def _read(self, most: int) -> str:
+        written = self.begun is not None and self._state() not in (None, self.old)
         return joblog.read(self.log, most) if written else ""
 
 
