@@ -53,6 +53,15 @@ def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str)
     return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
 
 
+def recipe_file(recipes: Path, name: str) -> Path:
+    """The config.yaml of a recipe. Raises SreError naming the nearest where there is none."""
+    known = sorted(path.parent.name for path in recipes.glob("*/config.yaml"))
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, 1, 0.0)[0]
+        raise SreError(f"recipe: '{name}' is none of {', '.join(known)}; the nearest is '{near}'")
+    return recipes / name / "config.yaml"
+
+
 def recipe_features(schema: Schema, settings: dict, where: str) -> dict[str, dict]:
     """Name -> resolved config of the features of a recipe's config, whose other keys are not looked at."""
     rate = schema.check(settings.get("audio", {}), f"{where}: audio", "properties", "audio")["sample_rate"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sre import SreError
-from sre.config import merged
+from sre.config import merged, recipe_file
 from sre.io.yaml_text import read_yaml
 from sre.schema import Schema
 
@@ -29,12 +29,8 @@ def read_config(recipes: Path, files: Sequence[Path], entries: Sequence[str], al
     for path in files:
         given = merged(given, read_yaml(path))
     given = merged(given, read_entries(Schema(recipes / "config.schema.yaml"), entries))
-    recipe = given.get("recipe", "mini")
-    known = sorted(path.parent.name for path in recipes.glob("*/config.yaml"))
-    if recipe not in known:
-        near = difflib.get_close_matches(str(recipe), known, 1, 0.0)[0]
-        raise SreError(f"recipe: '{recipe}' is none of {', '.join(known)}; the nearest is '{near}'")
-    return given if alone else merged(read_yaml(recipes / recipe / "config.yaml"), given)
+    file = recipe_file(recipes, given.get("recipe", "mini"))
+    return given if alone else merged(read_yaml(file), given)
 
 
 def read_entries(schema: Schema, entries: Sequence[str]) -> dict:

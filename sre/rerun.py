@@ -71,8 +71,16 @@ def _differences(old: object, new: object, place: str = "") -> Iterator[str]:
         for key in sorted(old.keys() | new.keys()):
             yield from _differences(old.get(key), new.get(key), f"{place}.{key}" if place else key)
     elif old != new:
-        place = "our version of the stage" if place == "version" else place
-        yield f"{place} {_short(json.dumps(old))} -> {_short(json.dumps(new))}"
+        yield f"{'our version of the stage' if place == 'version' else place} {_change(old, new)}"
+
+
+def _change(old: object, new: object) -> str:
+    if isinstance(old, list) and isinstance(new, list):
+        gone, added = [one for one in old if one not in new], [one for one in new if one not in old]
+        if gone or added:
+            words = ("without", gone), ("with", added)
+            return " and ".join(f"{word} {_short(json.dumps(some))}" for word, some in words if some)
+    return f"{_short(json.dumps(old))} -> {_short(json.dumps(new))}"
 
 
 def _short(text: str) -> str:

@@ -142,14 +142,18 @@ class Schema:
                     found[key].append(form.format(here))
                 walk(self._resolved(inner), f"{here}.", value.get(key) if isinstance(value, dict) else None, form)
             if isinstance(others := part.get("additionalProperties"), dict):
-                name, *_ = value if isinstance(value, dict) and value else ["NAME"]
-                walk(self._resolved(others), f"{path}{name}.", None, form)
+                names = list(value) if isinstance(value, dict) and value else ["NAME"]
+                for name in names:
+                    found.setdefault(name, []).append(form.format(f"{path}{name}.KEY"))
+                walk(self._resolved(others), f"{path}{names[0]}.", None, form)
 
         walk(part, "", config, "set={}=VALUE" if recipe else "'{}'")
         if recipe:
             models = [name for name in _list(config.get("models")) if isinstance(name, str)]
             model = Path(models[0]).stem if models else "MODEL"
             form = "a model's: set={}=VALUE"
+            for name in models:
+                found.setdefault(Path(name).stem, []).append(form.format(f"{Path(name).stem}.KEY"))
             walk(self.part("$defs", "model"), f"{model}.", None, form)
             for kind, path in (("architectures", "options"), ("losses", "loss.options")):
                 for options in self.part("$defs", kind).values():

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sre
 from sre import SreError
 from sre.arguments import input_file, json_object, output_file
-from sre.config import Schema, canonical, read_yaml, recipe_features, resolve_features
+from sre.config import Schema, canonical, read_yaml, recipe_features, recipe_file, resolve_features
 from sre.io.atomic import sha256_file
 
 if TYPE_CHECKING:  # torch takes seconds to load, and `sre data` does without
@@ -82,7 +82,7 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
 def read_features(schema: Schema, argument: str) -> tuple[str, dict]:
     """Name and resolved config of RECIPE:NAME, FILE.yaml:NAME or FILE.yaml (whose stem is the name)."""
     where, _, name = argument.partition(":")
-    path = Path(where) if where.endswith((".yaml", ".yml")) else RECIPES / where / "config.yaml"
+    path = Path(where) if where.endswith((".yaml", ".yml")) else recipe_file(RECIPES, where)
     settings = read_yaml(path)
     if not name:
         return path.stem, resolve_features(schema, settings, 16000, argument)

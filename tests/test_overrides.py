@@ -109,6 +109,8 @@ def test_what_a_config_file_says_of_a_model_is_below_the_command_line(tmp_path: 
     [
         (["lr=0.01"], "unknown key 'lr'; it is a model's: set=xvector.training.lr=VALUE"),
         (["epoch=3"], "unknown key 'epoch'; the nearest is a model's: set=xvector.training.epochs=VALUE"),
+        (["xvectr={training: {lr: 1}}"], "unknown key 'xvectr'; the nearest is a model's: set=xvector.KEY=VALUE"),
+        (["fbank40={cmn: none}"], "unknown key 'fbank40'; it is set=features.fbank40.KEY=VALUE"),
         (["training={lr: 1}"], "unknown key 'training'; it is a model's: set=xvector.training=VALUE"),
         (["allow_pipes=yes"], "unknown key 'allow_pipes'; it is set=audio.allow_pipes=VALUE"),
         (["num_mel_bins=8"], "unknown key 'num_mel_bins'; it is set=features.fbank40.num_mel_bins=VALUE"),

@@ -14,7 +14,7 @@ from sre.config import canonical
 from sre.io.atomic import sha256_text
 from sre.rerun import PROGRESS, broken_off, changed_keys, epochs_done, is_at_work
 
-BEFORE = {"training": {"lr": 0.002, "epochs": 40}, "note": "a; B now: 'b', c", "version": 2}
+BEFORE = {"training": {"lr": 0.002, "epochs": 40}, "note": "a; B now: 'b', c", "seeds": [1, 2], "version": 2}
 
 
 def said(before: list, now: list) -> str:
@@ -29,6 +29,9 @@ def said(before: list, now: list) -> str:
         ({"training": {"lr": 0.001, "epochs": 40}}, "training.lr 0.002 -> 0.001"),
         ({"training": {"lr": 0.001}}, "training.epochs 40 -> null, training.lr 0.002 -> 0.001"),
         ({"version": 3}, "our version of the stage 2 -> 3"),
+        ({"seeds": [3, 1, 2]}, "seeds with [3]"),
+        ({"seeds": [1, 3]}, "seeds without [2] and with [3]"),
+        ({"seeds": [2, 1]}, "seeds [1, 2] -> [2, 1]"),
         ({"loss": "am"}, 'loss null -> "am"'),
         ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, "a null -> 1, b null -> 1, c null -> 1 and 2 more"),
     ],
