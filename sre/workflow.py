@@ -128,7 +128,7 @@ def names_of_models(config: dict) -> list[str]:
     """What can be read as models of a config that was not checked."""
     named = config.get("models")
     named = named.split(",") if isinstance(named, str) else named if isinstance(named, list) else []
-    return [name.strip() for name in named if isinstance(name, str)]
+    return [name.strip() for name in named if isinstance(name, str) and name.strip()]
 
 
 def is_path(model: str) -> bool:
