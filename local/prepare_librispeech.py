@@ -14,7 +14,7 @@ from local.corpus import Segments, add_audio_options, good_audio, write_corpus
 from sre import SreError
 from sre.arguments import Parser, input_folder, output_folder, positive
 from sre.io.atomic import atomic_output
-from sre.io.text import lines_of, read_text
+from sre.io.text import exact, lines_of, read_text
 from sre.log import run, say
 
 OFFICIAL_PARTS = (
@@ -144,8 +144,9 @@ def prepare(
         recording = {utt: segment[0] for utt, segment in segments.items()}
         durations = {utt: end - start for utt, (_, start, end) in segments.items()}
         notes = [
-            f"{out.name}: {len(wav)} recordings were cut into {len(segments)} segments of at most {cut_seconds:g} s"
-            f" ({dropped} last pieces under {minimum:g} s dropped)."
+            f"{out.name}: {len(wav)} recordings were cut into {len(segments)} segments of at most"
+            f" {exact(cut_seconds)} s"
+            f" ({dropped} last pieces under {exact(minimum)} s dropped)."
         ]
         if unknown:
             what = f"{len(unknown)} recordings whose headers tell no length to cut them by were left out"

@@ -22,6 +22,8 @@ def warn(text: str) -> None:
 
 def run(main: Callable[[], object]) -> None:
     """Call a command's main; an SreError becomes its sentence on stderr and exit status 1."""
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's coding has not, or that is no text, is escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
     except SreError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.io.text import read_object
+from sre.io.text import exact, read_object
 from sre.io.trials import align_scores
 from sre.metrics import summarise
 from sre.provenance import changed, job_of
@@ -53,7 +53,7 @@ def check_row(row: Row, digest: Callable[[Path], str]) -> int:
         print(f"  in brackets: {draws.get('level', 0.95):.0%} intervals, from {how}")
     trials = f"{metrics['targets']} target and {metrics['nontargets']} nontarget trials of {row.trials}"
     print(f"  {trials}, SHA-256 {result['trials_sha256']}")
-    costs = f"C_miss {metrics.get('c_miss', 1):g}, C_fa {metrics.get('c_fa', 1):g}"
+    costs = f"C_miss {exact(metrics.get('c_miss', 1))}, C_fa {exact(metrics.get('c_fa', 1))}"
     print(
         f"  {result.get('role', 'evaluation')} list; {costs}; config SHA-256 {result.get('config_sha256', 'unknown')}"
     )

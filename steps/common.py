@@ -112,24 +112,29 @@ def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def cohort_of(args: argparse.Namespace, backend: Backend, evaluation: Evaluation) -> Cohort:
-    """The cohort, of which a trial's own speakers are left out; its own utterances where no speaker is known."""
-    training = training_of(args.cohort, args.cohort_utt2spk)
-    chosen = CohortEmbeddings.choose(*training, args.cohort_of, args.cohort_size, args.cohort_seed)
-    utts = [evaluation.ids[rows] for rows in evaluation.groups]
-    if chosen.speakers is None:
-        tests = evaluation.trials.test_ids
-        evaluation.speakers = np.array([some[0] if len(some) == 1 else "" for some in utts]), tests.astype(str)
-        inside = [model for model, some in zip(evaluation.trials.enrol_ids, utts, strict=True)
-                  if len(some) > 1 and np.isin(some, chosen.ids).any()]  # fmt: skip
-        if inside:
-            warn(
-                f"{args.cohort}: utterances of {len(inside)} models are in the cohort, e.g. of {inside[0]},"
-                " and are not left out of their trials; give --cohort-utt2spk"
+    """The cohort, of which a trial's own speakers are left out, and of unknown speakers its own utterances."""
+    ids, embeddings, speakers = training_of(args.cohort, args.cohort_utt2spk)
+    if speakers is not None:
+        chosen = CohortEmbeddings.choose(ids, embeddings, speakers, args.cohort_of, args.cohort_size, args.cohort_seed)
+        if unknown := sum((side == "").sum() for side in evaluation.speakers):
+            say(
+                f"the speakers of {unknown} models and tests are not known: if they are in the cohort, they are not"
+                " left out of their own trials; give --utt2spk"
             )
-    elif unknown := sum((side == "").sum() for side in evaluation.speakers):
-        say(
-            f"the speakers of {unknown} models and tests are not known: if they are in the cohort, they are not left"
-            " out of their own trials; give --utt2spk"
+        return Cohort.of(backend, chosen)
+    known = read_utt2spk(args.utt2spk) if args.utt2spk else {}
+    owners = np.array([known.get(utt, utt) for utt in ids])
+    chosen = CohortEmbeddings.choose(ids, embeddings, owners, "utterances", args.cohort_size, args.cohort_seed)
+    utts = [evaluation.ids[rows] for rows in evaluation.groups]
+    models = [known.get(some[0], some[0] if len(some) == 1 else "") for some in utts]
+    tests = [known.get(utt, utt) for utt in evaluation.trials.test_ids]
+    evaluation.speakers = np.array(models), np.array(tests)
+    inside = [name for name, owner, some in zip(evaluation.trials.enrol_ids, models, utts, strict=True)
+              if not owner and np.isin(some, chosen.ids).any()]  # fmt: skip
+    if inside:
+        warn(
+            f"{args.cohort}: utterances of {len(inside)} models are in the cohort, e.g. of {inside[0]}, and are not"
+            " left out of their trials; give --cohort-utt2spk"
         )
     return Cohort.of(backend, chosen)
 

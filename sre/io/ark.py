@@ -2,6 +2,7 @@
 
 import os
 import struct
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from kaldiio.matio import write_array
 
 from sre import SreError
 from sre.io.atomic import atomic_output
+from sre.io.ids import check_ids
 from sre.io.record import (
     MAX_KEY,
     MEANT,
@@ -151,10 +153,11 @@ def _read_ark(ark: str, source: Path) -> Vectors:
         raise SreError(f"{source}: cannot be opened ({error}); check the path, or extract the embeddings") from None
     with file:
         head = file.read(MAX_KEY + HEADER_BYTES)
-        file.seek(0)
+        file.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)  # of text that an editor wrote
         begin = head.find(b" ") + 1
         plain = head[begin : begin + 6] in VECTOR_KINDS or head[begin : begin + 6] in ROW_KINDS
         keys, offsets, matrix = (_read_plain if plain else _read_any)(where, source, file)
+    check_ids(where.removesuffix(":"), [key for key in keys if not key.isprintable()])
     if len(set(keys)) < len(keys):
         key = next(key for key, count in Counter(keys).items() if count > 1)
         raise SreError(f"{where} embedding '{key}' stands twice; extract the embeddings again")

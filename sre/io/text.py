@@ -81,6 +81,12 @@ def number(text: str, kind: type = float) -> float:
     return kind(text)
 
 
+def exact(value: float) -> str:
+    """The shortest text with six digits, or as many as name the number: never another number's name."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(float(value))
+
+
 def read_json(path: str | Path, cure: str = "make it again") -> Any:
     """Read a JSON file. Raises SreError naming the file and the `cure` where it is missing or not JSON."""
     text = read_text(path)

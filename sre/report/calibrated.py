@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from sre.io.text import exact
 from sre.metrics import P_TARGETS, bayes_threshold
 from sre.report.tables import Group, Row, plain, rate_cell
 
@@ -38,7 +39,7 @@ def _weights(fitted: dict) -> str:
 
 def _fitted_on(fitted: dict) -> str:
     parts = [str(fitted["trials"])] if "trials" in fitted else []
-    return ", ".join(parts + ([f"P_target {fitted['p_target']:g}"] if "p_target" in fitted else []))
+    return ", ".join(parts + ([f"P_target {exact(fitted['p_target'])}"] if "p_target" in fitted else []))
 
 
 def bayes_remark(groups: Iterable[Group]) -> str:
@@ -47,5 +48,5 @@ def bayes_remark(groups: Iterable[Group]) -> str:
     said = ", ".join(f"{bayes_threshold(p, *costs):.4f} for P_target {p}" for p in P_TARGETS)
     return (
         "Calibrated scores are natural-log likelihood ratios, whatever the system. Accept at or above"
-        f" {said}, where C_miss = {costs[0]:g} and C_fa = {costs[1]:g}."
+        f" {said}, where C_miss = {exact(costs[0])} and C_fa = {exact(costs[1])}."
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from sre.io.text import exact
 from sre.report import summary
 from sre.report.errors import Errors
 from sre.report.figure_sets import cost_front, list_figures, maps
@@ -158,7 +159,7 @@ def page(content: Content, errors: Sequence[Errors], tsv_name: str) -> str:
 
 
 def _costs(metrics: dict) -> str:
-    return f"C_miss = {metrics['c_miss']:g}, C_fa = {metrics['c_fa']:g}"
+    return f"C_miss = {exact(metrics['c_miss'])}, C_fa = {exact(metrics['c_fa'])}"
 
 
 def _lead(content: Content, tsv_name: str) -> str:

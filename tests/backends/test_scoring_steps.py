@@ -134,6 +134,12 @@ def test_the_cohort_s_own_table_tells_of_trials_too(capsys) -> None:
     assert "the speakers of 24 models and tests are not known: if they are in the cohort" in capsys.readouterr().err
 
 
+def test_the_trials_own_table_tells_of_the_cohort_too() -> None:
+    given = ["--norm", "asnorm1", "--top-n", 5, "--cohort", "eval.scp", "--utt2spk", "eval.utt2spk"]
+    told = score("cosine", *given, "--cohort-utt2spk", "eval.utt2spk", "--cohort-of", "utterances")
+    np.testing.assert_array_equal(told, score("cosine", *given))
+
+
 def test_own_utterances_are_left_out_where_no_speaker_is_known(capsys) -> None:
     pairs = [line.split() for line in Path("trials").read_text().splitlines()]
     utts = [line for line in read_table("eval.utt2spk") if line[-1] in "01"]

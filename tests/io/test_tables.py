@@ -1,6 +1,9 @@
 """Text tables: what editors write is read, what cannot be a table is a sentence, what is written comes back."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import SreError
+from sre.io.ark import read_vectors
 from sre.io.datadir import read_rejected_rows, write_rejected_rows
 from sre.io.tables import read_ids, read_table, read_utt2spk, write_table
-from sre.io.text import fields, key_and_rest, read_json, read_text
+from sre.io.text import exact, fields, key_and_rest, read_json, read_text
 
 names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4)
 places = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"]), max_size=6).map(
@@ -109,6 +113,24 @@ def test_fields_are_parted_by_blanks_and_tabs_alone() -> None:
     assert key_and_rest("a\tb c") == ("a", "b c") and key_and_rest("  ") == ("", "")
 
 
+@given(st.floats(allow_nan=False))
+@settings(deadline=None)
+def test_no_number_is_shown_under_another_s_name(value: float) -> None:
+    assert float(exact(value)) == value
+    assert exact(0.05) == "0.05" and exact(10.0) == "10"
+
+
+def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"d\xff\xe4")
+    folder.mkdir()
+    (folder / "wav.scp").write_text("a x\n")
+    command = [sys.executable, "-m", "sre.cli", "data", "validate", folder]
+    for coding in ("utf-8:strict", "ascii:strict"):
+        environment = os.environ | {"PYTHONIOENCODING": coding}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 1 and "Traceback" not in done.stderr and "d\\udcff" in done.stdout
+
+
 def test_a_list_of_ids(tmp_path: Path, capsys) -> None:
     path = tmp_path / "ids"
     path.write_bytes("\ufeffb 1\r\n\r\n\ta x\r\nab".encode())
@@ -144,3 +166,12 @@ def test_rejected_rows_come_back(tmp_path: Path) -> None:
     (tmp_path / "r").write_text((tmp_path / "r").read_text()[:-8])
     with pytest.raises(SreError, match="r:3: cut short, not `id path reason` by tabs; make it again"):
         read_rejected_rows(tmp_path / "r")
+
+
+def test_a_text_archive_that_an_editor_wrote(tmp_path: Path) -> None:
+    (tmp_path / "e.ark").write_bytes("\ufeffa\t[ 1\t2 ]\r\nb  [ 3 4 ]\r\n".encode())
+    keys, vectors = read_vectors(tmp_path / "e.ark")
+    assert keys.tolist() == ["a", "b"] and vectors.tolist() == [[1, 2], [3, 4]]
+    (tmp_path / "e.ark").write_bytes("a [ 1 2 ]\n\ufeffb [ 3 4 ]\n".encode())
+    with pytest.raises(SreError, match=r"e.ark: the id '.ufeffb' has U\+FEFF .* in it; rename it"):
+        read_vectors(tmp_path / "e.ark")
