@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +26,18 @@ def check_paths(config: dict, project: Path) -> None:
         faults.append(f"{project}: Python cannot be told of a folder with a colon in its name; move the project")
     if faults:
         raise SreError("\n".join(faults))
+
+
+def check_root(folders: Iterable[Path]) -> None:
+    """Raise SreError where folders under the root can neither be there nor be made: below a file, a name too long."""
+    for folder in folders:
+        try:
+            if not stat.S_ISDIR(os.stat(folder).st_mode):
+                raise SreError(f"{folder}: is a file, and should be a folder; move it away, or give another root")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise SreError(f"{folder}: {error.strerror}; give another root or name") from None
 
 
 def _paths(config: dict) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
 from sre.cores import available_cores
 from sre.io.atomic import atomic_output
 from sre.overrides import check_once, check_targets, read_config
-from sre.paths import check_paths, check_times, quoted
+from sre.paths import check_paths, check_root, check_times, quoted
 from sre.workflow import is_trained, load_recipe
 
 
@@ -38,6 +38,7 @@ CONFIG = RECIPE.config
 SETTINGS.config_args = [shlex.quote(entry) for entry in SETTINGS.config_args]
 ROOT = Path(CONFIG["root"])
 DATA, EXP = str(ROOT / "data"), str(ROOT / "exp" / RECIPE.name)
+sentence(check_root, [ROOT, ROOT / "data", ROOT / "exp", Path(EXP)])
 if CONSOLE:
     CONSOLE.page = f"{EXP}/report.html"
 NJ = CONFIG["nj"]

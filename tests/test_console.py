@@ -60,6 +60,11 @@ def test_our_sentences_stand_without_the_wrapping_of_snakemake(message: str) -> 
     assert sentence(message) == "root: bad"
 
 
+def test_what_the_system_refuses_is_a_sentence_without_a_traceback() -> None:
+    said = "Traceback (most recent call last):\n\n  File x\n\nOSError: [Errno 36] File name too long: 'a b'"
+    assert sentence(said).startswith("a b: File name too long; mend that")
+
+
 def test_jobs_are_named_by_split_model_and_shard() -> None:
     wildcards = {"data": "root/data", "split": "mini_test", "features": "fbank40", "shard": "2"}
     assert name_of("make_features", wildcards) == "make_features mini_test fbank40 shard 2"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snakemake.utils import format as snakemake_format
 
 from sre import SreError
-from sre.paths import check_paths, check_times, quoted
+from sre.paths import check_paths, check_root, check_times, quoted
 
 NASTY = [
     "my root", "it's", 'a"b', "$(touch made)", "`touch made`", "a;touch made", "a&b", "a*b?[c]", "$HOME", "a>made",
@@ -60,6 +60,15 @@ def test_paths_in_maps_bundles_and_embeddings_are_checked_too() -> None:
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
         "trials.one", "bundles.b.path", "embeddings.e.train", "/a"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["file", "file/x", "a" * 300, "loop"])
+def test_a_root_that_cannot_be_a_folder_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    check_root([tmp_path, tmp_path / "not/yet"])
+    with pytest.raises(SreError, match=f"{name}: .*; (give|move).* another root"):
+        check_root([tmp_path, tmp_path / name])
 
 
 def test_inputs_of_the_future_are_named_and_touch_mends_them(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ MOST_WARNINGS = 5  # of a job, at the end of a run
 WRAPPING = re.compile(r"\w*(Error|Exception)( in .*)?:$")
 PLACE = re.compile(r'\s+File ".*", line \d+')
 BEFORE = ("Building DAG of jobs...", "Assuming unrestricted shared filesystem usage.", "Config file ")  # a run begins
+REFUSED = re.compile(r"(?:\w+Error: )?\[Errno \d+\] (.*?): '(.*)'$")  # by the system, of a file
 SPEC = re.compile(r" \(rule \w+, line \d+, .*\)$")
 
 
@@ -32,6 +33,8 @@ def sentence(message: str) -> str:
     lines = [line for line in message.strip().splitlines() if not PLACE.match(line)]
     if len(lines) > 1 and WRAPPING.match(lines[0]):
         del lines[0]
+    if lines and (refused := REFUSED.match(lines[-1])):
+        return f"{refused[2]}: {refused[1]}; mend that, then the same command goes on"
     return SPEC.sub("", "\n".join(lines))
 
 
@@ -156,8 +159,9 @@ class Console(logging.Filter):
             return False
         if said.startswith("Exiting because a job execution failed") or "At least one job did not" in said:
             return False
+        plain = sentence(said)
         wrapped = re.match(r"(WorkflowError|Missing\w+|\w*RuleException|ApiError|Error\b)", said)
-        text = f"error: {sentence(said)}" if wrapped else said
+        text = f"error: {plain}" if wrapped or "\n" not in plain else said  # else a traceback, which stays whole
         if self.live:
             self.errors[len(self.errors), text] = text.removeprefix("error: ")
         else:
