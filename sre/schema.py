@@ -1,6 +1,7 @@
 """recipes/config.schema.yaml: values of the type that keys want, every error at once with its remedy, defaults."""
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -119,10 +120,14 @@ class Schema:
             yield f"{place}: '{error.instance}' is none of {error.validator_value}; the nearest is '{near[0]}'"
         else:
             message = error.message if len(error.message) <= SHOWN else f"{error.message[:SHOWN]} …"
+            if error.instance is None or isinstance(error.instance, bool):  # as YAML writes it
+                message = message.replace(str(error.instance), json.dumps(error.instance), 1)
             yield f"{place or 'config'}: {message}{_remedy(error)}"
 
     def _unknown(self, key: str, place: str, known: dict, places: dict[str, list[str]]) -> str:
         full = f"{place}.{key}" if place else key
+        if ":" in key:
+            return f"unknown key '{full}'; a blank belongs behind the colon"
         near = difflib.get_close_matches(key, [*known, *places], 1, 0.0)
         if not near:
             return f"unknown key '{full}'"
@@ -208,8 +213,8 @@ def _remedy(error: jsonschema.ValidationError) -> str:
         return ""
     if "string" in wanted and isinstance(value, bool | float):
         return "; put it into quotes"
-    if isinstance(value, str) and "object" in wanted and ":" in value:
-        return "; a blank belongs behind the colon"
+    if isinstance(value, str) and "object" in wanted:
+        return "; a blank belongs behind the colon" if ":" in value else "; write {KEY: VALUE}"
     if isinstance(value, str) and value[:1] == "0" and types_of({"type": wanted}) & {"integer", "number"}:
         return "; leave out the 0 in front"
     return ""
