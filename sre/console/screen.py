@@ -63,8 +63,9 @@ class Screen:
         return text + "…"
 
     def _write(self, text: str) -> None:
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
         try:
-            self.stream.write(text)
+            self.stream.write(text.encode(encoding, "replace").decode(encoding))
             self.stream.flush()
         except (OSError, ValueError):  # the terminal is gone, the run goes on
             self.redraws, self.live = False, ""
