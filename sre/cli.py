@@ -21,7 +21,7 @@ from sre.describe import add_describe
 from sre.explain import add_explain
 from sre.export import add_export
 from sre.io import datadir, datadir_fix, datadir_ops
-from sre.io.datadir_validate import examine
+from sre.io.datadir_validate import examine, fix_command
 from sre.io.tables import read_ids
 from sre.log import say
 from sre.trace import add_trace
@@ -93,7 +93,7 @@ def validate_data(directory: Path) -> None:
     for problem in problems:
         print(problem)
     if untidy:
-        print(f"untidy, which nothing here minds and `sre data fix {directory}` mends: {'; '.join(untidy)}")
+        print(f"untidy, which nothing here minds and `{fix_command(directory)}` mends: {'; '.join(untidy)}")
     if problems:
         plural = "s" if len(problems) > 1 else ""
         raise SreError(f"{directory}: {len(problems)} problem{plural} found; each line says what to do")

@@ -16,7 +16,7 @@ from sre import SreError
 from sre.io.ark import read_scp
 from sre.io.atomic import atomic_output
 from sre.io.audio import FFMPEG_SUFFIXES, AudioError, check_end, is_pipe, probe, resolve
-from sre.io.datadir_validate import UTT_TABLES, parse_segment, sentence, validate
+from sre.io.datadir_validate import UTT_TABLES, fix_command, parse_segment, sentence, validate
 from sre.io.scp import absolute
 from sre.io.tables import invert, read_table, read_utt2spk, write_table
 from sre.io.text import lines_of, read_text
@@ -76,7 +76,7 @@ def read_data_dir(path: str | Path, need_speakers: bool = True) -> DataDir:
     if lost:
         raise SreError(
             f"{path}/segments: {len(lost)} segments are of recordings not in wav.scp, e.g. {cut[lost[0]][0]} of"
-            f" {lost[0]}; add them, or run `sre data fix {path}` to drop them"
+            f" {lost[0]}; add them, or run `{fix_command(path)}` to drop them"
         )
     return DataDir(
         path,

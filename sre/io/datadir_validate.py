@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -30,6 +31,10 @@ Table = dict[str, str]
 
 def sentence(where: Path, count: int, what: str, example: str, remedy: str) -> str:
     return f"{where}: {count} {what}, e.g. {example}; {remedy}"
+
+
+def fix_command(path: Path) -> str:
+    return f"sre data fix {shlex.quote(str(path))}"
 
 
 def parse_segment(path: Path, utt: str, value: str) -> tuple[str, float, float]:
@@ -75,7 +80,7 @@ def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
             if key in first:
                 (same if first[key] == value else other).append(key)
             first.setdefault(key, value)
-        note(same, "lines stand twice", f"run `sre data fix {path.parent}`")
+        note(same, "lines stand twice", f"run `{fix_command(path.parent)}`")
         note(other, "ids stand twice with different values", "keep the right line of each")
     values = [] if path.name in FREE else [value for _, value in rows]
     problems += _check_seen(path, keys, "ids hold") + _check_seen(path, values, "values hold")
@@ -117,7 +122,7 @@ def _check_sets(path: Path, tables: Mapping[str, Table]) -> list[str]:
     problems: list[str] = []
 
     def compare(name: str, known: Collection[str], source: str, what: str) -> None:
-        remedy = f"mend it, or run `sre data fix {path}` to keep what all tables share"
+        remedy = f"mend it, or run `{fix_command(path)}` to keep what all tables share"
         extra, missing = tables[name].keys() - known, known - tables[name].keys()
         if extra:
             example = shown(min(extra)) + alike(min(extra), known)
@@ -140,7 +145,7 @@ def _check_sets(path: Path, tables: Mapping[str, Table]) -> list[str]:
 
 
 def _check_speakers(path: Path, tables: Mapping[str, Table]) -> list[str]:
-    fix = f"run `sre data fix {path}`"
+    fix = f"run `{fix_command(path)}`"
     if "utt2spk" not in tables:
         return [f"{path}: spk2utt is there but no utt2spk; {fix}, which makes it"] if "spk2utt" in tables else []
     if "spk2utt" not in tables:
@@ -166,7 +171,7 @@ def _check_segments(path: Path, tables: Mapping[str, Table]) -> list[str]:
             continue
         if "wav.scp" in tables and recording not in tables["wav.scp"]:
             lost.append(f"{recording} of {utt}")
-    where, fix = path / "segments", f"or run `sre data fix {path}` to drop them"
+    where, fix = path / "segments", f"or run `{fix_command(path)}` to drop them"
     if bad:
         what = "lines are not `utterance recording start end` with 0 <= start < end"
         problems.append(sentence(where, len(bad), what, bad[0], f"mend them, {fix}"))

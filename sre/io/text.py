@@ -6,6 +6,7 @@ U+3000, U+0085 and their like too, which people have in file names.
 
 import json
 import re
+import shlex
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def read_text(path: str | Path, missing: str = NO_FILE, errors: str = "strict") 
     """
     data = read_bytes(path, missing)
     if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        raise SreError(f"{path}: UTF-16 text, UTF-8 is needed; convert it: iconv -f UTF-16 -t UTF-8 {path}")
+        raise SreError(f"{path}: UTF-16 text, UTF-8 is needed; convert it: {_iconv('UTF-16', path)}")
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise SreError(f"{path}:{line}: a zero byte, so this is no text file, or a damaged one; give the text file")
@@ -49,10 +50,14 @@ def read_text(path: str | Path, missing: str = NO_FILE, errors: str = "strict") 
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SreError(
-            f"{path}:{line}: not UTF-8 text (byte 0x{data[error.start]:02x});"
-            f" convert it, e.g. iconv -f LATIN1 -t UTF-8 {path}"
+            f"{path}:{line}: not UTF-8 text (byte 0x{data[error.start]:02x}); convert it, e.g. {_iconv('LATIN1', path)}"
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _iconv(coding: str, path: str | Path) -> str:
+    name = shlex.quote(str(path))
+    return f"iconv -f {coding} -t UTF-8 {name} -o {name}.utf8"
 
 
 def lines_of(text: str) -> list[str]:

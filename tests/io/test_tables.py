@@ -107,6 +107,16 @@ def test_names_of_files_that_no_table_can_hold(tmp_path: Path, key: str, value: 
     assert not (tmp_path / "t").exists()
 
 
+def test_the_remedy_for_another_coding_can_be_followed(tmp_path: Path) -> None:
+    path = tmp_path / "a table"
+    for coding, cure in (("latin-1", "LATIN1"), ("utf-16", "UTF-16")):
+        path.write_bytes("ä s1\n".encode(coding))
+        with pytest.raises(SreError, match=f"iconv -f {cure}") as caught:
+            read_table(path)
+        subprocess.run("iconv" + str(caught.value).partition(" iconv")[2], shell=True, check=True)
+        assert read_table(f"{path}.utf8") == {"ä": "s1"}
+
+
 def test_fields_are_parted_by_blanks_and_tabs_alone() -> None:
     assert fields(" a\u3000b \t c\x85\vd ") == ["a\u3000b", "c\x85\vd"]
     assert key_and_rest("\ta  b \t c\u2028 ") == ("a", "b \t c\u2028")
