@@ -56,14 +56,13 @@ class Parser(argparse.ArgumentParser):
 
 def whole(least: int = 0, most: int = MOST, zero: str = "") -> Callable[[str], int]:
     """Whole numbers from `least` to `most`, and 0 where `zero` tells what it means."""
-    allowed = f"{least} or more" if most == MOST else f"{least} to {most}"
+    allowed = f"of {least} or more" if most == MOST else f"from {least} to {most}"
     allowed += f" (0: {zero})" if zero else ""
 
     def convert(text: str) -> int:
-        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not (
-            least <= (value := int(text)) <= most or zero and not value
-        ):
-            raise ArgumentTypeError(f"{_shown(text)} is no whole number of {allowed}")
+        value = int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else None
+        if value is None or not (least <= value <= most or (zero and not value)):
+            raise ArgumentTypeError(f"{_shown(text)} was given, and a whole number {allowed} is needed")
         return value
 
     return convert
@@ -81,7 +80,7 @@ def finite(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ArgumentTypeError(f"{_shown(text)} is no finite number")
+        raise ArgumentTypeError(f"{_shown(text)} was given, and a number is needed")
     return value
 
 
@@ -90,7 +89,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
     def convert(text: str) -> float:
         if not least <= (value := finite(text)) <= most:
-            raise ArgumentTypeError(f"{_shown(text)} is not between {least:g} and {most:g}")
+            raise ArgumentTypeError(f"{_shown(text)} was given, and a number from {least:g} to {most:g} is needed")
         return value
 
     return convert
@@ -99,14 +98,14 @@ def number(least: float, most: float) -> Callable[[str], float]:
 def positive(text: str) -> float:
     """A number above 0."""
     if (value := finite(text)) <= 0:
-        raise ArgumentTypeError(f"{_shown(text)} is not above 0")
+        raise ArgumentTypeError(f"{_shown(text)} was given, and a number above 0 is needed")
     return value
 
 
 def share(text: str) -> float:
     """A number from 0 to 1, of a whole."""
     if not 0 <= (value := finite(text)) <= 1:
-        raise ArgumentTypeError(f"{_shown(text)} is not between 0 and 1; write 1 % as 0.01")
+        raise ArgumentTypeError(f"{_shown(text)} was given, and a share from 0 to 1 is needed; write 1 % as 0.01")
     return value
 
 
@@ -114,7 +113,7 @@ def shard(text: str) -> tuple[int, int]:
     """'2/8' -> (2, 8)."""
     parts = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not parts or not 1 <= int(parts[1]) <= int(parts[2]):
-        raise ArgumentTypeError(f"{_shown(text)}: write K/N with K from 1 to N")
+        raise ArgumentTypeError(f"{_shown(text)} was given; write K/N with K from 1 to N")
     return int(parts[1]), int(parts[2])
 
 
@@ -234,5 +233,5 @@ def _check_place(folder: Path, path: Path) -> None:
 
 def _shown(text: str) -> str:
     """As typed, in one line of a bounded length."""
-    text = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
+    text = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"') or "nothing"
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -104,7 +104,14 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
 
 def rows(page: Path) -> list[dict]:
     """What stands beside the page, in <page>.yaml: a row a model, with the published numbers."""
-    return read_yaml(page.with_suffix(".yaml"))["models"]
+    beside = page.with_suffix(".yaml")
+    models = read_yaml(beside).get("models")
+    needed = {"name", "architecture", "after"}
+    if not isinstance(models, list) or not all(isinstance(row, dict) and needed <= row.keys() for row in models):
+        raise SreError(
+            f"{beside}: needs a list `models` of rows with {', '.join(sorted(needed))}; see docs/models.yaml"
+        )
+    return models
 
 
 def spec_of(row: dict) -> Spec:

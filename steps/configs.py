@@ -77,7 +77,7 @@ def audio_config(given: dict, sample_rate: int) -> dict:
     return schema().check(given | {"sample_rate": sample_rate}, "--audio", "properties", "audio")
 
 
-def model_config(argument: tuple[str, dict], seed: int, made: Callable[[str], dict]) -> dict:
+def model_config(argument: tuple[str, dict], seed: int | None, made: Callable[[str], dict]) -> dict:
     """A model's resolved config, of its YAML or of what training wrote (train_summary.json).
 
     made : name of features -> the config that they were made with, where the model is in no recipe that names them
@@ -90,7 +90,10 @@ def model_config(argument: tuple[str, dict], seed: int, made: Callable[[str], di
             f"{where}: of version {version} of the stage train, this is {STAGE_VERSIONS['train']}; leave version out"
             " to train by this one"
         )
-    seed = given.pop("seed", seed)
+    own = given.pop("seed", None)
+    if None not in (own, seed) and own != seed:
+        raise SreError(f"{where}: seed {own}, and --seed {seed} was given; leave one of them out")
+    seed = next((one for one in (seed, own) if one is not None), 1)
     if "feature_config" in given:
         features = {given.get("features"): given.pop("feature_config")}
     elif (recipe := Path(where).parent.parent / "config.yaml").is_file():

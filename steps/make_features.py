@@ -39,6 +39,8 @@ def make(kind: str, doc: str, argv: list[str] | None) -> None:
     bad = "of the utterances that may be rejected; one may always be, none at 0 (default: 0.01)"
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
     args = parser.parse_args(argv)
+    if args.shard and args.join:
+        raise SreError("--shard makes one archive and --join joins them all; give one of the two")
     torch.set_num_threads(1)  # parallel by shards: the bytes do not depend on the cores
     config = feature_config(kind, args.config, args.audio.get("sample_rate"))
     audio = audio_config(args.audio, config["sample_rate"])

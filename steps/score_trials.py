@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.norm and not args.cohort:
         raise SreError("--norm needs --cohort; give the training embeddings")
+    if not args.norm and (args.cohort or args.cohort_utt2spk or args.cohort_size or args.top_n is not None):
+        raise SreError("a cohort is for --norm, which is not given; give it, or leave the cohort's options out")
     backend = load(args.backend)
     trials, speakers = read_trials(args.trials), (args.utt2spk, args.cohort_utt2spk)
     evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, *speakers)

@@ -11,7 +11,7 @@ from sre import SreError
 from sre.arguments import Parser, input_file, output_file
 from sre.backends import fit, save
 from sre.backends.files import save_failure
-from sre.config import BACKENDS
+from sre.config import BACKENDS, needs_adaptation
 from sre.io.ids import check_known
 from sre.io.missing import check_promised
 from sre.io.tables import read_ids, read_utt2spk
@@ -34,6 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--record-failure", action="store_true", help="what cannot be fitted becomes the report's row")
     parser.add_argument("backend", type=output_file, help="the back-end file to write")
     args = parser.parse_args(argv)
+    if args.adapt and not needs_adaptation(args.config):
+        raise SreError("--adapt: the back-end has no adapt and no centre:adapt in its chain; give one, or leave it out")
     ids, embeddings = read_embeddings(args.embeddings)
     utt2spk = read_utt2spk(args.utt2spk)
     speakers = speakers_of(ids, utt2spk, args.utt2spk)

@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--feats", action="append", type=input_file, help="feats.scp of each --data, where it is elsewhere"
     )
-    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="with a YAML config")
+    parser.add_argument("--seed", type=seed, metavar="N", help="of all draws (default: the config's, else 1)")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
     parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
     args = parser.parse_args(argv)

@@ -151,5 +151,5 @@ def test_misspelt_options_are_named() -> None:
     ],
 )
 def test_sre_names_the_argument(arguments_: str) -> None:
-    with pytest.raises(SreError, match=r"argument \S+: (0|-1) is no whole number of 1 or more"):
+    with pytest.raises(SreError, match=r"argument \S+: (0|-1) was given, and a whole number of 1 or more is needed"):
         build_parser().parse_args(arguments_.split())

@@ -272,3 +272,24 @@ def test_a_truncated_wav_is_rejected_by_name(tmp_path: Path, sound_dir: Callable
         run(lambda: make_fbank.main([str(data), str(out), "--join", "1"]))
     assert "2 of 9 utterances are rejected, more than max_rejected (0.01) allows, e.g." in capsys.readouterr().err
     assert not (out / "feats.scp").exists()
+
+
+UNUSED = {
+    score_trials: ("cosine trials --embeddings e.scp --top-n 5 out", "a cohort is for --norm, which is not given"),
+    train_backend: (
+        "cosine --embeddings e.scp --utt2spk utt2spk --adapt e.scp out",
+        "--adapt: the back-end has no adapt",
+    ),
+    make_fbank: ("empty out --shard 1/2 --join 2", "--shard makes one archive and --join joins them all; give one"),
+    normalize_scores: (
+        "cosine equal --embedings e.scp --cohort e.scp out",
+        "unknown option --embedings; the nearest is",
+    ),
+}
+
+
+@pytest.mark.parametrize("step", UNUSED, ids=lambda step: step.__name__.rpartition(".")[2])
+def test_no_option_is_ignored(scored: Path, step) -> None:
+    arguments, sentence = UNUSED[step]
+    with pytest.raises(SreError, match=sentence):
+        step.main(arguments.split())

@@ -85,7 +85,9 @@ def test_a_model_of_no_recipe(tmp_path: Path) -> None:
     assert model["feature_config"] == features and model["seed"] == 2
     (tmp_path / "train_summary.json").write_text(json.dumps({"config": model, "epochs": 1}))
     for again in (tmp_path / "train_summary.json", canonical(model)):
-        assert model_config(argument(again), 1, dict().__getitem__) == model
+        assert model_config(argument(again), None, dict().__getitem__) == model
+    with pytest.raises(SreError, match="seed 2, and --seed 1 was given"):
+        model_config(("x", model), 1, dict().__getitem__)
     with pytest.raises(SreError, match="of version 99 of the stage train"):
         model_config(("x", model | {"version": 99}), 1, dict().__getitem__)
     with pytest.raises(SreError, match="unknown key 'epoch'"):
