@@ -2,6 +2,7 @@
 #   snakemake -j8                                recipe mini, to its report
 #   snakemake -j8 --until train                  …, stop after training
 #   snakemake -j8 --config recipe=librispeech corpus=/data/LibriSpeech
+#   snakemake -j8 --config name=slow set=xvector.training.lr=0.05       any key of the recipe, or of a model
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError

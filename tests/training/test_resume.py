@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from sre.io.ark import read_scp, write_ark
 from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
 from sre.models.tdnn import FTDNN
+from sre.rerun import epochs_done
 from sre.training import checkpoint, job, trainer
 from sre.training.validation import partition
 
@@ -108,6 +110,7 @@ def test_what_a_training_leaves(whole: Path) -> None:
     assert "step_000000006.pt" in checkpoints(whole)  # the end of the last but one epoch, for the average
     summary = json.loads((whole / "train_summary.json").read_text())
     assert (summary["speakers"], summary["utterances"], summary["held_out_speakers"]) == (4, 12, 2)
+    assert epochs_done(whole, shlex.join(["steps.train_embedding", canonical(config())])) == (3, 3)
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 8])  # within the first epoch, at its end, in the next, before the last step
