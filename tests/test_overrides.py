@@ -1,6 +1,7 @@
 """--config as people type it: every key by its type in the schema, models' keys, sentences with what to type."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -213,3 +214,17 @@ def test_the_schema_s_own_yaml_is_read_alike() -> None:
     import yaml
 
     assert read_yaml(RECIPES / "config.schema.yaml") == yaml.safe_load((RECIPES / "config.schema.yaml").read_text())
+
+
+def test_commands_of_the_readmes_are_understood(monkeypatch, tmp_path: Path) -> None:
+    """All that they show behind --config, without what is optional."""
+    pages = [ROOT / "README.md", *sorted(RECIPES.glob("*/README.md"))]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_xvector.yaml").write_text((RECIPES / "mini/models/xvector.yaml").read_text())
+    shown = 0
+    for line in "\n".join(page.read_text() for page in pages).replace("/home/me/", "./").splitlines():
+        if found := re.match(r"(?:snakemake .*?|.*`snakemake .*?)--config ([^`#]*)", line):
+            words = [word for word in shlex.split(found[1]) if not word.startswith(("[", "--"))]
+            assert loaded(*words).runs, line
+            shown += 1
+    assert shown > 9
