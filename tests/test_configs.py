@@ -91,7 +91,7 @@ def test_a_model_of_no_recipe(tmp_path: Path) -> None:
     with pytest.raises(SreError, match="of version 99 of the stage train"):
         model_config(("x", model | {"version": 99}), 1, dict().__getitem__)
     with pytest.raises(SreError, match="unknown key 'epoch'"):
-        model_config(("x", model | {"epoch": 99}), 1, dict().__getitem__)
+        model_config(("x", model | {"epoch": 99}), 2, dict().__getitem__)
 
 
 def test_features_for_a_bundle(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
