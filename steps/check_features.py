@@ -1,13 +1,12 @@
 """The last gate before training: every utterance of every trial list has features.
 
-python -m steps.check_features '{"data": "data", "trials": {…}, "features": ["fbank40"]}' exp/mini/features_checked.json
+python -m steps.check_features '{"train": "mini_train", "trials": {…}, "features": ["fbank40"]}' data checked.json
 """
 
 import json
-from pathlib import Path
 
 from sre import SreError
-from sre.arguments import Parser, json_job, output_file
+from sre.arguments import Parser, input_folder, json_job, output_file
 from sre.gates import TrialList, check_features, describe_features
 from sre.io.atomic import atomic_output
 from sre.io.feats import FeatureStore
@@ -18,12 +17,13 @@ LISTS = {"*": {"split": str, "enroll": object}}
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
-    described = 'JSON: {"data", "train", "trials": {name: {"split", "enroll"}}, "features": [names]}'
-    parser.add_argument("job", type=json_job(data=str, train=str, trials=LISTS, features=[str]), help=described)
+    described = 'JSON: {"train", "trials": {name: {"split", "enroll"}}, "features": [names]}'
+    parser.add_argument("job", type=json_job(train=str, trials=LISTS, features=[str]), help=described)
+    parser.add_argument("data", type=input_folder, help="folder of the splits' data directories and of trials/")
     parser.add_argument("out", type=output_file, help="JSON of what was checked")
     args = parser.parse_args(argv)
     job = args.job
-    data = Path(job["data"])
+    data = args.data
     problems: list[str] = []
     described = []
     for features in job["features"]:

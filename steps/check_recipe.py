@@ -1,13 +1,12 @@
 """The gates before training; what they saw goes into GATES.json, which the report shows.
 
-python -m steps.check_recipe '{"data": "data", "train": "mini_train", "trials": {…}, …}' exp/mini/gates.json
+python -m steps.check_recipe '{"train": "mini_train", "trials": {…}, …}' data exp/mini/gates.json
 """
 
 import json
-from pathlib import Path
 
 from sre import SreError
-from sre.arguments import Parser, json_job, output_file
+from sre.arguments import Parser, input_folder, json_job, output_file
 from sre.gates import TrialList, check_disk, check_overlap, check_tables, check_trials, describe_split, gather
 from sre.io.atomic import atomic_output
 from sre.log import run, say
@@ -18,13 +17,14 @@ COLUMNS = {"type": str, "num_mel_bins": int, "num_ceps": int, "frame_shift": flo
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
-    kinds = {"data": str, "train": str, "trials": LISTS, "others": [str], "features": {"*": COLUMNS}}
+    kinds = {"train": str, "trials": LISTS, "others": [str], "features": {"*": COLUMNS}}
     kinds |= {"checkpoints": int, "notes": [str]}
     parser.add_argument("job", type=json_job(**kinds), help="JSON of " + ", ".join(kinds))
+    parser.add_argument("data", type=input_folder, help="folder of the splits' data directories and of trials/")
     parser.add_argument("out", type=output_file, help="GATES.json")
     args = parser.parse_args(argv)
     job = args.job
-    data = Path(job["data"])
+    data = args.data
     train = data / job["train"]
     splits = {trial["split"]: data / trial["split"] for trial in job["trials"].values() if trial["split"] != train.name}
     others = {name: data / name for name in job["others"]}

@@ -10,6 +10,7 @@ from sre.cores import available_cores
 from sre.io.atomic import atomic_output
 from sre.overrides import check_once, check_targets, read_config
 from sre.paths import check_paths, check_root, check_times, quoted
+from sre.snakemake_memory import keep_in
 from sre.workflow import is_trained, load_recipe
 
 
@@ -37,6 +38,7 @@ CONFIG = RECIPE.config
 # jobs of a cluster are given it through a shell
 SETTINGS.config_args = [shlex.quote(entry) for entry in SETTINGS.config_args]
 ROOT = Path(CONFIG["root"])
+keep_in(ROOT)
 DATA, EXP = str(ROOT / "data"), str(ROOT / "exp" / RECIPE.name)
 sentence(check_root, [ROOT, ROOT / "data", ROOT / "exp", Path(EXP)])
 if CONSOLE:

@@ -34,7 +34,6 @@ rule check_recipe:
     params:
         job=canonical(
             {
-                "data": DATA,
                 "train": TRAIN,
                 "trials": TRIALS,
                 "others": [ADAPT] if ADAPT else [],
@@ -48,7 +47,7 @@ rule check_recipe:
             }
         ),
     shell:
-        job("steps.check_recipe {params.job} {output}")
+        job("steps.check_recipe {params.job} {DATA} {output}")
 
 
 rule make_development_trials:

@@ -132,14 +132,13 @@ rule check_features:
     params:
         job=canonical(
             {
-                "data": DATA,
                 "train": TRAIN,
                 "trials": TRIALS,
                 "features": sorted(RECIPE.features),
             }
         ),
     shell:
-        job("steps.check_features {params.job} {output}")
+        job("steps.check_features {params.job} {DATA} {output}")
 
 
 rule feats:
