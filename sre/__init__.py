@@ -13,3 +13,7 @@ if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
 
 class SreError(Exception):
     """Something a user can cause and mend; its text names the file or id, what is wrong, and the remedy."""
+
+
+class FileError(SreError):
+    """A product that is damaged, or that cannot be written: never a row of the report, its stage ends."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sre import SreError
+from sre import FileError, SreError
 from sre.backends import Backend, Side, load
 from sre.backends.base import scores_of_pairs
 from sre.backends.calibration import Calibration, fit_calibration
@@ -188,6 +188,8 @@ def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
         if result is None:
             try:
                 result = _score_one(scorer, name, path)
+            except FileError:
+                raise
             except SreError as error:
                 path.unlink(missing_ok=True)
                 result = {"status": "failed", "reason": str(error)}

@@ -15,9 +15,11 @@ import runpy
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sre import SreError
 from sre.io.atomic import atomic_output
 from sre.log import run
 from sre.provenance import code_version, environment, identify
@@ -83,5 +85,17 @@ def _peak_memory_mib() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def say_at_least(call: Callable[[], None]) -> None:
+    """Where the disk is so full that the log cannot take the error, it goes where the log's prints came from."""
+    terminal = os.dup(sys.stderr.fileno())
+    try:
+        run(call)
+    except OSError as error:
+        cause = error.__context__
+        said = f"the log cannot be written ({error.strerror}); make room there, then the same command goes on"
+        os.write(terminal, f"error: {cause if isinstance(cause, SreError) else said}\n".encode())
+        os._exit(1)
+
+
 if __name__ == "__main__":
-    run(main)
+    say_at_least(main)

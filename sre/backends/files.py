@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sre import SreError
+from sre import FileError, SreError
 from sre.backends.base import Backend
 from sre.backends.chain import Chain
 from sre.backends.cosine import Cosine, Euclidean
@@ -48,12 +48,12 @@ def load(path: str | Path) -> Backend:
             return _fitted(header, parts)
         reason = str(header["reason"])
     except FileNotFoundError:
-        raise SreError(f"{path}: no such back-end; train it first, or write cosine") from None
+        raise FileError(f"{path}: no such back-end; train it first, or write cosine") from None
     except OSError as error:
-        raise SreError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
+        raise FileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
         why = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        raise SreError(f"{path}: not a back-end file ({why}); train it again") from None
+        raise FileError(f"{path}: not a back-end file ({why}); train it again") from None
     raise SreError(reason)
 
 

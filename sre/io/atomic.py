@@ -14,7 +14,7 @@ from typing import IO
 
 import numpy as np
 
-from sre import SreError
+from sre import FileError
 
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
@@ -23,13 +23,13 @@ NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside `path`; it takes the name only after it was written and fsynced.
 
-    An exception, or a kill, leaves whatever stood at `path` before. Raises SreError where the system refuses: no room,
+    An exception, or a kill, leaves whatever stood at `path` before. Raises FileError where the system refuses: no room,
     a quota, a file too large, a read-only or forbidden folder, a name too long, a folder of that name, a device.
     """
     path = Path(path)
     with _refusals(path):
         if path.exists() and not (path.is_file() or path.is_dir()):  # /dev/null would become a file, for everybody
-            raise SreError(f"{path}: is a device or a pipe, which a file would replace; give another name")
+            raise FileError(f"{path}: is a device or a pipe, which a file would replace; give another name")
         temporary = _temporary(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
@@ -67,7 +67,7 @@ def _refusals(path: Path) -> Iterator[None]:
     except OSError as error:
         raise refused(path, error) from None
     except ValueError as error:  # a name with a zero byte, or that is no UTF-8
-        raise SreError(f"{str(path)!r}: cannot be written ({error}); give another name") from None
+        raise FileError(f"{str(path)!r}: cannot be written ({error}); give another name") from None
 
 
 def _no_room(error: OSError) -> bool:
@@ -75,13 +75,13 @@ def _no_room(error: OSError) -> bool:
     return error.errno in NO_ROOM or (error.errno is None and str(error).endswith(" written"))
 
 
-def refused(path: str | Path, error: OSError) -> SreError:
+def refused(path: str | Path, error: OSError) -> FileError:
     """The sentence for a file that the system does not let us write."""
     reason = error.strerror or str(error)
     if error.filename and str(error.filename) != str(path):
         reason += f": {error.filename}"
     cure = "make room there" if _no_room(error) else "mend that"
-    return SreError(f"{path}: cannot be written ({reason}); {cure}, then the same command goes on")
+    return FileError(f"{path}: cannot be written ({reason}); {cure}, then the same command goes on")
 
 
 def _temporary(path: Path) -> Path:
