@@ -91,9 +91,10 @@ def say_at_least(call: Callable[[], None]) -> None:
     try:
         run(call)
     except OSError as error:
-        cause = error.__context__
-        said = f"the log cannot be written ({error.strerror}); make room there, then the same command goes on"
-        os.write(terminal, f"error: {cause if isinstance(cause, SreError) else said}\n".encode())
+        full = f"the log cannot be written ({error.strerror}); make room there, then the same command goes on"
+        os.write(
+            terminal, f"error: {error.__context__ if isinstance(error.__context__, SreError) else full}\n".encode()
+        )
         os._exit(1)
 
 
