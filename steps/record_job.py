@@ -35,9 +35,8 @@ def main(argv: list[str] | None = None) -> None:
         parser.error("write -- and a module with its arguments at the end")
     own, command = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     args = parser.parse_args(own)
-    record = args.record
-    if record.suffix == ".log":
-        record = record.with_suffix(".json")
+    record = args.record.with_suffix(".json") if args.record.suffix == ".log" else args.record
+    if record != args.record:
         _print_to(args.record)
         print(f"$ {shlex.join(['python', '-m', *command])}")
     record.unlink(missing_ok=True)
@@ -86,15 +85,14 @@ def _peak_memory_mib() -> float:
 
 
 def say_at_least(call: Callable[[], None]) -> None:
-    """Where the disk is so full that the log cannot take the error, it goes where the log's prints came from."""
+    """Where the disk is so full that the log cannot take the error, it goes to the terminal."""
     terminal = os.dup(sys.stderr.fileno())
     try:
         run(call)
     except OSError as error:
         full = f"the log cannot be written ({error.strerror}); make room there, then the same command goes on"
-        os.write(
-            terminal, f"error: {error.__context__ if isinstance(error.__context__, SreError) else full}\n".encode()
-        )
+        said = error.__context__ if isinstance(error.__context__, SreError) else full
+        os.write(terminal, f"error: {said}\n".encode())
         os._exit(1)
 
 
