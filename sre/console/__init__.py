@@ -29,7 +29,7 @@ SPEC = re.compile(r" \(rule \w+, line \d+, .*\)$")
 
 
 def sentence(message: str) -> str:
-    """An error as it was raised, without the class, the file and the line that Snakemake puts around it."""
+    """Return an error as it was raised, without the class, the file and the line that Snakemake puts around it."""
     lines = [line for line in message.strip().splitlines() if not PLACE.match(line)]
     if len(lines) > 1 and WRAPPING.match(lines[0]):
         del lines[0]
@@ -63,7 +63,7 @@ class Console(logging.Filter):
         self.lock = threading.RLock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether Snakemake shows a record itself."""
+        """Return whether Snakemake shows a record itself."""
         try:
             with self.lock:
                 return self._take(record) or self.raw
@@ -210,7 +210,7 @@ class Console(logging.Filter):
             self.screen.line(f"{begun} {self.plan.percent():3} % {text}" if timed else text)
 
     def end(self) -> None:
-        """Say what stays to be said: warnings, then how it ended; of a run that has made it, the table and the page."""
+        """Say what is left: the warnings, then how it ended, with the table and the page where they were made."""
         with self.lock:
             if self.ended or not self.live:
                 return

@@ -16,7 +16,7 @@ ERROR = re.compile(r"(?:[\w.-]+\.py: )?error: ")
 
 @dataclass(frozen=True)
 class Progress:
-    """As the log said it `age` seconds ago; what is done since then follows from its rate."""
+    """What the log said `age` seconds ago; what is done since then follows from its rate."""
 
     done: float
     total: float

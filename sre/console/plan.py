@@ -35,12 +35,12 @@ class Job:
 
     @property
     def guess_s(self) -> float:
-        """Seconds that it took the last time, or what such jobs take on little data."""
+        """Return the seconds that it took the last time, or what such jobs take on little data."""
         return self.expected_s or DEFAULT_S.get(self.rule, OTHERS_S)
 
     @property
     def text(self) -> str:
-        """Its log, once it has begun; what an earlier try has left does not count."""
+        """Return its log, once it has begun; what an earlier try has left does not count."""
         return self._read(joblog.MOST_BYTES)
 
     @property
@@ -83,7 +83,7 @@ class Plan:
 
     @classmethod
     def of(cls, dag) -> "Plan":
-        """Of Snakemake's graph: the jobs that will run and make something."""
+        """Take the jobs that will run and make something from Snakemake's graph."""
         jobs = [job for job in dag.needrun_jobs() if job.output]
         return cls({job.jobid: _planned(job) for job in jobs})
 
@@ -102,7 +102,7 @@ class Plan:
 
 
 def _left(job: Job, alike: list[float]) -> float:
-    """Seconds that a job still needs: by its progress, as it took the last time, or as others of its rule took."""
+    """Return the seconds that a job still needs: by its progress, as it took the last time, or as others of its rule took."""
     progress = job.progress
     if progress and progress.remaining_s is not None:
         return progress.remaining_s

@@ -7,7 +7,7 @@ from typing import TextIO
 
 
 def printable(text: str) -> str:
-    """Without what would move a terminal's cursor or change its colours: file names and messages may have anything."""
+    """Replace what would move a terminal's cursor or change its colours: file names and messages may have anything."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
