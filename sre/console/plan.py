@@ -102,7 +102,7 @@ class Plan:
 
 
 def _left(job: Job, alike: list[float]) -> float:
-    """Return the seconds that a job still needs: by its progress, as it took the last time, or as others of its rule took."""
+    """Return the seconds that a job still needs: by its progress, by its last time, or as others of its rule took."""
     progress = job.progress
     if progress and progress.remaining_s is not None:
         return progress.remaining_s
