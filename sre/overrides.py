@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.config import merged, recipe_file
-from sre.io.yaml_text import read_yaml
+from sre.io.yaml_text import MAX_DEPTH, read_yaml
 from sre.schema import Schema
 
 SET = "set"  # set=a.b.c=VALUE: one key, wherever it is
@@ -41,11 +41,15 @@ def read_entries(schema: Schema, entries: Sequence[str]) -> dict:
         if not equals:
             raise SreError(f"--config {entry}: write KEY=VALUE")
         for path, value in _settings(entry, text) if key == SET else [([key], text)]:
-            nested = schema.typed(value, _part(schema, path), f"--config {entry}")
+            nested = schema.typed(value, _part(schema, path), f"--config {_short(entry)}")
             for name in reversed(path):
                 nested = {name: nested}
             config = merged(config, nested)
     return config
+
+
+def _short(entry: str) -> str:
+    return entry if len(entry) < 80 else f"{entry[:80]}…"
 
 
 def _settings(entry: str, text: str) -> list[tuple[list[str], str]]:
@@ -55,8 +59,8 @@ def _settings(entry: str, text: str) -> list[tuple[list[str], str]]:
     for one in _pieces(bare[1:-1]) if bare[:1] == "[" and bare[-1:] == "]" else [bare]:
         path, equals, value = one.strip().partition("=")
         keys = path.strip().split(".")
-        if not equals or not all(keys):
-            raise SreError(f"--config {entry}: write set=KEY.KEY=VALUE, e.g. set=xvector.training.lr=0.05")
+        if not equals or not all(keys) or len(keys) > MAX_DEPTH:
+            raise SreError(f"--config {_short(entry)}: write set=KEY.KEY=VALUE, e.g. set=xvector.training.lr=0.05")
         found.append((keys, value))
     return found
 

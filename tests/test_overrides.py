@@ -120,6 +120,8 @@ def test_what_a_config_file_says_of_a_model_is_below_the_command_line(tmp_path: 
         (["set=xvector.lr=8"], "unknown key 'lr'; it is 'training.lr'"),
         (["set=xvector.options.chanels=8"], "options: 1 problem:\n  unknown key 'chanels'; the nearest valid one is"),
         (["set=nj"], "--config set=nj: write set=KEY.KEY=VALUE"),
+        (["set=" + "a." * 999 + "b=3"], "…: write set=KEY.KEY=VALUE"),
+        (["seeds=" + "[" * 99 + "]" * 99], "…: cannot be read (nested too deeply, or in itself); mend it"),
         (["set=.nj=3"], "--config set=.nj=3: write set=KEY.KEY=VALUE"),
         (["audio={resample: true"], "--config audio={resample: true:1: not YAML ("),
         (["xvector=3"], "xvector: '3'; write keys of the model"),

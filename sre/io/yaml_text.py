@@ -14,7 +14,9 @@ import yaml
 from sre import SreError
 from sre.io.text import read_json, read_text
 
+MAX_DEPTH = 30  # no config has more than 8
 MAX_VALUES = 100_000  # after anchors are followed; ten lines of them can stand for a billion
+DEEP = "cannot be read (nested too deeply, or in itself); mend it"
 CORE = {  # tag -> what such words look like, how they begin
     "null": (re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
     "bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
@@ -71,7 +73,7 @@ def read_yaml(path: str | Path) -> dict:
     Raises SreError naming file and line where it is missing, not UTF-8, not YAML, has a key twice or no keys.
     """
     if Path(path).suffix == ".json":
-        config = read_json(path, "mend it")
+        config = _bounded(read_json(path, "mend it"), str(path))
     else:
         config = parse_yaml(read_text(path, "no such file; check the name"), str(path))
     if not isinstance(config, dict):
@@ -91,14 +93,25 @@ def parse_yaml(text: str, where: str, words: bool = False) -> Any:
     """The value of one YAML text; with `words` all but null stays text. Raises SreError that begins with `where`."""
     try:
         value = yaml.load(text, _TextLoader if words else _Loader)
-        count = _count(value, {})
     except yaml.MarkedYAMLError as error:
         raise SreError(_sentence(error, where)) from None
     except yaml.YAMLError as error:
         raise SreError(f"{where}: not YAML ({' '.join(str(error).split())}); mend it") from None
-    except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
-        reason = "nested too deeply, or in itself" if isinstance(error, RecursionError) else str(error)
-        raise SreError(f"{where}: cannot be read ({reason}); mend it") from None
+    except RecursionError:
+        raise SreError(f"{where}: {DEEP}") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise SreError(f"{where}: cannot be read ({error}); mend it") from None
+    return _bounded(value, where)
+
+
+def _bounded(value: Any, where: str) -> Any:
+    """The value itself. Raises SreError where it is too deep, or too large once anchors are followed."""
+    try:
+        count, depth = _extent(value, {})
+    except RecursionError:
+        depth = MAX_DEPTH + 1
+    if depth > MAX_DEPTH:
+        raise SreError(f"{where}: {DEEP}")
     if count > MAX_VALUES:
         raise SreError(f"{where}: its anchors stand for more than {MAX_VALUES} values; write out what you need")
     return value
@@ -114,11 +127,11 @@ def _sentence(error: yaml.MarkedYAMLError, where: str) -> str:
     return f"{where}{line}: not YAML ({problem}); {cure}"
 
 
-def _count(value: object, known: dict[int, int]) -> int:
-    """Values in `value` with all that anchors repeat; RecursionError where it contains itself."""
+def _extent(value: object, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Values in `value` with all that anchors repeat, and how deep; RecursionError where it contains itself."""
     if not isinstance(value, dict | list):
-        return 1
+        return 1, 0
     if id(value) not in known:
-        parts = value.values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_count(part, known) for part in parts)
+        parts = [_extent(part, known) for part in (value.values() if isinstance(value, dict) else value)]
+        known[id(value)] = 1 + sum(count for count, _ in parts), 1 + max((depth for _, depth in parts), default=0)
     return known[id(value)]
