@@ -75,10 +75,10 @@ def add_data(commands) -> None:
     subset.add_argument("--first", type=count, metavar="N", help="the first N utterances in bytewise order")
     subset.add_argument("--seed", type=whole(-MOST), default=1, metavar="N", help="of the draws (default: 1)")
     subset.add_argument("source", type=input_folder, help="data directory")
-    subset.add_argument("out", type=output_folder, help="data directory to write")
+    subset.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
     combine = action("combine", combine_data, "join data directories that share no utterance id")
     combine.add_argument("sources", type=input_folder, nargs="+", help="data directories")
-    combine.add_argument("out", type=output_folder, help="data directory to write")
+    combine.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
     split = action("split", split_data, "cut a data directory into OUT/1 … OUT/N of about equal size")
     by = "speaker (default): a speaker is in one part; utterance: the sorted list is cut"
     split.add_argument("--by", choices=["speaker", "utterance"], default="speaker", help=by)

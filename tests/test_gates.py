@@ -7,7 +7,8 @@ from sre.gates import GUESSED_SECONDS, TrialList, audio_seconds, check_disk, che
 from sre.io.datadir import write_rejected_rows
 from sre.io.feats import FeatureStore
 from sre.io.missing import check_promised
-from sre.io.tables import write_table
+from sre.io.tables import read_utt2spk, write_table
+from sre.training.job import select
 from steps import compute_vad, extract_embeddings, make_mfcc, train_embedding
 
 MODEL = """\
@@ -161,6 +162,26 @@ def test_what_utt2spk_promises_is_said_and_bounded(tmp_path, capsys):
     check_promised("x.scp", "utt2spk", utts, utts[20:], tmp_path)
     told = capsys.readouterr().err
     assert "x.scp: 20 of the 30 utterances" in told and "(20 rejected)" in told and "warning" not in told
+
+
+def halve(path):
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[: len(lines) // 2]))
+
+
+def test_half_of_the_recordings_or_features_are_missing(tmp_path, sound_dir, feature_dir):
+    sound, given = sound_dir(tmp_path / "sound", speakers=2), feature_dir(tmp_path / "given", speakers=2)
+    halve(sound / "wav.scp")
+    with pytest.raises(
+        SreError, match="sound: 3 of the 6 utterances of .*utt2spk are not there .0 rejected., e.g. s01_00"
+    ):
+        make_mfcc.main([str(sound), str(tmp_path / "out")])
+    halve(given / "feats.scp")
+    store, utt2spk = FeatureStore(given / "feats.scp"), read_utt2spk(given / "utt2spk")
+    with pytest.raises(SreError, match="feats.scp: 4 of the 8 utterances of its utt2spk are not there"):
+        select([store], [utt2spk], 1, 1)
+    write_rejected_rows(given / "rejected.tsv", [(f"s01_0{n}", "x.wav", "empty") for n in range(4)])
+    assert select([store], [utt2spk], 1, 1)[2]["dropped_without_features"] == 4
 
 
 def test_a_full_disk(tmp_path, sound_dir, monkeypatch):

@@ -13,7 +13,7 @@ from kaldiio.matio import write_array
 
 from sre import SreError
 from sre.io.atomic import atomic_output
-from sre.io.ids import check_ids
+from sre.io.ids import check_ids, is_plain
 from sre.io.record import (
     MAX_KEY,
     MEANT,
@@ -157,7 +157,7 @@ def _read_ark(ark: str, source: Path) -> Vectors:
         begin = head.find(b" ") + 1
         plain = head[begin : begin + 6] in VECTOR_KINDS or head[begin : begin + 6] in ROW_KINDS
         keys, offsets, matrix = (_read_plain if plain else _read_any)(where, source, file)
-    check_ids(where.removesuffix(":"), [key for key in keys if not key.isprintable()])
+    check_ids(where.removesuffix(":"), [key for key in keys if not is_plain(key)])
     if len(set(keys)) < len(keys):
         key = next(key for key, count in Counter(keys).items() if count > 1)
         raise SreError(f"{where} embedding '{key}' stands twice; extract the embeddings again")

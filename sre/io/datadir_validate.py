@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.audio import is_pipe, resolve
-from sre.io.ids import alike, check_ids, shown, unseen
+from sre.io.ids import alike, check_ids, is_plain, shown, unseen
 from sre.io.scp import find, parse_place
 from sre.io.tables import CUT, end_it, invert
 from sre.io.text import fields, key_and_rest, lines_of, number, read_bytes, read_text
@@ -95,7 +95,7 @@ def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
 
 
 def _check_seen(path: Path, texts: Collection[str], what: str) -> list[str]:
-    bad = [text for text in texts if not text.isprintable() and any(map(unseen, fields(text)))]
+    bad = [text for text in texts if not is_plain(text) and any(map(unseen, fields(text)))]
     if not bad:
         return []
     try:

@@ -4,19 +4,30 @@ Blanks and control characters part nothing in a table but look like it, marks of
 named with their code points. Ids are compared by code point, so that e + U+0301 is not U+00E9.
 """
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterable
 
 from sre import SreError
 
 UNSEEN = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}  # controls, marks without width, halves of code points, blanks
+FILLERS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)  # called letters or marks
+
+
+def is_plain(name: str) -> bool:
+    """Whether all of a name can be seen, and no blank is in it; the quick answer for most names."""
+    return name.isprintable() and " " not in name and (name.isascii() or not FILLERS.search(name))
 
 
 def unseen(name: str) -> list[str]:
     """The characters of a name that cannot be seen, in their order."""
-    if name.isprintable() and " " not in name:
-        return []
-    return [char for char in name if unicodedata.category(char) in UNSEEN]
+    return [] if is_plain(name) else list(filter(_is_unseen, name))
+
+
+def _is_unseen(char: str) -> bool:
+    return unicodedata.category(char) in UNSEEN or FILLERS.match(char) is not None
 
 
 def called(char: str) -> str:
@@ -29,7 +40,7 @@ def shown(name: str) -> str:
     """The name as a message has it: with escapes for what cannot be seen, and marks that could be one with a letter."""
     name = name.encode("utf-8", "backslashreplace").decode()
     apart = not unicodedata.is_normalized("NFC", name)
-    hidden = {char for char in name if unicodedata.category(char) in UNSEEN and char != " "}
+    hidden = set(filter(_is_unseen, name)) - {" "}
     hidden |= {char for char in name if apart and unicodedata.combining(char)}
     return "".join(char.encode("unicode_escape").decode() if char in hidden else char for char in name)
 
@@ -67,5 +78,4 @@ def alike(name: str, known: Collection[str]) -> str:
 def _looks(name: str) -> str:
     if name.isascii() and name.isprintable():
         return name
-    visible = (char for char in unicodedata.normalize("NFC", name) if unicodedata.category(char) not in UNSEEN)
-    return "".join(visible)
+    return "".join(char for char in unicodedata.normalize("NFC", name) if not _is_unseen(char))

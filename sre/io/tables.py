@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.atomic import atomic_output
-from sre.io.ids import check_ids, shown, unseen
+from sre.io.ids import check_ids, is_plain, shown, unseen
 from sre.io.text import BLANKS, fields, key_and_rest, lines_of, number, read_text
 from sre.log import warn
 
@@ -31,7 +31,7 @@ def read_table(path: str | Path, by_hand: bool = False) -> dict[str, str]:
     table: dict[str, str] = {}
     for place, line in enumerate(lines_of(text), 1):
         key, value = key_and_rest(line)
-        if not key.isprintable():
+        if key and not is_plain(key):
             check_ids(f"{path}:{place}", [key])
         if key in table:
             raise SreError(f"{path}:{place}: '{shown(key)}' stands twice; keep one (sre data fix drops equal lines)")
@@ -99,7 +99,7 @@ def write_table(path: str | Path, table: Mapping[str, object] | Iterable[tuple[s
     """
     pairs = sorted((key, str(value)) for key, value in (table.items() if isinstance(table, Mapping) else table))
     for key, value in pairs:
-        if not key or not key.isprintable() or " " in key:
+        if not key or not is_plain(key):
             check_ids(path, [key])
         if not value.isprintable() or value != value.strip(BLANKS):
             _check_value(path, key, value)

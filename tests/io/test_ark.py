@@ -17,9 +17,10 @@ from sre.io import ark as ark_module
 from sre.io.ark import read_record, read_scp, read_vectors, write_ark
 from sre.io.atomic import atomic_output
 from sre.io.feats import FeatureStore
+from sre.io.ids import is_plain
 from sre.io.shards import join_tables
 
-keys = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=5)
+keys = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=5).filter(is_plain)
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 

@@ -15,11 +15,12 @@ from sre import SreError, cli
 from sre.io.datadir import check_audio, read_data_dir, read_rejected_rows, validate, write_data_dir, write_rejected
 from sre.io.datadir_fix import fix
 from sre.io.datadir_ops import combine, split, subset
+from sre.io.ids import is_plain
 from sre.io.tables import read_table, write_table
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 
-ids = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4)
+ids = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4).filter(is_plain)
 
 
 def wav(path: Path, seconds: float = 1.0, rate: int = 16000, channels: int = 1) -> str:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sre import SreError
 from sre.io.ark import read_vectors
 from sre.io.datadir import read_rejected_rows, write_rejected_rows
+from sre.io.ids import is_plain
 from sre.io.tables import read_ids, read_table, read_utt2spk, write_table
 from sre.io.text import exact, fields, key_and_rest, read_json, read_text
 
-names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4)
+names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4).filter(is_plain)
 places = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"]), max_size=6).map(
     lambda text: text.strip(" \t")
 )
@@ -80,6 +81,8 @@ def test_any_bytes_are_a_table_or_a_sentence(tmp_path_factory, data: bytes) -> N
             "a s1\n\ufeffb s1\n".encode(),
             r"t:2: the id '.ufeffb' has U.FEFF .ZERO WIDTH NO-BREAK SPACE. in it; rename it",
         ),
+        ("a s1\nb\ufe0f s1\n".encode(), r"t:2: the id 'b.ufe0f' has U.FE0F .VARIATION SELECTOR-16. in it"),
+        ("a s1\nb s\u3164\n".encode(), r"t: b: the speaker 's.u3164' has U.3164 .HANGUL FILLER. in it"),
         (b"a s1\nb\n", "t: 'b' has no speaker; write one"),
         (b"a s1\nb s1 s2\n", "t: 'b' has 2 speakers; write one"),
         ("a s1\nb s1\u00a0\n".encode(), r"t: b: the speaker 's1.xa0' has U.00A0 .NO-BREAK SPACE. in it; rename it"),
