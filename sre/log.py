@@ -1,8 +1,10 @@
 """What people see of a running stage: dated lines, progress with rate and ETA, one sentence for an error."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from sre import SreError
 
@@ -39,6 +41,16 @@ def run(main: Callable[[], object]) -> None:
             raise
         print(f"error: {error.filename}: {error.strerror}; mend that, then the same command goes on", file=sys.stderr)
         sys.exit(1)
+
+
+def print_to(log: Path) -> None:
+    """Make the file what stdout and stderr are from now on, those of subprocesses and libraries too."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def clock(seconds: float) -> str:

@@ -60,10 +60,10 @@ MAX_REJECTED = CONFIG[
 ]  # in shell lines only: tolerating more must not make anything again
 
 
-def job(step):
+def job(step, options=""):
     """Return the shell line of a step: its prints go into the job's log, <log>.json records how outputs were made."""
-    record = "{sys.executable} -P -m steps.record_job {log} --inputs {input} --outputs {output} --"
-    return quoted(f"{ENVIRONMENT} {record} {step}")
+    record = "{sys.executable} -P -m steps.record_job {log} --inputs {input} --outputs {output}"
+    return quoted(f"{ENVIRONMENT} {record} {options} -- {step}")
 
 
 def one_of(names):

@@ -20,8 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sre import SreError
+from sre.console import joblog
 from sre.io.atomic import atomic_output
-from sre.log import run
+from sre.log import print_to, run
 from sre.provenance import code_version, environment, identify
 
 
@@ -30,6 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("record", type=Path, help="JSON; a name that ends in .log is taken with .json instead")
     parser.add_argument("--inputs", nargs="*", default=[])
     parser.add_argument("--outputs", nargs="*", default=[])
+    again = "number of the try: one after a try that ended in a sentence of ours ends in it too, at once"
+    parser.add_argument("--attempt", type=int, default=1, help=again)
     argv = sys.argv[1:] if argv is None else argv
     if "--" not in argv[:-1]:
         parser.error("write -- and a module with its arguments at the end")
@@ -37,8 +40,11 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(own)
     record = args.record.with_suffix(".json") if args.record.suffix == ".log" else args.record
     if record != args.record:
-        _print_to(args.record)
+        refused = joblog.refusal(joblog.read(args.record)) if args.attempt > 1 else None
+        print_to(args.record)
         print(f"$ {shlex.join(['python', '-m', *command])}")
+        if refused:
+            raise SreError(refused)
     record.unlink(missing_ok=True)
     code_version()  # as it is now: a commit during the job is not what made its outputs
     inputs = identify(args.inputs)
@@ -56,16 +62,6 @@ def main(argv: list[str] | None = None) -> None:
     }
     with atomic_output(record) as file:
         json.dump(made, file, indent=1, sort_keys=True)
-
-
-def _print_to(log: Path) -> None:
-    """Make the file what stdout and stderr are from now on, those of subprocesses and libraries too."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "wb") as file:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-            os.dup2(file.fileno(), stream.fileno())
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _run(command: list[str]) -> None:

@@ -31,11 +31,13 @@ rule train_embedding:
     resources:
         gpu=1,
         all_cores=int(not HAS_CUDA),
+        attempt=lambda wildcards, attempt: attempt,
     params:
         config=lambda wildcards: canonical(RECIPE.trainings[wildcards.run]),
     shell:
         job(
-            "steps.train_embedding {params.config} --data {DATA}/{TRAIN} --device {CONFIG[device]} {output[0]}"
+            "steps.train_embedding {params.config} --data {DATA}/{TRAIN} --device {CONFIG[device]} {output[0]}",
+            "--attempt {resources.attempt}",
         )
 
 

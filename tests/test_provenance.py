@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COPY = "import sys, pathlib\npathlib.Path(sys.argv[2]).write_text(pathlib.Path(sys.argv[1]).read_text().upper())\n"
 
 
-def start(folder: Path, module: str, *arguments: str) -> subprocess.Popen:
+def start(folder: Path, module: str, *arguments: str, attempt: int = 1) -> subprocess.Popen:
     """A job of the module's text, which reads a.txt and should make b.txt."""
     (folder / "job.py").write_text(module)
     (folder / "a.txt").write_text("text\n")
@@ -33,6 +33,8 @@ def start(folder: Path, module: str, *arguments: str) -> subprocess.Popen:
         ".",
         "--outputs",
         "b.txt",
+        "--attempt",
+        str(attempt),
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen([*command, "--", "job", *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE)
@@ -56,6 +58,15 @@ def test_a_job_that_fails_leaves_no_record_and_takes_the_old_one(tmp_path: Path,
     assert start(tmp_path, module).wait() == status
     assert [path.name for path in (tmp_path / "log").iterdir()] == ["job.1.log"]
     assert (tmp_path / "log/job.1.log").read_text().startswith("$ python -m job\n")
+
+
+def test_what_a_job_refuses_is_not_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "log/job.1.log"
+    log.parent.mkdir()
+    for said, status in (("$ x\nerror: too few; take more\n", 1), ("$ x\nTraceback …\nKeyError: 1\n", 0)):
+        log.write_text(said)
+        assert start(tmp_path, "print('done')", attempt=2).wait() == status
+        assert ("done" in log.read_text()) == (status == 0) and ("error: too few" in log.read_text()) == (status == 1)
 
 
 def test_a_job_that_is_killed_leaves_no_record(tmp_path: Path) -> None:

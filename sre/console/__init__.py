@@ -57,7 +57,6 @@ class Console(logging.Filter):
         self.plan = Plan()
         self.warnings: list[str] = []
         self.errors: dict[object, str] = {}
-        self.tried_again: list[str] = []
         self.table, self.page = "", ""
         self.begun = time.monotonic()
         self.lock = threading.RLock()
@@ -144,9 +143,9 @@ class Console(logging.Filter):
             self.idle = True
         elif found := re.match(r"Trying to restart job (\d+)", said):
             error = self.errors.pop(int(found[1]), "").partition("\n")[0]
-            if error not in self.tried_again:
+            job = self.plan.jobs.get(int(found[1]))
+            if not (job and joblog.refusal(job.text)):  # else the next try ends in the same sentence, at once
                 self._say(f"tried again: {error}")
-                self.tried_again.append(error)
 
     def _error(self, record: logging.LogRecord) -> bool:
         """Keep an error for the end of a run, or show it at once where none has begun."""

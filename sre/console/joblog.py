@@ -96,12 +96,18 @@ def stopped(text: str) -> str | None:
     return found[1] if found else None
 
 
-def failure(text: str, status: int | None = None) -> str:
-    """Return the sentence of a job that failed; status as a shell gives it, more than 128 for a signal."""
+def refusal(text: str) -> str | None:
+    """Return the sentence with which the job refused to do its work, the last of its log; None where it did not."""
     lines = text.rstrip().splitlines()
     begins = [number for number, line in enumerate(lines) if ERROR.match(line)]
-    if begins:
-        return ERROR.sub("", "\n".join(lines[begins[-1] :]))
+    return ERROR.sub("", "\n".join(lines[begins[-1] :])) if begins else None
+
+
+def failure(text: str, status: int | None = None) -> str:
+    """Return the sentence of a job that failed; status as a shell gives it, more than 128 for a signal."""
+    if said := refusal(text):
+        return said
+    lines = text.rstrip().splitlines()
     if status and status > 128:
         name = next((one.name for one in signal.Signals if one == status - 128), str(status - 128))
         cause = ": the machine had no memory left, or somebody ended it" if name == "SIGKILL" else ""
