@@ -14,7 +14,7 @@ def custom_lists():
     missing = [key for key in ("train_data", "eval_data", "trials") if not CONFIG[key]]
     if missing:
         raise SreError(
-            f"recipe custom needs {', '.join(missing)}; give them with --config, e.g. train_data=DIR"
+            f"recipe custom needs {', '.join(missing)}; give them with --config, e.g. {missing[0]}=PATH"
         )
     absent = [str(path) for path in SOURCES.values() if not Path(path).is_dir()]
     if absent:
