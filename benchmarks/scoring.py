@@ -178,7 +178,7 @@ def compute_plda(scale: float) -> list[str]:
     from sre.backends.base import scores_of_pairs, speaker_means
     from sre.backends.plda import em_step, fit_two_covariance
     from sre.config import resolve_backend
-    from steps.configs import schema
+    from sre.given import schema
 
     draw = np.random.default_rng(3)
     names = np.char.mod("%05d", np.sort(draw.integers(int(EM_SPEAKERS * scale), size=int(EM_UTTERANCES * scale))))

@@ -28,7 +28,9 @@ class Parser(argparse.ArgumentParser):
     has_commands = False
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter} | given)
+        spec = getattr(sys.modules["__main__"], "__spec__", None)  # of python -m; else the program's name is known
+        prog = f"python -m {spec.name}" if spec and spec.name != "sre.cli" else None
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, "prog": prog} | given)
 
     def add_subparsers(self, **given: Any) -> argparse._SubParsersAction:
         self.has_commands = True

@@ -1,6 +1,7 @@
 """`sre describe`: what a model costs, from its config alone; and the table of all models in docs/models.md.
 
 sre describe recipes/voxceleb/models/resnet34.yaml
+sre describe exp/mini/xvector/final.pt
 sre describe ecapa --features 80 --no-speed
 sre describe my/models/xvector.yaml --configfile my/experiment.yaml
 python -m sre.describe --table docs/models.md --no-speed     # from docs/models.yaml beside it
@@ -17,6 +18,7 @@ import sre
 from sre import SreError, log
 from sre.arguments import Parser, count, input_file
 from sre.config import Schema, merged, read_yaml, recipe_features, resolve_model
+from sre.given import is_of_ours, model_config, read_config_argument
 from sre.io.atomic import atomic_output
 from sre.io.text import read_text
 from sre.log import say
@@ -46,7 +48,7 @@ SPEED = HEADINGS.index("utt/s")
 def add_describe(commands) -> None:
     text = "what a model costs: parameters, operations, frames that it sees, speed on this machine"
     parser = commands.add_parser("describe", help=text, description=text)
-    parser.add_argument("config", metavar="CONFIG", help="a model's YAML, or the name of an architecture")
+    parser.add_argument("config", metavar="CONFIG", help="a model's YAML or final.pt, or an architecture")
     parser.add_argument("--features", metavar="N", type=count, help="bins, for an architecture's name (default: 80)")
     text = "that has the features which a YAML names, where it is not in recipes/<recipe>/models"
     parser.add_argument("--configfile", type=input_file, nargs="+", default=[], metavar="FILE", help=text)
@@ -80,6 +82,8 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
 
     if config in ARCHITECTURES:
         return Spec(config, num_features or 80)
+    if is_of_ours(config):
+        return _spec_of(_trained(config))
     path = Path(config)
     if not path.is_file():
         near = difflib.get_close_matches(config, ARCHITECTURES, 1, 0.0)[0]
@@ -97,6 +101,22 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
         settings = merged(settings, read_yaml(file))
     schema = Schema(SCHEMA)
     model = resolve_model(schema, path, recipe_features(schema, settings, str(files[-1])), seed=1)
+    return _spec_of(model)
+
+
+def _trained(config: str) -> dict:
+    """A resolved config: JSON text, a train_summary.json, a final.pt (also an imported one)."""
+    where, given = read_config_argument(config)
+    model = dict(given["config"] if isinstance(given.get("config"), dict) else given)
+    model.pop("imported", None)
+    if not isinstance(model.get("feature_config"), dict):
+        raise SreError(f"{where}: no feature_config in it, so the number of bins is not known; give a model's YAML")
+    return model_config((where, model), None, {}.__getitem__)
+
+
+def _spec_of(model: dict) -> Spec:
+    from sre.models.cost import Spec
+
     made = model["feature_config"]
     bins = made["num_mel_bins"] if made["type"] == "fbank" else made["num_ceps"]
     return Spec(model["architecture"], bins, model["options"], made["frame_shift"])

@@ -18,6 +18,7 @@ import sre
 from sre import SreError
 from sre.arguments import input_file, json_object, output_file
 from sre.config import Schema, canonical, read_yaml, recipe_features, recipe_file, resolve_features
+from sre.given import feature_config, features_of, is_of_ours, read_config_argument
 from sre.io.atomic import sha256_file
 
 if TYPE_CHECKING:  # torch takes seconds to load, and `sre data` does without
@@ -80,7 +81,13 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
 
 
 def read_features(schema: Schema, argument: str) -> tuple[str, dict]:
-    """Name and resolved config of RECIPE:NAME, FILE.yaml:NAME or FILE.yaml (whose stem is the name)."""
+    """Name and resolved config of RECIPE:NAME, FILE.yaml:NAME or FILE.yaml (whose stem is the name), or of ours."""
+    if is_of_ours(argument):
+        where, given = read_config_argument(argument)
+        kind = str(features_of(given).get("type", "fbank"))
+        name = Path(argument).parent.name if where == argument else kind
+        name = given["config"].get("features") or name if isinstance(given.get("config"), dict) else name
+        return name, feature_config(kind, (f"--features {where}", given))
     where, _, name = argument.partition(":")
     path = Path(where) if where.endswith((".yaml", ".yml")) else recipe_file(RECIPES, where)
     settings = read_yaml(path)

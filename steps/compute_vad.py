@@ -11,6 +11,7 @@ from sre import SreError
 from sre.arguments import Parser, output_folder, share
 from sre.config import canonical
 from sre.features.cmn import energy_vad
+from sre.given import config_argument, vad_config
 from sre.io.ark import read_record, read_scp, write_ark
 from sre.io.atomic import atomic_output, locked
 from sre.io.datadir import write_rejected
@@ -18,7 +19,6 @@ from sre.io.feats import read_config
 from sre.io.tables import write_table
 from sre.log import Progress, run
 from steps.common import feats_scp
-from steps.configs import config_argument, vad_config
 
 
 def main(argv: list[str] | None = None) -> None:

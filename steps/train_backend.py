@@ -12,12 +12,12 @@ from sre.arguments import Parser, input_file, output_file
 from sre.backends import fit, save
 from sre.backends.files import save_failure
 from sre.config import BACKENDS, needs_adaptation
+from sre.given import backend_config, told
 from sre.io.ids import check_known
 from sre.io.missing import check_promised
 from sre.io.tables import read_ids, read_utt2spk
 from sre.log import run, say, warn
 from steps.common import read_embeddings, speakers_of
-from steps.configs import backend_config, told
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -10,9 +10,11 @@ import pytest
 from sre import SreError
 from sre.arguments import Parser
 from sre.config import STAGE_VERSIONS, canonical
+from sre.describe import read_spec
+from sre.given import backend_config, config_argument, feature_config, model_config, schema, told, vad_config
 from sre.io.feats import FeatureStore
+from sre.weights import read_features
 from steps import compute_vad, make_fbank, make_mfcc, train_embedding
-from steps.configs import backend_config, config_argument, feature_config, model_config, told, vad_config
 
 ROOT = Path(__file__).resolve().parents[1]
 YAML = "num_mel_bins: 40\nlow_freq: 64\n"
@@ -40,6 +42,8 @@ def test_features_of_every_form(tmp_path: Path) -> None:
     for name, text in files.items():
         (tmp_path / name).write_bytes(text.encode())
         assert feature_config("fbank", argument(tmp_path / name)) == resolved, name
+        if name != "bom_crlf":
+            assert read_features(schema(), str(tmp_path / name))[1] == resolved, name
     assert feature_config("fbank", argument(canonical(resolved))) == resolved
     assert resolved["num_mel_bins"] == 40 and resolved["version"] == STAGE_VERSIONS["feats"]
     assert feature_config("fbank", ("x", resolved | {"sample_rate": 8000}))["sample_rate"] == 8000
@@ -86,6 +90,7 @@ def test_a_model_of_no_recipe(tmp_path: Path) -> None:
     (tmp_path / "train_summary.json").write_text(json.dumps({"config": model, "epochs": 1}))
     for again in (tmp_path / "train_summary.json", canonical(model)):
         assert model_config(argument(again), None, dict().__getitem__) == model
+        assert read_spec(str(again)).num_features == 80
     with pytest.raises(SreError, match="seed 2, and --seed 1 was given"):
         model_config(("x", model), 1, dict().__getitem__)
     with pytest.raises(SreError, match="of version 99 of the stage train"):

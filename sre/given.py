@@ -1,9 +1,11 @@
-"""Configs as commands take them: JSON text, a YAML or a file of ours mean the same, checked and with all defaults."""
+"""Configs as commands are given them: JSON text, a YAML or a file of ours mean the same, checked, with all defaults."""
 
 import os
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import sre
 from sre import SreError
 from sre.arguments import input_file, json_object
 from sre.config import (
@@ -18,7 +20,7 @@ from sre.config import (
     resolve_model_config,
 )
 
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+RECIPES = Path(sre.__file__).resolve().parents[1] / "recipes"
 DEFAULT_FEATURES = {
     "fbank": {"num_mel_bins": 80},
     "mfcc": {"num_mel_bins": 30, "num_ceps": 30, "high_freq": 7600, "snip_edges": False, "cmn": "sliding"},
@@ -36,6 +38,19 @@ def config_argument(text: str) -> tuple[str, dict]:
         return "the JSON text", json_object(text)
     path = input_file(text)
     return text, _of_bundle(path) if path.suffix == ".pt" else read_yaml(path)
+
+
+def read_config_argument(text: str) -> tuple[str, dict]:
+    """`config_argument` outside of argparse: raises SreError."""
+    try:
+        return config_argument(text)
+    except ArgumentTypeError as error:
+        raise SreError(str(error)) from None
+
+
+def is_of_ours(text: str) -> bool:
+    """Whether it is JSON text, or a file that we wrote: no YAML and no name."""
+    return text.lstrip().startswith("{") or (os.path.isfile(text) and not text.endswith((".yaml", ".yml")))
 
 
 def _of_bundle(path: Path) -> dict:
