@@ -111,6 +111,19 @@ def share(text: str) -> float:
     return value
 
 
+def operating_point(text: str) -> tuple[str, tuple[float, float, float]]:
+    """'0.01,10,1' -> its name, as it was written, and P_target, C_miss, C_fa."""
+    try:
+        numbers = [finite(part) for part in text.split(",") if part.isascii()]
+    except ArgumentTypeError:
+        numbers = []
+    if len(numbers) == 1 + text.count(",") == 3 and 0 < numbers[0] < 1:
+        weights = numbers[1] * numbers[0], numbers[2] * (1 - numbers[0])
+        if min(weights) > 0 and max(weights) / min(weights) < math.inf:
+            return "".join(text.split()), tuple(numbers)
+    raise ArgumentTypeError(f"{text}: P_TARGET is between 0 and 1, costs are above 0; write it like 0.01,10,1")
+
+
 def shard(text: str) -> tuple[int, int]:
     """'2/8' -> (2, 8)."""
     parts = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)

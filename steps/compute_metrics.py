@@ -15,13 +15,12 @@ import json
 import numpy as np
 
 from sre import SreError
-from sre.arguments import Parser, input_file, output_file
+from sre.arguments import Parser, input_file, operating_point, output_file
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.tables import read_utt2spk
-from sre.io.text import number
 from sre.io.trial_check import check_labels
 from sre.io.trials import align_scores, read_enroll_map, read_trials
-from sre.log import run, say
+from sre.log import run, say, warn
 from sre.metrics import NIST_PLANS, act_dcf, c_primary, min_dcf, summarise
 from sre.speakers import check_speakers_known, intervals_of, speakers_of_sides
 
@@ -33,19 +32,21 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("scores", type=input_file, help="lines `enrol test score`; a label may follow the score")
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     point = "minDCF and actDCF there; may be repeated"
-    parser.add_argument("--operating-point", action="append", default=[], metavar="P_TARGET,C_MISS,C_FA", help=point)
+    form = {"type": operating_point, "metavar": "P_TARGET,C_MISS,C_FA"}
+    parser.add_argument("--operating-point", **form, action="append", default=[], help=point)
     parser.add_argument("--plan", action="append", default=[], choices=NIST_PLANS, help="C_primary of a NIST SRE")
     parser.add_argument("--utt2spk", type=input_file, help="of the trials, for 95 %% intervals (name_low, name_high)")
     parser.add_argument("--enroll-map", type=input_file, help="model utt1 utt2 …; without it a model is an utterance")
     parser.add_argument("--all", action="store_true", help="print all numbers that --out writes")
     parser.add_argument("--out", type=output_file, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
-    points = {"".join(text.split()): _operating_point(text) for text in args.operating_point}
     scores, target = align_scores(args.scores, args.trials)
     try:
         summary = summarise(scores, target)
     except SreError as error:
         raise SreError(f"{args.scores}: {error}") from None
+    if summary["eer"] > 50:
+        warn(f"{args.scores}: an EER above 50 %: look whether labels, or the sign of the scores, are inverted")
     if args.utt2spk:
         trials = read_trials(args.trials)
         models, utt2spk = read_enroll_map(args.enroll_map, trials), read_utt2spk(args.utt2spk)
@@ -55,24 +56,13 @@ def main(argv: list[str] | None = None) -> None:
         for reason, names in reasons.items():
             say(f"no 95 % interval of {', '.join(names)}: {reason}")
         summary |= intervals
-    asked = _asked(scores, target, points, args.plan)
+    asked = _asked(scores, target, dict(args.operating_point), args.plan)
     if args.out:
         content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
         with atomic_output(args.out) as file:
             json.dump(content, file, indent=1, sort_keys=True, allow_nan=False)
             file.write("\n")
     _print(summary, asked, args.all)
-
-
-def _operating_point(text: str) -> tuple[float, float, float]:
-    try:
-        p_target, c_miss, c_fa = map(number, text.split(","))
-        weights = c_miss * p_target, c_fa * (1 - p_target)
-        if 0 < p_target < 1 and min(weights) > 0 and max(weights) / min(weights) < np.inf:
-            return p_target, c_miss, c_fa
-    except ValueError:
-        pass
-    raise SreError(f"--operating-point {text}: P_TARGET is between 0 and 1, costs are above 0; write it like 0.01,10,1")
 
 
 def _asked(scores: np.ndarray, target: np.ndarray, points: dict[str, tuple], plans: list[str]) -> dict[str, float]:

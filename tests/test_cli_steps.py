@@ -243,10 +243,17 @@ def test_operating_points_under_the_names_they_were_asked_by(scored: Path, capsy
         "٠.١,1,1",
         "x",
     ):
-        with pytest.raises(
-            SreError, match="--operating-point .*: P_TARGET is between 0 and 1, costs are above 0; write it"
-        ):
+        with pytest.raises(SreError, match="argument --operating-point: .*: P_TARGET is between 0 and 1, costs"):
             compute_metrics.main(["some", "trials", "--operating-point", odd])
+
+
+def test_inverted_labels_are_guessed(scored: Path, capsys) -> None:
+    lines = Path("trials").read_text().splitlines()
+    for worth, told in ((1, False), (-1, True)):
+        scores = [f"{line.rpartition(' ')[0]} {worth * line.endswith(' target')}\n" for line in lines]
+        Path("some").write_text("".join(scores))
+        compute_metrics.main(["some", "trials"])
+        assert ("some: an EER above 50 %: look whether labels" in capsys.readouterr().err) == told
 
 
 def test_as_a_process(scored: Path) -> None:

@@ -412,5 +412,5 @@ def test_compute_metrics_at_any_operating_point(tmp_path, capsys):
     "text", ["0.01", "0.01,1,1,1", "1,1,1", "0,1,1", "0.01,-1,1", "0.01,1,inf", "a,b,c", "nan,1,1"]
 )
 def test_compute_metrics_refuses_what_is_no_operating_point(text):
-    with pytest.raises(SreError, match=f"--operating-point {text}: P_TARGET is between 0 and 1"):
+    with pytest.raises(SreError, match=f"argument --operating-point: {text}: P_TARGET is between 0 and 1"):
         compute_metrics.main([__file__, __file__, f"--operating-point={text}"])

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable
 from sre import SreError
 
 UNSEEN = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}  # controls, marks without width, halves of code points, blanks
-FILLERS = re.compile(
+FILLERS = re.compile(  # called letters or marks, of which nothing is seen
     "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-)  # called letters or marks
+)
 
 
 def is_plain(name: str) -> bool:

@@ -34,9 +34,8 @@ AWKWARD = [
     "\u3042",
     "target",
 ]
-ids = st.sampled_from(AWKWARD) | st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4).filter(
-    is_plain
-)
+letters = st.characters(exclude_categories=["C", "Z"])
+ids = st.sampled_from(AWKWARD) | st.text(letters, min_size=1, max_size=4).filter(is_plain)
 pairs = st.tuples(ids, ids)
 
 
