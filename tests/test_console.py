@@ -54,6 +54,8 @@ def test_a_failed_job_has_a_sentence(text: str, status: int, said: str) -> None:
         'WorkflowError in file "/p/steps/common.smk", line 19:\nroot: bad\n  File "/p/steps/common.smk", line 22, in f',
         "WorkflowError:\nroot: bad",
         "root: bad",
+        "Error: root: bad",
+        "WorkflowError:\nroot: bad (rule x, line 3, /p/a (b)/steps/data.smk)",
     ],
 )
 def test_our_sentences_stand_without_the_wrapping_of_snakemake(message: str) -> None:

@@ -35,7 +35,7 @@ def sentence(message: str) -> str:
         del lines[0]
     if lines and (refused := REFUSED.match(lines[-1])):
         return f"{refused[2]}: {refused[1]}; mend that, then the same command goes on"
-    return SPEC.sub("", "\n".join(lines))
+    return SPEC.sub("", "\n".join(lines)).removeprefix("Error: ")
 
 
 class Console(logging.Filter):
