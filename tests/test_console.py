@@ -106,6 +106,21 @@ def test_lines_fit_a_terminal_and_a_file_has_no_codes(monkeypatch: pytest.Monkey
     assert terminal.getvalue().count("word") == 30
 
 
+@pytest.mark.parametrize("width", ["1", "2", "3"])
+def test_a_tiny_terminal_and_a_huge_line_are_no_trouble(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    Screen(terminal).line("中" * 10**6)
+    assert terminal.getvalue().endswith("…\n") and len(terminal.getvalue()) < 9
+
+
+@pytest.mark.parametrize(("ahead_s", "done"), [(5, 640), (-3600, 640 + 90 * 160)])
+def test_progress_by_another_clock_and_of_a_job_that_stalls(ahead_s: float, done: int) -> None:
+    at = time.strftime("%H:%M:%S", time.localtime(time.time() + ahead_s))
+    assert joblog.progress(LOG.replace("17:00:02", at)).now == done
+
+
 @pytest.mark.parametrize("text", ["中" * 60, "e\u0301" * 99, "a\033[31m\r" * 30, "plain " * 30])
 def test_wide_letters_and_escape_codes_do_not_break_a_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("COLUMNS", "40")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 TAIL_BYTES = 1 << 14  # of a log: progress stands near its end
 MOST_BYTES = 1 << 26
+DAY_S = 86400
+STALLED_S = 90.0  # a job that says nothing for longer does not go on as before
 SAID = re.compile(r"\d\d:\d\d:\d\d (.*)")
 PROGRESS = re.compile(r"(.+?): (\d+) of (\d+) (\S+), (\S+) \S+/s, ETA \S+ ?(.*)")
 CLOSED = re.compile(r"[^ ].*?: (\d+ \S+) in [\d:]+, (.*)")
@@ -27,7 +29,7 @@ class Progress:
 
     @property
     def now(self) -> float:
-        return min(self.done + self.rate * self.age, self.total)
+        return min(self.done + self.rate * min(self.age, STALLED_S), self.total)
 
     @property
     def share(self) -> float:
@@ -66,10 +68,11 @@ def progress(text: str) -> Progress | None:
 
 
 def _age(at: str) -> float:
-    """Return the seconds since a time of the day, of this day or the one before."""
+    """Return the seconds since a time of the day, of this day or the one before; 0 by a clock that is ahead."""
     hours, minutes, seconds = map(int, at.split(":"))
     now = time.localtime()
-    return (now.tm_hour * 3600 + now.tm_min * 60 + now.tm_sec - (hours * 3600 + minutes * 60 + seconds)) % 86400
+    age = (now.tm_hour * 3600 + now.tm_min * 60 + now.tm_sec - (hours * 3600 + minutes * 60 + seconds)) % DAY_S
+    return age if age < DAY_S / 2 else 0.0
 
 
 def last(text: str) -> str:

@@ -56,9 +56,10 @@ class Screen:
 
     def _cut(self, text: str) -> str:
         text, width = printable(text), self.width
-        if not width or columns(text) < width:
+        if not width or (len(text) < 4 * width and columns(text) < width):
             return text
-        while columns(text) > width - 2:
+        text = text[: 4 * width]
+        while text and columns(text) > width - 2:
             text = text[:-1]
         return text + "…"
 
