@@ -7,7 +7,6 @@ The record stands only after the command has succeeded. Its seconds are the comm
 Where the record is given as LOG.log, it is LOG.json, and LOG.log has the command and all that it prints.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -17,9 +16,9 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from sre import SreError
+from sre.arguments import Parser, count, output_file
 from sre.console import joblog
 from sre.io.atomic import atomic_output
 from sre.log import print_to, run
@@ -27,17 +26,18 @@ from sre.provenance import code_version, environment, identify
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("record", type=Path, help="JSON; a name that ends in .log is taken with .json instead")
-    parser.add_argument("--inputs", nargs="*", default=[])
-    parser.add_argument("--outputs", nargs="*", default=[])
+    parser = Parser(description=__doc__)
+    parser.add_argument("record", type=output_file, help="JSON; a name that ends in .log is taken with .json instead")
+    parser.add_argument("--inputs", nargs="*", default=[], metavar="PATH", help="what the command reads")
+    parser.add_argument("--outputs", nargs="*", default=[], metavar="PATH", help="what it must make")
     again = "number of the try: one after a try that ended in a sentence of ours ends in it too, at once"
-    parser.add_argument("--attempt", type=int, default=1, help=again)
+    parser.add_argument("--attempt", type=count, default=1, metavar="N", help=again)
     argv = sys.argv[1:] if argv is None else argv
-    if "--" not in argv[:-1]:
-        parser.error("write -- and a module with its arguments at the end")
-    own, command = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
+    end = argv.index("--") if "--" in argv else len(argv)
+    own, command = argv[:end], argv[end + 1 :]
     args = parser.parse_args(own)
+    if not command:
+        parser.error("write -- and a module with its arguments at the end")
     record = args.record.with_suffix(".json") if args.record.suffix == ".log" else args.record
     if record != args.record:
         refused = joblog.refusal(joblog.read(args.record)) if args.attempt > 1 else None

@@ -16,7 +16,6 @@ from sre.cli import build_parser
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [path for folder in ("steps", "local", "benchmarks") for path in sorted((ROOT / folder).glob("*.py"))]
 COMMANDS = [f"{path.parent.name}.{path.stem}" for path in FILES if "def main(" in path.read_text("utf-8")]
-OTHER_PARSER = "steps.record_job"  # which only Snakemake calls
 
 
 class Caught(Exception):
@@ -48,7 +47,7 @@ def all_actions(command: str, monkeypatch: pytest.MonkeyPatch) -> list[argparse.
     return list(actions(build_parser() if command == "sre" else parser_of(command, monkeypatch)))
 
 
-@pytest.mark.parametrize("command", ["sre", "sre.describe", *(name for name in COMMANDS if name != OTHER_PARSER)])
+@pytest.mark.parametrize("command", ["sre", "sre.describe", *COMMANDS])
 def test_every_argument(command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Has help; no number that is none passes; a folder is no file, and nothing is read below a file."""
     monkeypatch.chdir(tmp_path)
@@ -70,7 +69,7 @@ def test_every_argument(command: str, monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_no_other_parser() -> None:
     texts = {path: path.read_text("utf-8") for path in [*FILES, *(ROOT / "sre").rglob("*.py")]}
     found = [path.relative_to(ROOT).as_posix() for path, text in texts.items() if "ArgumentParser(" in text]
-    assert set(found) <= {"sre/arguments.py", "steps/record_job.py"}
+    assert found == []
 
 
 @pytest.mark.parametrize(
