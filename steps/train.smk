@@ -1,13 +1,19 @@
 # exp/<name>/<run>/final.pt. Checkpoints are no outputs: Snakemake would delete them before and after a failed try.
 
+# asked here: Snakemake would put its own words around an error in an input function
+TRAINED = {
+    run
+    for run, what in RECIPE.trainings.items()
+    if sentence(is_trained, Path(EXP) / run, what)
+}
+
 
 def gates(wildcards):
     """What must be passed before a training. One that is done must not be done again for a new trial list.
 
     Not ancient(): where the rule of an ancient file runs, Snakemake 9 forgets all other reasons for what comes after.
     """
-    folder = Path(wildcards.exp) / wildcards.run
-    if sentence(is_trained, folder, RECIPE.trainings[wildcards.run]):
+    if wildcards.run in TRAINED:
         return []
     return [f"{EXP}/gates.json", f"{EXP}/features_checked.json"]
 
