@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sre import SreError
+from sre.io.forms import wrong_part
 
 MOST = 2**31 - 1
 MOST_PROCESSES = 1024
@@ -189,28 +190,18 @@ def json_object(text: str) -> dict:
 def json_job(**kinds: object) -> Callable[[str], dict]:
     """A JSON object that has these keys, each of its kind: what Snakemake tells a stage.
 
-    A kind is a type, [kind] for a list of it, {"*": kind} for an object of any names, or {name: kind, …}.
+    A kind is a form of sre/io/forms.py.
     """
 
     def convert(text: str) -> dict:
         value = json_object(text)
-        if wrong := [key for key, kind in kinds.items() if key not in value or not _is_of(value[key], kind)]:
+        if wrong := [key for key, kind in kinds.items() if key not in value or wrong_part(value[key], kind)]:
             raise ArgumentTypeError(
                 f"{_shown(text)}: {wrong[0]} is missing or of another form than snakemake writes it"
             )
         return value
 
     return convert
-
-
-def _is_of(value: object, kind: object) -> bool:
-    if isinstance(kind, list):
-        return isinstance(value, list) and all(_is_of(one, kind[0]) for one in value)
-    if isinstance(kind, dict) and "*" in kind:
-        return isinstance(value, dict) and all(_is_of(one, kind["*"]) for one in value.values())
-    if isinstance(kind, dict):
-        return isinstance(value, dict) and all(key in value and _is_of(value[key], of) for key, of in kind.items())
-    return isinstance(value, kind)
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict:

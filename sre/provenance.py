@@ -14,14 +14,17 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import sre
+from sre import SreError
 from sre.cores import available_cores
 from sre.io.atomic import sha256_file
-from sre.io.text import NUMBER, check_form, read_json, read_object
+from sre.io.forms import NONE, NUMBER, check_form
+from sre.io.text import read_json, read_object
 
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldiio", "soundfile", "snakemake")
 CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
@@ -34,8 +37,17 @@ BESIDE = {  # not declared as outputs: made by the job of a file that is beside 
     "utt2spk": ("utt2dur", "rejected.tsv"),
     "feats.scp": ("rejected.tsv",),
 }
-RECORD = {"command": list, "inputs": dict, "outputs": dict, "begun": str, "seconds": NUMBER, "peak_memory_mib": NUMBER}
-RECORD |= {"code": str, "python": str, "packages": dict, "device": str}
+FILES = {"*": (NONE, {"bytes?": int, "sha256?": str})}
+RECORD = {
+    "command": [str],
+    "inputs": FILES,
+    "outputs": FILES,
+    "begun": str,
+    "seconds": NUMBER,
+    "peak_memory_mib": NUMBER,
+}
+RECORD |= {"code": str, "python": str, "packages": {"*": str}, "device": str}
+SCORED = {"systems": {"*": {"backend?": (NONE, str), "of?": (NONE, [str])}}}  # of a score job's argument
 LOST = "delete it, and what it says of a job is lost"
 GATES = ("gates.json", "features_checked.json")  # a training waits for them and does not read them
 
@@ -170,7 +182,15 @@ def _read(file: Path, *_state: int) -> dict:
     record = read_json(file, LOST)
     if not isinstance(record, dict) or "outputs" not in record:
         return {}
-    return check_form(file, record, RECORD, LOST)
+    check_form(file, record, RECORD, LOST)
+    try:
+        datetime.fromisoformat(record["begun"])
+        step, argument = record["command"][2:4] if len(record["command"]) > 3 else (record["command"][2], "")
+        if step == "steps.score_systems":
+            check_form(file, json.loads(argument), SCORED, LOST)
+    except (ValueError, IndexError) as error:
+        raise SreError(f"{file}: its command or time is of another form ({error}); {LOST}") from None
+    return record
 
 
 @dataclass(frozen=True)

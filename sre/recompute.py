@@ -13,6 +13,7 @@ from sre.io.text import exact, read_object
 from sre.io.trials import align_scores
 from sre.metrics import summarise
 from sre.provenance import changed, job_of
+from sre.result_forms import RESULT, SCORE_AGAIN
 from sre.uncertainty import intervals, replicates_of
 
 NUMBERS = (("EER", "eer"), *((f"minDCF({p})", f"min_dcf_{p}") for p in ("0.01", "0.05", "0.001")))
@@ -27,7 +28,7 @@ class Row:
     line: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.result = read_object(self.metrics_file, {"systems": dict, "trials_file": str})
+        self.result = read_object(self.metrics_file, RESULT, SCORE_AGAIN)
         self.outcome = self.result["systems"][self.system]
         self.scores = self.metrics_file.with_name(f"{self.system}.scores")
 

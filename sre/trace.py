@@ -23,6 +23,7 @@ from sre.io.atomic import sha256_file
 from sre.io.text import read_object, read_text
 from sre.provenance import LEVELS, Job, changed, job_of
 from sre.recompute import Row, check_row
+from sre.result_forms import RESULT, SCORE_AGAIN
 
 CUT = 100  # characters of a JSON argument
 PATTERNS = ("*/scores/*/metrics.json", "scores/*/metrics.json", "metrics.json")  # of exp/NAME, of a run, of a list
@@ -101,7 +102,7 @@ def find_row(what: str) -> Row | None:
 
 
 def _systems(metrics_file: Path) -> Iterable[str]:
-    return read_object(metrics_file, {"systems": dict})["systems"] if metrics_file.is_file() else ()
+    return read_object(metrics_file, RESULT, SCORE_AGAIN)["systems"] if metrics_file.is_file() else ()
 
 
 def _row_of_line(report: Path, number: int) -> Row:

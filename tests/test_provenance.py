@@ -114,7 +114,7 @@ def test_the_newest_record_of_a_file_is_its_own(tmp_path: Path) -> None:
 def test_records_move_with_their_tree(tmp_path: Path, root: str) -> None:
     """Whatever the root was called: from its own folder, by a name, wholly, from another folder."""
     root = root.format(tmp_path)
-    write_record(tmp_path / "one/exp/log/x.json", "2026", [f"{root}exp/run/report.tsv"])
+    write_record(tmp_path / "one/exp/log/x.json", "2026-01-01", [f"{root}exp/run/report.tsv"])
     (tmp_path / "one").rename(tmp_path / "two")
     job = job_of(tmp_path / "two/exp/run/report.tsv")
     assert job.at(f"{root}data/list") == tmp_path / "two/data/list"
@@ -125,7 +125,7 @@ def test_records_move_with_their_tree(tmp_path: Path, root: str) -> None:
 def test_a_record_of_a_tree_that_stays(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for root in ("", f"{tmp_path}/"):
-        write_record(tmp_path / "exp/log/x.json", "2026", [f"{root}exp/report.tsv"])
+        write_record(tmp_path / "exp/log/x.json", "2026-01-01", [f"{root}exp/report.tsv"])
         job = job_of(tmp_path / "exp/report.tsv")
         assert [job.at(name) for name in (f"{root}data", "/other")] == [tmp_path / "data", Path("/other")]
         assert [job.now(name) for name in (f"{root}data", "lists/a")] == [f"{root}data", "lists/a"]
@@ -134,16 +134,21 @@ def test_a_record_of_a_tree_that_stays(tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        ({"device": None}, "its device is 'None', which is not of its type"),
-        ({"inputs": []}, "its inputs is"),
-        (None, "no command, inputs, begun, seconds"),
+        ({"device": None}, "device is 'None', which is of another kind"),
+        ({"inputs": []}, "inputs is"),
+        ({"outputs": {"exp/report.tsv": 3}}, "outputs.exp/report.tsv is '3'"),
+        ({"begun": "yesterday"}, "command or time is of another form"),
+        ({"command": []}, "command or time is of another form"),
+        (None, "command is missing"),
         ("{", "damaged or cut short, not JSON"),
     ],
 )
 def test_a_damaged_record_is_named(tmp_path: Path, change: object, sentence: str) -> None:
     record = tmp_path / "exp/log/x.json"
-    write_record(record, "2026", ["exp/report.tsv"], **(change if isinstance(change, dict) else {}))
-    if change is None:
+    write_record(record, "2026-01-01", ["exp/report.tsv"])
+    if isinstance(change, dict):
+        record.write_text(json.dumps(json.loads(record.read_text()) | change))
+    elif change is None:
         record.write_text('{"outputs": {"exp/report.tsv": null}}')
     elif isinstance(change, str):
         record.write_text(change)
@@ -152,7 +157,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, change: object, sentence: str
 
 
 def test_score_files_are_of_the_job_that_made_metrics_json(tmp_path: Path) -> None:
-    write_record(tmp_path / "exp/log/score.json", "2026", ["exp/scores/metrics.json"])
+    write_record(tmp_path / "exp/log/score.json", "2026-01-01", ["exp/scores/metrics.json"])
     for name in ("cosine.scores", "cosine.metrics.json", "cosine.replicates.npy", "speakers_all.cohort"):
         assert job_of(tmp_path / "exp/scores" / name).path.name == "score.json"
     assert job_of(tmp_path / "exp/scores/other.txt") is None

@@ -50,7 +50,7 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
             with suppress(OSError):  # what is in its buffer has no room either
                 file.close()
     finally:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: a zero byte
             temporary.unlink(missing_ok=True)
     with suppress(OSError):  # some file systems sync no folders
         folder = os.open(path.parent, os.O_RDONLY)

@@ -8,14 +8,12 @@ import json
 import re
 import shlex
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sre import SreError
+from sre.io.forms import Form, check_form
 
-Form = Mapping[str, type | tuple[type, ...]]
-NUMBER = (int, float)
 NO_FILE = "no such file; check the path, or run the stage that makes it"
 BLANKS = " \t"
 FIELD = re.compile(r"[^ \t]+")
@@ -102,16 +100,5 @@ def read_json(path: str | Path, cure: str = "make it again") -> Any:
 
 
 def read_object(path: str | Path, form: Form | None = None, cure: str = "make it again") -> dict[str, Any]:
-    """Read a JSON object. Raises SreError as `read_json` does, and as `check_form` where it is of another form."""
+    """Read a JSON object. Raises SreError as `read_json` does, and naming what is not of the form (see forms.py)."""
     return check_form(path, read_json(path, cure), form or {}, cure)
-
-
-def check_form(where: str | Path, found: Any, form: Form, cure: str) -> dict[str, Any]:
-    """Return `found` if it is an object whose keys have values of these types; raises SreError naming the key."""
-    if not isinstance(found, dict):
-        raise SreError(f"{where}: {type(found).__name__} where a JSON object is needed; {cure}")
-    if missing := [key for key in form if key not in found]:
-        raise SreError(f"{where}: no {', '.join(missing)} in it; {cure}")
-    if wrong := [key for key, types in form.items() if not isinstance(found[key], types)]:
-        raise SreError(f"{where}: its {wrong[0]} is {str(found[wrong[0]])[:40]!r}, which is not of its type; {cure}")
-    return found

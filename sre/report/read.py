@@ -5,17 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sre import SreError
-from sre.io.text import NUMBER, Form, check_form, read_object, read_text
+from sre.io.forms import check_form
+from sre.io.text import read_object, read_text
 from sre.provenance import job_of
+from sre.result_forms import EPOCH, FEATURES, GATES, RESULT, SCORE_AGAIN, SUMMARY
 
-RESULT: Form = {"model": str, "seed": int, "run": str, "trials": str, "trials_sha256": str, "trials_file": str}
-RESULT = {**RESULT, "systems": dict}
-METRICS: Form = {"eer": NUMBER, "targets": int, "nontargets": int}
-SPLIT: Form = {"split": str, "utterances": int, "speakers": int}
-FEATURES: Form = {"split": str, "features": str, "utterances": int, "rejected": int, "reasons": dict}
-LIST: Form = {"targets": int, "nontargets": int, "models": int}
-COUNTS: Form = {"utterances": int, "speakers": int, "held_out_speakers": int}
-SCORE_AGAIN = "delete it, and the stage score makes it again"
 TRAIN_AGAIN = "delete it, and the stage train writes it again from its checkpoints"
 CHECK_AGAIN = "delete it, and its stage makes it again"
 
@@ -23,22 +17,13 @@ CHECK_AGAIN = "delete it, and its stage makes it again"
 def load_results(paths: Sequence[str | Path]) -> list[dict]:
     """Products of score jobs; adds `folder` and `file`; its files are named where they are, if all was moved.
 
-    Raises SreError where a key is missing or of another type.
+    Raises SreError where a key is missing or of another kind.
     """
     results = []
     for path in paths:
         result = read_object(path, RESULT, SCORE_AGAIN)
-        for name, outcome in result["systems"].items():
-            _check_outcome(f"{path}: {name}", outcome)
         results.append(_located(path, result) | {"folder": Path(path).parent, "file": Path(path).name})
     return results
-
-
-def _check_outcome(where: str, outcome: dict) -> None:
-    status = check_form(where, outcome, {"status": str}, SCORE_AGAIN)["status"]
-    if status == "ok":
-        check_form(where, outcome, {"metrics": dict, "scores": str}, SCORE_AGAIN)
-        check_form(where, outcome["metrics"], METRICS, SCORE_AGAIN)
 
 
 def _located(path: str | Path, result: dict) -> dict:
@@ -59,9 +44,7 @@ def load_runs(summaries: Sequence[str | Path], results: Sequence[dict]) -> dict[
     models = {result["run"]: result["model"] for result in results}
     runs: dict[str, dict] = {}
     for path in sorted(map(Path, summaries)):
-        summary = read_object(path, None, TRAIN_AGAIN)
-        if "utterances_found" in summary:
-            check_form(path, summary, COUNTS, TRAIN_AGAIN)
+        summary = read_object(path, SUMMARY, TRAIN_AGAIN)
         run = str(summary.get("run", path.parent.name))
         if run in runs:
             raise SreError(f"{path}: a second training summary of run {run}; give one")
@@ -76,28 +59,17 @@ def _history(path: Path) -> list[dict]:
     lines = []
     for number, text in enumerate(read_text(path).splitlines(), 1):
         try:
-            lines.append(json.loads(text))
-            lines[-1]["epoch"]
-        except (ValueError, KeyError, TypeError):
+            lines.append(check_form(f"{path}:{number}", json.loads(text), EPOCH, "delete the line or train again"))
+        except ValueError:
             raise SreError(f"{path}:{number}: not the JSON of an epoch; delete the line or train again") from None
     return lines
 
 
 def read_gates(path: Path) -> dict:
     """gates.json: notes (sentences), data (one object a split), trials (counts of each list)."""
-    gates = read_object(path, None, CHECK_AGAIN)
-    check_form(path, {"notes": [], "data": [], "trials": {}} | gates, {"notes": list, "data": list}, CHECK_AGAIN)
-    for split in gates.get("data", []):
-        check_form(f"{path}: data", split, SPLIT, CHECK_AGAIN)
-    for name, counts in (gates.get("trials") or {}).items():
-        check_form(f"{path}: {name}", counts, LIST, CHECK_AGAIN)
-    return gates
+    return read_object(path, GATES, CHECK_AGAIN)
 
 
 def read_features(path: Path) -> dict:
     """features_checked.json: described (one object a split and kind of features)."""
-    features = read_object(path, None, CHECK_AGAIN)
-    check_form(path, {"described": []} | features, {"described": list}, CHECK_AGAIN)
-    for part in features.get("described", []):
-        check_form(f"{path}: described", part, FEATURES, CHECK_AGAIN)
-    return features
+    return read_object(path, FEATURES, CHECK_AGAIN)

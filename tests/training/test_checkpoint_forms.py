@@ -1,0 +1,103 @@
+"""Bundles and checkpoints: what is of another form is named, whatever was done to the file."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from sre import SreError
+from sre.config import canonical
+from sre.embedding import Embedder
+from sre.models import build
+from sre.training import checkpoint
+
+OPTIONS = {"channels": 4, "pooled_channels": 8, "embedding_dim": 4, "embedding": "second"}
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def bundle() -> dict:
+    config = {"architecture": "xvector", "options": OPTIONS, "features": "fbank8"}
+    features = {"type": "given", "cmn": "none"}
+    content = {"format": checkpoint.FORMAT, "config": canonical(config), "feature_config": canonical(features)}
+    return content | {"num_features": 8, "speakers": ["a"], "network": build("xvector", 8, OPTIONS).state_dict()}
+
+
+def weights(change: Callable[[dict], object]) -> Callable[[dict], object]:
+    def changed(content: dict) -> None:
+        content["network"] = dict(content["network"])
+        change(content["network"])
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        (lambda c: c.pop("config"), "its config is missing or no JSON object"),
+        (lambda c: c.update(config="{"), "its config is missing or no JSON object"),
+        (lambda c: c.update(feature_config="[]"), "its feature_config is missing"),
+        (lambda c: c.update(config='{"architecture": "xvector"}'), "names no architecture with options"),
+        (
+            lambda c: c.update(config=c["config"].replace('"xvector"', '"xvectro"')),
+            "'xvectro' is unknown .*xvector",
+        ),
+        (lambda c: c.update(config=c["config"].replace('"channels"', '"chanels"')), "not those of xvector .*chanels"),
+        (lambda c: c.update(config=c["config"].replace("fbank8", "")) or c.update(format="x"), "not a model bundle"),
+        (lambda c: c.update(num_features="8"), "its num_features '8' is no number"),
+        (lambda c: c.update(num_features=9), "options or weights are not those of xvector"),
+        (lambda c: c.update(network={}), "no weights in it"),
+        (weights(lambda n: n.pop(next(iter(n)))), "not those of xvector .*Missing key"),
+        (weights(lambda n: n.update(more=torch.ones(2))), "not those of xvector .*Unexpected key"),
+        (weights(lambda n: n.update({next(iter(n)): torch.ones(3)})), "not those of xvector .*size mismatch"),
+        (weights(lambda n: n.update({next(iter(n)): "text"})), "is no tensor"),
+        (weights(lambda n: n.update({next(iter(n)): torch.full((4, 8, 5), torch.nan)})), "has NaN"),
+    ],
+)
+def test_a_bundle_of_another_form(bundle: dict, tmp_path: Path, change: Callable, what: str) -> None:
+    content = dict(bundle)
+    change(content)
+    torch.save(content, tmp_path / "final.pt")
+    with pytest.raises(SreError, match=f"final.pt: .*{what}"):
+        Embedder(tmp_path / "final.pt", CPU)
+
+
+@pytest.mark.parametrize("content", [[1, 2], "text", 3, {1: 2}, torch.ones(2), None])
+def test_no_bundle_at_all(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "final.pt")
+    with pytest.raises(SreError, match="final.pt: (.* where a checkpoint is needed|not a model bundle)"):
+        Embedder(tmp_path / "final.pt", CPU)
+
+
+@pytest.mark.parametrize("place, what", [("gone.pt", "no such file"), (".", "Is a dir"), ("a.txt/x", "cannot be")])
+def test_no_file(tmp_path: Path, place: str, what: str) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(SreError, match=what):
+        checkpoint.load(tmp_path / place)
+
+
+def test_damaged_bytes(bundle: dict, tmp_path: Path) -> None:
+    path, draw = tmp_path / "final.pt", random.Random(1)
+    checkpoint.save(path, bundle)
+    Embedder(path, CPU)
+    data = path.read_bytes()
+    cuts = [data[:end] for end in draw.sample(range(len(data)), 20)]
+    changed = [data[:at] + b"\xff" + data[at + 1 :] for at in draw.sample(range(len(data)), 40)]
+    for damaged in cuts + changed:
+        path.write_bytes(damaged)
+        try:
+            Embedder(path, CPU)
+        except SreError as error:
+            assert str(path) in str(error)
+
+
+def test_a_checkpoint_that_lacks_something_is_passed_over(bundle: dict, tmp_path: Path, capsys) -> None:
+    state = {"step": 1, "network": bundle["network"], "head": {}, "optimizer": {}, "rng": torch.get_rng_state()}
+    state |= {"history": [], "sums": {}}
+    for step, kept in enumerate((state, state | {"rng": None}, {"step": 3}), 1):
+        checkpoint.save(tmp_path / f"step_{step:09}.pt", kept)
+    assert checkpoint.newest(tmp_path)["step"] == 1
+    said = capsys.readouterr().err
+    assert "step_000000003.pt: a checkpoint without network, head" in said and "without rng" in said
