@@ -87,7 +87,9 @@ def code_version() -> str:
 
 
 def _git(folder: Path, *command: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True, check=True)
+    # git status takes a lock and writes an index by the way; a job that is killed then would leave the lock behind
+    quiet = ["git", "--no-optional-locks", "-C", str(folder)]
+    done = subprocess.run([*quiet, *command], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
