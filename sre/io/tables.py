@@ -6,6 +6,7 @@ A table ends in a line end. One that does not may have been cut within its last 
 
 import shlex
 from collections.abc import Iterable, Mapping
+from functools import cache
 from math import inf
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sre.io.text import BLANKS, fields, key_and_rest, lines_of, number, read_tex
 from sre.log import warn
 
 CUT = "its last line has no end, so it may be cut short"
+warn_once = cache(warn)  # several parts of a command may read the same list
 
 
 def read_table(path: str | Path, by_hand: bool = False) -> dict[str, str]:
@@ -68,7 +70,8 @@ def read_utt2spk(path: str | Path) -> dict[str, str]:
             found = len(fields(speaker))
             if found == 1:
                 check_ids(f"{path}: {shown(utt)}", [speaker], "speaker")
-            raise SreError(f"{path}: '{shown(utt)}' has {found or 'no'} speaker{'s' * (found > 1)}; write one")
+            of = "speakers; write one, or give utt2spk if this is spk2utt" if found > 1 else "speaker; write one"
+            raise SreError(f"{path}: '{shown(utt)}' has {found or 'no'} {of}")
     return table
 
 
@@ -89,7 +92,7 @@ def read_ids(path: str | Path) -> list[str]:
 def remark_cut(path: str | Path, ended: bool, last: str) -> None:
     """Say that a list that may be somebody's own has no end, and what is read of its last line."""
     if not ended:
-        warn(f"{path}: {CUT}; '{shown(last)}' is read there: look whether it is whole")
+        warn_once(f"{path}: {CUT}; '{shown(last)}' is read there: look whether it is whole")
 
 
 def write_table(path: str | Path, table: Mapping[str, object] | Iterable[tuple[str, object]]) -> None:

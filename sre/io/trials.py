@@ -21,9 +21,8 @@ from sre.io.columns import (
     write_lines,
 )
 from sre.io.ids import alike, check_ids, shown
-from sre.io.tables import read_table
+from sre.io.tables import read_table, warn_once
 from sre.io.text import fields
-from sre.log import warn
 
 WRITE_TRIALS = 1 << 17  # at a time
 LABELS = {"target": True, "nontarget": False}
@@ -136,7 +135,7 @@ def read_enroll_map(path: str | Path | None, trials: Trials) -> dict[str, list[s
         check_ids(f"{path}: {model}", utts, "utterance")
     doubled = [model for model, utts in models.items() if len(utts) < len(table[model])]
     if doubled:
-        warn(f"{path}: {len(doubled)} models name an utterance twice, e.g. {doubled[0]}; it counts once")
+        warn_once(f"{path}: {len(doubled)} models name an utterance twice, e.g. {doubled[0]}; it counts once")
     return models
 
 

@@ -84,7 +84,7 @@ def test_any_bytes_are_a_table_or_a_sentence(tmp_path_factory, data: bytes) -> N
         ("a s1\nb\ufe0f s1\n".encode(), r"t:2: the id 'b.ufe0f' has U.FE0F .VARIATION SELECTOR-16. in it"),
         ("a s1\nb s\u3164\n".encode(), r"t: b: the speaker 's.u3164' has U.3164 .HANGUL FILLER. in it"),
         (b"a s1\nb\n", "t: 'b' has no speaker; write one"),
-        (b"a s1\nb s1 s2\n", "t: 'b' has 2 speakers; write one"),
+        (b"a s1\nb s1 s2\n", "t: 'b' has 2 speakers; write one, or give utt2spk if this is spk2utt"),
         ("a s1\nb s1\u00a0\n".encode(), r"t: b: the speaker 's1.xa0' has U.00A0 .NO-BREAK SPACE. in it; rename it"),
     ],
 )
