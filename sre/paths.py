@@ -92,8 +92,9 @@ def check_times(inputs: Iterable[str]) -> None:
     if len(paths) <= FEW:
         links = [path for path in paths if os.path.islink(path)]
         touch = f"touch {shlex.join(paths)}" + (f"; touch -h {shlex.join(links)}" if links else "")
+    which = "1 input has" if len(ahead) == 1 else f"{len(ahead)} inputs have"
     raise SreError(
-        f"{len(ahead)} input files have a time ahead of this machine's clock, e.g. {first} by {clock(ahead[first])},"
+        f"{which} a time ahead of this machine's clock, e.g. {first} by {clock(ahead[first])},"
         f" and what is made of them would always seem too old; give them the time of now: {touch}"
     )
 

@@ -77,7 +77,7 @@ def test_inputs_of_the_future_are_named_and_touch_mends_them(tmp_path: Path) -> 
         Path(name).touch()
     check_times(names)
     os.utime(names[0], (time.time() + 10800,) * 2)
-    with pytest.raises(SreError, match=r"1 input files have .* by (3:00:00|2:59:59)") as caught:
+    with pytest.raises(SreError, match=r"1 input has .* by (3:00:00|2:59:59)") as caught:
         check_times(names)
     subprocess.run(["bash", "-c", str(caught.value).rpartition(": ")[2]], check=True)
     check_times(names)
