@@ -1,6 +1,7 @@
 """Paths of users: whatever is in them is one word to a shell, or a sentence before any job; and times ahead of now."""
 
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -30,6 +31,16 @@ def words(line: str, **values: object) -> list[str]:
 def test_a_value_is_one_word_to_the_shell(name: str) -> None:
     assert words("{a}/{b} {c} {d:u}", a=name, b="x", c=[name, name], d="--n 1") == [f"{name}/x", name, name, "--n", "1"]
     check_paths({"root": f"/r/{name}", "trials": {"main": f"/t/{name}"}}, Path("/project"))
+
+
+def test_every_shell_line_of_a_rule_is_a_job() -> None:
+    project = Path(__file__).resolve().parents[1]
+    rules = [*project.glob("steps/*.smk"), *project.glob("recipes/*/data.smk")]
+    shells = [found for path in rules for found in re.findall(r"^ +shell:\s+(\S+?)\(", path.read_text(), re.M)]
+    assert len(shells) > 15 and set(shells) == {"job"}
+    text = "".join(path.read_text() for path in rules)
+    assert len(shells) == len(re.findall(r"^ +shell:", text, re.M))
+    assert set(re.findall(r"\{([^{}\n]*):u\}", text)) == {"params.options", "params.parts", "params.cut"}
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8))
