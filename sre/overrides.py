@@ -99,15 +99,18 @@ def check_command(arguments: Sequence[str]) -> None:
     """Raises SreError for what Snakemake ends on with a traceback, before it has read the Snakefile."""
     from snakemake.cli import get_argument_parser
 
+    check_once(arguments)
     known, _ = get_argument_parser().parse_known_args(list(arguments))
     for path in known.configfile:
         read_yaml(path)
     for entry in known.config or ():
-        key, equals, _ = entry.partition("=")
+        key, equals, text = entry.partition("=")
         if not equals:
             raise SreError(f"--config {entry}: write KEY=VALUE")
         if not re.fullmatch(r"[a-zA-Z_][\w-]*\w", key):
             raise SreError(f"--config {entry}: Snakemake takes no such key; write {SET}={entry}")
+        if (bare := text.strip("'\"")) and re.match(r"\s*(#|$)", bare):
+            raise SreError(f"--config {entry}: Snakemake takes no such value; write {SET}={entry}")
 
 
 def check_targets(arguments: Sequence[str], rules: Sequence[str]) -> None:

@@ -173,6 +173,8 @@ def test_what_snakemake_ends_on_before_it_reads_the_snakefile(tmp_path: Path) ->
     check_command(["-n", "--config", "name=x", "set=xvector.training.lr=1"])
     with pytest.raises(SreError, match="takes no such key; write set=xvector.training.lr=1$"):
         check_command(["-n", "--config", "name=x", "xvector.training.lr=1"])
+    with pytest.raises(SreError, match="takes no such value; write set=corpus=#x$"):
+        check_command(["-n", "--config", "name=", "primary_system=''", "corpus=#x"])
     with pytest.raises(SreError, match="none.yaml: no such file"):
         check_command(["--configfile", str(tmp_path / "none.yaml"), "--config", "a=1"])
 
@@ -208,7 +210,9 @@ def test_in_a_dry_run(tmp_path: Path) -> None:
 
     said = run("--until", "train", "--config", "name=2024_11", "set=xvector.training.lr=0.0123", "set=nj=3")
     assert "exp/2024_11/xvector/final.pt" in said and '"lr":0.0123' in said and "--shard 3/3" in said
-    assert "'trian' is no stage and no rule; the nearest is 'train'" in run("--until", "trian")
+    assert "error: 'trian' is no stage and no rule; the nearest is 'train'" in run("--until", "trian")
+    (tmp_path / "latin.yaml").write_bytes("name: Größe".encode("latin-1"))
+    assert "error: latin.yaml:1: not UTF-8 text" in run("--configfile", "latin.yaml")  # by the profile
 
 
 def test_the_schema_s_own_yaml_is_read_alike() -> None:
