@@ -14,8 +14,8 @@ from sre.explain import STAGES, add_explain, describe, jobs_of, project_root, st
 
 RUN = "exp/mini/xvector"
 RECORD = {
-    "command": [], "inputs": {}, "outputs": {}, "begun": "", "peak_memory_mib": 1,
-    "code": "", "python": "", "packages": {}, "device": "",
+    "command": ["python", "-m", "steps.x"], "inputs": {}, "outputs": {}, "begun": "2026-01-01T00:00:00+00:00",
+    "peak_memory_mib": 1, "code": "", "python": "", "packages": {}, "device": "",
 }  # fmt: skip
 
 
