@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from sre import SreError
-from sre.arguments import MOST, Parser, count, input_folder, output_file, positive, whole
+from sre.arguments import MOST, Parser, count, input_folder, number, output_file, whole
 from sre.io.atomic import sha256_file
 from sre.io.datadir_validate import parse_segment
 from sre.io.tables import invert, read_table, read_utt2spk
@@ -164,7 +164,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("trials", type=output_file, metavar="TRIALS", help="the list to write")
     parser.add_argument("--seed", type=whole(-MOST), default=1, metavar="N", help="of the draws (default: 1)")
     parser.add_argument("--max-targets", type=count, metavar="N", help="a seeded sample; all by default")
-    parser.add_argument("--nontargets-per-target", type=positive, default=5.0, metavar="R", help="default: 5")
+    parser.add_argument("--nontargets-per-target", type=number(1e-3, 1e6), default=5.0, metavar="R", help="default: 5")
     args = parser.parse_args(argv)
     write_trials(args.trials, make_trials(args.data_dir, args.seed, args.max_targets, args.nontargets_per_target))
     say(f"{args.trials}: SHA-256 {sha256_file(args.trials)}")

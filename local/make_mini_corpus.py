@@ -21,7 +21,7 @@ import soundfile
 from local import mini_speech
 from local.mini_speech import SAMPLE_RATE, Session, Synthesizer, Voice, make_voices, speak
 from sre import SreError
-from sre.arguments import Parser, count, output_folder, processes, seed
+from sre.arguments import Parser, output_folder, processes, seed, whole
 from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.text import read_text
 from sre.log import Progress, run, say
@@ -147,10 +147,14 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("out_dir", type=output_folder, help="of the corpus; empty, or an earlier one")
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="of every draw (default: 1)")
-    parser.add_argument("--train-speakers", type=count, default=40, metavar="N", help="default: 40")
-    parser.add_argument("--test-speakers", type=count, default=20, metavar="N", help="default: 20")
-    parser.add_argument("--train-utterances", type=count, default=15, metavar="N", help="of each speaker (default: 15)")
-    parser.add_argument("--test-utterances", type=count, default=8, metavar="N", help="of each speaker (default: 8)")
+    parser.add_argument("--train-speakers", type=whole(1, 10**4), default=40, metavar="N", help="default: 40")
+    parser.add_argument("--test-speakers", type=whole(1, 10**4), default=20, metavar="N", help="default: 20")
+    parser.add_argument(
+        "--train-utterances", type=whole(1, 10**4), default=15, metavar="N", help="of each speaker (default: 15)"
+    )
+    parser.add_argument(
+        "--test-utterances", type=whole(1, 10**4), default=8, metavar="N", help="of each speaker (default: 8)"
+    )
     parser.add_argument("--num-workers", "--nj", type=processes, default=2, metavar="N", help="processes (default: 2)")
     args = parser.parse_args(argv)
     num_speakers = args.train_speakers, args.test_speakers

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local.corpus import Segments, add_audio_options, good_audio, write_corpus
 from sre import SreError
-from sre.arguments import Parser, input_folder, output_folder, positive
+from sre.arguments import Parser, input_folder, number, output_folder
 from sre.io.atomic import atomic_output
 from sre.io.text import exact, lines_of, read_text
 from sre.log import run, say
@@ -172,9 +172,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="data directory to write")
     parser.add_argument("--parts", nargs="+", required=True, metavar="PART", help="e.g. train-clean-100")
     parser.add_argument(
-        "--cut-seconds", type=positive, metavar="S", help="cut longer utterances into segments of this length"
+        "--cut-seconds", type=number(0.1, 1e5), metavar="S", help="cut longer utterances into segments of this length"
     )
-    parser.add_argument("--min-seconds", type=positive, metavar="M", help="shortest last piece; half of S by default")
+    parser.add_argument(
+        "--min-seconds", type=number(0.1, 1e5), metavar="M", help="shortest last piece; half of S by default"
+    )
     parser.add_argument("--cut-only-if-single", action="store_true", help="if half of the speakers have one utterance")
     add_audio_options(parser)
     prepare(**vars(parser.parse_args(argv)))

@@ -38,8 +38,11 @@ class Parser(argparse.ArgumentParser):
         return super().add_subparsers(**given)
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        args = sys.argv[1:] if args is None else args
+        if odd := [text for text in args if re.search("[\ud800-\udfff]", text)]:
+            self.error(f"{odd[0]!a}: not UTF-8 text, which all tables and records are; rename it")
         if self.prefix_chars == "-" and not self.has_commands:
-            self._check_options(sys.argv[1:] if args is None else args)
+            self._check_options(args)
         return super().parse_known_args(args, namespace)
 
     def _check_options(self, args: Sequence[str]) -> None:
@@ -96,13 +99,6 @@ def number(least: float, most: float) -> Callable[[str], float]:
         return value
 
     return convert
-
-
-def positive(text: str) -> float:
-    """A number above 0."""
-    if (value := finite(text)) <= 0:
-        raise ArgumentTypeError(f"{_shown(text)} was given, and a number above 0 is needed")
-    return value
 
 
 def share(text: str) -> float:

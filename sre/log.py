@@ -37,9 +37,15 @@ def run(main: Callable[[], object]) -> None:
         sys.stdout = None
         sys.exit(141)
     except OSError as error:  # what the system refuses: no room, a read-only or missing place, a quota
-        if error.filename is None:
-            raise
-        print(f"error: {error.filename}: {error.strerror}; mend that, then the same command goes on", file=sys.stderr)
+        where = "" if error.filename is None else f"{error.filename}: "
+        what = f"{where}{error.strerror or error}; mend that, then the same command goes on"
+        print(f"error: {what}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError as error:
+        print(
+            f"error: not enough memory ({str(error) or 'of this machine'}); ask for less at once, or free some",
+            file=sys.stderr,
+        )
         sys.exit(1)
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sre import SreError, arguments
 from sre.arguments import Parser
 from sre.cli import build_parser
+from sre.log import run
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [path for folder in ("steps", "local", "benchmarks") for path in sorted((ROOT / folder).glob("*.py"))]
@@ -83,7 +85,7 @@ def test_no_other_parser() -> None:
         (arguments.whole(2, zero="all"), {"0": 0, "2": 2}, ["1", "-1", "-5", "1e3"]),
         (arguments.whole(2, 9), {"2": 2, "9": 9}, ["0", "10"]),
         (arguments.finite, {"-1.5": -1.5, "1e-3": 0.001}, ["nan", "-inf", "1,5", "1_0", "1e999"]),
-        (arguments.positive, {"0.5": 0.5}, ["0", "-0.0", "-1"]),
+        (arguments.number(0.1, 10), {"0.5": 0.5, "10": 10.0}, ["0", "-0.0", "10.1"]),
         (arguments.share, {"0": 0, "1": 1, "0.01": 0.01}, ["1.01", "-0.01", "1%"]),
         (arguments.shard, {"2/8": (2, 8)}, ["0/2", "3/2", "²/3", "1/2/3", "/"]),
         (arguments.json_object, {'{"a": 1}': {"a": 1}}, ["[]", "1", '{"a": NaN}', '{"a": 1, "a": 2}', "{", "{'a': 1}"]),
@@ -152,3 +154,14 @@ def test_misspelt_options_are_named() -> None:
 def test_sre_names_the_argument(arguments_: str) -> None:
     with pytest.raises(SreError, match=r"argument \S+: (0|-1) was given, and a whole number of 1 or more is needed"):
         build_parser().parse_args(arguments_.split())
+
+
+def test_text_that_is_no_text() -> None:
+    with pytest.raises(SreError, match=r"'exp/.udcff': not UTF-8 text"):
+        build_parser().parse_args(["clean", "exp/\udcff"])
+
+
+def test_too_little_memory_is_a_sentence(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        run(lambda: np.zeros((10**12, 10**3)))
+    assert capsys.readouterr().err.startswith("error: not enough memory (Unable to allocate")
