@@ -99,9 +99,10 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
     settings: dict = {}
     for file in files:
         settings = merged(settings, read_yaml(file))
-    schema = Schema(SCHEMA)
-    model = resolve_model(schema, path, recipe_features(schema, settings, str(files[-1])), seed=1)
-    return _spec_of(model)
+    schema, override = Schema(SCHEMA), settings.get(path.stem)
+    features = recipe_features(schema, settings, str(files[-1]))
+    override = override if isinstance(override, dict) else None
+    return _spec_of(resolve_model(schema, path, features, seed=1, override=override))
 
 
 def _trained(config: str) -> dict:
