@@ -14,6 +14,7 @@ from local.corpus import Segments, add_audio_options, good_audio, write_corpus
 from sre import SreError
 from sre.arguments import Parser, input_folder, number, output_folder
 from sre.io.atomic import atomic_output
+from sre.io.ids import check_ids
 from sre.io.text import exact, lines_of, read_text
 from sre.log import run, say
 
@@ -65,6 +66,7 @@ def find_recordings(corpus: str | Path, part: str) -> dict[str, tuple[str, str, 
         chapter, speaker = file.parent.name, file.parent.parent.name
         if not file.stem.startswith(f"{speaker}-{chapter}-"):
             raise SreError(f"{file}: its name does not begin with {speaker}-{chapter}-, as its folders; rename it")
+        check_ids(file, [file.stem], "utterance")
         if file.stem in found:
             raise SreError(f"{file}: utterance {file.stem} is there twice, also as {found[file.stem][0]}; keep one")
         found[file.stem] = (str(file), speaker, chapter)

@@ -16,6 +16,7 @@ from local.corpus import add_audio_options, good_audio, write_corpus
 from local.import_voxceleb_trials import trial_utterances
 from sre import SreError
 from sre.arguments import Parser, input_file, input_folder, output_folder
+from sre.io.ids import check_ids
 from sre.io.tables import remark_cut
 from sre.io.text import lines_of, read_text
 from sre.log import run, say, warn
@@ -176,6 +177,7 @@ def _scan_speaker(folder: Path, found: dict[str, str]) -> int:
                 if suffix.lower() not in SUFFIXES:
                     continue
                 utt, path = f"{folder.name}-{video.name}-{stem}", f"{video.path}/{name}"
+                check_ids(path, [utt], "utterance")
                 if utt in found:
                     doubles += 1
                     path = min(path, found[utt], key=lambda file: SUFFIXES.index(os.path.splitext(file)[1].lower()))

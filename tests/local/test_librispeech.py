@@ -46,6 +46,26 @@ def corpus(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.parametrize(
+    "name, char",
+    [("7-4-0001 copy", r"U.0020 \(SPACE\)"), ("7-4-00\u200b01", "U.200B"), ("7-4-\udcff", "U.DCFF")],
+    ids=["blank", "unseen", "bytes"],
+)
+def test_a_file_that_no_utterance_can_be_named_after(corpus: Path, name: str, char: str) -> None:
+    (corpus / f"test-clean/7/4/{name}.flac").write_bytes((corpus / "test-clean/7/4/7-4-0000.flac").read_bytes())
+    with pytest.raises(SreError, match=f"the utterance '.*' has {char}.* in it; rename it"):
+        librispeech.find_recordings(corpus, "test-clean")
+
+
+def test_speakers_in_another_coding(corpus: Path) -> None:
+    table = corpus / "SPEAKERS.TXT"
+    expected = librispeech.read_genders(corpus)
+    table.write_bytes(
+        "\ufeff".encode() + table.read_text().replace("A | B", "Zoë\u2028 | B").encode("latin-1", "replace")
+    )
+    assert librispeech.read_genders(corpus) == expected == {"10": "f", "9": "m"}
+
+
 def test_parts_present(corpus: Path) -> None:
     (corpus / "dev-clean").mkdir()
     assert librispeech.parts_present(corpus) == ["dev-clean", "test-clean", "train-mini"]

@@ -131,6 +131,29 @@ def test_import_drops_equal_lines(tmp_path: Path, capsys: pytest.CaptureFixture)
         lists.main([str(tmp_path), "veri_test.txt", str(tmp_path / "out")])
 
 
+def test_lists_and_tables_that_editors_wrote(tmp_path: Path, capsys) -> None:
+    rows = ["1 id10001/v/1.wav id10001/w/2.wav", "0 id10001/v/1.wav id10002/x/3.wav"]
+    texts = "\ufeff" + "\r\n".join(rows) + "\r\n\r\n", "\n".join(rows).replace(" ", "\t ") + "\n"
+    for number, text in enumerate(texts):
+        (tmp_path / "list").write_bytes(text.encode())
+        lists.import_trials(tmp_path / "list", tmp_path / f"out{number}")
+    assert (tmp_path / "out0").read_bytes() == (tmp_path / "out1").read_bytes()
+    assert (tmp_path / "out0").read_text().splitlines()[0] == "id10001-v-1 id10001-w-2 target"
+    capsys.readouterr()
+    (tmp_path / "list").write_text("\n".join(rows))
+    lists.import_trials(tmp_path / "list", tmp_path / "out")
+    assert "list: its last line has no end, so it may be cut short" in capsys.readouterr().err
+    (tmp_path / "list").write_text(f"{rows[0]}\n0 id10001/w/2.wav id10001/v/1.wav\n")
+    with pytest.raises(SreError, match="the pair id10001-w-2 id10001-v-1 is both target and nontarget; get the list"):
+        lists.import_trials(tmp_path / "list", tmp_path / "out")
+    (tmp_path / "list").write_text("1 id10001/v/1.wav id10001/w\u3000/2.wav\n")
+    with pytest.raises(SreError, match="list:1: the name 'id10001/w.u3000/2.wav' has U.3000"):
+        lists.import_trials(tmp_path / "list", tmp_path / "out")
+    (tmp_path / "vox1_meta.csv").write_text("VoxCeleb1 ID\tGender\tSet\nid10001\tm\ttest\nid10002\tf\n")
+    with pytest.raises(SreError, match="vox1_meta.csv: 1 lines do not fit its first, e.g. 'id10002.f'; get it again"):
+        voxceleb.read_meta(tmp_path / "vox1_meta.csv")
+
+
 def test_official_names_only_with_official_counts(tmp_path: Path) -> None:
     line = "1 id10001/v/00001.wav id10001/v/00002.wav\n"
     (tmp_path / "meta").mkdir()
