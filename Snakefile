@@ -10,7 +10,7 @@ from snakemake.utils import min_version
 
 from sre.console import attach
 
-min_version("9.13")
+min_version("9.17")
 
 BASE = Path(workflow.basedir)
 CONSOLE = attach(workflow)  # what a person sees of a run
