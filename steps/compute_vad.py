@@ -16,6 +16,7 @@ from sre.io.ark import read_record, read_scp, write_ark
 from sre.io.atomic import atomic_output, locked
 from sre.io.datadir import write_rejected
 from sre.io.feats import read_config
+from sre.io.record import check_usable
 from sre.io.tables import write_table
 from sre.log import Progress, run
 from steps.common import feats_scp
@@ -35,19 +36,27 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     options = vad_config(args.config)
     places = read_scp(args.feats)
+    if not places:
+        raise SreError(f"{args.feats}: no features in it; make them first")
     voiced: dict[str, int] = {}
+    unusable: list[SreError] = []
     frames = 0
     progress = Progress("vad", len(places), "utt")
 
     def records():
         nonlocal frames
         for utt, place in places.items():
-            decision = energy_vad(_log_energy(args.feats, utt, place), **options)
+            try:
+                decision = energy_vad(_log_energy(args.feats, utt, place), **options)
+            except SreError as error:
+                unusable.append(error)
+                continue
             frames += len(decision)
             progress.add(1)
             if decision.any():
                 voiced[utt] = int(decision.sum())
                 yield utt, decision.astype(np.float32)
+        check_usable(args.feats, unusable, len(places))
 
     with locked(args.out / ".vad.lock"):
         write_ark(args.out / "vad.ark", args.out / "vad.scp", records())

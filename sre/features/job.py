@@ -15,6 +15,7 @@ from sre.io import audio
 from sre.io.ark import read_record, write_ark
 from sre.io.atomic import atomic_output, locked
 from sre.io.datadir import DataDir, write_rejected_rows
+from sre.io.record import check_usable
 from sre.io.scp import absolute
 from sre.io.tables import write_table
 from sre.log import Progress, say, warn
@@ -110,20 +111,17 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
 def _read_shapes(scp: Path, places: Mapping[str, str]) -> tuple[dict[str, int], int]:
     """Utterance -> frames, and the dimension of all. Raises one SreError with what cannot be used, and how much."""
     shapes: dict[str, tuple[int, ...]] = {}
-    unreadable: list[str] = []
+    unusable: list[SreError] = []
     progress = Progress("import", len(places), "utt")
     for utt, place in sorted(places.items()):
         try:
             shapes[utt] = read_record(utt, place, "matrix", scp).shape
         except SreError as error:
-            unreadable.append(str(error))
+            unusable.append(error)
         progress.add(1)
     progress.close()
     remedy = "make them again, or take them out of the data dir"
-    if len(unreadable) == 1:
-        raise SreError(unreadable[0])
-    if unreadable:
-        raise SreError(f"{scp}: {len(unreadable)} of {len(places)} records cannot be used; the first: {unreadable[0]}")
+    check_usable(scp, unusable, len(places))
     if empty := [utt for utt, shape in shapes.items() if 0 in shape]:
         some = f"{len(empty)} of {len(shapes)} utterances have no frames, e.g. '{empty[0]}' {shapes[empty[0]]}"
         raise SreError(f"{scp}: {some}; {remedy}")

@@ -105,7 +105,7 @@ def _read_scp_vectors(scp: Path) -> tuple[list[str], np.ndarray]:
 
 def _chosen(scp: Path, ark: str, wanted: Mapping[str, int]) -> Sequence[np.ndarray]:
     """The vectors at these offsets, of whatever key there, as in Kaldi; but a key that stands elsewhere is an error."""
-    keys, offsets, matrix = _read_ark(ark, scp)
+    keys, offsets, matrix = _read_ark(ark, scp, next(iter(wanted)))
     if list(wanted.values()) == offsets and list(wanted) == keys:
         return [matrix]
     row = {offset: number for number, offset in enumerate(offsets)}
@@ -144,13 +144,14 @@ def _unequal(path: Path, key: str, size: int, usual: int, count: int = 0) -> Sre
     )
 
 
-def _read_ark(ark: str, source: Path) -> Vectors:
-    """All of an archive, in its order; `source` is what the user gave, the scp or the archive."""
+def _read_ark(ark: str, source: Path, key: str | None = None) -> Vectors:
+    """All of an archive, in its order; `source` is what the user gave: the archive, or the scp and a `key` of it."""
     where = f"{source}:" if str(source) == ark else f"{source}: {ark}:"
     try:
         file = open_archive(ark)
     except ValueError as error:
-        raise SreError(f"{source}: cannot be opened ({error}); check the path, or extract the embeddings") from None
+        what = f"record '{key}' of {ark}" if key else "the archive"
+        raise SreError(f"{source}: {what} cannot be opened ({error}); mend the place, or extract again") from None
     with file:
         head = file.read(MAX_KEY + HEADER_BYTES)
         file.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)  # of text that an editor wrote

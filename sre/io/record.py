@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -112,14 +113,18 @@ def read_record(key: str, location: str, kind: str | None = None, scp: str | Pat
     place = parse_place(location)
     where = f"{scp}: record '{key}' of {place.path}" if scp else f"{place.path}: record '{key}'"
     try:
-        with open_archive(place.path) as file:
+        file = open_archive(place.path)
+    except ValueError as error:
+        raise SreError(f"{where} cannot be opened ({error}); mend the place, or make the archive again") from None
+    try:
+        with file:
             file.seek(place.offset)
             value = place.part_of(read_object(file))
     except OtherKind as error:
         raise SreError(f"{where} is {error}; {MEANT[kind or 'matrix']}") from None
     except Exception as error:  # kaldiio raises whatever numpy, struct or its assertions raise on a broken record
         raise SreError(
-            f"{where} cannot be read ({_reason(error)}); the archive is missing, cut short or corrupt: make it again"
+            f"{where} cannot be read ({_reason(error)}); the archive is cut short or corrupt: make it again"
         ) from None
     if kind == "vector":
         value = as_vector(value)
@@ -130,6 +135,14 @@ def read_record(key: str, location: str, kind: str | None = None, scp: str | Pat
     if not np.isfinite(value).all():
         raise SreError(f"{where} has NaN or infinite values; make it again, or take '{key}' out")
     return value
+
+
+def check_usable(scp: str | Path, unusable: Sequence[SreError], total: int) -> None:
+    """Raise the one error, or one sentence for several of `total` records."""
+    if len(unusable) == 1:
+        raise unusable[0]
+    if unusable:
+        raise SreError(f"{scp}: {len(unusable)} of {total} records cannot be used; the first: {unusable[0]}")
 
 
 def as_float32(value: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from sre import SreError
 from sre.io.tables import read_table, write_table
 
 RANGE = re.compile(r"\[(?:(\d{1,9}):(\d{1,9})|:)(?:,(?:(\d{1,9}):(\d{1,9})|:))?\]", re.ASCII)
+ON_COMMAND_LINES = ("ark:", "scp:", "ark,")  # before a path there, and never in an scp
 BEYOND = 3  # so many rows a range may end after its matrix, as in Kaldi: segments are rounded
 Span = tuple[int, int] | None  # first and last index, None: all
 
@@ -50,7 +51,7 @@ def parse_place(text: str) -> Place:
         )
     if not text:
         raise ValueError("no place at all; write `key path:offset`")
-    if text.startswith(("ark:", "scp:", "ark,")):
+    if text.startswith(ON_COMMAND_LINES):
         raise ValueError("written as on Kaldi's command lines; write `path:offset` without ark: or scp:")
     rows: Span = None
     columns: Span = None
@@ -88,7 +89,7 @@ def read_scp(scp: str | Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, text in table.items():
         path, offset = split_offset(text)
-        if offset is None:
+        if offset is None or path.startswith(ON_COMMAND_LINES):
             try:
                 path = parse_place(text).path
             except ValueError as error:

@@ -230,7 +230,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch, name: str,
 def test_a_pipe_is_refused_and_not_run(tmp_path: Path, monkeypatch, place: str) -> None:
     monkeypatch.chdir(tmp_path)
     Path("x.scp").write_text(f"a {place}\n")
-    with pytest.raises(SreError, match="x.scp: .*(is a command, which is never run|No such file)"):
+    with pytest.raises(SreError, match="x.scp: .*(is a command, which is never run|cannot be opened)"):
         read_vectors("x.scp")
     assert not Path("pwned").exists()
 
@@ -350,9 +350,9 @@ def test_records_of_another_kind_are_named(tmp_path: Path, content: bytes, kind:
 def test_a_place_that_is_no_file(tmp_path: Path, place: str, form: str) -> None:
     write(tmp_path, {"a": np.ones(2)})
     (tmp_path / "places.scp").write_text(f"utt {form.format(place.format(tmp_path))}\n")
-    with pytest.raises(SreError, match="places.scp.*(cannot be opened|record 'utt' of .* cannot be read|a zero byte)"):
+    with pytest.raises(SreError, match="places.scp.*(record 'utt' of .* cannot be opened|a zero byte)"):
         read_vectors(tmp_path / "places.scp")
-    with pytest.raises(SreError, match="places.scp.*(record 'utt' of .* cannot be read|a zero byte)"):
+    with pytest.raises(SreError, match="places.scp.*(record 'utt' of .* cannot be opened|a zero byte)"):
         read_record("utt", read_scp(tmp_path / "places.scp")["utt"], "matrix", tmp_path / "places.scp")
 
 
