@@ -34,7 +34,7 @@ def read_config(recipes: Path, files: Sequence[Path], entries: Sequence[str], al
 
 
 def read_entries(schema: Schema, entries: Sequence[str]) -> dict:
-    """What KEY=VALUE entries say; a later one of the same key is merged into, or takes the place of, an earlier."""
+    """What KEY=VALUE entries say, mappings merged. Raises SreError where two of them give one key two values."""
     config: dict = {}
     for entry in entries:
         key, equals, text = entry.partition("=")
@@ -44,8 +44,22 @@ def read_entries(schema: Schema, entries: Sequence[str]) -> dict:
             nested = schema.typed(value, _part(schema, path), f"--config {_short(entry)}")
             for name in reversed(path):
                 nested = {name: nested}
+            if twice := _conflict(config, nested):
+                raise SreError(f"--config {_short(entry)}: {twice} is given another value before; leave one out")
             config = merged(config, nested)
     return config
+
+
+def _conflict(config: dict, more: dict, place: str = "") -> str:
+    """The dotted key that has another value in both; '' for none."""
+    for key in config.keys() & more.keys():
+        old, new = config[key], more[key]
+        if isinstance(old, dict) and isinstance(new, dict):
+            if found := _conflict(old, new, f"{place}{key}."):
+                return found
+        elif old != new:
+            return f"{place}{key}"
+    return ""
 
 
 def _short(entry: str) -> str:

@@ -195,8 +195,11 @@ def test_targets_that_are_no_rules() -> None:
 
 def test_entries_are_merged() -> None:
     schema = Schema(RECIPES / "config.schema.yaml")
-    entries = ["audio={resample: yes}", "set=audio.sample_rate=8000", "name=a", "name=b"]
-    assert read_entries(schema, entries) == {"audio": {"resample": "yes", "sample_rate": "8000"}, "name": "b"}
+    entries = ["audio={resample: yes}", "set=audio.sample_rate=8000", "name=a", "name=a"]
+    assert read_entries(schema, entries) == {"audio": {"resample": "yes", "sample_rate": "8000"}, "name": "a"}
+    for more, key in (("name=b", "name"), ("set=audio.resample=no", "audio.resample"), ("audio=", "audio")):
+        with pytest.raises(SreError, match=f"--config {more}: {key} is given another value before; leave one out"):
+            read_entries(schema, [*entries, more])
 
 
 def test_in_a_dry_run(tmp_path: Path) -> None:
