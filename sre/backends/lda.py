@@ -3,7 +3,7 @@
 import numpy as np
 import scipy
 
-from sre.backends.base import check_speakers, speaker_means
+from sre.backends.base import NoSpread, check_speakers, speaker_means
 
 EIGENVALUE_FLOOR = 1e-6  # of the largest
 
@@ -52,8 +52,13 @@ def apply_affine(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOOR) -> tuple[np.ndarray, int]:
-    """T with T C T' = 1, and how many eigenvalues were raised to `floor` of the largest (matrix-functions.cc)."""
+    """T with T C T' = 1, and how many eigenvalues were raised to `floor` of the largest (matrix-functions.cc).
+
+    Raises NoSpread for a covariance of nothing.
+    """
     values, vectors = eigh(covariance)
+    if values.max() <= 0:
+        raise NoSpread("a covariance is zero: the embeddings hardly differ; look at the model", within=True)
     low = values < floor * values.max()
     return (vectors / np.sqrt(np.maximum(values, floor * values.max()))).T, int(low.sum())
 

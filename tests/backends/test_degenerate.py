@@ -10,6 +10,7 @@ from simulated import fitted, scores_of, small_data, speech
 
 from sre import SreError
 from sre.backends.base import scores_of_pairs
+from sre.backends.lda import normalising_transform
 from sre.backends.norm import METHODS, Cohort, CohortEmbeddings, normalise
 from sre.backends.plda import Gaussian
 from sre.backends.splda import Subspace
@@ -133,3 +134,10 @@ def test_more_dimensions_than_speakers(config: dict, chain: list[str]) -> None:
     assert not isinstance(scores, SreError), scores
     own = np.unique(OF)[:, None] == OF
     assert scores[own].mean() > scores[~own].mean()
+
+
+def test_a_covariance_of_nothing() -> None:
+    """What is left within speakers may cancel to 0, or to less, in float64."""
+    for covariance in (np.zeros((2, 2)), np.diag([-1e-20, -1e-30])):
+        with pytest.raises(SreError, match="a covariance is zero: the embeddings hardly differ"):
+            normalising_transform(covariance)
