@@ -8,10 +8,13 @@ local/mini_speech.py alone: every random draw comes from np.random.default_rng([
 """
 
 import importlib.util
+import io
 import multiprocessing
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -62,8 +65,10 @@ def make_speaker(out_dir: Path, seed: int, speaker: Speaker) -> None:
         rng = np.random.default_rng([seed, speaker.index, 1, utterance])
         speech = speak(synthesizer, speaker.voice, rng)
         wave = sessions[utterance % CHAPTERS].record(speech, speaker.voice.tilt, rng)
+        content = io.BytesIO()  # libsndfile does not say that a disk is full
+        soundfile.write(content, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         with atomic_output(path, "wb") as file:
-            soundfile.write(file, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+            file.write(content.getbuffer())
 
 
 def make_speakers(out_dir: Path, seed: int, speakers: list[Speaker], num_workers: int) -> None:
@@ -76,12 +81,15 @@ def make_speakers(out_dir: Path, seed: int, speakers: list[Speaker], num_workers
     while waiting or running:
         while waiting and len(running) < num_workers:
             speaker = waiting.pop(0)
-            process = fork.Process(target=make_speaker, args=(out_dir, seed, speaker), daemon=True)
+            make = partial(make_speaker, out_dir, seed, speaker)
+            process = fork.Process(target=run, args=(make,), daemon=True)
             process.start()
             running[process.sentinel] = process, speaker
         for sentinel in wait(list(running)):
             process, speaker = running.pop(sentinel)
             process.join()
+            if process.exitcode == 1:
+                sys.exit(1)  # it has said why
             if process.exitcode != 0:
                 where = f"{out_dir}/{speaker.part}/{speaker.reader}"
                 raise SreError(f"{where}: its process ended with {process.exitcode}; see above, mend it, run again")
