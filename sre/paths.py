@@ -40,6 +40,16 @@ def check_root(folders: Iterable[Path]) -> None:
             raise SreError(f"{folder}: {error.strerror}; give another root or name") from None
 
 
+def check_submitted(folders: Iterable[Path]) -> None:
+    """Raise SreError for a quote in root, project or working directory where jobs are submitted to a cluster.
+
+    Snakemake puts the names of files between quotes for the shell that begins such a job, and does not escape theirs.
+    """
+    for folder in folders:
+        if "'" in str(folder):
+            raise SreError(f"{folder}: a cluster's jobs cannot work in a folder with ' in its name; rename it")
+
+
 def _paths(config: dict) -> Iterator[tuple[str, str]]:
     """Yield (key, path) of all paths that a config names."""
     parts = [(key, config.get(key)) for key in KEYS]

@@ -9,7 +9,7 @@ from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
 from sre.cores import available_cores
 from sre.io.atomic import atomic_output
 from sre.overrides import check_once, check_targets, read_config
-from sre.paths import check_paths, check_root, check_times, quoted
+from sre.paths import check_paths, check_root, check_submitted, check_times, quoted
 from sre.snakemake_memory import keep_in
 from sre.workflow import is_trained, load_recipe
 
@@ -41,6 +41,8 @@ ROOT = Path(CONFIG["root"])
 keep_in(ROOT)
 DATA, EXP = str(ROOT / "data"), str(ROOT / "exp" / RECIPE.name)
 sentence(check_root, [ROOT, ROOT / "data", ROOT / "exp", Path(EXP)])
+if workflow.non_local_exec:
+    sentence(check_submitted, [ROOT, BASE, Path.cwd()])
 if CONSOLE:
     CONSOLE.page = f"{EXP}/report.html"
 NJ = CONFIG["nj"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from snakemake.utils import format as snakemake_format
 
 from sre import SreError
-from sre.paths import check_paths, check_root, check_times, quoted
+from sre.paths import check_paths, check_root, check_submitted, check_times, quoted
 
 NASTY = [
     "my root", "it's", 'a"b', "$(touch made)", "`touch made`", "a;touch made", "a&b", "a*b?[c]", "$HOME", "a>made",
@@ -106,3 +106,10 @@ def test_a_link_of_the_future_and_many_files_can_be_touched_too(tmp_path: Path) 
             check_times(paths)
         subprocess.run(["bash", "-c", str(caught.value).rpartition(": ")[2]], check=True)
         check_times(paths)
+
+
+def test_a_quote_in_a_folder_of_submitted_jobs_is_refused() -> None:
+    """Snakemake 9.27 gave the rest of such a name to the cluster's shell as a command."""
+    check_submitted([Path("/data/a b $(touch X)"), Path("/project")])
+    with pytest.raises(SreError, match="it's .*: a cluster's jobs"):
+        check_submitted([Path("/project"), Path("/data/it's $(touch X)")])
