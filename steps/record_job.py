@@ -87,8 +87,10 @@ def say_at_least(call: Callable[[], None]) -> None:
         run(call)
     except OSError as error:
         full = f"the log cannot be written ({error.strerror}); make room there, then the same command goes on"
-        said = error.__context__ if isinstance(error.__context__, SreError) else full
-        os.write(terminal, f"error: {said}\n".encode())
+        said = error
+        while said and not isinstance(said, SreError):
+            said = said.__context__
+        os.write(terminal, f"error: {said or full}\n".encode())
         os._exit(1)
 
 
