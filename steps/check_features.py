@@ -4,6 +4,7 @@ python -m steps.check_features '{"train": "mini_train", "trials": {…}, "featur
 """
 
 import json
+from pathlib import Path
 
 from sre import SreError
 from sre.arguments import Parser, input_folder, json_job, output_file
@@ -19,11 +20,14 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     described = 'JSON: {"train", "trials": {name: {"split", "enroll"}}, "features": [names]}'
     parser.add_argument("job", type=json_job(train=str, trials=LISTS, features=[str]), help=described)
-    parser.add_argument("data", type=input_folder, help="folder of the splits' data directories and of trials/")
+    where = 'folder of the splits\' data directories and of trials/; without it "data" of the JSON'
+    parser.add_argument("data", type=input_folder, nargs="?", help=where)
     parser.add_argument("out", type=output_file, help="JSON of what was checked")
     args = parser.parse_args(argv)
     job = args.job
-    data = args.data
+    if args.data is None and not isinstance(job.get("data"), str):
+        raise SreError("check_features: no folder of data; give it before the file to write")
+    data = args.data or Path(job["data"])
     problems: list[str] = []
     described = []
     for features in job["features"]:

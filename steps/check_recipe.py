@@ -4,6 +4,7 @@ python -m steps.check_recipe '{"train": "mini_train", "trials": {…}, …}' dat
 """
 
 import json
+from pathlib import Path
 
 from sre import SreError
 from sre.arguments import Parser, input_folder, json_job, output_file
@@ -20,11 +21,14 @@ def main(argv: list[str] | None = None) -> None:
     kinds = {"train": str, "trials": LISTS, "others": [str], "features": {"*": COLUMNS}}
     kinds |= {"checkpoints": int, "notes": [str]}
     parser.add_argument("job", type=json_job(**kinds), help="JSON of " + ", ".join(kinds))
-    parser.add_argument("data", type=input_folder, help="folder of the splits' data directories and of trials/")
+    where = 'folder of the splits\' data directories and of trials/; without it "data" of the JSON'
+    parser.add_argument("data", type=input_folder, nargs="?", help=where)
     parser.add_argument("out", type=output_file, help="GATES.json")
     args = parser.parse_args(argv)
     job = args.job
-    data = args.data
+    if args.data is None and not isinstance(job.get("data"), str):
+        raise SreError("check_recipe: no folder of data; give it before the file to write")
+    data = args.data or Path(job["data"])
     train = data / job["train"]
     splits = {trial["split"]: data / trial["split"] for trial in job["trials"].values() if trial["split"] != train.name}
     others = {name: data / name for name in job["others"]}

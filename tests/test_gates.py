@@ -1,5 +1,8 @@
 """What stops a run before hours are spent."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from sre import SreError
@@ -9,7 +12,7 @@ from sre.io.feats import FeatureStore
 from sre.io.missing import check_promised
 from sre.io.tables import read_utt2spk, write_table
 from sre.training.job import select
-from steps import compute_vad, extract_embeddings, make_mfcc, train_embedding
+from steps import check_recipe, compute_vad, extract_embeddings, make_mfcc, train_embedding
 
 MODEL = """\
 features: mfcc
@@ -182,6 +185,27 @@ def test_half_of_the_recordings_or_features_are_missing(tmp_path, sound_dir, fea
         select([store], [utt2spk], 1, 1)
     write_rejected_rows(given / "rejected.tsv", [(f"s01_0{n}", "x.wav", "empty") for n in range(4)])
     assert select([store], [utt2spk], 1, 1)[2]["dropped_without_features"] == 4
+
+
+@pytest.mark.parametrize("data_in_job", [False, True])
+def test_the_gates_of_a_recipe(tmp_path, data_in_job, monkeypatch):
+    """The folder of data is an argument, or stands in the JSON."""
+    monkeypatch.chdir(tmp_path)
+    train = {f"t{n}_{m}": f"t{n}" for n in range(3) for m in range(2)}
+    write_table("data/train/utt2spk", train), write_table("data/eval/utt2spk", UTT2SPK)
+    Path("data/trials").mkdir()
+    job = {"train": "train", "trials": {"l": {"split": "eval", "enroll": False}}, "others": [], "features": {}}
+    job |= {"checkpoints": 1, "notes": ["first"]} | ({"data": "data"} if data_in_job else {})
+    given = [json.dumps(job), *([] if data_in_job else ["data"]), "gates.json"]
+    Path("data/trials/l").write_text("".join(f"{row}\n" for row in ["s0_0 s0_0 target", *RIGHT]))
+    with pytest.raises(SreError, match="1 of 13 target trials test a model with one of its own utterances"):
+        check_recipe.main(given)
+    Path("data/trials/l").write_text("".join(f"{row}\n" for row in RIGHT))
+    check_recipe.main(given)
+    found = json.loads(Path("gates.json").read_text())
+    assert found["notes"] == ["first"] and found["trials"]["l"]["targets"] == 12
+    with pytest.raises(SreError, match="check_recipe: no folder of data; give it before the file to write"):
+        check_recipe.main([json.dumps({key: value for key, value in job.items() if key != "data"}), "gates.json"])
 
 
 def test_a_full_disk(tmp_path, sound_dir, monkeypatch):
