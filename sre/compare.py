@@ -14,7 +14,7 @@ import numpy as np
 
 from sre import SreError
 from sre.arguments import input_folder
-from sre.provenance import Settings, read_settings
+from sre.settings import Settings, read_settings
 from sre.uncertainty import FEW_SPEAKERS, holm, paired, replicates_of
 
 RATES = (("EER, %", "eer", 3), ("minDCF(0.01)", "min_dcf_0.01", 4))

@@ -21,11 +21,12 @@ from pathlib import Path
 
 import sre
 from sre import SreError
-from sre.io.text import read_json
+from sre.io.text import read_object
 from sre.log import clock
 from sre.overrides import check_command
 from sre.provenance import read_record
 from sre.rerun import broken_off, changed_keys, epochs_done, is_at_work
+from sre.result_forms import SUMMARY
 
 TRAINING = "train_embedding"
 STAGES = ("data", "feats", "train", "embed", "score", "report")
@@ -71,7 +72,7 @@ class Job:
         """Of the last time; of a training that was resumed, all its parts."""
         measured = [read_record(self.record).get("seconds")] if self.record else []
         summaries = [self.path(name) for name in self.output if Path(name).name == "train_summary.json"]
-        measured += [read_json(path, TRAIN_AGAIN).get("training_s") for path in summaries if path.is_file()]
+        measured += [read_object(path, SUMMARY, TRAIN_AGAIN).get("training_s") for path in summaries if path.is_file()]
         return max((value for value in measured if value is not None), default=None)
 
     @property

@@ -11,8 +11,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -24,12 +23,11 @@ from sre import SreError
 from sre.cores import available_cores
 from sre.io.atomic import sha256_file
 from sre.io.forms import NONE, NUMBER, check_form
-from sre.io.text import read_json, read_object
+from sre.io.text import read_json
 
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldiio", "soundfile", "snakemake")
 CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
 HASHED_BYTES = 2**30  # a larger file is known by its size only: archives of features would take minutes
-NUMBERLESS = ("steps.make_report", "steps.check_recipe", "steps.check_features")  # whose code no score depends on
 LEVELS = 4  # folders above a file whose log/ may hold its record
 BESIDE = {  # not declared as outputs: made by the job of a file that is beside them
     "metrics.json": (".scores", ".metrics.json", ".replicates.npy", ".cohort"),
@@ -50,8 +48,6 @@ RECORD |= {"code": str, "python": str, "packages": {"*": str}, "device": str}
 SCORED = {"systems": {"*": {"backend?": (NONE, str), "of?": (NONE, [str])}}}  # of a score job's argument
 LOST = "delete it, and what it says of a job is lost"
 GATES = ("gates.json", "features_checked.json")  # a training waits for them and does not read them
-
-Settings = dict[str, dict[str, str]]  # part ("training xvector") -> setting ("training.lr") -> what it was
 
 
 def environment() -> dict[str, object]:
@@ -190,6 +186,8 @@ def _read(file: Path, *_state: int) -> dict:
         step, argument = record["command"][2:4] if len(record["command"]) > 3 else (record["command"][2], "")
         if step == "steps.score_systems":
             check_form(file, json.loads(argument), SCORED, LOST)
+        elif step == "steps.train_backend" and argument.lstrip().startswith("{"):
+            json.loads(argument)
     except (ValueError, IndexError) as error:
         raise SreError(f"{file}: its command or time is of another form ({error}); {LOST}") from None
     return record
@@ -242,59 +240,3 @@ def job_of(path: str | Path) -> Job | None:
         if job := find_job(candidate):
             return job
     return None
-
-
-def read_settings(folder: Path, found: Sequence[dict]) -> Settings:
-    """All that is recorded of how the numbers were made; where runs differ in a setting, each value of it."""
-    values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for part, setting in _recorded(folder, found):
-        for key, text in _flat(setting):
-            values[part][key].add(text)
-    return {part: {key: " | ".join(sorted(some)) for key, some in of.items()} for part, of in values.items()}
-
-
-def _recorded(folder: Path, found: Sequence[dict]) -> Iterator[tuple[str, object]]:
-    models = {result["run"]: result["model"] for result in found}
-    for result in found:
-        facts = {"name": result["folder"].name, "SHA-256": result["trials_sha256"][:12]}
-        yield f"list {result['trials']}", facts
-        yield f"seeds {result['model']}", result["seed"]
-        yield from _environment(result.get("environment") or {})
-    for run, model in models.items():
-        if (path := folder / run / "train_summary.json").is_file():
-            summary = read_object(path)
-            yield f"training {model}", {key: value for key, value in summary.get("config", {}).items() if key != "seed"}
-            yield from _environment(summary)
-    for file in sorted([*folder.glob("log/*.json"), *folder.glob("*/log/*.json")]):
-        record = read_record(file)
-        if record and record["command"][2] not in NUMBERLESS:
-            yield from _environment(record)
-            yield from _asked(record, models.get(file.parent.parent.name, ""))
-
-
-def _environment(record: dict) -> Iterator[tuple[str, object]]:
-    for part in ("code", "python", "packages", "device"):
-        if part in record:
-            yield part, record[part]
-
-
-def _asked(record: dict, model: str) -> Iterator[tuple[str, object]]:
-    """What a job was asked to do; of a training also its data, by tables that have no paths in them."""
-    command = record["command"]
-    if command[2] == "steps.score_systems":
-        for name, system in json.loads(command[3])["systems"].items():
-            yield f"system {name}", system
-    elif command[2] == "steps.train_backend" and "--leave-out" not in command:
-        yield f"back-end {Path(command[-1]).stem}", json.loads(command[3])
-    elif command[2] == "steps.train_embedding":
-        tables = {Path(path).name: identity for path, identity in record["inputs"].items() if identity}
-        digests = {name: tables[name]["sha256"][:12] for name in ("utt2spk", "utt2num_frames") if name in tables}
-        yield f"data {model}", digests
-
-
-def _flat(setting: object, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(setting, dict):
-        for key, value in setting.items():
-            yield from _flat(value, f"{name}.{key}" if name else key)
-    else:
-        yield name, setting if isinstance(setting, str) else json.dumps(setting, sort_keys=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sre.io.atomic import is_locked, sha256_text
-from sre.io.text import read_json
+from sre.io.text import read_object
 
 SHOWN = 3  # changed keys
 PROGRESS = "training.json"  # beside checkpoints: of which training they are
@@ -114,8 +114,8 @@ def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
     except ValueError:
         return None
     for path in sorted(run.glob(f"checkpoints/*/{PROGRESS}")):
-        told = read_json(path, "delete it")
+        told = read_object(path, {"config_sha256": str, "steps_per_epoch": int, "epochs": int}, "delete it")
         steps = [int(step.stem[5:]) for step in path.parent.glob("step_*.pt") if step.stem[5:].isdigit()]
         if told["config_sha256"] in configs and steps:
-            return max(steps) // told["steps_per_epoch"], told["epochs"]
+            return max(steps) // max(told["steps_per_epoch"], 1), told["epochs"]
     return None
