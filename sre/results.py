@@ -20,6 +20,7 @@ from sre.io.text import lines_of, read_object, read_text
 from sre.report import load_results
 from sre.report.ranking import group_interval
 from sre.report.tables import RATES, Group, Row, counts, group_rows, make_rows, marks, plain
+from sre.result_forms import SUMMARY
 from sre.uncertainty import COLUMNS
 
 TRAINING_FACTS = ("parameters", "macs_2s", "training_s", "utterances_per_s_8s", "device")
@@ -94,7 +95,7 @@ def _mean(group: Group) -> dict:
 
 def _training(folder: Path) -> dict:
     path = folder / "train_summary.json"
-    summary = read_object(path) if path.is_file() else {}
+    summary = read_object(path, SUMMARY) if path.is_file() else {}
     return {key: summary[key] for key in TRAINING_FACTS if key in summary}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sre.io.text import read_object
 from sre.provenance import read_record
+from sre.result_forms import SUMMARY
 
 NUMBERLESS = ("steps.make_report", "steps.check_recipe", "steps.check_features")  # whose code no score depends on
 
@@ -31,7 +32,7 @@ def _recorded(folder: Path, found: Sequence[dict]) -> Iterator[tuple[str, object
         yield from _environment(result.get("environment") or {})
     for run, model in models.items():
         if (path := folder / run / "train_summary.json").is_file():
-            summary = read_object(path)
+            summary = read_object(path, SUMMARY)
             yield f"training {model}", {key: value for key, value in summary.get("config", {}).items() if key != "seed"}
             yield from _environment(summary)
     for file in sorted([*folder.glob("log/*.json"), *folder.glob("*/log/*.json")]):

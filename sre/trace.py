@@ -23,7 +23,7 @@ from sre.io.atomic import sha256_file
 from sre.io.text import read_object, read_text
 from sre.provenance import LEVELS, Job, changed, job_of
 from sre.recompute import Row, check_row
-from sre.result_forms import RESULT, SCORE_AGAIN
+from sre.result_forms import RESULT, SCORE_AGAIN, SUMMARY
 
 CUT = 100  # characters of a JSON argument
 PATTERNS = ("*/scores/*/metrics.json", "scores/*/metrics.json", "metrics.json")  # of exp/NAME, of a run, of a list
@@ -236,7 +236,7 @@ def _print_training(bundle: Path, bar: str) -> None:
     summary_file = bundle.with_name("train_summary.json")
     if bundle.name != "final.pt" or not summary_file.is_file():
         return
-    summary = read_object(summary_file)
+    summary = read_object(summary_file, SUMMARY)
     print(f"{bar}train_summary.json: code {summary.get('code', 'unknown')}, {summary.get('device', 'unknown device')}")
     for key, value in sorted(summary.get("config", {}).items()):
         print(f"{bar}{key}: {json.dumps(value, sort_keys=True)}")
