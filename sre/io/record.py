@@ -65,6 +65,8 @@ def read_object(file: IO[bytes]) -> np.ndarray:
             if len(value) != size:
                 raise ValueError(f"{len(value)} of {size} values are there")
         return value
+    if head and any((b"\0B" + kind).startswith(head) for kind in FLOATS):
+        raise ValueError(f"{len(head)} bytes of it are there")
     if kind := other_kind(head):
         raise OtherKind(kind)
     return _read_text(file)
