@@ -134,14 +134,12 @@ def test_no_number_is_shown_under_another_s_name(value: float) -> None:
 
 
 def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
-    folder = tmp_path / os.fsdecode(b"d\xff\xe4")
-    folder.mkdir()
-    (folder / "wav.scp").write_text("a x\n")
-    command = [sys.executable, "-m", "sre.cli", "data", "validate", folder]
-    for coding in ("utf-8:strict", "ascii:strict"):
-        environment = os.environ | {"PYTHONIOENCODING": coding}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        assert done.returncode == 1 and "Traceback" not in done.stderr and "d\\udcff" in done.stdout
+    (tmp_path / "dä").mkdir()
+    (tmp_path / "dä/wav.scp").write_text("a x\n")
+    command = [sys.executable, "-m", "sre.cli", "data", "validate", tmp_path / "dä"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "d\\xe4/wav.scp: 1 files do not" in done.stdout
 
 
 def test_a_list_of_ids(tmp_path: Path, capsys) -> None:
