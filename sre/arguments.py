@@ -39,8 +39,6 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         args = sys.argv[1:] if args is None else args
-        if odd := [text for text in args if re.search("[\ud800-\udfff]", text)]:
-            self.error(f"{odd[0]!a}: not UTF-8 text, which all tables and records are; rename it")
         if self.prefix_chars == "-" and not self.has_commands:
             self._check_options(args)
         return super().parse_known_args(args, namespace)

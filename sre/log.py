@@ -1,6 +1,7 @@
 """What people see of a running stage: dated lines, progress with rate and ETA, one sentence for an error."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -40,6 +41,10 @@ def run(main: Callable[[], object]) -> None:
         where = "" if error.filename is None else f"{error.filename}: "
         what = f"{where}{error.strerror or error}; mend that, then the same command goes on"
         print(f"error: {what}", file=sys.stderr)
+        sys.exit(1)
+    except UnicodeEncodeError as error:  # a path that is not UTF-8, on its way into a table
+        words = re.split(r"\s", error.object[: error.start])[-1], error.object[error.start :].split()[0]
+        print(f"error: {''.join(words)!a}: not UTF-8 text, which files of ours are; rename it", file=sys.stderr)
         sys.exit(1)
     except MemoryError as error:
         print(

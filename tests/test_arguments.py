@@ -156,9 +156,10 @@ def test_sre_names_the_argument(arguments_: str) -> None:
         build_parser().parse_args(arguments_.split())
 
 
-def test_text_that_is_no_text() -> None:
-    with pytest.raises(SreError, match=r"'exp/.udcff': not UTF-8 text"):
-        build_parser().parse_args(["clean", "exp/\udcff"])
+def test_a_name_that_no_table_can_hold(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        run(lambda: (tmp_path / "utt2spk").write_text("a exp/\udcff\n", encoding="utf-8"))
+    assert capsys.readouterr().err == "error: 'exp/\\udcff': not UTF-8 text, which files of ours are; rename it\n"
 
 
 def test_too_little_memory_is_a_sentence(capsys: pytest.CaptureFixture) -> None:
