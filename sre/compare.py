@@ -14,8 +14,9 @@ import numpy as np
 
 from sre import SreError
 from sre.arguments import input_folder
+from sre.replicates import read_replicates, replicates_of
 from sre.settings import Settings, read_settings
-from sre.uncertainty import FEW_SPEAKERS, holm, paired, replicates_of
+from sre.uncertainty import FEW_SPEAKERS, holm, paired
 
 RATES = (("EER, %", "eer", 3), ("minDCF(0.01)", "min_dcf_0.01", 4))
 ALPHA = 0.05
@@ -89,8 +90,9 @@ class Entry:
 
     def replicates(self, key: str) -> np.ndarray:
         """(R,) rates, the mean over the seeds of each draw."""
-        columns = [result["bootstrap"]["columns"].index(key) for _, result in self.seeds]
-        return np.mean([np.load(file)[:, n] for file, n in zip(self._files(), columns, strict=True)], axis=0)
+        columns = [result["bootstrap"]["columns"] for _, result in self.seeds]
+        draws = [read_replicates(file, names) for file, names in zip(self._files(), columns, strict=True)]
+        return np.mean([of[key] for of in draws], axis=0)
 
     def _files(self) -> list[Path]:
         files = [replicates_of(result["folder"] / outcome["scores"]) for outcome, result in self.seeds]

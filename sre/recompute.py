@@ -13,8 +13,9 @@ from sre.io.text import exact, read_object
 from sre.io.trials import align_scores
 from sre.metrics import summarise
 from sre.provenance import changed, job_of
+from sre.replicates import read_replicates, replicates_of
 from sre.result_forms import RESULT, SCORE_AGAIN
-from sre.uncertainty import intervals, replicates_of
+from sre.uncertainty import intervals
 
 NUMBERS = (("EER", "eer"), *((f"minDCF({p})", f"min_dcf_{p}") for p in ("0.01", "0.05", "0.001")))
 
@@ -114,7 +115,7 @@ def _differences(row: Row, metrics: dict, digest: Callable[[Path], str]) -> list
 
 def _intervals(row: Row, metrics: dict) -> dict[str, list[float] | None]:
     drawn = row.result["bootstrap"]
-    draws = dict(zip(drawn["columns"], np.load(replicates_of(row.scores), allow_pickle=False).T, strict=True))
+    draws = read_replicates(replicates_of(row.scores), drawn["columns"])
     return intervals(metrics, draws, drawn.get("speakers"))
 
 

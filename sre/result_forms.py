@@ -12,7 +12,8 @@ CALIBRATION = {
     "trials?": str,
 }
 METRICS = {"eer": NUMBER, "targets": int, "nontargets": int, "*": (NONE, NUMBER)}
-METRICS |= {"calibrated?": bool, "intervals?": (NONE, {"*": (NONE, [(NONE, NUMBER), (NONE, NUMBER)])})}
+METRICS |= {"c_miss?": NUMBER, "c_fa?": NUMBER, "eer_threshold?": NUMBER, "calibrated?": bool}
+METRICS |= {"intervals?": (NONE, {"*": (NONE, [(NONE, NUMBER), (NONE, NUMBER)])})}
 DONE = {
     "status": "ok",
     "scores": str,

@@ -20,8 +20,9 @@ from sre.io.trials import Trials, write_scores
 from sre.log import say, warn
 from sre.metrics import summarise
 from sre.provenance import code_version
+from sre.replicates import replicates_of
 from sre.speakers import bootstrap_of, speakers_of_sides
-from sre.uncertainty import Bootstrap, intervals, replicates_of
+from sre.uncertainty import Bootstrap, intervals
 
 
 def rows_of(

@@ -14,7 +14,6 @@ Legend: P trials, S speakers, R draws, K distinct scores.
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -124,11 +123,6 @@ def _spread(costs: np.ndarray, least: np.ndarray, estimate: float, variance: flo
         return least
     bias = (costs[found] - least[found]).mean()
     return estimate + (costs - costs[found].mean()) * np.sqrt(variance + bias**2) / deviation
-
-
-def replicates_of(scores: Path) -> Path:
-    """Beside x.scores: (R, M) float64, a draw a row, in the columns that metrics.json names."""
-    return scores.with_name(scores.name.removesuffix(".scores") + ".replicates.npy")
 
 
 def interval(estimate: float, draws: np.ndarray, speakers: int | None, most: float = np.inf) -> list[float] | None:

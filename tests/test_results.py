@@ -12,8 +12,9 @@ from sre.io.atomic import sha256_file
 from sre.io.trials import read_trials, write_scores, write_trials
 from sre.metrics import summarise
 from sre.provenance import environment
+from sre.replicates import replicates_of
 from sre.results import PART, rendered
-from sre.uncertainty import Bootstrap, interval, intervals, replicates_of
+from sre.uncertainty import Bootstrap, interval, intervals
 from steps import make_report, make_results
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"

@@ -86,7 +86,7 @@ def _histogram(trials: str, row: Row, number: int) -> tuple[str, str]:
         f"Scores of {row.run} {row.system} on {trials}, of each kind at least the central 99.8 %; a whole area is 1."
     )
     cost = row.metrics.get("threshold_min_dcf_0.01")
-    thresholds = {"EER": row.metrics["eer_threshold"], "minDCF(0.01)": np.inf if cost is None else cost}
+    thresholds = {"EER": row.metrics.get("eer_threshold", np.inf), "minDCF(0.01)": np.inf if cost is None else cost}
     return caption, plots.histogram(scores, target, thresholds, f"scores{number}", caption)
 
 

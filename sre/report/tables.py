@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.uncertainty import replicates_of
+from sre.replicates import read_replicates, replicates_of
 
 # heading, key in the metrics, decimals: what people compare
 RATES = (
@@ -60,14 +60,10 @@ class Row:
 
     def draws(self, metric: str) -> np.ndarray:
         """(R,) replicates of the bootstrap, of a system whose metrics file says that there are."""
-        path = replicates_of(self.scores)
-        try:
-            values = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise SreError(
-                f"{path}: the bootstrap's draws cannot be read ({error}); score {self.trials} again"
-            ) from None
-        return values[:, self.result["bootstrap"]["columns"].index(metric)]
+        columns = self.result["bootstrap"]["columns"]
+        if metric not in columns:
+            raise SreError(f"{self.result['folder']}/metrics.json: no draws of {metric}; score {self.trials} again")
+        return read_replicates(replicates_of(self.scores), columns)[metric]
 
     @property
     def calibration(self) -> dict | None:

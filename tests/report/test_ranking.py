@@ -12,11 +12,12 @@ from sre import SreError
 from sre.io.atomic import sha256_file
 from sre.io.trials import write_scores
 from sre.metrics import summarise
+from sre.replicates import replicates_of
 from sre.report import load_results
 from sre.report.ranking import group_interval, rank
 from sre.report.tables import group_rows, make_rows
 from sre.scoring import Evaluation
-from sre.uncertainty import intervals, replicates_of
+from sre.uncertainty import intervals
 from steps import make_report
 
 SPEAKERS = 50

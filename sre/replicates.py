@@ -1,0 +1,28 @@
+"""The bootstrap's draws of a system, <system>.replicates.npy beside its scores: (R, M) float64, a draw a row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sre import SreError
+
+
+def replicates_of(scores: Path) -> Path:
+    """Beside x.scores; metrics.json names the columns."""
+    return scores.with_name(scores.name.removesuffix(".scores") + ".replicates.npy")
+
+
+def read_replicates(path: Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
+    """Column -> (R,). Raises SreError where the file is missing, damaged, or not of these columns."""
+    cure = "delete it, and the stage score makes it again"
+    try:
+        values = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise SreError(f"{path}: the bootstrap's draws cannot be read ({error.strerror or error}); {cure}") from None
+    except Exception as error:  # numpy raises many kinds for a damaged file
+        raise SreError(f"{path}: the bootstrap's draws are damaged ({error}); {cure}") from None
+    if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.shape[1:] != (len(columns),):
+        what = f"{getattr(values, 'dtype', 'no array')} {getattr(values, 'shape', '')}"
+        raise SreError(f"{path}: {what} is not of the {len(columns)} columns that metrics.json names; {cure}")
+    return dict(zip(columns, values.T, strict=True))
