@@ -15,7 +15,7 @@ def replicates_of(scores: Path) -> Path:
 
 def read_replicates(path: Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
     """Column -> (R,). Raises SreError where the file is missing, damaged, or not of these columns."""
-    cure = "delete it, and the stage score makes it again"
+    cure = "delete the metrics.json beside it, and the stage score makes both again"
     try:
         values = np.load(path, allow_pickle=False)
     except OSError as error:

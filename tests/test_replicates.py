@@ -20,7 +20,7 @@ def test_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [VALUES[:, :1], VALUES[0], VALUES.astype("S3"), VALUES.astype(int), np.array(3.0)])
 def test_other_columns(tmp_path: Path, content: np.ndarray) -> None:
     np.save(tmp_path / "x.npy", content)
-    with pytest.raises(SreError, match="x.npy: .* is not of the 2 columns that metrics.json names; delete it"):
+    with pytest.raises(SreError, match="x.npy: .* is not of the 2 columns that metrics.json names; delete the metrics.json"):
         read_replicates(tmp_path / "x.npy", ["eer", "min_dcf_0.01"])
 
 
@@ -29,7 +29,7 @@ def test_damaged(tmp_path: Path) -> None:
     data = (tmp_path / "whole.npy").read_bytes()
     for end in range(len(data)):
         (tmp_path / "x.npy").write_bytes(data[:end])
-        with pytest.raises(SreError, match="x.npy: .*delete it, and the stage score"):
+        with pytest.raises(SreError, match="x.npy: .*delete the metrics.json beside it"):
             read_replicates(tmp_path / "x.npy", ["eer", "min_dcf_0.01"])
     for place in ("gone.npy", "."):
         with pytest.raises(SreError, match="cannot be read"):
