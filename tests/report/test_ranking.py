@@ -159,7 +159,7 @@ def test_a_score_file_in_the_working_directory_is_none_of_the_runs(exp, tmp_path
 def test_lost_draws_are_named(exp, tmp_path):
     (exp / "resnet/scores/eval/plda.replicates.npy").rename(tmp_path / "kept.npy")
     with pytest.raises(
-        SreError, match=r"plda.replicates.npy: the bootstrap's draws cannot be read .*; delete the metrics.json beside it"
+        SreError, match=r"plda.replicates.npy: the bootstrap's draws cannot be read .*; delete the metrics.json"
     ):
         ranked(exp)
     (tmp_path / "kept.npy").rename(exp / "resnet/scores/eval/plda.replicates.npy")
