@@ -6,7 +6,6 @@ All problems of its tables are printed at once. Recordings that cannot be used g
 utterances are left out.
 """
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,18 +13,13 @@ from local.corpus import add_audio_options
 from local.import_trials import applicable_map
 from sre import SreError
 from sre.arguments import Parser, input_file, input_folder, output_folder
-from sre.io.audio import MIN_DURATION_S, AudioError, check_end, is_pipe
+from sre.io.audio import MIN_DURATION_S, AudioError, check_end
 from sre.io.datadir import Rejected, check_audio, validate, write_rejected
 from sre.io.datadir_ops import Tables, keep_utterances, read_tables, write_tables
 from sre.io.datadir_validate import parse_segment
 from sre.io.tables import invert, read_utt2spk, write_table
 from sre.io.trials import needed_utterances
 from sre.log import run, say
-
-
-def absolute(location: str) -> str:
-    """The openable location from any working directory; `path:offset` too. Commands stay as they are."""
-    return location if is_pipe(location) else os.path.abspath(location)
 
 
 def reject(tables: Tables, sample_rate: int, resample: bool) -> tuple[Rejected, dict[str, float]]:
@@ -81,9 +75,6 @@ def prepare(
     tables = keep_utterances(tables, good)
     if durations:
         tables["utt2dur"] = {utt: f"{seconds:.3f}" for utt, seconds in durations.items()}
-    for name in ("wav.scp", "feats.scp", "vad.scp"):
-        if name in tables:
-            tables[name] = {key: absolute(location) for key, location in tables[name].items()}
     write_tables(out, tables)
     left_out = f", {len(rejected)} rejected and left out" if rejected else ""
     speakers = len(set(tables["utt2spk"].values()))

@@ -1,5 +1,6 @@
 """Operations on whole data directories, with every table they hold: subset, combine, split."""
 
+import os
 import random
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -58,14 +59,14 @@ def keep_utterances(tables: Tables, utts: Collection[str]) -> Tables:
 
 
 def write_tables(out: str | Path, tables: Tables) -> None:
-    """Write what `read_tables` gave; spk2utt is made from utt2spk."""
+    """Write what `read_tables` gave, paths that exist as absolute ones; spk2utt is made from utt2spk."""
     out = Path(out)
     rest = dict(tables)
-    segments = rest.pop("segments", None)
+    wav, segments = rest.pop("wav.scp", None), rest.pop("segments", None)
     rest.pop("spk2utt", None)
     write_data_dir(
         out,
-        wav=rest.pop("wav.scp", None),
+        wav=wav and {key: os.path.abspath(text) if os.path.exists(text) else text for key, text in wav.items()},
         segments=segments and {utt: parse_segment(out, utt, value) for utt, value in segments.items()},
         utt2spk=rest.pop("utt2spk"),
         feats=rest.pop("feats.scp", None),

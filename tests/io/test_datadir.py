@@ -59,6 +59,18 @@ def test_relative_to_the_scp(data: Path) -> None:
     assert Path(read_data_dir(data).wav["a"]).samefile(data.parent / "a.wav")
 
 
+def test_parts_of_a_relative_data_dir_are_read_from_any_folder(data: Path, monkeypatch) -> None:
+    write_table(data / "wav.scp", {"a": "../a.wav", "Z": "../Z.wav", "ä": "cat ä.wav |"})
+    monkeypatch.chdir(data.parent)
+    subset(data.name, "deep/part")
+    split(data.name, "halves", 2)
+    combine(["halves/1", "halves/2"], "whole")
+    monkeypatch.chdir("/")
+    for part in ("deep/part", "whole"):
+        wav = read_data_dir(data.parent / part).wav
+        assert Path(wav["a"]).samefile(data.parent / "a.wav") and wav["ä"] == "cat ä.wav |"
+
+
 def test_all_problems_at_once(data: Path, capsys: pytest.CaptureFixture) -> None:
     (data / "wav.scp").write_text(f"a {data}/gone.wav\nZ {data}/../Z.wav\nZ {data}/../Z.wav\n")
     (data / "segments").write_text("s1 a 0 2\ns2 Z 3 1\ns3 nobody 0 1\n")
