@@ -25,7 +25,7 @@ from sre.io.text import read_object
 from sre.log import clock
 from sre.overrides import check_command
 from sre.provenance import read_record
-from sre.rerun import broken_off, changed_keys, epochs_done, is_at_work
+from sre.rerun import broken_off, changed_keys, changed_training, epochs_done, is_at_work
 from sre.result_forms import SUMMARY
 
 TRAINING = "train_embedding"
@@ -79,6 +79,12 @@ class Job:
     def epochs(self) -> tuple[int, int] | None:
         """Of a training: how many are in checkpoints, and all."""
         return epochs_done(self.path(self.output[0]).parent, self.command) if self.rule == TRAINING else None
+
+    @property
+    def changed(self) -> str:
+        """Of a training that is done: the keys that it is to have other values of."""
+        done = self.rule == TRAINING and self.path(self.output[0]).is_file()
+        return changed_training(self.path(self.output[0]).with_name("train_summary.json"), self.command) if done else ""
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,8 @@ def _why(job: Job, makers: dict[str, Job]) -> Why:
         if begin.startswith("Missing") and not job.record and not any(job.path(path).exists() for path in job.output):
             return Why("never made")
         if begin.startswith("Input files updated"):
+            if keys := job.changed:  # Snakemake compares no parameters of what runs for its input already
+                return Why(f"its config changed: {keys}")
             after = [makers[file] for file in files if file in makers]
             names = sorted({makers[file].rule if file in makers else file for file in files})
             return Why(words.replace("{}", ", ".join(names)), after=after)

@@ -29,6 +29,27 @@ def changed_keys(reason: str) -> str:
             changes += _differences(_mapping(old), _mapping(new))
     if before or now:
         changes.append(f"{_short(', '.join(before))} -> {_short(', '.join(now))}")
+    return _first(changes)
+
+
+def changed_training(summary: Path, command: str) -> str:
+    """The same of a training that is done, by its train_summary.json and the command that makes it again."""
+    configs = _configs(command)
+    if not configs or not summary.is_file():
+        return ""
+    old = read_object(summary, {"config": dict}, "delete it, and the same command writes it again")["config"]
+    return _first(list(_differences(old, _mapping(configs[0]))))
+
+
+def _configs(command: str) -> list[str]:
+    """The words of a shell line that are JSON."""
+    try:
+        return [word for word in shlex.split(command) if _mapping(word)]
+    except ValueError:
+        return []
+
+
+def _first(changes: list[str]) -> str:
     more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
     return ", ".join(changes[:SHOWN]) + more
 
@@ -109,10 +130,7 @@ def is_at_work(paths: Iterable[Path]) -> bool:
 
 def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
     """(20, 40): epochs in the checkpoints of the training of `command`, and all of them; None: it has none."""
-    try:
-        configs = [sha256_text(word) for word in shlex.split(command) if word.startswith("{")]
-    except ValueError:
-        return None
+    configs = [sha256_text(word) for word in _configs(command)]
     for path in sorted(run.glob(f"checkpoints/*/{PROGRESS}")):
         told = read_object(path, {"config_sha256": str, "steps_per_epoch": int, "epochs": int}, "delete it")
         steps = [int(step.stem[5:]) for step in path.parent.glob("step_*.pt") if step.stem[5:].isdigit()]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sre.config import canonical
 from sre.io.atomic import sha256_text
-from sre.rerun import PROGRESS, broken_off, changed_keys, epochs_done, is_at_work
+from sre.rerun import PROGRESS, broken_off, changed_keys, changed_training, epochs_done, is_at_work
 
 BEFORE = {"training": {"lr": 0.002, "epochs": 40}, "note": "a; B now: 'b', c", "seeds": [1, 2], "version": 2}
 
@@ -41,6 +41,16 @@ def test_the_key_that_changed(changes: dict, words: str) -> None:
     assert changed_keys(said([canonical(BEFORE)], [canonical(now)])) == words
     more = said([canonical(BEFORE)], [canonical(now)]) + "; Software environment definition has changed"
     assert changed_keys(more) == words
+
+
+def test_what_a_training_that_is_done_is_to_have_instead(tmp_path: Path) -> None:
+    summary = tmp_path / "train_summary.json"
+    now = canonical({**BEFORE, "training": {"lr": 0.001, "epochs": 40}})
+    command = f"python -m steps.train_embedding {shlex.quote(now)} --data 'a b' final.pt"
+    assert changed_training(summary, command) == ""  # never trained
+    summary.write_text(json.dumps({"config": BEFORE}))
+    assert changed_training(summary, command) == "training.lr 0.002 -> 0.001"
+    assert changed_training(summary, command + " '") == ""  # no shell line
 
 
 def test_parameters_that_are_no_mappings() -> None:
