@@ -72,6 +72,7 @@ class Recording:
         piece = self.samples
         if end is not None:
             check_end(end, self.duration)
+            end = min(end, self.duration + MAX_OVERRUN_S)
             piece = piece[int(start * self.sample_rate + 0.5) : int(end * self.sample_rate + 0.5)]
         if len(piece) < max(shortest_s * self.sample_rate, 1):
             seconds = len(piece) / self.sample_rate
@@ -92,8 +93,11 @@ def resolve(location: str, scp_folder: Path) -> str:
 
 
 def check_end(end: float, duration: float) -> None:
-    """Raises AudioError for a segment that ends (s) more than MAX_OVERRUN_S after its recording of `duration` s."""
-    if end > duration + MAX_OVERRUN_S:
+    """Raises AudioError for a segment that ends (s) more than MAX_OVERRUN_S after its recording of `duration` s.
+
+    One to the recording's end, whatever that is, ends at inf.
+    """
+    if duration + MAX_OVERRUN_S < end < math.inf:
         raise AudioError(f"its segment ends at {end:g} s, the recording at {duration:.2f} s")
 
 

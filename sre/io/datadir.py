@@ -34,7 +34,7 @@ class DataDir:
     Attributes
     ----------
     wav : recording -> openable path or command; without segments a recording is an utterance
-    segments : utterance -> (recording, start, end) in seconds
+    segments : utterance -> (recording, start, end) in seconds; inf is the recording's end
     utt2spk : utterance -> speaker
     feats : utterance -> `path:offset`
     """
@@ -233,7 +233,8 @@ def write_data_dir(
     tables["utt2spk"] = utt2spk
     tables["spk2utt"] = {spk: " ".join(utts) for spk, utts in invert(utt2spk).items()}
     if segments is not None:
-        tables["segments"] = {utt: f"{rec} {start!r} {end!r}" for utt, (rec, start, end) in segments.items()}
+        ends = {utt: "-1" if end == math.inf else repr(end) for utt, (_, _, end) in segments.items()}
+        tables["segments"] = {utt: f"{rec} {start!r} {ends[utt]}" for utt, (rec, start, _) in segments.items()}
     if feats is not None:
         tables["feats.scp"] = feats
     tables |= {name: absolute(tables[name]) for name in ("feats.scp", "vad.scp") if name in tables}

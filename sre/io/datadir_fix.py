@@ -62,7 +62,7 @@ def _fix_table(file: Path, done: list[str]) -> Table:
         done.append(
             f"{file}: its last line had no end, and is kept as it is: look whether '{shown(keys[-1])}' is whole"
         )
-    done += [f"{remark}: taken away" for remark in untidy]
+    done += [f"{remark}: mended" for remark in untidy]
     if len(table) < len(rows):
         done.append(f"{file}: {len(rows) - len(table)} equal lines dropped")
     if keys != sorted(keys):

@@ -14,6 +14,8 @@ from sre.io.ids import check_known
 from sre.io.tables import invert, read_table, read_utt2spk
 from sre.log import say
 
+READERS = {"utt2spk": read_utt2spk, "feats.scp": read_scp, "vad.scp": read_scp}
+
 Tables = dict[str, Table]  # file name -> id -> value
 
 
@@ -23,13 +25,12 @@ def read_tables(path: str | Path) -> Tables:
     if not path.is_dir():
         raise SreError(f"{path}: no such data directory; check the path, or run the stage that makes it")
     names = sorted(file.name for file in path.iterdir() if UTT_TABLES.fullmatch(file.name) and file.is_file())
-    tables = {name: (read_scp if name in ("feats.scp", "vad.scp") else read_table)(path / name) for name in names}
+    tables = {name: READERS.get(name, read_table)(path / name) for name in names}
     if "wav.scp" in tables:
         tables["wav.scp"] = {key: resolve(location, path) for key, location in tables["wav.scp"].items()}
     main_table(path, tables)
     if "utt2spk" not in tables:
         raise SreError(f"{path}: no utt2spk in it; write one `utterance speaker` line for each utterance")
-    tables["utt2spk"] = read_utt2spk(path / "utt2spk")
     return tables
 
 

@@ -1,5 +1,6 @@
 """What is wrong with a data directory: everything at once, each with its remedy; and what is only untidy."""
 
+import math
 import os
 import re
 import shlex
@@ -10,7 +11,7 @@ from sre import SreError
 from sre.io.audio import is_pipe, resolve
 from sre.io.ids import alike, check_ids, is_plain, shown, unseen
 from sre.io.scp import find, parse_place
-from sre.io.tables import CUT, end_it, invert
+from sre.io.tables import CUT, end_it, invert, may_be_cut
 from sre.io.text import fields, key_and_rest, lines_of, number, read_bytes, read_text
 
 # the tables that belong to the utterances of a data directory; other files (trials, notes) are not looked at
@@ -38,13 +39,18 @@ def fix_command(path: Path) -> str:
 
 
 def parse_segment(path: Path, utt: str, value: str) -> tuple[str, float, float]:
-    """`recording start end` (seconds) of one segments line. Raises SreError for anything else."""
+    """`recording start end` (seconds) of one segments line; -1 is the recording's end, which is inf here, as in Kaldi.
+
+    Raises SreError for anything else.
+    """
     try:
         recording, begin, stop = fields(value)
-        start, end = number(begin), number(stop)
+        start, end = number(begin), math.inf if stop in ("-1", "-1.0") else number(stop)
+        if end == math.inf and not stop.startswith("-1"):
+            raise ValueError
     except ValueError:
         raise SreError(f"{path}/segments: '{utt} {value}' is not `utterance recording start end`; mend it") from None
-    if not 0 <= start < end < float("inf"):
+    if not 0 <= start < end:
         raise SreError(f"{path}/segments: '{utt} {value}' does not end after it starts; mend it or delete it")
     return recording, start, end
 
@@ -55,11 +61,15 @@ def scan(path: Path) -> tuple[list[tuple[str, str]], list[str], list[str]]:
         text = read_text(path)
     except SreError as error:
         return [], [str(error)], []
-    problems = [f"{path}: {CUT}; {end_it(path)}"] if text and not text.endswith("\n") else []
     rows = [key_and_rest(line) for line in lines_of(text)]
     remarks = [f"{path}: a byte order mark"] * read_bytes(path).startswith(b"\xef\xbb\xbf")
     remarks += [f"{path}: {count} empty lines"] if (count := sum(not key for key, _ in rows)) else []
-    return [row for row in rows if row[0]], problems, remarks
+    rows, problems = [row for row in rows if row[0]], []
+    if rows and not text.endswith("\n"):
+        cut = may_be_cut(path, rows)
+        problems += [f"{path}: {CUT}; {end_it(path)}"] * cut
+        remarks += [f"{path}: its last line has no end"] * (not cut)
+    return rows, problems, remarks
 
 
 def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
@@ -84,7 +94,8 @@ def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
         note(other, "ids stand twice with different values", "keep the right line of each")
     values = [] if path.name in FREE else [value for _, value in rows]
     problems += _check_seen(path, keys, "ids hold") + _check_seen(path, values, "values hold")
-    note([key for key, value in rows if not value], "ids have no value", "write the value or delete the line")
+    empty = [key for key, value in rows if not value and path.name != "text"]  # nothing may have been said
+    note(empty, "ids have no value", "write the value or delete the line")
     if path.name == "utt2spk":
         several = [key for key, value in rows if len(fields(value)) > 1]
         note(several, "utterances have several speakers", "keep one")
@@ -204,7 +215,10 @@ def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
                 bad.append(f"{key} {location}")
         if bad:
             what = "records are not `path:offset` of an archive that exists and reaches so far"
-            problems.append(sentence(path / name, len(bad), what, bad[0], "make the features again, or mend the paths"))
+            remedy = "make the features again, mend the paths" + (
+                ", or delete the table: the audio is enough" if "wav.scp" in tables else ""
+            )
+            problems.append(sentence(path / name, len(bad), what, bad[0], remedy))
     return problems
 
 

@@ -1,11 +1,13 @@
 """Kaldi's text tables: one `key value …` a line, sorted bytewise, whatever the locale.
 
 A table ends in a line end. One that does not may have been cut within its last line, and what is left of a value (`s11`
--> `s1`) is often another value: it is refused. Lists and maps that people write by hand are only remarked on.
+-> `s1`) is often another value: it is refused, unless the rest of the table shows that the value is whole. That, and
+lists and maps that people write by hand, are only remarked on.
 """
 
+import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -20,28 +22,67 @@ CUT = "its last line has no end, so it may be cut short"
 warn_once = cache(warn)  # several parts of a command may read the same list
 
 
-def read_table(path: str | Path, by_hand: bool = False) -> dict[str, str]:
+def read_table(path: str | Path, by_hand: bool = False, kind: str = "") -> dict[str, str]:
     """Read `key value` lines; the value is the rest of the line, and may be empty. Order is the file's.
 
-    Empty lines are passed over. `by_hand`: people write such a table, so that a last line without end is remarked on.
-    Raises SreError where the file cannot be read or has no end, for a key that stands twice and one with characters
+    Empty lines are passed over. A last line without end is remarked on where people write such a table `by_hand`, or
+    where it is whole by `may_be_cut`; `kind` is the name of such tables, where the file has another.
+    Raises SreError where the file cannot be read or may be cut, for a key that stands twice and one with characters
     that cannot be seen.
     """
     text = read_text(path)
-    if text and not text.endswith("\n") and not by_hand:
-        raise SreError(f"{path}: {CUT}; {end_it(path)}")
     table: dict[str, str] = {}
     for place, line in enumerate(lines_of(text), 1):
         key, value = key_and_rest(line)
         if key and not is_plain(key):
             check_ids(f"{path}:{place}", [key])
         if key in table:
-            raise SreError(f"{path}:{place}: '{shown(key)}' stands twice; keep one (sre data fix drops equal lines)")
+            remedy = "write one line of all its values" if by_hand else "keep one (sre data fix drops equal lines)"
+            raise SreError(f"{path}:{place}: '{shown(key)}' stands twice; {remedy}")
         if key:
             table[key] = value
-    if by_hand and table:
-        remark_cut(path, text.endswith("\n"), line.strip(BLANKS))
+    if table and not text.endswith("\n"):
+        if not by_hand and may_be_cut(path, list(table.items()), kind):
+            raise SreError(f"{path}: {CUT}; {end_it(path)}")
+        remark_cut(path, False, line.strip(BLANKS))
     return table
+
+
+def may_be_cut(path: str | Path, rows: Sequence[tuple[str, str]], kind: str = "") -> bool:
+    """Whether the value of the last of these lines, which has no end, may be only the beginning of what was written.
+
+    It is whole where it is a path that exists, a command, the place of a record of its key, a word of other lines that
+    no other line's goes on from, or a number of as many decimals as the others. What spk2utt lost is seen in utt2spk.
+    """
+    path, (key, last) = Path(path), rows[-1]
+    kind, others = kind or path.name, [value for _, value in rows[:-1]]
+    if kind in ("text", "spk2utt"):
+        return False
+    if kind == "wav.scp":
+        return not (last.endswith("|") or any(map(os.path.exists, (last, path.parent / last))))
+    if kind in ("segments", "utt2dur", "reco2dur"):
+        return not others or "." not in last or max(map(_decimals, others)) > _decimals(last)
+    if kind.endswith(".scp"):
+        return not any(_stands_before(folder, key, last) for folder in (path.parent, Path()))
+    if not kind.startswith(("utt2", "spk2")) or kind in ("utt2num_frames", "utt2num_voiced"):
+        return True
+    return last not in others or any(other != last and other.startswith(last) for other in others)
+
+
+def _stands_before(folder: Path, key: str, place: str) -> bool:
+    """Whether the archive of a `path:offset` has the key, and a blank, before the offset."""
+    ark, _, offset = place.rpartition(":")
+    wanted = key.encode() + b" "
+    try:
+        with open(folder / ark, "rb") as file:
+            file.seek(int(offset) - len(wanted))
+            return file.read(len(wanted)) == wanted
+    except (OSError, ValueError):
+        return False
+
+
+def _decimals(value: str) -> int:
+    return len(value.rpartition(".")[2]) if "." in value else 0
 
 
 def read_numbers(path: str | Path) -> dict[str, float]:
@@ -64,7 +105,7 @@ def end_it(path: str | Path) -> str:
 
 def read_utt2spk(path: str | Path) -> dict[str, str]:
     """Utterance -> its one speaker. Raises SreError as `read_table`, and for a line without a speaker or of several."""
-    table = read_table(path)
+    table = read_table(path, kind="utt2spk")
     for utt, speaker in table.items():
         if not speaker or unseen(speaker):
             found = len(fields(speaker))

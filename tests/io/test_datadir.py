@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import SreError, cli
-from sre.io.datadir import check_audio, read_data_dir, read_rejected_rows, validate, write_data_dir, write_rejected
+from sre.features.job import waves
+from sre.io.ark import write_ark
+from sre.io.datadir import (
+    check_audio,
+    check_ends,
+    read_data_dir,
+    read_rejected_rows,
+    validate,
+    write_data_dir,
+    write_rejected,
+)
 from sre.io.datadir_fix import fix
 from sre.io.datadir_ops import combine, split, subset
 from sre.io.ids import is_plain
@@ -155,11 +165,14 @@ def test_ids_that_look_the_same_are_told_apart(data: Path, tmp_path: Path) -> No
     assert any("1 utterances are not in wav.scp, e.g. a\\u0308 (not 'ä'" in problem for problem in validate(data))
 
 
-@pytest.mark.parametrize("name", ["wav.scp", "utt2spk", "spk2utt"])
+@pytest.mark.parametrize("name", ["wav.scp", "utt2spk", "utt2dur"])
 def test_a_table_without_its_last_line_end_is_cut_short(data: Path, tmp_path: Path, name: str) -> None:
+    write_table(data / "utt2dur", dict.fromkeys(("a", "Z", "ä"), 1.25))
+    cut, end = {"wav.scp": (".wav", ""), "utt2spk": ("one", "on"), "utt2dur": ("1.25", "1.2")}[name]
+    (data / name).write_text((data / name).read_text().removesuffix(f"{cut}\n") + f"{end}\n")
     whole = (data / name).read_bytes()
     (data / name).write_bytes(whole[:-1])
-    (problem,) = validate(data)
+    problem = validate(data)[0]
     assert (
         f"{name}: its last line has no end, so it may be cut short; make it again or, if it is whole, end the"
         in problem
@@ -167,9 +180,45 @@ def test_a_table_without_its_last_line_end_is_cut_short(data: Path, tmp_path: Pa
     with pytest.raises(SreError, match="its last line has no end"):
         subset(data, tmp_path / "x", first=1)
     subprocess.run(problem.rpartition(": ")[2], shell=True, check=True)
-    assert (data / name).read_bytes() == whole and validate(data) == []
+    assert (data / name).read_bytes() == whole and not any("no end" in text for text in validate(data))
     (data / name).write_bytes(whole[:-1])
     assert any("look whether" in text for text in fix(data)) and (data / name).read_bytes() == whole
+
+
+def test_a_table_without_its_last_line_end_that_is_whole(data: Path, tmp_path: Path, capsys) -> None:
+    """What the other lines, the files or the archive show to be whole is remarked on, and read."""
+    write_table(data / "utt2dur", dict.fromkeys(("a", "Z", "ä"), 1.25))
+    write_ark(data / "f.ark", data / "feats.scp", ((utt, np.eye(3)) for utt in ("Z", "a", "ä")))
+    (data / "segments").write_text("Z Z 0 1.00\na a 0.5 1.00\nä ä 0 0.75\n")
+    names = ("wav.scp", "utt2spk", "spk2utt", "utt2dur", "feats.scp", "segments")
+    whole = {name: (data / name).read_bytes() for name in names}
+    for name in names:
+        (data / name).write_bytes(whole[name][:-1])
+    assert validate(data) == []
+    assert subset(data, tmp_path / "x") == 3
+    told = capsys.readouterr().err
+    assert all(f"{name}: its last line has no end" in told for name in names)
+    fix(data)
+    assert {name: (data / name).read_bytes() for name in names} == whole
+    (data / "feats.scp").write_bytes(whole["feats.scp"][:-2])
+    assert "feats.scp: its last line has no end" in validate(data)[0]
+
+
+def test_a_segment_to_the_end_of_its_recording(data: Path, tmp_path: Path) -> None:
+    """Kaldi's -1."""
+    (data / "segments").write_text("Z Z 0 -1\na a 0.5 -1\nä ä 0 0.75\n")
+    assert validate(data) == [] and check_ends(data) == []
+    assert subset(data, tmp_path / "x", first=2) == 2
+    found = read_data_dir(tmp_path / "x")
+    assert found.segments == {"Z": ("Z", 0, math.inf), "a": ("a", 0.5, math.inf)}
+    (rows, rejected) = [], []
+    rows += waves(found, found.utts, {"sample_rate": 16000}, 0.025, rejected)
+    assert [(utt, len(wave)) for utt, wave in rows] == [("Z", 16000), ("a", 8000)] and not rejected
+
+
+def test_nothing_may_have_been_said(data: Path) -> None:
+    (data / "text").write_text("Z WORDS\na\nä \n")
+    assert validate(data) == []
 
 
 def test_empty_and_missing_directories(tmp_path: Path) -> None:
