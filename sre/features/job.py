@@ -112,10 +112,14 @@ def _read_shapes(scp: Path, places: Mapping[str, str]) -> tuple[dict[str, int], 
     """Utterance -> frames, and the dimension of all. Raises one SreError with what cannot be used, and how much."""
     shapes: dict[str, tuple[int, ...]] = {}
     unusable: list[SreError] = []
+    constant: list[str] = []
     progress = Progress("import", len(places), "utt")
     for utt, place in sorted(places.items()):
         try:
-            shapes[utt] = read_record(utt, place, "matrix", scp).shape
+            feats = read_record(utt, place, "matrix", scp)
+            shapes[utt] = feats.shape
+            if len(feats) > 1 and (feats == feats[0]).all():
+                constant.append(utt)
         except SreError as error:
             unusable.append(error)
         progress.add(1)
@@ -124,6 +128,9 @@ def _read_shapes(scp: Path, places: Mapping[str, str]) -> tuple[dict[str, int], 
     check_usable(scp, unusable, len(places))
     if empty := [utt for utt, shape in shapes.items() if 0 in shape]:
         some = f"{len(empty)} of {len(shapes)} utterances have no frames, e.g. '{empty[0]}' {shapes[empty[0]]}"
+        raise SreError(f"{scp}: {some}; {remedy}")
+    if constant:
+        some = f"{len(constant)} of {len(shapes)} utterances have no signal: all frames of '{constant[0]}' are equal"
         raise SreError(f"{scp}: {some}; {remedy}")
     counts = Counter(columns for _, columns in shapes.values())
     usual = counts.most_common(1)[0][0]

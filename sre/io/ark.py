@@ -29,6 +29,7 @@ from sre.io.scp import read_scp, split_offset, write_scp
 
 __all__ = ["read_record", "read_scp", "read_vectors", "write_ark"]
 
+NO_KEY = (b"PK\3\4", b"\x93NUMPY", b"\x1f\x8b", b"\0B")  # what no archive begins with
 READ_BYTES = 1 << 20  # of an archive of vectors at a time; more is slower, as fresh pages are
 HEADER_BYTES = 15  # of a matrix: kind, and twice the byte 4 and a size; a vector has one size
 VECTOR_KINDS = {b"\0BFV \4": np.dtype("<f4"), b"\0BDV \4": np.dtype("<f8")}
@@ -155,6 +156,8 @@ def _read_ark(ark: str, source: Path, key: str | None = None) -> Vectors:
     with file:
         head = file.read(MAX_KEY + HEADER_BYTES)
         file.seek(len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0)  # of text that an editor wrote
+        if head.startswith(NO_KEY) and (kind := other_kind(head)):
+            raise SreError(f"{where.removesuffix(':')} is {kind} and no archive; {MEANT['vector']}")
         begin = head.find(b" ") + 1
         plain = head[begin : begin + 6] in VECTOR_KINDS or head[begin : begin + 6] in ROW_KINDS
         keys, offsets, matrix = (_read_plain if plain else _read_any)(where, source, file)

@@ -12,7 +12,7 @@ from kaldiio.matio import read_matrix_or_vector
 
 from sre import SreError
 from sre.io.kaldi_plda import text_array
-from sre.io.scp import parse_place
+from sre.io.scp import BadRange, parse_place
 
 MAX_KEY = 1024  # bytes
 FLOATS = (b"FM ", b"DM ", b"CM ", b"CM2 ", b"CM3 ", b"FV ", b"DV ")
@@ -124,6 +124,8 @@ def read_record(key: str, location: str, kind: str | None = None, scp: str | Pat
             value = place.part_of(read_object(file))
     except OtherKind as error:
         raise SreError(f"{where} is {error}; {MEANT[kind or 'matrix']}") from None
+    except BadRange as error:
+        raise SreError(f"{where}: {error}") from None
     except Exception as error:  # kaldiio raises whatever numpy, struct or its assertions raise on a broken record
         raise SreError(
             f"{where} cannot be read ({_reason(error)}); the archive is cut short or corrupt: make it again"

@@ -14,11 +14,16 @@ import numpy as np
 
 from sre import SreError
 from sre.io.tables import read_table, write_table
+from sre.io.text import BLANKS
 
 RANGE = re.compile(r"\[(?:(\d{1,9}):(\d{1,9})|:)(?:,(?:(\d{1,9}):(\d{1,9})|:))?\]", re.ASCII)
 ON_COMMAND_LINES = ("ark:", "scp:", "ark,")  # before a path there, and never in an scp
 BEYOND = 3  # so many rows a range may end after its matrix, as in Kaldi: segments are rounded
 Span = tuple[int, int] | None  # first and last index, None: all
+
+
+class BadRange(ValueError):
+    """A range of rows or columns that a record does not have."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,15 @@ class Place:
     columns: Span = None
 
     def part_of(self, value: np.ndarray) -> np.ndarray:
-        """The rows and columns that are meant. Raises ValueError where the record does not have them."""
+        """The rows and columns that are meant. Raises BadRange where the record does not have them."""
         for axis, span in enumerate((self.rows, self.columns)):
             if span is None:
                 continue
             size = value.shape[axis] if axis < value.ndim else 0
             if not span[0] <= span[1] < size + (BEYOND if axis == 0 else 0) or span[0] >= size:
-                raise ValueError(f"its range [{span[0]}:{span[1]}] is not within {size}, the last index belongs to it")
+                raise BadRange(
+                    f"its range [{span[0]}:{span[1]}] is not within {size}, the last index belongs to it; mend it"
+                )
             value = value[(slice(None),) * axis + (slice(span[0], span[1] + 1),)]
         return value
 
@@ -62,7 +69,7 @@ def parse_place(text: str) -> Place:
             raise ValueError(f"a place with the range {text[begin:]}; write [first:last] or [first:last,first:last]")
         numbers = [None if number is None else int(number) for number in found.groups()]
         rows, columns = _span(*numbers[:2]), _span(*numbers[2:])
-        text = text[:begin]
+        text = text[:begin].rstrip(BLANKS)
     path, offset = split_offset(text)
     return Place(path, offset or 0, rows, columns)
 

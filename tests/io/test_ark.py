@@ -1,5 +1,6 @@
 """Archives: what is written comes back, and what is broken is named, never guessed at and never run."""
 
+import gzip
 import os
 import pickle
 import struct
@@ -296,6 +297,7 @@ def test_ranges_as_kaldi(tmp_path: Path, form: str, range_: str, part: np.ndarra
         ("[20:21]", "not within 20"),
         ("[9:3]", "not within 20"),
         ("[0:1,0:3]", "range .0:3. is not within 3"),
+        ("[0:1,0:3]", "belongs to it; mend it"),
         ("[a:b]", "with the range .a:b.; write"),
         ("[1]", "the range"),
         ("[0:1:2]", "the range"),
@@ -306,6 +308,24 @@ def test_ranges_that_are_none(tmp_path: Path, range_: str, sentence: str) -> Non
     scp.write_text(f"u x.ark:2{range_}\n")
     with pytest.raises(SreError, match=f"x.scp: .*'u.*{sentence}"):
         read_record("u", read_scp(scp)["u"], "matrix", scp)
+
+
+def test_places_as_people_write_them(tmp_path: Path) -> None:
+    scp = write(tmp_path, {"u": MATRIX})
+    scp.write_text("u x.ark:2 [0:1]\n")
+    assert read_record("u", read_scp(scp)["u"], "matrix", scp).tolist() == MATRIX[:2].tolist()
+    scp.write_text("u ark:x.ark:2\n")
+    with pytest.raises(SreError, match="x.scp: 'u ark:x.ark:2' is written as on Kaldi's command lines; write"):
+        read_scp(scp)
+
+
+def test_other_files_in_place_of_an_archive(tmp_path: Path) -> None:
+    np.savez(tmp_path / "e.npz", a=np.ones(3))
+    np.save(tmp_path / "e.npy", np.ones(3))
+    (tmp_path / "e.gz").write_bytes(gzip.compress(b"a  [ 1 2 ]\n"))
+    for name, kind in (("e.npz", "a zip file"), ("e.npy", "an array of numpy"), ("e.gz", "a gzip file")):
+        with pytest.raises(SreError, match=f"{name} is {kind}.* and no archive; a vector is needed"):
+            read_vectors(tmp_path / name)
 
 
 def test_a_file_that_is_one_record(tmp_path: Path) -> None:
