@@ -74,7 +74,16 @@ class Evaluation:
 
     def sides(self, backend: Backend) -> tuple[Side, Side]:
         tests = self.embeddings[rows_of(self.ids, self.trials.test_ids, "test utterances")]
-        return backend.enrol(self.embeddings, self.groups), backend.test(tests)
+        try:
+            return backend.enrol(self.embeddings, self.groups), backend.test(tests)
+        except SreError as error:
+            used = np.unique(np.concatenate([*self.groups, rows_of(self.ids, self.trials.test_ids, "test utterances")]))
+            zeros = self.ids[used[~self.embeddings[used].any(axis=1)]]
+            if not len(zeros):
+                raise
+            raise SreError(
+                f"{len(zeros)} embeddings are all zeros, e.g. '{zeros[0]}'; look at its audio, or take its trials out"
+            ) from error
 
     def raw(self, enrol: Side, test: Side) -> np.ndarray:
         return scores_of_pairs(enrol, test, self.trials.enrol, self.trials.test)

@@ -16,6 +16,7 @@ from sre.io.ark import read_vectors
 from sre.io.ids import alike, shown
 from sre.io.missing import check_promised
 from sre.io.tables import read_utt2spk
+from sre.io.trial_check import several_speakers
 from sre.io.trials import Trials, read_enroll_map
 from sre.log import say, warn
 from sre.scoring import Evaluation
@@ -163,4 +164,6 @@ def evaluation_of(
     for path in reversed(given):
         speakers |= read_utt2spk(path)
     models = read_enroll_map(enroll_map, trials)
+    for said in several_speakers(enroll_map, trials, models, speakers):
+        warn(said)
     return Evaluation.of(trials, models, *read_embeddings(embeddings), speakers if given else None)

@@ -186,6 +186,30 @@ def test_bad_input(scored: Path, capsys, step) -> None:
     assert not any((scored / name).exists() for name in ("out", "out.scp", "final.pt", "b.npz"))
 
 
+def test_a_model_of_several_speakers_is_told(scored: Path, capsys) -> None:
+    Path("two").write_text("s0 s0_00 s1_01\ns1 s1_00\ns2 s2_00\n")
+    score_trials.main(
+        ["cosine", "trials", "--embeddings", "e.scp", "--enroll-map", "two", "--utt2spk", "utt2spk", "out"]
+    )
+    assert "two: 1 of 3 models have utterances of several speakers by utt2spk, e.g. s0 has s0, s1" in (
+        capsys.readouterr().err
+    )
+
+
+def test_an_embedding_of_zeros_is_named(scored: Path) -> None:
+    keys, vectors = read_vectors("e.scp")
+    write_ark("e.ark", "e.scp", ((key, 0 * x if key == "s1_01" else x) for key, x in zip(keys, vectors, strict=True)))
+    with pytest.raises(SreError, match="1 embeddings are all zeros, e.g. 's1_01'; look at its audio"):
+        score_trials.main(["cosine", "trials", "--embeddings", "e.scp", "--enroll-map", "enroll", "out"])
+
+
+def test_imported_features_without_signal(tmp_path: Path) -> None:
+    feats = {"a": np.ones((3, 2)), "b": np.eye(2), "c": np.zeros((2, 2)), "d": np.ones((1, 2))}
+    write_ark(tmp_path / "x.ark", tmp_path / "feats.scp", feats.items())
+    with pytest.raises(SreError, match="feats.scp: 2 of 4 utterances have no signal: all frames of 'a' are equal"):
+        make_fbank.main([str(tmp_path), str(tmp_path / "out")])
+
+
 def test_intervals_need_everybodys_speaker(scored: Path, capsys) -> None:
     """Models here are speakers, which only the enrolment map knows; trials were drawn instead, and nothing said so."""
     lines = Path("trials").read_text().splitlines()

@@ -108,6 +108,16 @@ def test_not_a_bundle(tmp_path: Path) -> None:
         Embedder(tmp_path / "final.pt", torch.device("cpu"))
 
 
+@pytest.mark.parametrize("form", ["to_sparse", "cfloat"])
+def test_weights_that_are_no_plain_numbers(tmp_path: Path, form: str) -> None:
+    content = torch.load(bundle(tmp_path / "final.pt"), weights_only=True)
+    name = next(iter(content["network"]))
+    content["network"][name] = getattr(content["network"][name], form)()
+    torch.save(content, tmp_path / "final.pt")
+    with pytest.raises(SreError, match=f"final.pt: its weight '{name}' is no tensor of numbers"):
+        Embedder(tmp_path / "final.pt", torch.device("cpu"))
+
+
 def test_embedding_that_is_not_finite(embedder: Embedder, store: FeatureStore) -> None:
     embedder.network.segment1.bias.data[0] = float("nan")
     with pytest.raises(SreError, match="final.pt: the embedding of 'long' is not finite"):

@@ -1,6 +1,7 @@
 """A back-end is one self-contained npz: its chain and arrays, its kind and facts as JSON; no pickle."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ def load(path: str | Path) -> Backend:
         parts = dict(zip(("plda_mean", "plda_transform", "plda_psi"), read_kaldi_plda(path), strict=True))
         return Plda(Chain(), parts, {"chain": [], "enrol": "mean", "scale": True, "num_utts": True})
     try:
+        if Path(path).is_file() and not zipfile.is_zipfile(path):
+            raise ValueError("an npz is needed, or Kaldi's plda, whole")
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
             parts = {name: file[name] for name in file.files if name != "header"}

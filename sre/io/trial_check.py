@@ -22,7 +22,7 @@ def check_labels(what: object, trials: Trials, models: Mapping[str, list[str]], 
     """
     if speaks_for_itself(utt2spk):
         return
-    problems = [*_several(what, trials, models, utt2spk), *_contradicted(what, trials, models, utt2spk)]
+    problems = [*several_speakers(what, trials, models, utt2spk), *_contradicted(what, trials, models, utt2spk)]
     if problems:
         raise SreError("\n".join(problems))
 
@@ -77,7 +77,10 @@ def check_own_tests(what: object, trials: Trials, models: Mapping[str, list[str]
     return said
 
 
-def _several(what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]) -> list[str]:
+def several_speakers(
+    what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]
+) -> list[str]:
+    """A sentence on the models with utterances of several speakers; nothing where there are none."""
     found = {model: sorted({utt2spk[utt] for utt in models[model] if utt in utt2spk}) for model in trials.enrol_ids}
     several = [model for model in trials.enrol_ids if len(found[model]) > 1]
     if not several:

@@ -85,8 +85,10 @@ def load_bundle(path: str | Path) -> Bundle:
     if not isinstance(network, dict) or not network:
         raise SreError(f"{path}: no weights in it; {CURE}")
     for name, value in network.items():
-        if not isinstance(value, torch.Tensor) or not torch.isfinite(value).all():
-            raise SreError(f"{path}: its weight '{name}' is no tensor, or has NaN or infinite values; {CURE}")
+        if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_meta or value.is_complex():
+            raise SreError(f"{path}: its weight '{name}' is no tensor of numbers; {CURE}")
+        if not torch.isfinite(value).all():
+            raise SreError(f"{path}: its weight '{name}' has NaN or infinite values; {CURE}")
     return Bundle(config, feature_config, num_features, network)
 
 

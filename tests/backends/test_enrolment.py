@@ -126,5 +126,8 @@ def test_files_that_are_none(tmp_path) -> None:
     (tmp_path / "damaged.npz").write_bytes((tmp_path / "plda.npz").read_bytes()[:200])
     with pytest.raises(SreError, match="damaged.npz: not a back-end file"):
         load(tmp_path / "damaged.npz")
+    (tmp_path / "e.scp").write_text("a e.ark:2\n")
+    with pytest.raises(SreError, match=r"e.scp: not a back-end file \(an npz is needed, or Kaldi's plda, whole\); tr"):
+        load(tmp_path / "e.scp")
     with pytest.raises(SreError, match="nowhere.npz: no such back-end; train it first, or write cosine"):
         load(tmp_path / "nowhere.npz")
