@@ -122,7 +122,8 @@ def check_command(arguments: Sequence[str]) -> None:
         if not equals:
             raise SreError(f"--config {entry}: write KEY=VALUE")
         if not re.fullmatch(r"[a-zA-Z_][\w-]*\w", key):
-            raise SreError(f"--config {entry}: Snakemake takes no such key; write {SET}={entry}")
+            cure = f"{SET}={key.strip()}={text.strip()}" if key.strip() else "KEY=VALUE"
+            raise SreError(f"--config {entry}: Snakemake takes no such key; write {cure}")
         if (bare := text.strip("'\"")) and re.match(r"\s*(#|$)", bare):
             raise SreError(f"--config {entry}: Snakemake takes no such value; write {SET}={entry}")
 

@@ -17,8 +17,10 @@ from sre.io.yaml_text import parse_yaml, read_yaml
 WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NULLS = ("null", "none", "~", "")
 LARGEST = 2**53  # an integer above it is no other number's float
+OCTAL = re.compile(r"[-+]?0[0-9_]")  # 010 is 8 for some, 10 for others
 SHOWN = 200  # characters of a message of jsonschema, which repeats the value
 _read = cache(read_yaml)  # a tenth of a second
+CLOSE = 0.8  # of names that may be meant, from 0 to 1
 NAME = r"^[a-z0-9_]+\Z"  # the schema's pattern of what becomes a file name
 
 
@@ -133,7 +135,10 @@ class Schema:
             return f"unknown key '{full}'"
         if near[0] in known:
             return f"unknown key '{full}'; the nearest valid one is '{near[0]}'"
-        return f"unknown key '{full}'; {'it is' if near[0] == key else 'the nearest is'} {' or '.join(places[near[0]])}"
+        own = difflib.get_close_matches(key, known, 1, CLOSE)
+        also = f"; '{own[0]}' is the nearest here" if own else ""
+        there = " or ".join(places[near[0]])
+        return f"unknown key '{full}'; {'it is' if near[0] == key else 'the nearest is'} {there}{also}"
 
     def _places(self, part: dict, config: dict) -> dict[str, list[str]]:
         """Key -> where in `part` it has its place; in a recipe also what to type for it, and for a model's."""
@@ -185,7 +190,7 @@ def _from_word(word: str, types: set[str]) -> object:
         return None
     if "boolean" in types:
         return WORDS.get(bare.lower(), word)
-    if types & {"integer", "number"} and not re.match(r"[-+]?0[0-9_]", bare):  # 010 is 8 for some, 10 for others
+    if types & {"integer", "number"} and not OCTAL.match(bare):
         for number in (lambda text: int(text, 0), float):
             try:
                 return number(bare)
@@ -209,12 +214,20 @@ def _remedy(error: jsonschema.ValidationError) -> str:
     value, wanted = error.instance, error.validator_value
     if error.validator == "pattern" and wanted == NAME:
         return "; it names files: write small letters, digits and _"
+    if error.validator == "pattern" and "+" in str(value):
+        return "; write backend, backend+norm or backend+norm+cal, without blanks"
+    if error.validator == "minItems" and value:
+        return f"; {wanted} are the least"
     if error.validator != "type":
         return ""
     if "string" in wanted and isinstance(value, bool | float):
         return "; put it into quotes"
     if isinstance(value, str) and "object" in wanted:
         return "; a blank belongs behind the colon" if ":" in value else "; write {KEY: VALUE}"
-    if isinstance(value, str) and value[:1] == "0" and types_of({"type": wanted}) & {"integer", "number"}:
-        return "; leave out the 0 in front"
-    return ""
+    if not isinstance(value, str) or not types_of({"type": wanted}) & {"integer", "number"}:
+        return ""
+    if "=" in value:
+        return "; several at once are 'set=[KEY=VALUE, KEY=VALUE]'"
+    if re.fullmatch(r"[-+]?\d+,\d+", value):
+        return "; write a point for the comma"
+    return "; leave out the 0 in front" if OCTAL.match(value) else ""

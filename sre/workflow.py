@@ -79,9 +79,10 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         return {name: tried(function, value, f"{part}.{name}") for name, value in named.items()}
 
     folder = recipes / str(config.get("recipe")) / "models"
-    config, overrides = tried(split_overrides, config, schema, folder) or (config, {})
+    config, overrides = split_overrides(config, schema, folder, problems)
     filled = tried(schema.check, config, f"config of recipe {config.get('recipe')}")
-    if filled is None:  # go on with what can be read of it, to find what else is wrong
+    checked = filled is not None
+    if not checked:  # go on with what can be read of it, to find what else is wrong
         filled = {"models": names_of_models(config), "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
         filled |= {"embeddings": {}, "bundles": {}, "development": {"speakers": 0}}
         named = config.get("features")
@@ -113,7 +114,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         tried(add_bundle, recipe, name, bundle, features)
     for name, embeddings in filled["embeddings"].items():
         tried(lambda name, paths: recipe.add_run(name, name, 0, embeddings=paths), name, embeddings)
-    if not (filled["models"] or filled["bundles"] or filled["embeddings"]):
+    if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
     used = {run["features"] for run in recipe.runs.values()} - {None}
     recipe.features = {name: config for name, config in features.items() if name in used}
@@ -135,16 +136,18 @@ def is_path(model: str) -> bool:
     return "/" in model or model.endswith((".yaml", ".yml"))
 
 
-def split_overrides(config: dict, schema: Schema, folder: Path) -> tuple[dict, dict[str, dict]]:
-    """The config without the keys that are models' names, and these. Raises SreError for one that is not in models."""
+def split_overrides(config: dict, schema: Schema, folder: Path, problems: list[str]) -> tuple[dict, dict[str, dict]]:
+    """The config without the keys that are models' names, and these; what is wrong with one is added to `problems`."""
     models = {Path(name).stem if is_path(name) else name for name in names_of_models(config)}
     extra = config.keys() - schema.part()["properties"]
-    if strange := sorted(name for name in extra - models if (folder / f"{name}.yaml").is_file()):
-        raise SreError(f"{strange[0]}: no model of this run, which are {', '.join(sorted(models))}; add it to models")
-    if wrong := sorted(name for name in extra & models if not isinstance(config[name], dict)):
-        raise SreError(f"{wrong[0]}: '{config[wrong[0]]}'; write keys of the model, e.g. {{training: {{lr: 0.05}}}}")
-    overrides = {name: config[name] for name in extra & models}
-    return {key: value for key, value in config.items() if key not in overrides}, overrides
+    strange = {name for name in extra - models if (folder / f"{name}.yaml").is_file()}
+    wrong = {name for name in extra & models if not isinstance(config[name], dict)}
+    for name in sorted(strange):
+        problems.append(f"{name}: no model of this run, which are {', '.join(sorted(models))}; add it to models")
+    for name in sorted(wrong):
+        problems.append(f"{name}: '{config[name]}'; write keys of the model, e.g. {{training: {{lr: 0.05}}}}")
+    overrides = {name: config[name] for name in extra & models - wrong}
+    return {key: value for key, value in config.items() if key not in (*overrides, *strange, *wrong)}, overrides
 
 
 def overridden(override: dict, resolved: dict, place: str = "") -> Iterator[str]:

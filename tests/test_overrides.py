@@ -130,6 +130,12 @@ def test_what_a_config_file_says_of_a_model_is_below_the_command_line(tmp_path: 
         (["development={speakers:5}"], "unknown key 'development.speakers:5'; a blank belongs behind the colon"),
         (["audio={resample: }"], "audio.resample: null is not of type 'boolean'"),
         (["nj=010"], "nj: '010' is not of type 'integer'; leave out the 0 in front"),
+        (["max_rejected=0,05"], "max_rejected: '0,05' is not of type 'number'; write a point for the comma"),
+        (["set=nj=2,corpus_seed=3"], "is not of type 'integer'; several at once are 'set=[KEY=VALUE, KEY=VALUE]'"),
+        (["nj=1" + "0" * 12], "nj: 1000000000000 is greater than the maximum of 10000"),
+        (["seed=3"], "it is set=bootstrap.seed=VALUE; 'seeds' is the nearest here"),
+        (["systems=cosine + asnorm"], "; write backend, backend+norm or backend+norm+cal, without blanks"),
+        (["set=xvector.training.chunk_frames=100"], "training.chunk_frames: [100] is too short; 2 are the least"),
         (["nj=12:30"], "nj: '12:30' is not of type 'integer'"),
         (["max_rejected=nan"], "max_rejected: nan is no finite number"),
         (["set=xvector.training.lr=inf"], "training.lr: inf is no finite number"),
@@ -161,6 +167,13 @@ def test_a_model_that_is_not_run_is_named() -> None:
         loaded(*entries)
 
 
+@pytest.mark.parametrize("entry", ["xvector=3", "set=ecapa512.training.lr=1", "models=[[xvector]]", "models={}"])
+def test_one_fault_is_one_problem(entry: str) -> None:
+    with pytest.raises(SreError) as caught:
+        loaded("recipe=voxceleb", "models=xvector", entry)
+    assert len(str(caught.value).split("\n  ")[-1].splitlines()) == 1 and str(caught.value).count("unknown") == 0
+
+
 def test_a_second_config_option_is_refused() -> None:
     """Snakemake takes the last without a word."""
     for twice in (["--config", "a=1", "--config", "b=2"], ["-C", "a=1", "-n", "--config=b=2"], ["-nC", "a=1", "-Cb=2"]):
@@ -175,6 +188,9 @@ def test_what_snakemake_ends_on_before_it_reads_the_snakefile(tmp_path: Path) ->
         check_command(["-n", "--config", "name=x", "xvector.training.lr=1"])
     with pytest.raises(SreError, match="takes no such value; write set=corpus=#x$"):
         check_command(["-n", "--config", "name=", "primary_system=''", "corpus=#x"])
+    for entry, cure in (("nj =3", "set=nj=3"), ("=3", "KEY=VALUE")):
+        with pytest.raises(SreError, match=f"takes no such key; write {cure}$"):
+            check_command(["--config", entry])
     with pytest.raises(SreError, match="none.yaml: no such file"):
         check_command(["--configfile", str(tmp_path / "none.yaml"), "--config", "a=1"])
 
