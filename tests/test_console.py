@@ -219,6 +219,30 @@ def test_ctrl_c_is_one_line_with_the_step_to_go_on_from(tmp_path: Path) -> None:
     assert stream.getvalue().splitlines()[1:] == [expected]
 
 
+def test_a_stop_hides_no_error_and_is_told_once(tmp_path: Path) -> None:
+    console, stream = run_of(tmp_path)
+    with open(tmp_path / "train.log", "a") as file:
+        file.write("error: no utterance is left; lower filter.min_frames\n")
+    for _ in range(2):
+        console.filter(record(None, "Will exit after finishing currently running jobs (scheduler)."))
+    console.filter(record("job_error", level=logging.ERROR, jobid=1))
+    console.end()
+    first, error, where, last = stream.getvalue().splitlines()[1:]
+    assert first.endswith("stopping: the jobs that run come to their end first")
+    assert error == "error: train_embedding xvector: no utterance is left; lower filter.min_frames"
+    assert where.startswith("its log: ") and last.startswith("stopped; the same command goes on from")
+
+
+def test_a_page_under_another_working_directory_has_its_whole_path(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    console, stream = run_of(tmp_path)
+    (tmp_path / "report.html").touch()
+    console.idle, console.page = True, "report.html"
+    monkeypatch.chdir("/")
+    console.end()
+    assert stream.getvalue().splitlines()[-1] == str(tmp_path / "report.html")
+
+
 def test_a_long_job_is_announced_and_has_a_line_each_half_minute(tmp_path: Path) -> None:
     console, stream = run_of(tmp_path)
     job = console.plan.jobs[1]

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from sre.console.screen import Screen
 from sre.log import LINE_EVERY_S, REDRAW_EVERY_S, clock
 
 LONG_S = 5.0  # a job that takes longer is announced
+PATIENCE_S = 10.0  # for jobs to end after a Ctrl-C
 MOST_WARNINGS = 5  # of a job, at the end of a run
 WRAPPING = re.compile(r"\w*(Error|Exception)( in .*)?:$")
 PLACE = re.compile(r'\s+File ".*", line \d+')
@@ -57,7 +59,7 @@ class Console(logging.Filter):
         self.plan = Plan()
         self.warnings: list[str] = []
         self.errors: dict[object, str] = {}
-        self.table, self.page = "", ""
+        self.table, self.page, self.folder = "", "", Path.cwd()
         self.begun = time.monotonic()
         self.lock = threading.RLock()
 
@@ -129,16 +131,17 @@ class Console(logging.Filter):
         more = f" ({record.rule_msg})" if getattr(record, "rule_msg", None) else ""  # of an executor, e.g. Slurm's
         self.errors[record.jobid] = f"{job.name}: {joblog.failure(job.text, job.status)}{more}{where}"
         job.failed = True
-        if self._running():
+        if self._running() and not self.stopped:
             self._say(f"{job.name}: failed; what runs beside it comes to its end first")
 
     def _message(self, record: logging.LogRecord) -> None:
         said = record.getMessage()
         if said.startswith("Terminating processes on user request"):
             self.stopped = True
-        elif said.startswith("Will exit after finishing"):
+        elif said.startswith("Will exit after finishing"):  # which is said again at the end of each job
+            if not self.stopped:
+                self._say("stopping: the jobs that run come to their end first")
             self.stopped = True
-            self._say("stopping: the jobs that run come to their end first")
         elif said.startswith("Nothing to be done"):
             self.idle = True
         elif found := re.match(r"Trying to restart job (\d+)", said):
@@ -228,6 +231,9 @@ class Console(logging.Filter):
                 self._tell_success()
 
     def _tell_stop(self) -> None:
+        for number, error in self.errors.items():  # what failed by itself before or beside the stop
+            if number in self.plan.jobs and joblog.refusal(self.plan.jobs[number].text):
+                self.screen.whole(f"error: {error}")
         open_jobs = [job for job in self.plan.jobs.values() if job.took is None]
         steps = [f"{step} of {job.name}" for job in open_jobs if (step := joblog.stopped(job.text))]
         where = steps[0] if steps else f"step {self.plan.done + 1} of {len(self.plan.jobs)}"
@@ -239,8 +245,9 @@ class Console(logging.Filter):
         took = clock(time.monotonic() - self.begun)
         made = "nothing to do: all is made and up to date"
         self.screen.whole(made if self.idle else f"done: {self.plan.done} steps in {took}")
-        if self.page and (self.table or self.idle) and Path(self.page).is_file():
-            self.screen.whole(self.page)
+        page = self.folder / self.page
+        if self.page and (self.table or self.idle) and page.is_file():
+            self.screen.whole(self.page if Path.cwd() == self.folder else str(page))  # else --directory's
 
 
 def attach(workflow) -> Console | None:
@@ -259,8 +266,12 @@ def attach(workflow) -> Console | None:
 
 
 def _quiet_interrupt(console: Console) -> None:
-    """Ctrl-C outside of the jobs, or for the second time, ends in a line as well."""
-    before = sys.excepthook
+    """Ctrl-C, at any time and as often as one likes, ends in a line.
+
+    The first stops the run. Those of the next seconds change nothing: the jobs are ending, and what they would break
+    off is Snakemake's waiting for them. A later one ends a run whose jobs do not.
+    """
+    before, first = sys.excepthook, []
 
     def hook(kind, value, trace) -> None:
         if issubclass(kind, KeyboardInterrupt):
@@ -270,4 +281,15 @@ def _quiet_interrupt(console: Console) -> None:
         else:
             before(kind, value, trace)
 
+    def interrupted(number, frame) -> None:
+        first.append(time.monotonic())
+        console.stopped = True
+        if len(first) == 1:
+            raise KeyboardInterrupt
+        if first[-1] - first[0] > PATIENCE_S:
+            console.end()
+            os._exit(130)
+
     sys.excepthook = hook
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else, behind nohup, it is ignored
+        signal.signal(signal.SIGINT, interrupted)
