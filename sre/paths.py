@@ -28,6 +28,20 @@ def check_paths(config: dict, project: Path) -> None:
         raise SreError("\n".join(faults))
 
 
+def check_inputs(config: dict) -> None:
+    """Raise SreError where lists, models or embeddings that a config names are missing.
+
+    Snakemake does not look for them where what was once made of others is there.
+    """
+    named = [
+        (key, Path(path, "utt2spk") if key.endswith("_data") else Path(path))
+        for key, path in _paths(config)
+        if re.match("(trials|enroll|bundles|embeddings|.*_data)[.]?", key)
+    ]
+    if faults := [f"{key}: {path}: no such file; mend the path" for key, path in named if not path.is_file()]:
+        raise SreError("\n".join(faults))
+
+
 def check_root(folders: Iterable[Path]) -> None:
     """Raise SreError where folders under the root can neither be there nor be made: below a file, a name too long."""
     for folder in folders:

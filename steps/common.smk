@@ -9,7 +9,14 @@ from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
 from sre.cores import available_cores
 from sre.io.atomic import atomic_output
 from sre.overrides import check_once, check_targets, read_config
-from sre.paths import check_paths, check_root, check_submitted, check_times, quoted
+from sre.paths import (
+    check_inputs,
+    check_paths,
+    check_root,
+    check_submitted,
+    check_times,
+    quoted,
+)
 from sre.snakemake_memory import keep_in
 from sre.workflow import is_trained, load_recipe
 
@@ -34,6 +41,7 @@ config = sentence(
 )
 RECIPE = sentence(load_recipe, config, BASE / "recipes")
 sentence(check_paths, RECIPE.config, BASE)
+sentence(check_inputs, RECIPE.config)
 CONFIG = RECIPE.config
 # jobs of a cluster are given it through a shell
 SETTINGS.config_args = [shlex.quote(entry) for entry in SETTINGS.config_args]

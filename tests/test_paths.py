@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from snakemake.utils import format as snakemake_format
 
 from sre import SreError
-from sre.paths import check_paths, check_root, check_submitted, check_times, quoted
+from sre.paths import check_inputs, check_paths, check_root, check_submitted, check_times, quoted
 
 NASTY = [
     "my root", "it's", 'a"b', "$(touch made)", "`touch made`", "a;touch made", "a&b", "a*b?[c]", "$HOME", "a>made",
@@ -113,3 +113,24 @@ def test_a_quote_in_a_folder_of_submitted_jobs_is_refused() -> None:
     check_submitted([Path("/data/a b $(touch X)"), Path("/project")])
     with pytest.raises(SreError, match="it's .*: a cluster's jobs"):
         check_submitted([Path("/project"), Path("/data/it's $(touch X)")])
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        ({"trials": "none"}, "^trials: none: no such file; mend the path$"),
+        ({"trials": {"a": "list", "b": "none"}}, "^trials.b: none: "),
+        ({"train_data": "."}, "^train_data: utt2spk: no such file"),
+        ({"enroll": "."}, "^enroll: .: no such file"),
+        ({"bundles": {"x": {"path": "x.pt", "features": "f"}}}, "^bundles.x.path: x.pt: no such file"),
+        ({"embeddings": {"x": {"train": "list", "eval": "none"}}}, "^embeddings.x.eval: none: "),
+    ],
+)
+def test_an_input_that_is_missing_is_named_also_where_all_is_made(
+    config: dict, sentence: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("list").touch()
+    check_inputs({"trials": "list", "corpus": "none"})
+    with pytest.raises(SreError, match=sentence):
+        check_inputs(config)

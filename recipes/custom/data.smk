@@ -16,9 +16,6 @@ def custom_lists():
         raise SreError(
             f"recipe custom needs {', '.join(missing)}; give them with --config, e.g. {missing[0]}=PATH"
         )
-    absent = [str(path) for path in SOURCES.values() if not Path(path).is_dir()]
-    if absent:
-        raise SreError(f"no such data directory: {', '.join(absent)}; mend the path")
     lists = (
         CONFIG["trials"]
         if isinstance(CONFIG["trials"], dict)
