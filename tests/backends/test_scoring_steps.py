@@ -9,14 +9,22 @@ import numpy as np
 import pytest
 from simulated import speech
 
-from sre import SreError
+from sre import FileError, SreError
 from sre.backends import load
+from sre.backends.files import save_failure
 from sre.backends.norm import METHODS
 from sre.held_out import held_out_speakers
 from sre.io.ark import read_vectors, write_ark
 from sre.io.tables import invert, read_table, write_table
 from sre.io.trials import read_scores, read_trials
-from steps import import_embeddings, make_development_trials, normalize_scores, score_trials, train_backend
+from steps import (
+    import_embeddings,
+    make_development_trials,
+    normalize_scores,
+    score_systems,
+    score_trials,
+    train_backend,
+)
 
 ADAPTED = '{"type": "plda", "chain": ["centre:adapt", "lda:3", "length_norm"], "adapt": {"method": "kaldi"}}'
 
@@ -202,6 +210,48 @@ def test_cohort_of_another_model() -> None:
 def test_a_norm_needs_a_cohort() -> None:
     with pytest.raises(SreError, match="^--norm needs --cohort; give the training embeddings$"):
         score("cosine", "--norm", "snorm")
+
+
+def score_stage(out: Path, **systems: dict) -> dict:
+    """What the score stage leaves of a cosine and other systems in out/metrics.json."""
+    train("cosine_centred", "cosine_centred.npz")
+    job = {"systems": {"cosine_centred": {"backend": "cosine_centred", "norm": None, "of": None}, **systems}}
+    job |= {"model": "m", "run": "m", "seed": 1, "role": "evaluation", "p_target": 0.05}
+    job |= {"bootstrap": {"replicates": 10, "seed": 1}}
+    known = ["--utt2spk", "eval.utt2spk", *COHORT]
+    backends = [word for name in systems for word in ("--backend", f"{name}.npz")]
+    out.mkdir(exist_ok=True)
+    options = [*EVAL, *known, "--backend", "cosine_centred.npz", *backends]
+    call(score_systems.main, json.dumps(job), "trials", *options, out / "metrics.json")
+    return json.loads((out / "metrics.json").read_text())["systems"]
+
+
+def test_a_failed_fit_is_a_row_and_a_damaged_file_is_none(tmp_path: Path) -> None:
+    system = {"backend": "other", "norm": None, "of": None}
+    save_failure("other.npz", "too few speakers")
+    assert score_stage(tmp_path / "a", other=system)["other"]["reason"] == "too few speakers"
+    Path("other.npz").write_bytes(Path("other.npz").read_bytes()[:100])
+    with pytest.raises(FileError, match="other.npz: not a back-end file"):
+        score_stage(tmp_path / "b", other=system)
+
+
+def test_a_full_disk_is_no_row(tmp_path: Path, monkeypatch) -> None:
+    def full(file: object, array: np.ndarray) -> None:
+        raise OSError(f"{array.size} requested and 3 written")  # as numpy says it
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", full)
+        with pytest.raises(FileError, match="cosine_centred.replicates.npy: cannot be written .*; make room there"):
+            score_stage(tmp_path)
+    assert score_stage(tmp_path)["cosine_centred"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("content", ["", '{"status": "ok"', "[]", '{"status": 3}', '{"inputs_sha256": "x"}'])
+def test_a_damaged_record_of_a_system_is_scored_again(tmp_path: Path, content: str, capsys) -> None:
+    whole = score_stage(tmp_path)
+    (tmp_path / "cosine_centred.metrics.json").write_text(content)
+    assert score_stage(tmp_path) == whole
+    assert "cosine_centred.metrics.json: " in capsys.readouterr().err
 
 
 def test_development_list() -> None:

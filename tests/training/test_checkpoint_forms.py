@@ -12,6 +12,7 @@ from sre.config import canonical
 from sre.embedding import Embedder
 from sre.models import build
 from sre.training import checkpoint
+from sre.workflow import is_trained
 
 OPTIONS = {"channels": 4, "pooled_channels": 8, "embedding_dim": 4, "embedding": "second"}
 CPU = torch.device("cpu")
@@ -101,3 +102,16 @@ def test_a_checkpoint_that_lacks_something_is_passed_over(bundle: dict, tmp_path
     assert checkpoint.newest(tmp_path)["step"] == 1
     said = capsys.readouterr().err
     assert "step_000000003.pt: a checkpoint without network, head" in said and "without rng" in said
+
+
+@pytest.mark.parametrize("text, sentence", [('{"con', "not JSON"), ("{}", "config_sha256 is missing"), ("[]", "it is")])
+def test_a_damaged_summary_is_named_where_the_snakefile_asks(tmp_path: Path, text: str, sentence: str) -> None:
+    assert not is_trained(tmp_path, {})
+    (tmp_path / "final.pt").write_text("")
+    (tmp_path / "train_summary.json").write_text('{"config_sha256": "of another"}')
+    assert not is_trained(tmp_path, {})
+    (tmp_path / "train_summary.json").write_text(text)
+    with pytest.raises(
+        SreError, match=f"train_summary.json: .*{sentence}.*; delete it, and the same command writes it"
+    ):
+        is_trained(tmp_path, {})
