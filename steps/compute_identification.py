@@ -1,6 +1,6 @@
 """Identification rates of one score file on one labelled trial list: each test utterance is a search among its models.
 
-e.g.: python -m steps.compute_identification exp/mini/scores/cosine.scores data/trials/mini --out identification.json
+e.g.: python -m steps.compute_identification exp/mini/xvector/scores/mini/cosine.scores data/trials/mini
 
 Prints one `name value` a line; rates are shares, 0 to 1. rank_K: the mate is among the K best models of its search.
 fnir_at_fpir_X: mates missed or not first, at the threshold that at most a share X of the non-mated searches reach.

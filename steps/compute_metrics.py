@@ -1,6 +1,6 @@
 """Error rates of one score file on one labelled trial list.
 
-e.g.: python -m steps.compute_metrics exp/mini/scores/cosine.scores data/trials/mini --out metrics.json
+e.g.: python -m steps.compute_metrics exp/mini/xvector/scores/mini/cosine.scores data/trials/mini --out metrics.json
       python -m steps.compute_metrics vox1_O.score vox1_O.txt --operating-point 0.01,10,1 --plan sre16 --all
 
 Reads `enrol test score`, in any order and also with a label after the score as WeSpeaker writes it, and

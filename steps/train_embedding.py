@@ -18,7 +18,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "config", type=config_argument, help="a model's YAML, or its resolved config, as JSON text or in a file"
     )
-    parser.add_argument("--data", action="append", required=True, type=input_folder, help="data directory with utt2spk")
+    parser.add_argument(
+        "--data", action="append", required=True, type=input_folder, help="data directory with utt2spk; may be repeated"
+    )
     parser.add_argument(
         "--feats", action="append", type=input_file, help="feats.scp of each --data, where it is elsewhere"
     )
