@@ -41,9 +41,10 @@ def check_trials(item: TrialList) -> dict[str, object]:
     missing = sorted(set(trials.test_ids).union(*models.values()) - known.keys())
     if missing:
         example = shown(missing[0]) + alike(missing[0], known) + _why(item.data_dir, missing[0])
+        no_map = item.enroll_map is None and not set(missing).intersection(trials.test_ids)
         raise SreError(
             f"{what}: {len(missing)} of its utterances are not in {item.data_dir}, e.g. {example};"
-            " mend the list or the data"
+            " mend the list or the data" + ", or give the enrolment map if these are names of models" * no_map
         )
     targets = int(trials.target.sum())
     if targets in (0, len(trials)):

@@ -37,8 +37,10 @@ def test_an_enrolment_utterance_without_features_is_named_with_its_reason(tmp_pa
     write_rejected_rows(data / "rejected.tsv", [("gone", "x.m4a", "the command failed:\nbad\tdata")])
     with pytest.raises(SreError, match=r"gone \(rejected: the command failed: bad data\)"):
         check_features(TrialList("t", trials, data, tmp_path / "map"), FeatureStore(data / "feats.scp"))
-    with pytest.raises(SreError, match="1 of its utterances are not in"):
+    with pytest.raises(SreError, match="1 of its utterances are not in .*mend the list or the data$"):
         check_trials(TrialList("t", trials, data, tmp_path / "map"))
+    with pytest.raises(SreError, match="e.g. model; mend .*, or give the enrolment map if these are names of models"):
+        check_trials(TrialList("t", trials, data, None))
 
 
 UTT2SPK = {f"s{spk}_{number}": f"s{spk}" for spk in range(4) for number in range(3)}

@@ -7,6 +7,9 @@ ADAPT = f"{RECIPE.name}_adapt" if CONFIG["adapt_data"] else None
 SOURCES = {TRAIN: CONFIG["train_data"], EVAL: CONFIG["eval_data"]}
 if ADAPT:
     SOURCES[ADAPT] = CONFIG["adapt_data"]
+SOURCES = {  # without a slash at the end, of which Snakemake warns
+    split: path and str(Path(path)) for split, path in SOURCES.items()
+}
 
 
 def custom_lists():

@@ -1,9 +1,9 @@
 """Mending a data directory in place: sort, drop, keep what all tables share."""
 
-import shutil
 from pathlib import Path
 
 from sre import SreError
+from sre.io.atomic import atomic_output
 from sre.io.datadir_ops import Tables, keep_utterances, main_table
 from sre.io.datadir_validate import COMPLETE, FREE, UTT_TABLES, Table, parse_segment, scan
 from sre.io.ids import check_ids, shown
@@ -97,8 +97,8 @@ def _rewrite(file: Path, table: Table, done: list[str]) -> None:
     if old is not None:
         if file.name != "spk2utt" and not any(text.startswith(f"{file}: ") for text in done):
             done.append(f"{file}: blanks and line ends made good")
-        (file.parent / ".backup").mkdir(exist_ok=True)
-        shutil.copy2(file, _free(file.parent / ".backup" / file.name))
+        with atomic_output(_free(file.parent / ".backup" / file.name), "wb") as backup:
+            backup.write(old)
     write_table(file, table)
 
 
