@@ -5,6 +5,7 @@ sre data subset --per-speaker 5 data/train data/train_5each
 sre explain --config recipe=librispeech corpus=/data/LibriSpeech     # what snakemake will run, why, at what cost
 sre trace exp/mini/report.tsv:2                                      # where a number is from
 sre compare exp/mini exp/mini_before                                 # what changed, and is the difference real?
+sre clean exp/mini                                                   # what can go, and how much room it takes; --yes
 sre describe recipes/voxceleb/models/ecapa512.yaml                   # parameters, MACs, receptive field, speed
 sre export exp/mini/xvector/final.pt xvector.onnx --data data/mini_test
 sre import avg_model.pt --as resnet34 --features voxceleb:fbank80 final.pt    # WeSpeaker's weights

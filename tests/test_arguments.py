@@ -137,6 +137,8 @@ def test_misspelt_options_are_named() -> None:
     parser.add_argument("out")
     with pytest.raises(SreError, match="unknown option --embedings; the nearest is --embeddings"):
         parser.parse_args(["--embedings", "a.scp", "out"])
+    with pytest.raises(SreError, match="^unknown option --q; see --help$"):
+        parser.parse_args(["--q", "a.scp", "out"])
     with pytest.raises(SreError, match="required: --embeddings"):
         parser.parse_args(["out"])
     assert parser.parse_args(["--embed", "a", "--nj=3", "--", "--out"]).out == "--out"
