@@ -1,4 +1,4 @@
-"""`sre clean`: what can be removed of experiments without losing anything that counts, and how much room it takes.
+"""What can be removed of experiments without losing anything that counts, and how much room it takes.
 
 sre clean                    # of every experiment in exp/: nothing is removed
 sre clean exp/mini --yes     # removes it

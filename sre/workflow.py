@@ -170,7 +170,9 @@ def model_file(model: str, folder: Path) -> Path:
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if not path.is_file() and known:
         near = difflib.get_close_matches(model, known, 1, 0.0)[0]
-        raise SreError(f"{path}: no such file; the nearest model of the recipe is '{near}', one elsewhere has a path")
+        raise SreError(
+            f"{path}: no such file; the nearest model of the recipe is '{near}'; a model elsewhere is given by its path"
+        )
     return path
 
 
