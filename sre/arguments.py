@@ -51,8 +51,8 @@ class Parser(argparse.ArgumentParser):
                 return
             name = text.partition("=")[0]
             if name.startswith("--") and " " not in name and not any(option.startswith(name) for option in known):
-                near = difflib.get_close_matches(name, known, 1, 0.5)
-                self.error(f"unknown option {name}" + "".join(f"; the nearest is {one}" for one in near))
+                near = difflib.get_close_matches(name[2:], [option[2:] for option in known], 1, 0.5)
+                self.error(f"unknown option {name}" + "".join(f"; the nearest is --{one}" for one in near))
 
     def error(self, message: str) -> NoReturn:
         raise SreError(message if ";" in message else f"{message}; see --help")
