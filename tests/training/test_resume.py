@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from sre import SreError
-from sre.config import Schema, canonical
+from sre.config import STAGE_VERSIONS, Schema, canonical
 from sre.io.ark import read_scp, write_ark
 from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
@@ -62,7 +62,7 @@ def config(architecture: str = "xvector", **training: object) -> dict:
     model = schema.check({**MODEL, **changed}, "m", "$defs", "model")
     options = {"embedding_dim": 8, "channels": 16, "pooled_channels": 24} | OPTIONS.get(architecture, {})
     options = schema.check(options, "m", "$defs", "architectures", architecture)
-    return {**model, "options": options, "feature_config": {"type": "given"}, "seed": 1, "version": 1}
+    return {**model, "options": options, "feature_config": {"type": "given"}, "seed": 1, "version": STAGE_VERSIONS["train"]}
 
 
 def train(data: Path, out: Path, **training: object) -> Path:
