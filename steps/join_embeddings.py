@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("feats", type=input_file, help="feats.scp: the utterances that must be there")
     parser.add_argument("out", type=output_file, help="scp to write")
     args = parser.parse_args(argv)
-    check_complete(args.out, join_keys(args.shards), FeatureStore(args.feats).places)
+    check_complete(args.out, join_keys(args.shards), FeatureStore(args.feats).places, source=args.feats)
     join_tables(args.shards, args.out)
 
 

@@ -17,6 +17,7 @@ from sre.io.trials import read_trials
 from sre.log import run, say
 from sre.provenance import code_version, codes_of, environment
 from sre.scoring import Scorer, read_development, score_systems
+from sre.speakers import check_speakers_known
 from steps.common import add_evaluation_options, evaluation_of, training_of
 
 
@@ -43,6 +44,8 @@ def main(argv: list[str] | None = None) -> None:
             raise SreError(f"system {name}: its back-end is no --backend; give {system.get('backend')}.npz")
     trials = read_trials(args.trials)
     evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, args.utt2spk)
+    if args.utt2spk:  # else trials were drawn in place of speakers
+        check_speakers_known(trials, evaluation.speakers, args.utt2spk)
     training = training_of(args.cohort, args.cohort_utt2spk)
     inputs = {  # an scp has places, not contents: the vectors themselves identify embeddings
         "embeddings": sha256_arrays(evaluation.embeddings, evaluation.ids),

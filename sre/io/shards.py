@@ -26,14 +26,19 @@ def join_tables(parts: Sequence[Path], out: Path) -> None:
 
 
 def check_complete(
-    what: Path, found: Collection[str], expected: Collection[str], rejected: Collection[str] = ()
+    what: Path,
+    found: Collection[str],
+    expected: Collection[str],
+    rejected: Collection[str] = (),
+    source: object = "the data dir",
 ) -> None:
-    """Raises SreError unless each expected utterance that was not rejected was found, and nothing else."""
+    """Raises SreError unless each utterance that `source` has and that was not rejected was found, and nothing else."""
     missing = sorted(set(expected) - set(found) - set(rejected))
     if missing:
         raise SreError(f"{what}: {len(missing)} utterances are missing, e.g. {missing[0]}; run the stage again")
     stale = sorted(set(found) - set(expected))
     if stale:
         raise SreError(
-            f"{what}: {len(stale)} utterances are not in the data dir, e.g. {stale[0]}; delete the folder and run again"
+            f"{what}: {len(stale)} utterances are not in {source}, e.g. {stale[0]}; look whether that is whole, or"
+            " delete the folder and run again"
         )

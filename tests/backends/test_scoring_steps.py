@@ -235,6 +235,15 @@ def test_a_failed_fit_is_a_row_and_a_damaged_file_is_none(tmp_path: Path) -> Non
         score_stage(tmp_path / "b", other=system)
 
 
+def test_a_table_of_speakers_that_lost_some_is_named(tmp_path: Path) -> None:
+    """Trials were drawn in place of speakers, of which the intervals are too short, and nothing was said."""
+    lines = Path("eval.utt2spk").read_text().splitlines(keepends=True)
+    Path("eval.utt2spk").write_text("".join(lines[:-4]))
+    with pytest.raises(SreError, match="eval.utt2spk: no speaker of . models and tests, e.g. .*intervals draw speake"):
+        score_stage(tmp_path)
+    Path("eval.utt2spk").write_text("".join(lines))
+
+
 def test_a_full_disk_is_no_row(tmp_path: Path, monkeypatch) -> None:
     def full(file: object, array: np.ndarray) -> None:
         raise OSError(f"{array.size} requested and 3 written")  # as numpy says it
