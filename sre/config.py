@@ -111,8 +111,12 @@ def resolve_model_config(
             f"{where}: features '{model['features']}' are not in the recipe's config, only {known};"
             " name one of these, or add them under features:"
         )
-    if model["augment"]["speeds"] and features[model["features"]]["type"] != "fbank":
-        raise SreError(f"{where}: augment.speeds works on fbank, '{model['features']}' are MFCCs; name an fbank config")
+    kind = features[model["features"]]["type"]
+    if model["augment"]["speeds"] and kind != "fbank":
+        what, cure = "MFCCs", "name an fbank config, or take augment.speeds away"
+        if kind == "given":
+            what, cure = "of an unknown kind", "put the config that made them beside feats.scp, or take the speeds away"
+        raise SreError(f"{where}: augment.speeds works on fbank, '{model['features']}' are {what}; {cure}")
     least, most = model["training"]["chunk_frames"]
     if least > most:
         raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")

@@ -99,6 +99,13 @@ def test_a_model_of_no_recipe(tmp_path: Path) -> None:
         model_config(("x", model | {"epoch": 99}), 2, dict().__getitem__)
 
 
+def test_speeds_of_features_that_are_no_fbank() -> None:
+    model = {"features": "f", "architecture": "xvector", "augment": {"speeds": [0.9]}}
+    for kind, said in (("mfcc", "'f' are MFCCs; name an fbank"), ("given", "'f' are of an unknown kind; put the conf")):
+        with pytest.raises(SreError, match=said):
+            model_config(("x", model), 1, lambda name, kind=kind: {"type": kind})
+
+
 def test_features_for_a_bundle(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
     """The remedy of `Embedder.check` is a command that makes what the bundle takes."""
     import torch

@@ -53,7 +53,10 @@ def select(
     dropped = [f"{name.replace('_', ' ')} {count}" for name, count in counts.items() if count]
     say("training set: " + ", ".join(dropped))
     if not kept:
-        raise SreError("no training utterance is left after the filters (filter.min_frames, filter.min_utterances)")
+        raise SreError(
+            f"{stores[0].scp}: no training utterance is left after the filters ({', '.join(dropped)}); add data, or"
+            f" lower the model's filter.min_frames ({min_frames}) or filter.min_utterances ({min_utterances})"
+        )
     return kept, source, counts
 
 

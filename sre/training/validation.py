@@ -41,7 +41,10 @@ def partition(
     spk2utt = invert(utt2spk)
     parts = Partition([speaker for speaker in spk2utt if speaker not in held], [], [], [])
     if len(parts.speakers) < 2:
-        raise SreError(f"{len(parts.speakers)} training speakers are left after the filters; at least 2 are needed")
+        raise SreError(
+            f"{len(parts.speakers)} training speakers are left after the filters, {len(held)} are held out; at least 2"
+            " are needed: add data, or lower validation.speakers"
+        )
     for speaker, utts in spk2utt.items():
         utts = [utts[i] for i in draw.permutation(len(utts))]
         if speaker in held:
