@@ -119,6 +119,8 @@ def _spec_of(model: dict) -> Spec:
     from sre.models.cost import Spec
 
     made = model["feature_config"]
+    if made["type"] == "given":  # a feats.scp from elsewhere: what its frames are is not known
+        return Spec(model["architecture"], made["dimension"], model["options"])
     bins = made["num_mel_bins"] if made["type"] == "fbank" else made["num_ceps"]
     return Spec(model["architecture"], bins, model["options"], made["frame_shift"])
 

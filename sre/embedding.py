@@ -69,7 +69,7 @@ def _differing(made: Mapping, wanted: Mapping) -> str:
 def _cure(wanted: Mapping, bundle: Path) -> str:
     """A command that can be pasted, where a step makes such features."""
     if wanted.get("type") not in ("fbank", "mfcc"):
-        return f"make them with {canonical(wanted)}"
+        return f"it takes a feats.scp from elsewhere, as it was trained on, by --feats ({canonical(wanted)})"
     vad = ", then steps.compute_vad," * bool(wanted.get("vad"))
     path = shlex.quote(str(bundle))
     return f"make them by python -m steps.make_{wanted['type']} DATA_DIR OUT_DIR --config {path}{vad} and give --feats"

@@ -75,6 +75,10 @@ def feature_config(kind: str, argument: tuple[str, dict] | None, sample_rate: in
     where, given = argument or (f"make_{kind}", DEFAULT_FEATURES[kind])
     given = {"type": kind} | features_of(given)
     made = {name: given.pop(name, None) for name in ("sample_rate", "version")}
+    if given["type"] == "given":
+        raise SreError(
+            f"{where}: of features that were given and not made here; give the config that they were made with"
+        )
     if given["type"] in DEFAULT_FEATURES and given["type"] != kind:
         raise SreError(f"{where}: its type is {given['type']}; run steps.make_{given['type']}")
     if made["version"] not in (None, STAGE_VERSIONS["feats"]):

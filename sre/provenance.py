@@ -25,6 +25,7 @@ from sre.io.atomic import sha256_file
 from sre.io.forms import NONE, NUMBER, check_form
 from sre.io.text import read_json
 
+PROJECT = Path(sre.__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldiio", "soundfile", "snakemake")
 CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
 HASHED_BYTES = 2**30  # a larger file is known by its size only: archives of features would take minutes
@@ -71,12 +72,11 @@ def code_version() -> str:
 
     Of the first call: a long job asks when it begins, since the checkout may move on under it.
     """
-    folder = Path(sre.__file__).resolve().parents[1]
-    if not (folder / ".git").exists():
+    if not (PROJECT / ".git").exists():
         return sre.__version__
     try:
-        revision = _git(folder, "rev-parse", "--short=12", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--", *CODE)
+        revision = _git(PROJECT, "rev-parse", "--short=12", "HEAD")
+        changed = _git(PROJECT, "status", "--porcelain", "--", *CODE)
     except (OSError, subprocess.CalledProcessError):
         return sre.__version__
     return f"{sre.__version__}+{revision}" + ".changed" * bool(changed)
@@ -152,7 +152,7 @@ def _tree(path: Path, output: str, folder: Path) -> tuple[Path, Path] | None:
     """Where the tree with `path` is and where it was when its record, of `folder`, named it `output`; None: it did not.
 
     Equal folders tell nothing, so only how `path` and its folder are called must be the same. Paths of a tree that was
-    named relatively are from the one, "" is where it was; one that has not moved is from the working directory.
+    named relatively are from the one, "" is where it was; for one that has not moved, / is where it was and is.
     """
     below, parts = path.relative_to(folder).parts, Path(output).parts
     if parts[-len(below) :] != below:
@@ -162,7 +162,7 @@ def _tree(path: Path, output: str, folder: Path) -> tuple[Path, Path] | None:
         return None
     while was and now and was[-1] == now[-1]:
         was.pop(), now.pop()
-    return (Path(*now), Path(*was)) if now else (Path.cwd(), Path())
+    return (Path(*now), Path(*was)) if now else (Path("/"), Path("/"))
 
 
 def read_record(file: Path) -> dict:
@@ -203,10 +203,11 @@ class Job:
     was: Path = Path()
 
     def at(self, name: str) -> Path:
-        """Where a file of its tree is now; what is of no tree, from the working directory."""
+        """Where a file of its tree is now; what is of no tree, from the working directory, else from the project's."""
         if Path(name).is_relative_to(self.was):
             return Path(os.path.abspath(self.root / Path(name).relative_to(self.was)))
-        return Path(os.path.abspath(name))
+        here, there = Path(os.path.abspath(name)), Path(os.path.abspath(PROJECT / name))
+        return there if there.exists() and not here.exists() else here
 
     def now(self, name: str) -> str:
         """The same as a name: unchanged where nothing has moved."""

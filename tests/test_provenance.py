@@ -129,6 +129,9 @@ def test_a_record_of_a_tree_that_stays(tmp_path: Path, monkeypatch) -> None:
         job = job_of(tmp_path / "exp/report.tsv")
         assert [job.at(name) for name in (f"{root}data", "/other")] == [tmp_path / "data", Path("/other")]
         assert [job.now(name) for name in (f"{root}data", "lists/a")] == [f"{root}data", "lists/a"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert job.at("recipes/mini").is_dir()  # what Snakemake was given from the project's folder
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """docs/models.yaml has the published sizes and the code meets them; `sre describe`; docs/models.md is up to date."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +113,12 @@ def test_describe_a_model_of_an_experiment(describe: Callable[..., list[str]], t
     printed = describe(str(model), "--no-speed", "--configfile", str(mine))
     plain = describe("xvector", "--no-speed", "--features", "40")
     assert printed[1:3] != plain[1:3] and printed[3] == "embedding_dim 99" and printed[4] == plain[4]
+
+
+def test_describe_a_model_of_features_from_elsewhere(describe: Callable[..., list[str]]) -> None:
+    given = {"type": "given", "dimension": 40, "cmn": "none"}
+    model = {"architecture": "xvector", "features": "mine", "feature_config": given}
+    assert describe(json.dumps(model), "--no-speed") == describe("xvector", "--no-speed", "--features", "40")
 
 
 def test_describe_an_architecture(describe: Callable[..., list[str]]) -> None:
