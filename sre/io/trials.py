@@ -1,5 +1,6 @@
 """Trial lists, enrolment maps and score files, as index arrays: no Python object a trial."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,13 +79,22 @@ def read_trials(path: str | Path) -> Trials:
         words = {"1": True, "0": False}
     trials = _indexed(enrol, test, _labels(path, label, words))
     if _any_twice(trials):
-        copies = np.delete(np.arange(len(trials)), np.unique(pair_codes(trials), return_index=True)[1])
-        row = copies[0]
-        raise SreError(
-            f"{path}:{line_of(path, row)}: the pair {trials.enrol_ids[trials.enrol[row]]}"
-            f" {trials.test_ids[trials.test[row]]} stands twice ({len(copies)} such lines); delete the copies"
-        )
+        raise _twice(path, trials)
     return trials
+
+
+def _twice(path: Path, trials: Trials) -> SreError:
+    codes = pair_codes(trials)
+    copies = np.delete(np.arange(len(codes)), np.unique(codes, return_index=True)[1])
+    contradicted = np.intersect1d(codes[trials.target], codes[~trials.target])
+    row = copies[np.isin(codes[copies], contradicted)][0] if len(contradicted) else copies[0]
+    where = f"{path}:{line_of(path, row)}: the pair"
+    pair = f"{shown(trials.enrol_ids[trials.enrol[row]])} {shown(trials.test_ids[trials.test[row]])}"
+    if len(contradicted):
+        return SreError(f"{where} {pair} is target and nontarget ({len(contradicted)} such pairs); get the list again")
+    name = shlex.quote(str(path))
+    cure = f"delete the copies, e.g. awk '{{$1=$1}} !seen[$0]++' {name} > {name}.once"
+    return SreError(f"{where} {pair} stands twice ({len(copies)} such lines); {cure}")
 
 
 def _labels(path: Path, column: Column, words: dict[str, bool]) -> np.ndarray:

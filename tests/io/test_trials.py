@@ -70,6 +70,15 @@ def triples(path: Path) -> list[tuple[str, str, bool]]:
     return list(zip(*columns, strict=True))
 
 
+def test_the_remedy_for_copies_can_be_followed(tmp_path: Path) -> None:
+    path = tmp_path / "a list"
+    path.write_text("a x target\nb x nontarget\na  x\ttarget\n")
+    with pytest.raises(SreError, match="a list:3: the pair a x stands twice") as error:
+        read_trials(path)
+    subprocess.run(str(error.value).partition("e.g. ")[2], shell=True, check=True)
+    assert len(read_trials(f"{path}.once")) == 2
+
+
 @pytest.mark.parametrize(
     "text",
     ["b x target\na x nontarget\nb y nontarget\n", "1 b x\n0 a x\n0 b y\n", "1\tb  x\n0 a x\n0 b y"],
@@ -136,8 +145,8 @@ def test_ids_in_bytewise_order(tmp_path: Path) -> None:
     "text, sentence",
     [
         ("a x target\na y maybe\n", "t:2: label 'maybe'; write target or nontarget"),
-        ("a x target\na x nontarget\n", "t:2: the pair a x stands twice"),
-        ("1 a x\n0 a x\n", "t:2: the pair a x stands twice"),
+        ("a x target\na x nontarget\n", "t:2: the pair a x is target and nontarget .1 such pairs.; get the list again"),
+        ("1 b x\n1 b x\n1 a x\n0 a x\n", "t:4: the pair a x is target and"),
         ("a x\n", "2 columns found; each line needs enrol test target|nontarget"),
         ("a x target\na y\n", "each line needs"),
         ("a x target\na y target z\n", "each line needs"),
