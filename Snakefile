@@ -27,8 +27,15 @@ include: "steps/report.smk"
 
 
 rule all:
+    # All stages, not the report alone: for a file that is missing where what came of it is there, Snakemake makes
+    # nothing. After a failed job, whose outputs it takes away, and a deletion the old report would pass for the new one.
     default_target: True
     input:
+        rules.data.input,
+        rules.feats.input if RECIPE.features else [],
+        rules.train.input,
+        rules.embed.input,
+        rules.score.input,
         rules.report.input,
 
 

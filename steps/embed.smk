@@ -79,3 +79,10 @@ rule embed:
             run=RECIPE.runs,
             split=SPLITS,
         ),
+        expand(
+            "{exp}/{run}/embeddings/{split}/embeddings.{shard}.scp",
+            exp=EXP,
+            run=[run for run in RECIPE.runs if run not in IMPORTED],
+            split=SPLITS,
+            shard=SHARDS,
+        ),

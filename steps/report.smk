@@ -3,7 +3,7 @@
 
 rule make_report:
     input:
-        metrics=rules.score.input,
+        metrics=rules.score.input.metrics,
         summaries=expand(
             "{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.trainings
         ),

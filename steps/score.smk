@@ -96,9 +96,16 @@ rule score_trials:
 
 rule score:
     input:
-        expand(
+        metrics=expand(
             "{exp}/{run}/scores/{trials}/metrics.json",
             exp=EXP,
             run=RECIPE.runs,
             trials=TRIALS,
+        ),
+        backends=expand(
+            "{exp}/{run}/backends{part}/{backend}.npz",
+            exp=EXP,
+            run=RECIPE.runs,
+            part=["", "_dev"] if DEV else [""],
+            backend=RECIPE.backends,
         ),

@@ -219,6 +219,11 @@ def test_ctrl_c_is_one_line_with_the_step_to_go_on_from(tmp_path: Path) -> None:
     assert stream.getvalue().splitlines()[1:] == [expected]
 
 
+def test_memory_that_cannot_be_written_is_said_to_be_under_the_root() -> None:
+    raised = "Error recording metadata for finished job ([Errno 28] No space left on device). Please ensure write p"
+    assert sentence(f"WorkflowError:\n{raised}").endswith("(No space left on device); make room under the root")
+
+
 def test_a_stop_hides_no_error_and_is_told_once(tmp_path: Path) -> None:
     console, stream = run_of(tmp_path)
     with open(tmp_path / "train.log", "a") as file:

@@ -27,6 +27,7 @@ WRAPPING = re.compile(r"\w*(Error|Exception)( in .*)?:$")
 PLACE = re.compile(r'\s+File ".*", line \d+')
 BEFORE = ("Building DAG of jobs...", "Assuming unrestricted shared filesystem usage.", "Config file ")  # a run begins
 REFUSED = re.compile(r"(?:\w+Error: )?\[Errno \d+\] (.*?): '(.*)'$")  # by the system, of a file
+UNRECORDED = re.compile(r"Error recording metadata for finished job \(\[Errno \d+\] (.*?)\)")
 SPEC = re.compile(r" \(rule \w+, line \d+, .*\)$")
 
 
@@ -37,6 +38,8 @@ def sentence(message: str) -> str:
         del lines[0]
     if lines and (refused := REFUSED.match(lines[-1])):
         return f"{refused[2]}: {refused[1]}; mend that, then the same command goes on"
+    if lines and (unrecorded := UNRECORDED.match(lines[-1])):
+        return f"what Snakemake remembers of this job cannot be written ({unrecorded[1]}); make room under the root"
     return SPEC.sub("", "\n".join(lines)).removeprefix("Error: ")
 
 
@@ -255,7 +258,7 @@ def attach(workflow) -> Console | None:
     from snakemake.logging import logger
 
     handlers = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
-    if not handlers or not workflow.is_main_process:
+    if not (handlers and workflow.is_main_process and handlers[0].stream):  # the last: behind 2>&-
         return None
     console = Console(workflow, handlers[0].stream)
     handlers[0].filters.insert(0, console)
