@@ -18,6 +18,7 @@ import soundfile
 from sre import SreError
 from sre.io.audio_header import examine
 from sre.io.promise import AudioError, Buffer, Promise
+from sre.io.scp import split_offset
 
 FFMPEG_SUFFIXES = {".m4a", ".aac", ".mp4", ".opus"}
 MIN_DURATION_S = 0.025  # one analysis window
@@ -171,6 +172,8 @@ def _by_ffmpeg(location: str) -> bool:
 
 
 def _opened(location: str) -> BinaryIO:
+    if not os.path.exists(location) and os.path.isfile(ark := split_offset(location)[0]):
+        raise AudioError(f"a place in the archive {ark}, which is not read; write it out as a file of its own")
     status = os.stat(location)
     if not stat.S_ISREG(status.st_mode):
         raise AudioError("a folder" if stat.S_ISDIR(status.st_mode) else "no regular file; use a command in its place")

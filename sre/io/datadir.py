@@ -71,6 +71,8 @@ def read_data_dir(path: str | Path, need_speakers: bool = True) -> DataDir:
         raise SreError(f"{path}: neither wav.scp nor feats.scp in it; a data directory needs one of them")
     if need_speakers and utt2spk is None:
         raise SreError(f"{path}: no utt2spk in it; write one `utterance speaker` line for each utterance")
+    if empty := [key for key, location in (wav or {}).items() if not location]:
+        raise SreError(f"{path}/wav.scp: {len(empty)} ids have no file, e.g. '{empty[0]}'; write it or delete the line")
     cut = None if segments is None else {key: parse_segment(path, key, value) for key, value in segments.items()}
     lost = [utt for utt, (recording, _, _) in (cut or {}).items() if wav is not None and recording not in wav]
     if lost:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sre import SreError
 from sre.io.audio import is_pipe, resolve
 from sre.io.ids import alike, check_ids, is_plain, shown, unseen
-from sre.io.scp import find, parse_place
+from sre.io.scp import find, parse_place, split_offset
 from sre.io.tables import CUT, end_it, invert, may_be_cut
 from sre.io.text import fields, key_and_rest, lines_of, number, read_bytes, read_text
 
@@ -198,6 +198,8 @@ def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
     gone = [place for place in (resolve(at, path) for at in gone) if not os.path.exists(place)]
     if gone:
         remedy = "restore them, or take their lines out of wav.scp (and run `sre data fix`)"
+        if any(os.path.isfile(split_offset(at)[0]) for at in gone[:3]):
+            remedy = "places in archives are not read as audio: write each out as a file of its own"
         problems.append(sentence(path / "wav.scp", len(gone), "files do not exist", ", ".join(gone[:3]), remedy))
     for name in ("feats.scp", "vad.scp"):
         bad: list[str] = []

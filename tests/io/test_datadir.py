@@ -216,6 +216,18 @@ def test_a_segment_to_the_end_of_its_recording(data: Path, tmp_path: Path) -> No
     assert [(utt, len(wave)) for utt, wave in rows] == [("Z", 16000), ("a", 8000)] and not rejected
 
 
+def test_a_recording_of_no_file_and_one_in_an_archive(data: Path) -> None:
+    lines = (data / "wav.scp").read_text().splitlines(keepends=True)
+    (data / "wav.scp").write_text("Z\n" + "".join(lines[1:]))
+    with pytest.raises(SreError, match="wav.scp: 1 ids have no file, e.g. 'Z'; write it or delete the line"):
+        read_data_dir(data)
+    (data / "x.ark").write_bytes(b"Z AUDIO")
+    (data / "wav.scp").write_text(f"Z {data}/x.ark:2\n" + "".join(lines[1:]))
+    assert "places in archives are not read as audio: write each out" in validate(data)[0]
+    ((key, _, reason),) = check_audio(read_data_dir(data).wav, 16000, resample=False)[1]
+    assert (key, reason.startswith("a place in the archive")) == ("Z", True)
+
+
 def test_nothing_may_have_been_said(data: Path) -> None:
     (data / "text").write_text("Z WORDS\na\nä \n")
     assert validate(data) == []
