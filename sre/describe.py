@@ -85,6 +85,8 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
     if is_of_ours(config):
         return _spec_of(_trained(config))
     path = Path(config)
+    if path.is_dir():
+        raise SreError(f"{path}: is a folder; give the config in it, or the name of an architecture")
     if not path.is_file():
         near = difflib.get_close_matches(config, ARCHITECTURES, 1, 0.0)[0]
         raise SreError(f"{config}: no such file and no architecture; the nearest architecture is '{near}'")

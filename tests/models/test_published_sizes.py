@@ -131,6 +131,8 @@ def test_describe_an_architecture(describe: Callable[..., list[str]]) -> None:
 def test_describe_says_what_it_does_not_know(describe: Callable[..., list[str]], tmp_path: Path) -> None:
     with pytest.raises(SreError, match="reznet34: no such file and no architecture; the nearest .* 'resnet34'"):
         describe("reznet34")
+    with pytest.raises(SreError, match="is a folder; give the config in it"):
+        describe(str(tmp_path))
     (tmp_path / "m.yaml").write_text("{features: fbank80, architecture: xvector}")
     with pytest.raises(SreError, match=r"no .*/config.yaml with the features that it names"):
         describe(str(tmp_path / "m.yaml"))
