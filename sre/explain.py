@@ -148,7 +148,7 @@ def dry_run(root: Path, arguments: Sequence[str]) -> list[Job]:
     found = [json.loads(line) for line in text.splitlines()]
     if done.returncode:
         raise SreError(_sentence(found, done.stderr))
-    return jobs_of(found)
+    return jobs_of(found, any(re.match("-[a-zA-Z]*[RFf]|--force", word) for word in arguments))
 
 
 def _sentence(events: Iterable[dict], stderr: str) -> str:
@@ -161,11 +161,16 @@ def _sentence(events: Iterable[dict], stderr: str) -> str:
     return "\n".join(lines) or "snakemake -n failed without a word; run it by hand"
 
 
-def jobs_of(events: Sequence[dict]) -> list[Job]:
+def jobs_of(events: Sequence[dict], forced: bool = True) -> list[Job]:
+    """The jobs of events; forced: some were asked for, else Snakemake says so of those that were begun by another."""
     jobs = [Job(**event["job"]) for event in events if "job" in event]
     begun = {folder: broken_off(Path(folder)) for folder in {job.folder for job in jobs}}
     words = AT_WORK if is_at_work(job.path(name) for job in jobs for name in job.log) else BROKEN_OFF
-    jobs = [job if begun[job.folder].isdisjoint(job.output) else replace(job, begun=words) for job in jobs]
+
+    def is_begun(job: Job) -> bool:
+        return "Forced execution" in job.reason and not forced or not begun[job.folder].isdisjoint(job.output)
+
+    jobs = [replace(job, begun=words) if is_begun(job) else job for job in jobs]
     totals = [event["total"] for event in events if "total" in event]
     if not totals and not any("idle" in event for event in events):
         raise SreError("snakemake -n planned nothing with these arguments; give those of a run, e.g. --until train")

@@ -63,6 +63,13 @@ def test_a_learning_rate_was_changed(tmp_path: Path) -> None:
     ]
 
 
+def test_what_nobody_forced_was_begun_by_another_run(tmp_path: Path) -> None:
+    """Its mark may be gone already when it is looked for."""
+    job = planned("train_backend", f"{RUN}/backends/plda.npz", "Forced execution", tmp_path)
+    assert jobs_of([job, {"total": 1}], False)[0].begun == "it was broken off"
+    assert jobs_of([job, {"total": 1}], True)[0].begun == ""
+
+
 def test_what_follows_is_explained_by_where_it_begins(tmp_path: Path) -> None:
     """A training that only comes after other jobs is the one whose cause its owner wants to hear."""
     (tmp_path / RUN).mkdir(parents=True)
