@@ -26,7 +26,11 @@ from sre.io.datadir import write_data_dir
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 MODELS = {"xvector": (64, 70), "ecapa": (32, 24), "resnet34": (32, 8)}  # chunks a batch, batches an epoch
 WIDTHS = {"xvector": "quick_xvector", "ecapa": "quick_ecapa", "resnet34": "resnet34_narrow"}
-SETTINGS = {"default": {}, "passive": {"OMP_WAIT_POLICY": "PASSIVE"}}
+SETTINGS = {  # libgomp's own default; what sre sets; sleeping at once
+    "spin 300,000 times (libgomp's default)": {"GOMP_SPINCOUNT": "300000"},
+    "spin 1,000 times (ours)": {},
+    "sleep at once": {"OMP_WAIT_POLICY": "PASSIVE"},
+}
 BUSY = (0, 1, 2)
 SPEAKERS, FRAMES, EPOCHS = 16, 210, 2
 
@@ -89,8 +93,8 @@ def compare(folder: Path, settings: dict[str, dict[str, str]], models: list[str]
         digests = set()
         for turn in range(repeats):
             for beside in BUSY:
-                for name, env in settings.items():
-                    out = folder / f"{model}_{name}_{beside}_{turn}" / "final.pt"
+                for number, (name, env) in enumerate(settings.items()):
+                    out = folder / f"{model}_{number}_{beside}_{turn}" / "final.pt"
                     rate, digest = measure(config, data, out, env, beside)
                     rates.setdefault((name, beside), []).append(rate)
                     digests.add(digest)
