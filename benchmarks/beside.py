@@ -22,6 +22,7 @@ from sre.config import Schema, canonical, resolve_features, resolve_model
 from sre.io.ark import write_ark
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.datadir import write_data_dir
+from sre.io.scp import read_scp
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 MODELS = {"xvector": (64, 70), "ecapa": (32, 24), "resnet34": (32, 8)}  # chunks a batch, batches an epoch
@@ -42,8 +43,7 @@ def make_data(folder: Path, utts: int) -> None:
     records = [(name, draw.normal(size=(FRAMES, 80)).astype(np.float32)) for name in names]
     folder.mkdir(parents=True)
     write_ark(folder / "feats.ark", folder / "raw.scp", records)
-    places = dict(line.split(None, 1) for line in (folder / "raw.scp").read_text().splitlines())
-    write_data_dir(folder, feats=places, utt2spk={name: name[:3] for name in names})
+    write_data_dir(folder, feats=read_scp(folder / "raw.scp"), utt2spk={name: name[:3] for name in names})
 
 
 def config_of(model: str, batch: int) -> str:
