@@ -1,6 +1,6 @@
 """Training beside busy processes: how waiting threads wait decides what is left of its rate.
 
-python -m benchmarks.beside --out benchmarks/beside.md    # 10 minutes, with nothing else on the machine
+python -m benchmarks.beside --out benchmarks/beside.md    # half an hour, with nothing else on the machine
 
 Each measurement is a whole `steps.train_embedding` on synthetic features (seeded); its rate is that of the last epoch.
 A busy process is one Python thread that never sleeps. Settings take turns, so that a machine that slows down slows all.
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
         table = compare(Path(folder), settings, args.models, args.repeats)
     with atomic_output(args.out) as file:
         print("# Training beside other work\n", file=file)
-        print(f"`python -m benchmarks.beside --out {args.out}`: {machine()}\n", file=file)
+        print(f"`python -m benchmarks.beside {' '.join(sys.argv[1:])}`: {machine()}\n", file=file)
         print("\n".join(table), file=file)
     print(args.out.read_text(encoding="utf-8"))
 

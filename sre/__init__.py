@@ -4,9 +4,9 @@ import os
 
 __version__ = "0.1.0"
 
-# How often threads of GNU OpenMP (torch) look before they sleep, while they wait for each other. Its own default, some
-# milliseconds, gains nothing alone and halves a training's rate beside other work (benchmarks/beside.md). It is read
-# when torch is loaded, so it stands here.
+# How often threads of GNU OpenMP (torch) look before they sleep, while they wait for each other; it is read when torch
+# is loaded, so it stands here. Its own default, 300,000, leaves a third of a training's rate beside one busy process;
+# 1000 leaves half and costs up to 6 % alone; sleeping at once costs up to a fifth alone (benchmarks/beside.md).
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
     os.environ["GOMP_SPINCOUNT"] = "1000"
 
