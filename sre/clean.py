@@ -7,7 +7,6 @@ What goes: checkpoints of trainings that are done (their final.pt is newer than 
 processes that were killed. What a later run reads, trains or shows again stays.
 """
 
-import fcntl
 import re
 import shutil
 import socket
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.arguments import input_folder
-from sre.io.atomic import is_alive
+from sre.io.atomic import is_alive, is_locked
 from sre.log import say
 
 TEMPORARY = re.compile(r"\..+\.tmp\.(?P<host>.+)\.(?P<pid>\d+)")
@@ -78,7 +77,8 @@ def items(folder: Path) -> Iterator[Item]:
         for checkpoints in sorted((final.parent / "checkpoints").glob("*")):
             files = [path for path in checkpoints.rglob("*") if path.is_file()]
             newer = any(path.stat().st_mtime > made for path in files)
-            if checkpoints.is_dir() and not checkpoints.is_symlink() and not newer and not _is_training(final.parent):
+            whole = checkpoints.is_dir() and not checkpoints.is_symlink()
+            if whole and not newer and not is_locked(final.parent / ".train.lock"):
                 yield Item(checkpoints, "checkpoints of a training that is done", *_size(checkpoints))
     for path in sorted(folder.rglob(".*.tmp.*")):
         name = TEMPORARY.fullmatch(path.name)
@@ -89,25 +89,13 @@ def items(folder: Path) -> Iterator[Item]:
 def remove(item: Item) -> None:
     """Raises SreError where a training has begun since that may need it."""
     if item.path.is_dir():
-        if _is_training(item.path.parents[1]):
+        if is_locked(item.path.parents[1] / ".train.lock"):
             raise SreError(f"{item.path}: a training has begun there; wait for it, then clean again")
         shutil.rmtree(item.path)
         if not any(item.path.parent.iterdir()):
             item.path.parent.rmdir()
     else:
         item.path.unlink(missing_ok=True)
-
-
-def _is_training(run: Path) -> bool:
-    """Whether a process holds the lock of a run's training."""
-    try:
-        with open(run / ".train.lock") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _size(folder: Path) -> tuple[int, int]:

@@ -125,7 +125,10 @@ def _marked(path: Path) -> str:
 def is_at_work(paths: Iterable[Path]) -> bool:
     """Whether a Snakemake works in the root of these files now."""
     roots = {parent for path in paths for parent in path.absolute().parents}
-    return any(is_locked(root / ".sre.lock") for root in roots)
+    try:
+        return any(is_locked(root / ".sre.lock") for root in roots)
+    except OSError:
+        return False
 
 
 def epochs_done(run: Path, command: str) -> tuple[int, int] | None:

@@ -133,13 +133,13 @@ def locked(path: str | Path) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds an flock on the file `path`."""
+    """Whether a process holds an flock on the file `path`; raises OSError where that cannot be told."""
     try:
         with open(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except FileNotFoundError:
         return False
     return False
 
