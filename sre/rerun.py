@@ -125,9 +125,13 @@ def _marked(path: Path) -> str:
 def is_at_work(paths: Iterable[Path]) -> bool:
     """Whether a Snakemake works in the root of these files now."""
     roots = {parent for path in paths for parent in path.absolute().parents}
+    return any(_is_held(root / ".sre.lock") for root in roots)
+
+
+def _is_held(lock: Path) -> bool:
     try:
-        return any(is_locked(root / ".sre.lock") for root in roots)
-    except OSError:
+        return is_locked(lock)
+    except OSError:  # somebody else's folder
         return False
 
 
