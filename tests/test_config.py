@@ -1,10 +1,10 @@
 """Configs: every error at once with the nearest valid key, and one canonical text for one meaning."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sre import SreError
 from sre.config import (
@@ -18,6 +18,7 @@ from sre.config import (
     resolve_norm,
     resolve_system,
 )
+from sre.models.resnet import FAMILY
 from sre.workflow import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -258,18 +259,32 @@ def test_all_of_a_recipe_s_errors_at_once() -> None:
     assert "primary_system: 'cosine' is not one of systems" in text
 
 
-def test_every_key_has_a_description(schema: Schema) -> None:
-    def undescribed(part: dict, where: str) -> list[str]:
-        found = []
-        for key, value in part.get("properties", {}).items():
-            nested = value.get("properties")
-            if not nested and "$ref" not in value and "description" not in value:
-                found.append(f"{where}.{key}")
-            found += undescribed(value, f"{where}.{key}")
-        return found
+def keys_of(part: dict, where: str = "") -> Iterator[tuple[str, dict]]:
+    """Every key that the schema's `part` describes, with what it says of it."""
+    for name, inner in part.items():
+        if isinstance(inner, dict):
+            if name == "properties":
+                yield from ((f"{where}.{key}", said) for key, said in inner.items())
+            yield from keys_of(inner, where if name in ("properties", "$defs") else f"{where}.{name}")
 
-    root = yaml.safe_load((ROOT / "recipes/config.schema.yaml").read_text())
-    assert [name for part in (root, *root["$defs"].values()) for name in undescribed(part, "")] == []
+
+def has_numbers(value: object) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return any(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+
+
+def test_every_key_has_a_description(schema: Schema) -> None:
+    """Of four words at least; a number says where it is from."""
+    keys = list(keys_of(schema.root))
+    assert len(keys) > 200
+    assert [key for key, said in keys if len(said.get("description", "").split()) < 4] == []
+    numbers = [(key, said) for key, said in keys if has_numbers(said.get("default"))]
+    assert [key for key, said in numbers if "Default: " not in said["description"]] == []
+
+
+def test_blocks_of_the_resnets_are_those_of_the_networks(schema: Schema) -> None:
+    for name, (_, blocks) in FAMILY.items():
+        assert schema.check({}, name, "$defs", "architectures", name)["blocks"] == list(blocks), name
 
 
 def test_a_norm_of_one_cohort_member(schema: Schema) -> None:
