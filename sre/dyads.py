@@ -24,9 +24,10 @@ class Dyads:
         return cls(of_target, first, second, np.unique(pairs, return_inverse=True)[1], speakers)
 
     def variance(self, misses: np.ndarray, alarms: np.ndarray) -> float:
-        """Of the sum of what each target (N,) and nontarget (M,) trial adds; those that share a speaker vary together.
+        """Return the variance of the sum of what each target (N,) and nontarget (M,) trial adds.
 
-        At least as if only those did of which all speakers are the same: by chance the sum over dyads may be less.
+        Trials that share a speaker vary together. The sum over dyads can come out too small by chance; the variance
+        where only trials of the same speaker or the same pair vary together is a lower bound.
         """
         alone = np.bincount(self.of_target, misses, self.speakers)
         shared = alone + sum(np.bincount(side, alarms, self.speakers) for side in (self.first, self.second))

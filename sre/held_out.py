@@ -10,7 +10,10 @@ HOLD_OUT_SEED = 0  # fixed: every model and every seed of a recipe is judged on 
 
 
 def held_out_speakers(utt2spk: Mapping[str, str], speakers: int, draw: np.random.Generator | None = None) -> set[str]:
-    """So many of those with two utterances, at most half of them; none where that is under two."""
+    """Draw `speakers` speakers among those with at least two utterances.
+
+    Never more than half of them; an empty set if that leaves fewer than two.
+    """
     draw = draw or np.random.default_rng(HOLD_OUT_SEED)
     able = [speaker for speaker, utts in invert(utt2spk).items() if len(utts) >= 2]
     order = draw.permutation(len(able))

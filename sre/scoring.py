@@ -212,7 +212,7 @@ def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
 
 
 def _by_backend(systems: Mapping[str, dict]) -> list[str]:
-    """Those of a back-end together, then what is calibrated or fused of them."""
+    """Return the systems' names in order of scoring: those of one back-end together, calibrated and fused ones last."""
     backends = list(dict.fromkeys(system.get("backend") for system in systems.values()))
     order = {name: backends.index(system.get("backend")) for name, system in systems.items()}
     combined = [name for name, system in systems.items() if system["of"]]

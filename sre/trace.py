@@ -50,7 +50,7 @@ def trace(what: str, long: bool = False) -> None:
     if differences or chain.wrong:
         raise SreError(
             f"{what}: {differences} differences in its numbers, {len(chain.wrong)} files that have changed or are"
-            " missing since; see the lines that begin with an exclamation mark, and make again what is behind them"
+            " missing since; a line with an exclamation mark names each: delete what was made of it, and run snakemake"
         )
     if chain.jobs:
         print(f"{len(chain.compared)} files compared with the records of {len(chain.jobs)} jobs: none has changed")
