@@ -234,7 +234,7 @@ def remarks(sides: Sequence[Side], lines: Sequence[Line], changed: bool) -> Iter
     """What to know before believing the table."""
     tested = [line for line in lines if not isinstance(line.test, str)]
     if tested:
-        yield "Below 0 the other is better than A. Intervals and p: paired bootstrap over the list's speakers; p is corrected"
+        yield "Below 0 the other is better. Intervals and p: paired bootstrap over the list's speakers; p is corrected"
         yield f"for {len(tested)} comparisons (Holm), intervals are not. Rates are means over the seeds, and what"
         yield "another seed would change is not in the test."
     speakers = [sides[0].entries[line.key].drawn().get("speakers") for line in tested]
