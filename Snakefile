@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from sre.console import attach
+from sre.workflow.console import attach
 
 min_version("9.17")
 

@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.scoring import machine
-from sre.arguments import Parser, output_file, whole
-from sre.config import Schema, canonical, resolve_features, resolve_model
+from sre.cli.arguments import Parser, output_file, whole
+from sre.config.resolve import resolve_features, resolve_model
+from sre.config.schema import Schema
+from sre.datadir.datadir import write_data_dir
 from sre.io.ark import write_ark
 from sre.io.atomic import atomic_output, sha256_file
-from sre.io.datadir import write_data_dir
 from sre.io.scp import read_scp
+from sre.io.text import canonical
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 MODELS = {"xvector": (64, 70), "ecapa": (32, 24), "resnet34": (32, 8)}  # chunks a batch, batches an epoch

@@ -11,13 +11,13 @@ from functools import partial
 
 import numpy as np
 
-from sre.arguments import Parser, count, output_file, whole
-from sre.cores import available_cores
+from sre.cli.arguments import Parser, count, output_file, whole
 from sre.io.atomic import atomic_output
 from sre.io.text import read_text
-from sre.log import run
-from sre.metrics import summarise
-from sre.uncertainty import Bootstrap, interval, interval_column, paired
+from sre.machine.cores import available_cores
+from sre.machine.log import run
+from sre.metrics.bootstrap import Bootstrap, interval, interval_column, paired
+from sre.metrics.rates import summarise
 
 D, UTTERANCES, NONTARGETS = 10, 5, 10  # dimensions, utterances a speaker, nontarget trials an utterance
 SPREAD = 0.5

@@ -15,8 +15,8 @@ from multiprocessing import get_context
 import numpy as np
 
 from benchmarks.scoring import machine, seconds_of
-from sre.arguments import Parser, output_file, whole
-from sre.log import run
+from sre.cli.arguments import Parser, output_file, whole
+from sre.machine.log import run
 
 REPEATS, TRIALS = 5, 10_000_000
 BOOTSTRAP_TRIALS, SPEAKERS, DRAWS = 580_000, 1_251, 1_000
@@ -32,7 +32,7 @@ def make_scores(trials: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rates_ours(scores: np.ndarray, target: np.ndarray) -> list[float]:
-    from sre.sorted_scores import SortedScores
+    from sre.metrics.sorted_scores import SortedScores
 
     ranked = SortedScores(scores, target)
     return [ranked.eer()[0], *(ranked.min_dcf(p)[0] for p in P_TARGETS)]
@@ -79,7 +79,7 @@ def against_scikit_learn(trials: int) -> list[str]:
 
 def bootstrap(trials: int) -> list[str]:
     """A list as large as VoxCeleb1-E: half targets, 1,251 speakers."""
-    from sre.uncertainty import COLUMNS, Bootstrap
+    from sre.metrics.bootstrap import COLUMNS, Bootstrap
 
     trials, draw = min(trials, BOOTSTRAP_TRIALS), np.random.default_rng(1)
     first, target = draw.integers(SPEAKERS, size=trials), draw.random(trials) < 0.5

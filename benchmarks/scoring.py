@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sre.arguments import Parser, output_file
-from sre.arguments import number as bounded
-from sre.log import run
+from sre.cli.arguments import Parser, output_file
+from sre.cli.arguments import number as bounded
+from sre.machine.log import run
 
 ROOT = Path(__file__).resolve().parents[1]
 D, TOP_N, REPEATS, LOOP_AT_MOST = 256, 300, 3, 100_000
@@ -177,8 +177,8 @@ def compute_plda(scale: float) -> list[str]:
     from sre.backends import fit
     from sre.backends.base import scores_of_pairs, speaker_means
     from sre.backends.plda import em_step, fit_two_covariance
-    from sre.config import resolve_backend
-    from sre.given import schema
+    from sre.cli.given import schema
+    from sre.config.resolve import resolve_backend
 
     draw = np.random.default_rng(3)
     names = np.char.mod("%05d", np.sort(draw.integers(int(EM_SPEAKERS * scale), size=int(EM_UTTERANCES * scale))))

@@ -5,10 +5,10 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from sre.arguments import share, whole
+from sre.cli.arguments import share, whole
+from sre.datadir.datadir import check_audio, write_data_dir, write_rejected
 from sre.io.audio import is_pipe
-from sre.io.datadir import check_audio, write_data_dir, write_rejected
-from sre.log import say
+from sre.machine.log import say
 
 Segments = dict[str, tuple[str, float, float]]  # utterance -> (recording, start, end) in seconds
 

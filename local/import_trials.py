@@ -8,13 +8,13 @@ Reads `enrol test target|nontarget` and `1|0 enrol test`; keeps the order of the
 from pathlib import Path
 
 from sre import SreError
-from sre.arguments import Parser, input_file, output_file
+from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.atomic import sha256_file
 from sre.io.ids import alike, shown
 from sre.io.tables import read_table, write_table
 from sre.io.trial_check import check_pairs
 from sre.io.trials import read_enroll_map, read_trials, write_trials
-from sre.log import run, say
+from sre.machine.log import run, say
 
 
 def applicable_map(trials: Path, enroll: Path | None) -> Path | None:

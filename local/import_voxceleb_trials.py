@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sre import SreError
-from sre.arguments import Parser, input_folder, output_file
+from sre.cli.arguments import Parser, input_folder, output_file
 from sre.io.atomic import sha256_file
 from sre.io.ids import check_ids, shown
 from sre.io.tables import remark_cut
 from sre.io.text import fields, lines_of, read_text
 from sre.io.trials import write_trials
-from sre.log import run, say
+from sre.machine.log import run, say
 
 # official name -> (number of trials, file names in use, the official one first)
 OFFICIAL = {

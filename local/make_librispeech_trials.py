@@ -14,12 +14,12 @@ from itertools import combinations
 from pathlib import Path
 
 from sre import SreError
-from sre.arguments import MOST, Parser, count, input_folder, number, output_file, whole
+from sre.cli.arguments import MOST, Parser, count, input_folder, number, output_file, whole
+from sre.datadir.validate import parse_segment
 from sre.io.atomic import sha256_file
-from sre.io.datadir_validate import parse_segment
 from sre.io.tables import invert, read_table, read_utt2spk
 from sre.io.trials import write_trials
-from sre.log import run, say, warn
+from sre.machine.log import run, say, warn
 
 Pair = tuple[str, str]  # two utterances in bytewise order
 

@@ -24,10 +24,10 @@ import soundfile
 from local import mini_speech
 from local.mini_speech import SAMPLE_RATE, Session, Synthesizer, Voice, make_voices, speak
 from sre import SreError
-from sre.arguments import Parser, output_folder, processes, seed, whole
+from sre.cli.arguments import Parser, output_folder, processes, seed, whole
 from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.text import read_text
-from sre.log import Progress, run, say
+from sre.machine.log import Progress, run, say
 
 CORPUS_VERSION = 1  # raise it when the code makes other bytes from the same constants
 CHAPTERS, FIRST_SPEAKER = 3, 1001

@@ -12,14 +12,14 @@ from pathlib import Path
 from local.corpus import add_audio_options
 from local.import_trials import applicable_map
 from sre import SreError
-from sre.arguments import Parser, input_file, input_folder, output_folder
+from sre.cli.arguments import Parser, input_file, input_folder, output_folder
+from sre.datadir.datadir import Rejected, check_audio, validate, write_rejected
+from sre.datadir.ops import Tables, keep_utterances, read_tables, write_tables
+from sre.datadir.validate import parse_segment
 from sre.io.audio import MIN_DURATION_S, AudioError, check_end
-from sre.io.datadir import Rejected, check_audio, validate, write_rejected
-from sre.io.datadir_ops import Tables, keep_utterances, read_tables, write_tables
-from sre.io.datadir_validate import parse_segment
 from sre.io.tables import invert, read_utt2spk, write_table
 from sre.io.trials import needed_utterances
-from sre.log import run, say
+from sre.machine.log import run, say
 
 
 def reject(tables: Tables, sample_rate: int, resample: bool) -> tuple[Rejected, dict[str, float]]:

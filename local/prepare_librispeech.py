@@ -12,11 +12,11 @@ from pathlib import Path
 
 from local.corpus import Segments, add_audio_options, good_audio, write_corpus
 from sre import SreError
-from sre.arguments import Parser, input_folder, number, output_folder
+from sre.cli.arguments import Parser, input_folder, number, output_folder
 from sre.io.atomic import atomic_output
 from sre.io.ids import check_ids
 from sre.io.text import exact, lines_of, read_text
-from sre.log import run, say
+from sre.machine.log import run, say
 
 OFFICIAL_PARTS = (
     "train-clean-100", "train-clean-360", "train-other-500",

@@ -15,11 +15,11 @@ from pathlib import Path
 from local.corpus import add_audio_options, good_audio, write_corpus
 from local.import_voxceleb_trials import trial_utterances
 from sre import SreError
-from sre.arguments import Parser, input_file, input_folder, output_folder
+from sre.cli.arguments import Parser, input_file, input_folder, output_folder
 from sre.io.ids import check_ids
 from sre.io.tables import remark_cut
 from sre.io.text import lines_of, read_text
-from sre.log import run, say, warn
+from sre.machine.log import run, say, warn
 
 SUFFIXES = (".wav", ".flac", ".m4a", ".aac")  # the first that there is of one utterance is taken
 SPEAKER_ID = re.compile(r"id\d{5}")

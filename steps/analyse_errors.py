@@ -6,14 +6,13 @@ Conditions come from the data directory's `spk2<name>` and `utt2<name>` tables; 
 Prints the breakdown, in per cent; writes OUT_DIR/{breakdown.tsv,speakers.tsv,pairs.tsv,errors.csv}.
 """
 
-from sre.arguments import Parser, finite, input_file, input_folder, output_folder, whole
-from sre.breakdown import analyse
+from sre.cli.arguments import Parser, finite, input_file, input_folder, output_folder, whole
 from sre.io.tables import read_utt2spk
 from sre.io.trial_check import check_labels
 from sre.io.trials import read_enroll_map, read_trials
-from sre.log import run, say
+from sre.machine.log import aligned, run, say
 from sre.report.errors import CONDITIONS, condition_cells, write_analysis
-from sre.report.text import aligned
+from sre.scoring.breakdown import analyse
 
 
 def main(argv: list[str] | None = None) -> None:

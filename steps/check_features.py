@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 from sre import SreError
-from sre.arguments import Parser, input_folder, json_job, output_file
-from sre.gates import TrialList, check_features, describe_features
+from sre.cli.arguments import Parser, input_folder, json_job, output_file
+from sre.features.store import FeatureStore
 from sre.io.atomic import atomic_output
-from sre.io.feats import FeatureStore
-from sre.log import run, say
+from sre.machine.log import run, say
+from sre.training.gates import TrialList, check_features, describe_features
 
 LISTS = {"*": {"split": str, "enroll": object}}
 

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from sre import SreError
-from sre.arguments import Parser, input_folder, json_job, output_file
-from sre.gates import TrialList, check_disk, check_overlap, check_tables, check_trials, describe_split, gather
+from sre.cli.arguments import Parser, input_folder, json_job, output_file
 from sre.io.atomic import atomic_output
-from sre.log import run, say
+from sre.machine.log import run, say
+from sre.training.gates import TrialList, check_disk, check_overlap, check_tables, check_trials, describe_split, gather
 
 LISTS = {"*": {"split": str, "enroll": object}}
 COLUMNS = {"type": str, "num_mel_bins": int, "num_ceps": int, "frame_shift": float, "compression": int}

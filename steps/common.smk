@@ -5,11 +5,15 @@ import shlex
 import sys
 
 from sre import SreError
-from sre.config import STAGE_VERSIONS, canonical, needs_adaptation
-from sre.cores import available_cores
+from sre.config.overrides import check_once, check_targets, read_config
+from sre.config.recipe import is_trained, load_recipe
+from sre.config.resolve import needs_adaptation
+from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import atomic_output
-from sre.overrides import check_once, check_targets, read_config
-from sre.paths import (
+from sre.io.text import canonical
+from sre.machine.cores import available_cores
+from sre.workflow.memory import keep_in
+from sre.workflow.paths import (
     check_inputs,
     check_paths,
     check_root,
@@ -17,8 +21,6 @@ from sre.paths import (
     check_times,
     quoted,
 )
-from sre.snakemake_memory import keep_in
-from sre.workflow import is_trained, load_recipe
 
 
 def sentence(function, *args):

@@ -9,11 +9,11 @@ fnir_at_fpir_X: mates missed or not first, at the threshold that at most a share
 import json
 
 from sre import SreError
-from sre.arguments import Parser, input_file, output_file
-from sre.identification import identify
+from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.trials import align_scores, read_trials
-from sre.log import run, say
+from sre.machine.log import run, say
+from sre.metrics.identification import identify
 
 
 def main(argv: list[str] | None = None) -> None:

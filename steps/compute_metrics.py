@@ -15,14 +15,14 @@ import json
 import numpy as np
 
 from sre import SreError
-from sre.arguments import Parser, input_file, operating_point, output_file
+from sre.cli.arguments import Parser, input_file, operating_point, output_file
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.tables import read_utt2spk
 from sre.io.trial_check import check_labels
 from sre.io.trials import align_scores, read_enroll_map, read_trials
-from sre.log import run, say, warn
-from sre.metrics import NIST_PLANS, act_dcf, c_primary, min_dcf, summarise
-from sre.speakers import check_speakers_known, intervals_of, speakers_of_sides
+from sre.machine.log import run, say, warn
+from sre.metrics.rates import NIST_PLANS, act_dcf, c_primary, min_dcf, summarise
+from sre.metrics.speakers import check_speakers_known, intervals_of, speakers_of_sides
 
 SHOWN = {"EER": "eer"} | {f"minDCF({p})": f"min_dcf_{p}" for p in ("0.01", "0.05", "0.001")}
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.arguments import Parser, output_folder, share
-from sre.config import canonical
+from sre.cli.arguments import Parser, output_folder, share
+from sre.cli.given import config_argument, vad_config
+from sre.datadir.datadir import write_rejected
 from sre.features.cmn import energy_vad
-from sre.given import config_argument, vad_config
+from sre.features.store import read_config
 from sre.io.ark import read_record, read_scp, write_ark
 from sre.io.atomic import atomic_output, locked
-from sre.io.datadir import write_rejected
-from sre.io.feats import read_config
 from sre.io.record import check_usable
 from sre.io.tables import write_table
-from sre.log import Progress, run
-from steps.common import feats_scp
+from sre.io.text import canonical
+from sre.machine.log import Progress, run
+from steps.options import feats_scp
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.arguments import Parser, input_file, output_file
 from sre.backends import Plda, load, save
 from sre.backends.chain import Chain
+from sre.cli.arguments import Parser, input_file, output_file
 from sre.io import kaldi_plda
-from sre.log import run, say
+from sre.machine.log import run, say
 
 PARTS = ("plda_mean", "plda_transform", "plda_psi")
 

@@ -4,16 +4,17 @@ python -m steps.extract_embeddings exp/mini/xvector/final.pt data/mini_test exp/
 """
 
 from sre import SreError
-from sre.arguments import Parser, input_file, input_folder, output_folder, processes, shard
-from sre.device import choose_device, prepare
-from sre.embedding import Embedder, extract
+from sre.cli.arguments import Parser, input_file, input_folder, output_folder, processes, shard
+from sre.datadir.missing import check_promised
+from sre.extraction.embedder import Embedder, extract
+from sre.features.store import FeatureStore, find_feats
 from sre.io.ark import write_ark
 from sre.io.atomic import locked
-from sre.io.feats import FeatureStore
-from sre.io.missing import check_promised
+from sre.io.shards import shard_of
 from sre.io.tables import read_utt2spk
-from sre.log import Progress, run
-from steps.common import DEVICES, find_feats, shard_of
+from sre.machine.device import choose_device, prepare
+from sre.machine.log import Progress, run
+from steps.options import DEVICES
 
 
 def main(argv: list[str] | None = None) -> None:

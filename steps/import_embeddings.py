@@ -5,11 +5,11 @@ python -m steps.import_embeddings theirs/train.scp data/mine_train/utt2spk exp/m
 
 import numpy as np
 
-from sre.arguments import Parser, input_file, output_file
+from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.ark import read_vectors, write_ark
 from sre.io.tables import read_utt2spk
-from sre.log import run, say
-from sre.scoring import rows_of
+from sre.machine.log import run, say
+from sre.scoring.evaluation import rows_of
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -3,10 +3,10 @@
 python -m steps.join_embeddings embeddings.1.scp embeddings.2.scp data/mini_test/feats/fbank40/feats.scp mini_test.scp
 """
 
-from sre.arguments import Parser, input_file, output_file
-from sre.io.feats import FeatureStore
+from sre.cli.arguments import Parser, input_file, output_file
+from sre.features.store import FeatureStore
 from sre.io.shards import check_complete, join_keys, join_tables
-from sre.log import run
+from sre.machine.log import run
 
 
 def main(argv: list[str] | None = None) -> None:

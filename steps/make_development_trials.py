@@ -9,12 +9,12 @@ here meets embeddings of voices that the network does not know.
 from itertools import combinations
 
 from sre import SreError
-from sre.arguments import Parser, input_file, output_file, whole
-from sre.held_out import held_out_speakers
+from sre.cli.arguments import Parser, input_file, output_file, whole
 from sre.io.atomic import atomic_output
 from sre.io.tables import invert, read_utt2spk
 from sre.io.trials import write_trials
-from sre.log import run, say
+from sre.machine.log import run, say
+from sre.training.held_out import held_out_speakers
 
 
 def main(argv: list[str] | None = None) -> None:

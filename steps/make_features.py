@@ -10,15 +10,14 @@ from pathlib import Path
 import torch
 
 from sre import SreError
-from sre.arguments import Parser, input_folder, json_object, output_folder, processes, shard, share
-from sre.config import canonical
-from sre.features.job import import_features, make_features
-from sre.given import DEFAULT_FEATURES, audio_config, config_argument, feature_config, told
+from sre.cli.arguments import Parser, input_folder, json_object, output_folder, processes, shard, share
+from sre.cli.given import DEFAULT_FEATURES, audio_config, config_argument, feature_config, told
+from sre.datadir.datadir import read_data_dir, read_rejected_rows, write_rejected
+from sre.datadir.missing import check_promised
+from sre.features.make import import_features, make_features
 from sre.io.atomic import atomic_output
-from sre.io.datadir import read_data_dir, read_rejected_rows, write_rejected
-from sre.io.missing import check_promised
-from sre.io.shards import check_complete, join_keys, join_tables
-from steps.common import shard_of
+from sre.io.shards import check_complete, join_keys, join_tables, shard_of
+from sre.io.text import canonical
 
 
 def make(kind: str, doc: str, argv: list[str] | None) -> None:

@@ -3,7 +3,7 @@
 python -m steps.make_mfcc data/mini_train data/mini_train/feats/mfcc30
 """
 
-from sre.log import run
+from sre.machine.log import run
 from steps.make_features import make
 
 

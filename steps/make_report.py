@@ -8,11 +8,12 @@ Prints the table and the page's path. A training's history.jsonl is looked for b
 
 import shutil
 
-from sre.arguments import Parser, input_file, output_folder
+from sre.cli.arguments import Parser, input_file, output_folder
+from sre.experiments.read import load_results, load_runs, read_features, read_gates
 from sre.io.text import read_text
-from sre.log import run
-from sre.report import load_results, load_runs, read_features, read_gates, write_report
-from sre.uncertainty import COLUMNS
+from sre.machine.log import run
+from sre.metrics.bootstrap import COLUMNS
+from sre.report import write_report
 
 
 def main(argv: list[str] | None = None) -> None:

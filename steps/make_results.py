@@ -11,11 +11,11 @@ import json
 from pathlib import Path
 
 from sre import SreError
-from sre.arguments import Parser, input_file, input_folder, output_file
+from sre.cli.arguments import Parser, input_file, input_folder, output_file
 from sre.io.atomic import atomic_output
 from sre.io.text import read_object, read_text
-from sre.log import run, say
-from sre.results import collect, rendered
+from sre.machine.log import run, say
+from sre.report.published import collect, rendered
 
 
 def main(argv: list[str] | None = None) -> None:

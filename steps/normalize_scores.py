@@ -4,12 +4,12 @@ python -m steps.normalize_scores cosine raw.scores --embeddings E.scp --cohort t
     --method asnorm1 --top-n 300 norm.scores
 """
 
-from sre.arguments import Parser, input_file, output_file
 from sre.backends import load
 from sre.backends.norm import METHODS
+from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.trials import read_scores, write_scores
-from sre.log import run, say
-from steps.common import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
+from sre.machine.log import run, say
+from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -18,11 +18,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sre import SreError
-from sre.arguments import Parser, count, output_file
-from sre.console import joblog
+from sre.cli.arguments import Parser, count, output_file
+from sre.experiments.records import identify
 from sre.io.atomic import atomic_output
-from sre.log import print_to, run
-from sre.provenance import code_version, environment, identify
+from sre.machine.environment import code_version, environment
+from sre.machine.log import print_to, run
+from sre.workflow import joblog
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -10,15 +10,16 @@ import time
 import numpy as np
 
 from sre import SreError
-from sre.arguments import Parser, input_file, json_job, output_file
-from sre.config import canonical
+from sre.cli.arguments import Parser, input_file, json_job, output_file
 from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
+from sre.io.text import canonical
 from sre.io.trials import read_trials
-from sre.log import run, say
-from sre.provenance import code_version, codes_of, environment
-from sre.scoring import Scorer, read_development, score_systems
-from sre.speakers import check_speakers_known
-from steps.common import add_evaluation_options, evaluation_of, training_of
+from sre.machine.environment import code_version, environment
+from sre.machine.log import run, say
+from sre.metrics.speakers import check_speakers_known
+from sre.scoring.result import codes_of
+from sre.scoring.systems import Scorer, read_development, score_systems
+from steps.options import add_evaluation_options, evaluation_of, training_of
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,13 +6,13 @@ python -m steps.score_trials plda.npz trials --embeddings E.scp --norm asnorm1 -
 """
 
 from sre import SreError
-from sre.arguments import Parser, input_file, output_file
 from sre.backends import load
 from sre.backends.norm import METHODS
+from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.trial_check import own_targets
 from sre.io.trials import read_trials, write_scores
-from sre.log import run, say, warn
-from steps.common import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
+from sre.machine.log import run, say, warn
+from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
 
 
 def main(argv: list[str] | None = None) -> None:

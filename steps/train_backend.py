@@ -8,16 +8,16 @@ python -m steps.train_backend '{"type": "plda", "chain": ["centre:adapt", "lda:1
 import numpy as np
 
 from sre import SreError
-from sre.arguments import Parser, input_file, output_file
 from sre.backends import fit, save
 from sre.backends.files import save_failure
-from sre.config import BACKENDS, needs_adaptation
-from sre.given import backend_config, told
+from sre.cli.arguments import Parser, input_file, output_file
+from sre.cli.given import backend_config, told
+from sre.config.resolve import BACKENDS, needs_adaptation
+from sre.datadir.missing import check_promised
+from sre.io.embeddings import read_embeddings, speakers_of
 from sre.io.ids import check_known
-from sre.io.missing import check_promised
 from sre.io.tables import read_ids, read_utt2spk
-from sre.log import run, say, warn
-from steps.common import read_embeddings, speakers_of
+from sre.machine.log import run, say, warn
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,13 +4,13 @@ python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/min
 """
 
 from sre import SreError
-from sre.arguments import Parser, input_file, input_folder, output_file, seed
-from sre.given import config_argument, model_config
-from sre.io.feats import FeatureStore
+from sre.cli.arguments import Parser, input_file, input_folder, output_file, seed
+from sre.cli.given import config_argument, model_config
+from sre.features.store import FeatureStore, find_feats
 from sre.io.tables import read_utt2spk
-from sre.log import run
+from sre.machine.log import run
 from sre.training.job import train
-from steps.common import DEVICES, find_feats
+from steps.options import DEVICES
 
 
 def main(argv: list[str] | None = None) -> None:

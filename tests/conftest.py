@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from hypothesis import settings
 
+from sre.datadir.datadir import write_data_dir
 from sre.io.ark import read_scp, write_ark
-from sre.io.datadir import write_data_dir
 
 SHARED = Path(__file__).resolve().parents[1] / "../shared"
 DataDirFactory = Callable[..., Path]

@@ -11,7 +11,7 @@ from math import log
 import numpy as np
 
 from sre import SreError
-from sre.metrics import check_scores
+from sre.metrics.rates import check_scores
 
 GRADIENT = 1e-10  # largest of the standardised problem at its minimum
 SEEN = 1e-12  # a smaller decrease drowns in rounding: from there on whole steps, each squares what error is left,

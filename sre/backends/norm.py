@@ -18,7 +18,7 @@ import numpy as np
 
 from sre import SreError
 from sre.backends.base import BLOCK_BYTES, Backend, Side, score_matrix, speaker_means
-from sre.cores import available_cores
+from sre.machine.cores import available_cores
 
 METHODS = ("znorm", "tnorm", "ztnorm", "snorm", "asnorm1", "asnorm2")
 NOBODY = -1

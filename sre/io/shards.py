@@ -42,3 +42,11 @@ def check_complete(
             f"{what}: {len(stale)} utterances are not in {source}, e.g. {stale[0]}; look whether that is whole, or"
             " delete the folder and run again"
         )
+
+
+def shard_of(utts: list[str], shard: tuple[int, int] | None) -> list[str]:
+    """The K-th of N contiguous parts of a sorted list; parts differ in size by one at most."""
+    if shard is None:
+        return utts
+    number, of = shard
+    return utts[(number - 1) * len(utts) // of : number * len(utts) // of]

@@ -16,7 +16,7 @@ from sre import SreError
 from sre.io.atomic import atomic_output
 from sre.io.ids import check_ids, is_plain, shown, unseen
 from sre.io.text import BLANKS, fields, key_and_rest, lines_of, number, read_text
-from sre.log import warn
+from sre.machine.log import warn
 
 CUT = "its last line has no end, so it may be cut short"
 warn_once = cache(warn)  # several parts of a command may read the same list

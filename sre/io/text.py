@@ -102,3 +102,8 @@ def read_json(path: str | Path, cure: str = "make it again") -> Any:
 def read_object(path: str | Path, form: Form | None = None, cure: str = "make it again") -> dict[str, Any]:
     """Read a JSON object. Raises SreError as `read_json` does, and naming what is not of the form (see forms.py)."""
     return check_form(path, read_json(path, cure), form or {}, cure)
+
+
+def canonical(config: object) -> str:
+    """One text for one meaning: sorted keys, 0.10 as 0.1; what hashes and Snakemake's params compare."""
+    return json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,7 +1,7 @@
 """The one reader of YAML: what people write by hand, each fault a sentence.
 
 A plain word is null, true, false, an integer, a float (also 1e-3) or else text: YAML 1.2's rules, for by those of
-1.1, PyYAML's own, 2024_11 is 202411, 010 is 8, 12:30 is 750, no is false and 1e-3 is text. `sre.schema` takes
+1.1, PyYAML's own, 2024_11 is 202411, 010 is 8, 12:30 is 750, no is false and 1e-3 is text. `sre.config.schema` takes
 yes, "0.05" or 2024 for what a key wants.
 """
 

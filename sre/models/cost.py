@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sre.cores import available_cores
-from sre.device import memory_format, prepare
+from sre.machine.cores import available_cores
+from sre.machine.device import memory_format, prepare
 from sre.models import build
 
 BATCH_NORM_OPERATIONS = 4

@@ -8,11 +8,8 @@ from sre.report.errors import write_errors
 from sre.report.jobs import jobs_behind
 from sre.report.page import Content, page
 from sre.report.ranking import rank
-from sre.report.read import load_results, load_runs, read_features, read_gates
 from sre.report.tables import Group, by_list, group_rows, make_rows
 from sre.report.text import markdown, text_table, tsv
-
-__all__ = ["load_results", "load_runs", "read_features", "read_gates", "write_report"]
 
 
 def plda_remarks(groups: Sequence[Group], runs: dict[str, dict]) -> list[str]:
@@ -61,7 +58,7 @@ def write_report(
 ) -> str:
     """Write report.{tsv,md,html} and errors/<list>/ into `out_dir`; returns the table as aligned plain text.
 
-    metric : of COLUMNS of sre/uncertainty.py, by which systems are ranked, chosen and tested
+    metric : of COLUMNS of sre/metrics/bootstrap.py, by which systems are ranked, chosen and tested
     command : what makes the report again
     width : columns that the table may have, 0 for any number
     """

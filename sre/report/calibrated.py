@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sre.io.text import exact
-from sre.metrics import P_TARGETS, bayes_threshold
+from sre.metrics.rates import P_TARGETS, bayes_threshold
 from sre.report.tables import Group, Row, plain, rate_cell
 
 HEADINGS = ["run", "system", "actDCF(0.05)", "Cllr", "minCllr", "offset", "weights", "fitted on"]

@@ -10,7 +10,7 @@ from sre import SreError
 from sre.io.ark import read_vectors
 from sre.io.tables import read_table, read_utt2spk
 from sre.io.trials import align_scores
-from sre.metrics import det_points
+from sre.metrics.rates import det_points
 from sre.report import plots
 from sre.report.embedding_map import embedding_map
 from sre.report.figures import (

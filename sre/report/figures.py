@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from scipy.optimize import isotonic_regression
 from scipy.special import expit, logit
 
-from sre.metrics import operating_points
+from sre.metrics.rates import operating_points
 from sre.report.style import COLOURS, LINES, MARKERS, MAX_CURVES, STYLE, legend_below, place_labels, svg
 
 LOG_ODDS = np.linspace(-8, 4, 121)  # of the prior, natural: P_target 0.0003 to 0.98

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sre.log import clock
-from sre.provenance import codes_of, find_job
+from sre.experiments.records import find_job
+from sre.machine.log import clock
+from sre.scoring.result import codes_of
 
 COST = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
 LONGEST_ARGUMENT = 60

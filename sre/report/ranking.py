@@ -2,7 +2,7 @@
 
 The reference of a list, which is what to quote, is the primary system, of the model that ranks highest; where none was
 named, the first on the development lists; where there are none, the lowest on the list itself, which flatters it.
-Differences are tested on the same draws of speakers (sre/uncertainty.py), corrected by Holm for all of the list.
+Differences are tested on the same draws of speakers (sre/metrics/bootstrap.py), corrected by Holm for all of the list.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sre.metrics.bootstrap import FEW_SPEAKERS, holm, interval, interval_column, most_of, paired, why_no_interval
 from sre.report.tables import Group, by_list
-from sre.uncertainty import FEW_SPEAKERS, holm, interval, interval_column, most_of, paired, why_no_interval
 
 SIGNIFICANT = 0.05
 NOT_SHOWN = "no difference shown"

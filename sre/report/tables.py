@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.replicates import read_replicates, replicates_of
+from sre.scoring.replicates import read_replicates, replicates_of
 
 # heading, key in the metrics, decimals: what people compare
 RATES = (

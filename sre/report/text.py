@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sre.metrics import P_TARGETS
+from sre.machine.log import aligned
+from sre.metrics.bootstrap import COLUMNS
+from sre.metrics.rates import P_TARGETS
 from sre.report import calibrated, summary
 from sre.report.ranking import Standing
 from sre.report.tables import HEADINGS, THRESHOLDS, Line, Row, marks, plain, table_lines
-from sre.uncertainty import COLUMNS
 
 TSV_KEYS = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
 TSV_KEYS += tuple(key for _, key in THRESHOLDS) + tuple(f"act_dcf_{p}" for p in P_TARGETS) + ("cllr", "min_cllr")
@@ -40,13 +41,6 @@ def _tsv_cells(row: Row, standing: Standing) -> list[str]:
     cells += [plain(getattr(difference, name, None)) for name in ("value", "low", "high", "p", "verdict")]
     cells += [plain(row.result.get(key)) for key in ("trials_sha256", "config_sha256", "wall_s")]
     return [*map(str, cells), row.note]
-
-
-def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Columns padded with spaces for a terminal."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table)
-    return "".join(line.rstrip() + "\n" for line in padded)
 
 
 def text_table(ranked: Mapping[str, Sequence[Standing]], metric: str, width: int = 0) -> str:

@@ -10,20 +10,21 @@ import numpy as np
 import torch
 
 from sre import SreError
-from sre.augment import Augmentation
-from sre.config import canonical
-from sre.cores import available_cores
-from sre.device import choose_device, choose_precision, prepare
+from sre.datadir.missing import check_promised
+from sre.features.store import FeatureStore
 from sre.io.atomic import atomic_output, locked, sha256_text
-from sre.io.feats import FeatureStore
-from sre.io.missing import check_promised
-from sre.log import say
+from sre.io.text import canonical
 from sre.losses import build_head
+from sre.machine.cores import available_cores
+from sre.machine.device import choose_device, choose_precision, prepare
+from sre.machine.environment import environment
+from sre.machine.log import say
 from sre.models import build, cost
-from sre.provenance import environment
-from sre.rerun import PROGRESS
+from sre.models import bundle as bundles
 from sre.training import checkpoint
-from sre.training.data import Features
+from sre.training.augment import Augmentation
+from sre.training.chunks import Features
+from sre.training.summary import PROGRESS
 from sre.training.trainer import Trainer, TrainingOptions, middle_chunks
 from sre.training.validation import Partition, partition
 
@@ -97,7 +98,7 @@ def train(
         trainer.run()
         network = trainer.averaged()
         bundle = {
-            "format": checkpoint.FORMAT,
+            "format": bundles.FORMAT,
             "config": canonical(config),
             "feature_config": canonical(stores[0].config),
             "num_features": trainer.features.num_features,
@@ -126,7 +127,7 @@ def train(
         }
         with atomic_output(out.parent / "train_summary.json") as file:
             json.dump(summary, file, indent=1, sort_keys=True)
-        checkpoint.save(out, bundle)  # last: what stands for a finished training
+        bundles.save(out, bundle)  # last: what stands for a finished training
 
 
 def make_trainer(

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
-from sre.cores import available_cores
-from sre.device import memory_format
-from sre.log import Progress, clock, say, warn
+from sre.machine.cores import available_cores
+from sre.machine.device import memory_format
+from sre.machine.log import Progress, clock, say, warn
+from sre.models import bundle as bundles
 from sre.training import checkpoint, schedule
-from sre.training.data import Batches, Features, crop, make_loader, read
-from sre.training.sampling import SpeakerBatches
+from sre.training.batches import SpeakerBatches
+from sre.training.chunks import Batches, Features, crop, make_loader, read
 from sre.training.validation import accuracy, held_out_eer
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
@@ -227,7 +228,7 @@ class Trainer:
             "history": self.history,
             "sums": self.sums,
         }
-        checkpoint.save(self.folder / f"step_{self.step:09}.pt", state)
+        bundles.save(self.folder / f"step_{self.step:09}.pt", state)
         checkpoint.write_history(self.folder.parent.parent / "history.jsonl", self.history)
         ends = {
             self.batches.steps_per_epoch * (self.options.epochs - back) for back in range(self.options.average_last)

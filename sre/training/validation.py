@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
-from sre.held_out import HOLD_OUT_SEED, held_out_speakers
 from sre.io.tables import invert
-from sre.metrics import eer
+from sre.metrics.rates import eer
+from sre.training.held_out import HOLD_OUT_SEED, held_out_speakers
 
 
 @dataclass

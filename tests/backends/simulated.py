@@ -9,7 +9,8 @@ from scipy.stats import multivariate_normal
 
 from sre.backends import Backend, fit
 from sre.backends.base import score_matrix
-from sre.config import Schema, resolve_backend
+from sre.config.resolve import resolve_backend
+from sre.config.schema import Schema
 
 SCHEMA = Schema(Path(__file__).resolve().parents[2] / "recipes/config.schema.yaml")
 PLAIN = {"type": "plda", "chain": [], "scale": False, "enrol": "by_the_book"}  # PLDA and nothing else

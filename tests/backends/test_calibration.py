@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sre import SreError
 from sre.backends.calibration import Calibration, fit_calibration
-from sre.metrics import act_dcf, bayes_threshold, cllr, min_cllr, min_dcf
+from sre.metrics.rates import act_dcf, bayes_threshold, cllr, min_cllr, min_dcf
 
 
 def gaussian_llrs(rng, trials, m=6.0, share=0.1):

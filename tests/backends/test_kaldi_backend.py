@@ -13,7 +13,7 @@ from sre.io.ark import read_vectors
 from sre.io.kaldi_plda import read_kaldi_matrix, read_kaldi_plda, read_kaldi_vector
 from sre.io.tables import read_table
 from sre.io.trials import align_scores, read_enroll_map, read_trials
-from sre.scoring import Evaluation
+from sre.scoring.evaluation import Evaluation
 from steps.copy_plda import from_kaldi
 
 CHAIN = ["centre", "lda:128", "length_norm"]

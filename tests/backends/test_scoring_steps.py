@@ -13,10 +13,10 @@ from sre import FileError, SreError
 from sre.backends import load
 from sre.backends.files import save_failure
 from sre.backends.norm import METHODS
-from sre.held_out import held_out_speakers
 from sre.io.ark import read_vectors, write_ark
 from sre.io.tables import invert, read_table, write_table
 from sre.io.trials import read_scores, read_trials
+from sre.training.held_out import held_out_speakers
 from steps import (
     import_embeddings,
     make_development_trials,

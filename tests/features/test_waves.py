@@ -8,8 +8,8 @@ import soundfile
 
 from local import prepare_custom
 from sre import SreError, cli
-from sre.features.job import waves
-from sre.io.datadir import read_data_dir, write_data_dir
+from sre.datadir.datadir import read_data_dir, write_data_dir
+from sre.features.make import waves
 from sre.io.tables import read_table, write_table
 
 AUDIO = {"sample_rate": 16000, "resample": False, "allow_pipes": True}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from sre.embedding import Embedder, extract
+from sre.extraction.embedder import Embedder, extract
 from sre.features.fbank import FeatureExtractor, FeatureOptions
-from sre.io.feats import FeatureStore
+from sre.features.store import FeatureStore
 from steps import train_embedding
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

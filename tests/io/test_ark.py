@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sre import SreError
+from sre.features.store import FeatureStore
 from sre.io import ark as ark_module
 from sre.io.ark import read_record, read_scp, read_vectors, write_ark
 from sre.io.atomic import atomic_output
-from sre.io.feats import FeatureStore
 from sre.io.ids import is_plain
 from sre.io.shards import join_tables
 

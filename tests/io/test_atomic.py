@@ -19,6 +19,7 @@ from sre.backends import Cosine, save
 from sre.io.ark import write_ark
 from sre.io.atomic import atomic_output, locked
 from sre.io.tables import write_table
+from sre.models import bundle as bundles
 from sre.training import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ WRITERS = {
     "table": lambda path: write_table(path, {f"u{n}": "x" for n in range(5000)}),
     "array": write_array,
     "archive": lambda path: write_ark(path, path.with_suffix(".scp"), [("a", BIG)]),
-    "checkpoint": lambda path: checkpoint.save(path, {"network": torch.ones(10_000)}),
+    "checkpoint": lambda path: bundles.save(path, {"network": torch.ones(10_000)}),
     "history": lambda path: checkpoint.write_history(path, [{"epoch": n} for n in range(2000)]),
     "back-end": lambda path: save(path, Cosine(facts={"x": "y" * 10_000})),
 }
@@ -105,7 +106,7 @@ def test_a_lock_on_a_full_disk(tmp_path: Path) -> None:
 def test_a_log_on_a_full_disk(tmp_path: Path, size: int) -> None:
     """What cannot be said in it is said on the terminal."""
     (tmp_path / "job.py").write_text(
-        "from sre.log import run\nfrom sre.io.tables import write_table\n"
+        "from sre.machine.log import run\nfrom sre.io.tables import write_table\n"
         "run(lambda: write_table('t', {f'u{n}': 'x' for n in range(500)}))\n"
     )
     command = [sys.executable, "-m", "steps.record_job", "x.log", "--outputs", "t", "--", "job"]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sre.describe import read_spec, rows, spec_of
-from sre.embedding import MIN_FRAMES
+from sre.cli.describe import read_spec
+from sre.extraction.embedder import MIN_FRAMES
 from sre.io.ark import read_record
 from sre.io.tables import invert, read_table
 from sre.losses import AAMSoftmax, Softmax
@@ -17,7 +17,8 @@ from sre.models.cost import parameters
 from sre.models.pooling import POOLINGS
 from sre.models.redimnet_blocks import StageSize
 from sre.models.resnet import FAMILY
-from sre.training.data import crop
+from sre.models.table import rows, spec_of
+from sre.training.chunks import crop
 
 BINS, DIM = 40, 16
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sre.embedding import MIN_FRAMES
+from sre.extraction.embedder import MIN_FRAMES
 from sre.models.campplus import CAMPlusPlus, segment_mean
 
 

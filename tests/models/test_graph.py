@@ -9,7 +9,7 @@ import pytest
 import torch
 from test_architectures import BINS, SMALL, small, small_sizes  # noqa: F401  (the fixture)
 
-from sre.graph import EmbeddingGraph, runner, to_onnx, to_torchscript
+from sre.extraction.graph import EmbeddingGraph, runner, to_onnx, to_torchscript
 
 
 def graph_of(network: torch.nn.Module) -> EmbeddingGraph:

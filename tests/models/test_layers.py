@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sre.device import memory_format
 from sre.losses import AAMSoftmax, Softmax, build_head
+from sre.machine.device import memory_format
 from sre.models import build
 from sre.models.layers import StatisticsPooling
 from sre.training.schedule import learning_rate, margin

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sre.models import build
-from sre.weights import peer_key_of
+from sre.models.peers import peer_key_of
 
 PEERS = Path(__file__).resolve().parents[2] / "../shared/reference/peer-models"
 pytestmark = pytest.mark.skipif(not PEERS.is_dir(), reason="no ../shared/reference/peer-models here")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
-from sre.arguments import Parser
-from sre.describe import BEGIN, END, HEADINGS, SPEED, add_describe, cells, rows, spec_of, write_table
+from sre.cli import command
 from sre.models import cost
 from sre.models.cost import Spec, macs, parameters, receptive_field
+from sre.models.table import BEGIN, END, HEADINGS, SPEED, cells, rows, spec_of, write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/models.md"
@@ -85,12 +85,8 @@ def test_receptive_field(architecture: str, frames: int | None) -> None:
 
 @pytest.fixture
 def describe(capsys: pytest.CaptureFixture) -> Callable[..., list[str]]:
-    parser = Parser()
-    add_describe(parser.add_subparsers())
-
     def run(*arguments: str) -> list[str]:
-        parsed = vars(parser.parse_args(["describe", *arguments]))
-        parsed.pop("do")(**parsed)
+        command(["describe", *arguments])
         return capsys.readouterr().out.splitlines()
 
     return run
@@ -164,7 +160,7 @@ def field_of(spec: Spec) -> int | None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_page_has_the_numbers_of_the_code(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for the speed. If not: python -m sre.describe --table docs/models.md."""
+    """But for the speed. If not: python -m steps.make_model_table docs/models.md."""
     monkeypatch.setattr(cost, "receptive_field", field_of)
     on_page = {row[0]: row for row in page_rows(PAGE)}[name]
     on_page[SPEED] = ""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sre import SreError
-from sre.embedding import MIN_FRAMES
+from sre.extraction.embedder import MIN_FRAMES
 from sre.models.redimnet import ReDimNet
 from sre.models.redimnet2 import ReDimNet2
 

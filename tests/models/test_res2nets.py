@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sre.embedding import MIN_FRAMES
+from sre.extraction.embedder import MIN_FRAMES
 from sre.models.eres2net import ERes2Net, ERes2NetV2
 from sre.models.res2net import Res2Net
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_peer_models import peer_tensor
 
-from sre.embedding import MIN_FRAMES
+from sre.extraction.embedder import MIN_FRAMES
 from sre.models.gemini import GeminiDFResNet
 from sre.models.repvgg import RepBlock, RepVGG
 from sre.models.resnet import FAMILY, DVectorResNet, ResNet

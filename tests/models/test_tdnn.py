@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sre.embedding import MIN_FRAMES
+from sre.extraction.embedder import MIN_FRAMES
 from sre.models.tdnn import ETDNN, FTDNN, FactorizedLayer
 
 SMALL_E = {"embedding_dim": 5, "channels": 6, "pooled_channels": 7}

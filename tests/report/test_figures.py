@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from sre import SreError
-from sre.metrics import act_dcf, min_dcf
+from sre.metrics.rates import act_dcf, min_dcf
 from sre.report import figures, plots
 from sre.report.embedding_map import embedding_map, principal_plane
 from sre.report.style import MAX_CURVES, STYLE, place_labels

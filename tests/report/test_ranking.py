@@ -9,15 +9,15 @@ import pytest
 from test_report import Page, make_list, run_report, tsv_rows, write_json
 
 from sre import SreError
+from sre.experiments.read import load_results
 from sre.io.atomic import sha256_file
 from sre.io.trials import write_scores
-from sre.metrics import summarise
-from sre.replicates import replicates_of
-from sre.report import load_results
+from sre.metrics.bootstrap import intervals
+from sre.metrics.rates import summarise
 from sre.report.ranking import group_interval, rank
 from sre.report.tables import group_rows, make_rows
-from sre.scoring import Evaluation
-from sre.uncertainty import intervals
+from sre.scoring.evaluation import Evaluation
+from sre.scoring.replicates import replicates_of
 from steps import make_report
 
 SPEAKERS = 50

@@ -7,7 +7,7 @@ import pytest
 from sre import SreError
 from sre.io.atomic import sha256_file
 from sre.io.trials import read_trials, write_scores, write_trials
-from sre.metrics import summarise
+from sre.metrics.rates import summarise
 from steps import make_report
 
 TARGETS, NONTARGETS = 300, 1500

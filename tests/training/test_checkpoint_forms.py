@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from sre import SreError
-from sre.config import canonical
-from sre.embedding import Embedder
+from sre.config.recipe import is_trained
+from sre.extraction.embedder import Embedder
+from sre.io.text import canonical
 from sre.models import build
+from sre.models import bundle as bundles
 from sre.training import checkpoint
-from sre.workflow import is_trained
 
 OPTIONS = {"channels": 4, "pooled_channels": 8, "embedding_dim": 4, "embedding": "second"}
 CPU = torch.device("cpu")
@@ -22,7 +23,7 @@ CPU = torch.device("cpu")
 def bundle() -> dict:
     config = {"architecture": "xvector", "options": OPTIONS, "features": "fbank8"}
     features = {"type": "given", "cmn": "none"}
-    content = {"format": checkpoint.FORMAT, "config": canonical(config), "feature_config": canonical(features)}
+    content = {"format": bundles.FORMAT, "config": canonical(config), "feature_config": canonical(features)}
     return content | {"num_features": 8, "speakers": ["a"], "network": build("xvector", 8, OPTIONS).state_dict()}
 
 
@@ -76,12 +77,12 @@ def test_no_bundle_at_all(tmp_path: Path, content: object) -> None:
 def test_no_file(tmp_path: Path, place: str, what: str) -> None:
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(SreError, match=what):
-        checkpoint.load(tmp_path / place)
+        bundles.load(tmp_path / place)
 
 
 def test_damaged_bytes(bundle: dict, tmp_path: Path) -> None:
     path, draw = tmp_path / "final.pt", random.Random(1)
-    checkpoint.save(path, bundle)
+    bundles.save(path, bundle)
     Embedder(path, CPU)
     data = path.read_bytes()
     cuts = [data[:end] for end in draw.sample(range(len(data)), 20)]
@@ -98,7 +99,7 @@ def test_a_checkpoint_that_lacks_something_is_passed_over(bundle: dict, tmp_path
     state = {"step": 1, "network": bundle["network"], "head": {}, "optimizer": {}, "rng": torch.get_rng_state()}
     state |= {"history": [], "sums": {}}
     for step, kept in enumerate((state, state | {"rng": None}, {"step": 3}), 1):
-        checkpoint.save(tmp_path / f"step_{step:09}.pt", kept)
+        bundles.save(tmp_path / f"step_{step:09}.pt", kept)
     assert checkpoint.newest(tmp_path)["step"] == 1
     said = capsys.readouterr().err
     assert "step_000000003.pt: a checkpoint without network, head" in said and "without rng" in said

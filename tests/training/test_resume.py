@@ -14,13 +14,16 @@ import pytest
 import torch
 
 from sre import SreError
-from sre.config import STAGE_VERSIONS, Schema, canonical
+from sre.config.schema import Schema
+from sre.config.stages import STAGE_VERSIONS
+from sre.experiments.rerun import epochs_done
+from sre.features.store import FeatureStore
 from sre.io.ark import read_scp, write_ark
-from sre.io.feats import FeatureStore
 from sre.io.tables import read_table
+from sre.io.text import canonical
+from sre.models import bundle as bundles
 from sre.models.tdnn import FTDNN
-from sre.rerun import epochs_done
-from sre.training import checkpoint, job, trainer
+from sre.training import job, trainer
 from sre.training.validation import partition
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,7 +147,7 @@ def test_dropout_and_adam_go_on_where_they_were(data: Path, tmp_path: Path, monk
 def test_factors_of_an_ftdnn_stay_semi_orthogonal(data: Path, tmp_path: Path, monkeypatch) -> None:
     def spread(out: Path) -> float:
         """Of the squared singular values of the first factors, 1 where all are equal: the largest."""
-        network = checkpoint.load(train(data, out, architecture="ftdnn", epochs=30) / "final.pt")["network"]
+        network = bundles.load(train(data, out, architecture="ftdnn", epochs=30) / "final.pt")["network"]
         factors = [value.flatten(1) for name, value in network.items() if name.endswith("factor1.weight")]
         squares = [torch.linalg.svdvals(M).square() for M in factors]
         return max(float(s.square().mean() / s.mean().square()) for s in squares)
@@ -223,7 +226,7 @@ def test_a_loss_that_is_not_finite_is_skipped_and_counted(data: Path, tmp_path: 
     train(data, tmp_path)
     assert [row["skipped_steps"] for row in result(tmp_path)[1]] == [0, 2, 0]
     assert "step 4: the loss or its gradient is not finite; skipped, utterances" in capsys.readouterr().err
-    network = checkpoint.load(tmp_path / "final.pt")["network"]
+    network = bundles.load(tmp_path / "final.pt")["network"]
     assert all(torch.isfinite(value).all() for value in network.values())
 
 

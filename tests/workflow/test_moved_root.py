@@ -6,7 +6,7 @@ import pytest
 from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
-from sre.snakemake_memory import keep_in
+from sre.workflow.memory import keep_in
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,60 @@
+"""The `sre` command for people; the stages of a recipe are in steps/.
+
+sre data validate data/train
+sre data subset --per-speaker 5 data/train data/train_5each
+sre explain --config recipe=librispeech corpus=/data/LibriSpeech     # what snakemake will run, why, at what cost
+sre trace exp/mini/report.tsv:2                                      # where a number is from
+sre compare exp/mini exp/mini_before                                 # what changed, and is the difference real?
+sre clean exp/mini                                                   # what can go, and how much room it takes; --yes
+sre describe recipes/voxceleb/models/ecapa512.yaml                   # parameters, MACs, receptive field, speed
+sre export exp/mini/xvector/final.pt xvector.onnx --data data/mini_test
+sre import avg_model.pt --as resnet34 --features voxceleb:fbank80 final.pt    # WeSpeaker's weights
+"""
+
+import argparse
+import sys
+from importlib import import_module
+
+from sre.cli.arguments import Parser
+from sre.machine import log
+
+VERBS = {  # verb -> its file in here, loaded when the verb is called; one line of help
+    "data": ("data", "look after Kaldi data directories"),
+    "explain": ("explain", "what snakemake will run with these arguments, why, and at what cost"),
+    "trace": ("trace", "where a number or a file is from: config, data and code, and whether they have changed since"),
+    "compare": ("compare", "what changed between experiments, and whether their error rates differ"),
+    "describe": ("describe", "what a model costs: parameters, operations, frames that it sees, speed on this machine"),
+    "export": ("export", "a trained bundle as one ONNX or TorchScript file, checked on three utterances"),
+    "import": ("import_", "a WeSpeaker checkpoint as a bundle, from which a recipe (its bundles:) extracts embeddings"),
+    "clean": (
+        "clean",
+        "what of experiments can be removed, and how much it is, as checkpoints of finished trainings",
+    ),
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command; an SreError becomes one sentence and exit status 1."""
+    log.run(lambda: command(argv))
+
+
+def command(argv: list[str] | None = None) -> None:
+    """Parse and do; raises SreError."""
+    words = sys.argv[1:] if argv is None else argv
+    arguments = vars(build_parser(words[:1]).parse_args(words))
+    arguments.pop("do")(**{name: value for name, value in arguments.items() if not name.startswith("_")})
+
+
+def build_parser(loaded: list[str] | None = None) -> argparse.ArgumentParser:
+    """Return the parser, which knows the arguments of these verbs (None: of all) and the names of all.
+
+    The module of a verb has `add(commands, text)`, which sets `do` to a function of the parsed arguments.
+    """
+    parser = Parser(prog="sre", description=__doc__)
+    commands = parser.add_subparsers(dest="_command", metavar="COMMAND", required=True)
+    for verb, (module, text) in VERBS.items():
+        if loaded is None or verb in loaded:
+            import_module(f"sre.cli.{module}").add(commands, text)
+        else:
+            commands.add_parser(verb, help=text)
+    return parser

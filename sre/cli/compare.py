@@ -1,0 +1,16 @@
+"""`sre compare`: what changed between two experiments, and whether it matters."""
+
+import argparse
+
+from sre.cli.arguments import input_folder
+from sre.experiments.compare import compare
+
+
+def add(commands: argparse._SubParsersAction, text: str) -> None:
+    parser = commands.add_parser("compare", help=text, description=text)
+    parser.add_argument(
+        "folders", metavar="EXP", type=input_folder, nargs="+", help="exp/NAME; all are compared with the first"
+    )
+    named = "a model of the first and its name in the others; may be repeated"
+    parser.add_argument("--map", metavar="A=B", action="append", default=[], dest="renamed", help=named)
+    parser.set_defaults(do=compare)

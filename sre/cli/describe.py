@@ -1,0 +1,106 @@
+"""`sre describe`: what a model costs, from its config alone.
+
+sre describe recipes/voxceleb/models/resnet34.yaml
+sre describe exp/mini/xvector/final.pt
+sre describe ecapa --features 80 --no-speed
+sre describe my/models/xvector.yaml --configfile my/experiment.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sre import SreError
+from sre.cli.arguments import count, input_file
+from sre.cli.given import is_of_ours, model_config, read_config_argument, schema
+from sre.config.resolve import merged, recipe_features, resolve_model
+from sre.io.yaml_text import read_yaml
+from sre.models.table import WHOLE
+
+if TYPE_CHECKING:
+    from sre.models.cost import Spec
+
+
+def add(commands: argparse._SubParsersAction, text: str) -> None:
+    parser = commands.add_parser("describe", help=text, description=text)
+    parser.add_argument("config", metavar="CONFIG", help="a model's YAML or final.pt, or an architecture")
+    parser.add_argument("--features", metavar="N", type=count, help="bins, for an architecture's name (default: 80)")
+    text = "that has the features which a YAML names, where it is not in recipes/<recipe>/models"
+    parser.add_argument("--configfile", type=input_file, nargs="+", default=[], metavar="FILE", help=text)
+    parser.add_argument("--no-speed", action="store_false", dest="with_speed", help="do not measure the speed")
+    parser.set_defaults(do=describe)
+
+
+def describe(
+    config: str, features: int | None = None, configfile: Sequence[Path] = (), with_speed: bool = True
+) -> None:
+    """Print one `name value` a line; raises SreError where the config is not one."""
+    from sre.models import cost
+
+    spec = read_spec(config, features, configfile)
+    print(f"parameters {cost.parameters(spec)}")
+    for seconds in (2, 10):
+        print(f"macs_{seconds}s {cost.macs(spec, seconds)}")
+    print(f"embedding_dim {cost.network_of(spec).embedding_dim}")
+    print(f"receptive_field_frames {cost.receptive_field(spec) or WHOLE}")
+    if with_speed:
+        print(f"utterances_per_s_8s {cost.speed(spec):.2f}")
+
+
+def read_spec(config: str, num_features: int | None = None, configfiles: Sequence[Path] = ()) -> Spec:
+    """Of a model's YAML, or of an architecture with its default options and num_features bins.
+
+    The features that a YAML names are in config.yaml of its recipe, or in `configfiles`.
+    """
+    from sre.models import ARCHITECTURES
+    from sre.models.cost import Spec
+
+    if config in ARCHITECTURES:
+        return Spec(config, num_features or 80)
+    if is_of_ours(config):
+        return _spec_of(_trained(config))
+    path = Path(config)
+    if path.is_dir():
+        raise SreError(f"{path}: is a folder; give the config in it, or the name of an architecture")
+    if not path.is_file():
+        near = difflib.get_close_matches(config, ARCHITECTURES, 1, 0.0)[0]
+        raise SreError(f"{config}: no such file and no architecture; the nearest architecture is '{near}'")
+    if num_features is not None:
+        raise SreError(f"{path}: its recipe says how many bins there are; leave --features out")
+    recipe = path.parent.parent / "config.yaml"
+    files = [*[recipe] * recipe.is_file(), *configfiles]
+    if not files:
+        raise SreError(
+            f"{path}: no {recipe} with the features that it names; give it, or what has them: --configfile FILE"
+        )
+    settings: dict = {}
+    for file in files:
+        settings = merged(settings, read_yaml(file))
+    known, override = schema(), settings.get(path.stem)
+    features = recipe_features(known, settings, str(files[-1]))
+    override = override if isinstance(override, dict) else None
+    return _spec_of(resolve_model(known, path, features, seed=1, override=override))
+
+
+def _trained(config: str) -> dict:
+    """A resolved config: JSON text, a train_summary.json, a final.pt (also an imported one)."""
+    where, given = read_config_argument(config)
+    model = dict(given["config"] if isinstance(given.get("config"), dict) else given)
+    model.pop("imported", None)
+    if not isinstance(model.get("feature_config"), dict):
+        raise SreError(f"{where}: no feature_config in it, so the number of bins is not known; give a model's YAML")
+    return model_config((where, model), None, {}.__getitem__)
+
+
+def _spec_of(model: dict) -> Spec:
+    from sre.models.cost import Spec
+
+    made = model["feature_config"]
+    if made["type"] == "given":  # a feats.scp from elsewhere: what its frames are is not known
+        return Spec(model["architecture"], made["dimension"], model["options"])
+    bins = made["num_mel_bins"] if made["type"] == "fbank" else made["num_ceps"]
+    return Spec(model["architecture"], bins, model["options"], made["frame_shift"])

@@ -1,0 +1,71 @@
+"""`sre import`: a WeSpeaker checkpoint as a bundle of ours, which a recipe's `bundles:` takes."""
+
+import argparse
+from pathlib import Path
+
+from sre import SreError
+from sre.cli.arguments import input_file, json_object, output_file
+from sre.cli.given import feature_config, features_of, is_of_ours, read_config_argument
+from sre.config.resolve import recipe_features, recipe_file, resolve_features
+from sre.config.schema import Schema
+from sre.io.atomic import sha256_file
+from sre.io.text import canonical
+from sre.io.yaml_text import read_yaml
+from sre.models.peers import FAMILIES, PEER_OPTIONS, RECIPES, check_state, peer_key_of, read_state, rename
+
+
+def add(commands: argparse._SubParsersAction, text: str) -> None:
+    parser = commands.add_parser("import", help=text, description=text)
+    parser.add_argument("weights", metavar="CHECKPOINT.pt", type=input_file, help="avg_model.pt, a plain state dict")
+    parser.add_argument("out", metavar="OUT/final.pt", type=output_file, help="the bundle to write")
+    kinds = sorted(["xvector", *FAMILIES])
+    parser.add_argument(
+        "--as", dest="architecture", metavar="ARCHITECTURE", choices=kinds, required=True, help=", ".join(kinds)
+    )
+    options = "of the architecture, where they are not its defaults"
+    parser.add_argument("--options", type=json_object, default={}, metavar="JSON", help=options)
+    features = "RECIPE:NAME or CONFIG.yaml:NAME, a recipe's feature config; or a YAML of options as make_fbank takes it"
+    parser.add_argument("--features", required=True, metavar="NAME_OR_CONFIG", help=features)
+    parser.set_defaults(do=import_weights)
+
+
+def import_weights(weights: Path, out: Path, architecture: str, options: dict, features: str) -> None:
+    """Write the bundle; raises SreError where keys or shapes of the checkpoint are not the architecture's."""
+    from sre.models import build
+    from sre.models import bundle as bundles
+
+    schema = Schema(RECIPES / "config.schema.yaml")
+    name, feature_config = read_features(schema, features)
+    bins = feature_config["num_mel_bins" if feature_config["type"] == "fbank" else "num_ceps"]
+    chosen = {**PEER_OPTIONS.get(architecture, {}), **options}
+    chosen = schema.check(chosen, "--options", "$defs", "architectures", architecture)
+    network = build(architecture, bins, chosen)
+    state, left_out = rename(read_state(weights), peer_key_of(architecture))
+    check_state(weights, state, network.state_dict(), f"{architecture} of {bins} bins, {canonical(chosen)}")
+    network.load_state_dict(state)
+    source = {"checkpoint": weights.name, "sha256": sha256_file(weights)}
+    config = {"architecture": architecture, "options": chosen, "features": name, "imported": source}
+    texts = {"config": canonical(config), "feature_config": canonical(feature_config)}
+    bundles.save(out, {"format": bundles.FORMAT, **texts, "num_features": bins, "network": network.state_dict()})
+    print(f"{out}: {sum(p.numel() for p in network.parameters())} parameters of {architecture}")
+    print(f"tensors of the classifier that are left out: {left_out}")
+    print(f"in a recipe with features {name}: bundles: {{{architecture}: {{path: {out}, features: {name}}}}}")
+
+
+def read_features(schema: Schema, argument: str) -> tuple[str, dict]:
+    """Name and resolved config of RECIPE:NAME, FILE.yaml:NAME or FILE.yaml (whose stem is the name), or of ours."""
+    if is_of_ours(argument):
+        where, given = read_config_argument(argument)
+        kind = str(features_of(given).get("type", "fbank"))
+        name = Path(argument).parent.name if where == argument else kind
+        name = given["config"].get("features") or name if isinstance(given.get("config"), dict) else name
+        return name, feature_config(kind, (f"--features {where}", given))
+    where, _, name = argument.partition(":")
+    path = Path(where) if where.endswith((".yaml", ".yml")) else recipe_file(RECIPES, where)
+    settings = read_yaml(path)
+    if not name:
+        return path.stem, resolve_features(schema, settings, 16000, argument)
+    known = recipe_features(schema, settings, str(path))
+    if name not in known:
+        raise SreError(f"--features {argument}: {path} has no features '{name}', only {', '.join(sorted(known))}")
+    return name, known[name]

@@ -1,0 +1,210 @@
+"""What the Snakefile needs to know of a recipe: resolved configs, model runs, systems. No Snakemake in here."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sre import SreError
+from sre.config.resolve import (
+    BACKENDS,
+    NORMS,
+    needs_adaptation,
+    resolve_backend,
+    resolve_features,
+    resolve_model,
+    resolve_norm,
+    resolve_system,
+)
+from sre.config.schema import Schema
+from sre.io.atomic import sha256_text
+from sre.io.text import canonical, read_object
+
+
+@dataclass
+class Recipe:
+    """A recipe with every default filled in.
+
+    Attributes
+    ----------
+    config : the whole, resolved
+    runs : run name -> {"model", "seed", "features" (name or None), "bundle", "embeddings"}: a training, or one of
+        what stands in its place, a bundle's path or embeddings {"train", "eval", "adapt"}
+    trainings : run name -> resolved config of its training; seed 1 of model m is m, seed n is m_s<n>
+    features : name -> resolved config, of those that runs use
+    notes : for the report, what models have in place of what their YAML says
+    backends : name -> resolved config, of those that systems use
+    systems : name -> what `resolve_system` says of it; those that others calibrate or fuse come before them
+    """
+
+    config: dict
+    runs: dict[str, dict] = field(default_factory=dict)
+    trainings: dict[str, dict] = field(default_factory=dict)
+    features: dict[str, dict] = field(default_factory=dict)
+    backends: dict[str, dict] = field(default_factory=dict)
+    systems: dict[str, dict] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.config["name"] or self.config["recipe"]
+
+    def add_run(self, name: str, model: str, seed: int, features: str | None = None, **source: object) -> None:
+        """Raises SreError where two runs would have one name."""
+        if name in self.runs:
+            raise SreError(f"models: two runs are named {name}; rename the model, or its file, of that name")
+        self.runs[name] = {"model": model, "seed": seed, "features": features, "bundle": None, "embeddings": None}
+        self.runs[name] |= source
+
+
+def load_recipe(config: dict, recipes: Path) -> Recipe:
+    """Check a recipe's merged config and its models' YAMLs; raises one SreError with everything that is wrong.
+
+    A key that is the name of a model of the recipe has what is used in place of what its YAML says.
+    """
+    schema = Schema(recipes / "config.schema.yaml")
+    problems: list[str] = []
+
+    def tried(function, *arguments):
+        try:
+            return function(*arguments)
+        except SreError as error:
+            problems.append(str(error))
+
+    def tried_all(part: str, known: dict, function) -> dict[str, dict]:
+        named = {**known, **(filled.get(part) or {})}
+        return {name: tried(function, value, f"{part}.{name}") for name, value in named.items()}
+
+    folder = recipes / str(config.get("recipe")) / "models"
+    config, overrides = split_overrides(config, schema, folder, problems)
+    filled = tried(schema.check, config, f"config of recipe {config.get('recipe')}")
+    checked = filled is not None
+    if not checked:  # go on with what can be read of it, to find what else is wrong
+        filled = {"models": names_of_models(config), "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
+        filled |= {"embeddings": {}, "bundles": {}, "development": {"speakers": 0}}
+        named = config.get("features")
+        features = {name: {"type": "fbank"} for name in named} if isinstance(named, dict) else {}
+    else:
+        rate = filled["audio"]["sample_rate"]
+        features = tried_all("features", {}, lambda value, where: resolve_features(schema, value, rate, where))
+    backends = tried_all("backends", BACKENDS, lambda value, where: resolve_backend(schema, value, where))
+    norms = tried_all("norms", NORMS, lambda value, where: resolve_norm(schema, value, where))
+    recipe = Recipe(filled)
+    for name in sorted(backends.keys() & filled.get("fusions", {})):
+        problems.append(f"fusions: '{name}' is a back-end's name too; rename it")
+    for name in filled["systems"]:
+        tried(add_system, recipe, name, backends, norms, filled.get("fusions", {}))
+    held_out = filled["development"]["speakers"]
+    for model in filled["models"]:
+        path = tried(model_file, model, folder)
+        override = overrides.get(path.stem) if path else None
+        for seed in filled["seeds"] if path else ():
+            if training := tried(resolve_model, schema, path, features, seed, held_out, override):
+                run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
+                tried(recipe.add_run, run, path.stem, seed, training["features"])
+                recipe.trainings[run] = training
+                if override:
+                    keys = ", ".join(overridden(override, training))
+                    recipe.notes.append(f"Model {path.stem}: {keys}, in place of what its YAML says.")
+    recipe.notes = list(dict.fromkeys(recipe.notes))
+    for name, bundle in filled["bundles"].items():
+        tried(add_bundle, recipe, name, bundle, features)
+    for name, embeddings in filled["embeddings"].items():
+        tried(lambda name, paths: recipe.add_run(name, name, 0, embeddings=paths), name, embeddings)
+    if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
+        problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
+    used = {run["features"] for run in recipe.runs.values()} - {None}
+    recipe.features = {name: config for name, config in features.items() if name in used}
+    if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
+        problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
+    if problems:
+        raise SreError("\n".join(dict.fromkeys(problems)))
+    return recipe
+
+
+def names_of_models(config: dict) -> list[str]:
+    """What can be read as models of a config that was not checked."""
+    named = config.get("models")
+    named = named.split(",") if isinstance(named, str) else named if isinstance(named, list) else []
+    return [name.strip() for name in named if isinstance(name, str) and name.strip()]
+
+
+def is_path(model: str) -> bool:
+    return "/" in model or model.endswith((".yaml", ".yml"))
+
+
+def split_overrides(config: dict, schema: Schema, folder: Path, problems: list[str]) -> tuple[dict, dict[str, dict]]:
+    """The config without the keys that are models' names, and these; what is wrong with one is added to `problems`."""
+    models = {Path(name).stem if is_path(name) else name for name in names_of_models(config)}
+    extra = config.keys() - schema.part()["properties"]
+    strange = {name for name in extra - models if (folder / f"{name}.yaml").is_file()}
+    wrong = {name for name in extra & models if not isinstance(config[name], dict)}
+    for name in sorted(strange):
+        problems.append(f"{name}: no model of this run, which are {', '.join(sorted(models))}; add it to models")
+    for name in sorted(wrong):
+        problems.append(f"{name}: '{config[name]}'; write keys of the model, e.g. {{training: {{lr: 0.05}}}}")
+    overrides = {name: config[name] for name in extra & models - wrong}
+    return {key: value for key, value in config.items() if key not in (*overrides, *strange, *wrong)}, overrides
+
+
+def overridden(override: dict, resolved: dict, place: str = "") -> Iterator[str]:
+    """'training.lr 0.05' of each key."""
+    for key, value in override.items():
+        if isinstance(value, dict):
+            yield from overridden(value, resolved[key], f"{place}{key}.")
+        else:
+            yield f"{place}{key} {json.dumps(resolved[key])}"
+
+
+def model_file(model: str, folder: Path) -> Path:
+    """Of a name, or a path of a YAML elsewhere. Raises SreError where it is missing or its stem names no run."""
+    if is_path(model):
+        path = Path(model)
+        if not re.fullmatch("[a-z0-9_]+", path.stem):
+            raise SreError(f"{path}: its name is its run's: small letters, digits and _ only; rename the file")
+        return path
+    path = folder / f"{model}.yaml"
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if not path.is_file() and known:
+        near = difflib.get_close_matches(model, known, 1, 0.0)[0]
+        raise SreError(
+            f"{path}: no such file; the nearest model of the recipe is '{near}'; a model elsewhere is given by its path"
+        )
+    return path
+
+
+def is_trained(folder: Path, config: dict) -> bool:
+    """Whether the training of a resolved config is done in exp/<name>/<run>."""
+    summary = folder / "train_summary.json"
+    if not (folder / "final.pt").is_file() or not summary.is_file():
+        return False
+    cure = "delete it, and the same command writes it again from the training's checkpoints"
+    return read_object(summary, {"config_sha256": str}, cure)["config_sha256"] == sha256_text(canonical(config))
+
+
+def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict]) -> None:
+    if bundle["features"] not in features:
+        raise SreError(
+            f"bundles.{name}: features '{bundle['features']}' are not in the recipe, only {', '.join(features)}"
+        )
+    recipe.add_run(name, name, 0, bundle["features"], bundle=bundle["path"])
+
+
+def add_system(
+    recipe: Recipe, name: str, backends: dict, norms: dict, fusions: dict, above: tuple[str, ...] = ()
+) -> None:
+    """Add a system and, before it, those that it is calibrated on or fused from."""
+    if name in above:
+        raise SreError(f"fusions: '{name}' is fused from itself; take it out")
+    system = resolve_system(name, backends, norms, fusions)
+    if system["of"] and not recipe.config["development"]["speakers"]:
+        raise SreError(f"systems: '{name}' is trained on a development list; set development.speakers")
+    for one in system["of"] or ():
+        add_system(recipe, one, backends, norms, fusions, (*above, name))
+    if not system["of"]:
+        recipe.backends[system["backend"]] = backends[system["backend"]]
+        if needs_adaptation(backends[system["backend"]]) and not recipe.config["adapt_data"]:
+            raise SreError(f"systems: '{name}' needs an adaptation set; set adapt_data, or take the system out")
+    recipe.systems.setdefault(name, system)

@@ -1,0 +1,173 @@
+"""Configs: read, checked against the schema, filled with defaults, written canonically."""
+
+import difflib
+from pathlib import Path
+
+from sre import SreError
+from sre.config.schema import Schema
+from sre.config.stages import STAGE_VERSIONS
+from sre.io.yaml_text import read_yaml
+
+BACKENDS = {
+    "cosine": {"type": "cosine", "chain": []},
+    "cosine_centred": {"type": "cosine", "chain": ["centre"]},
+    "lda_plda": {"type": "plda", "chain": ["centre", "lda:128", "length_norm"]},
+}
+NORMS = {
+    "znorm": {"method": "znorm"},
+    "tnorm": {"method": "tnorm"},
+    "ztnorm": {"method": "ztnorm"},
+    "snorm": {"method": "snorm"},
+    "asnorm": {"method": "asnorm1"},
+    "asnorm2": {"method": "asnorm2"},
+}
+CALIBRATION = "cal"
+TYPES = ("euclidean", "plda", "ht_plda")  # of back-ends, which are no names of one
+
+
+def merged(base: dict, over: dict) -> dict:
+    """`base` with what `over` says in its place, mappings key by key."""
+    both = dict(base)
+    for key, value in over.items():
+        inner = isinstance(value, dict) and isinstance(both.get(key), dict)
+        both[key] = merged(both[key], value) if inner else value
+    return both
+
+
+def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str) -> dict:
+    """A feature config with defaults, sample rate (Hz) and the stage's version: what is saved and compared.
+
+    Raises SreError for a VAD of anything but MFCCs with an energy.
+    """
+    filled = schema.check(config, where, "$defs", "features")
+    if filled["vad"] is not None and (filled["type"] != "mfcc" or not filled["use_energy"]):
+        raise SreError(f"{where}: vad works on the energy of MFCCs; set type: mfcc and use_energy: true, or vad: null")
+    return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
+
+
+def recipe_file(recipes: Path, name: str) -> Path:
+    """The config.yaml of a recipe. Raises SreError naming the nearest where there is none."""
+    known = sorted(path.parent.name for path in recipes.glob("*/config.yaml"))
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, 1, 0.0)[0]
+        raise SreError(f"recipe: '{name}' is none of {', '.join(known)}; the nearest is '{near}'")
+    return recipes / name / "config.yaml"
+
+
+def recipe_features(schema: Schema, settings: dict, where: str) -> dict[str, dict]:
+    """Name -> resolved config of the features of a recipe's config, whose other keys are not looked at."""
+    rate = schema.check(settings.get("audio", {}), f"{where}: audio", "properties", "audio")["sample_rate"]
+    named = schema.check(settings.get("features", {}), f"{where}: features", "properties", "features")
+    return {name: resolve_features(schema, part, rate, f"{where}: {name}") for name, part in named.items()}
+
+
+BATCH_LOSSES = (
+    "ge2e", "prototypical", "angular_prototypical", "softmax_angular_prototypical", "triplet", "contrastive", "supcon",
+)  # fmt: skip
+
+
+def resolve_model(
+    schema: Schema,
+    path: str | Path,
+    features: dict[str, dict],
+    seed: int,
+    held_out: int = 0,
+    override: dict | None = None,
+) -> dict:
+    """A model's YAML, and what a recipe's config says in place of it (`override`): see `resolve_model_config`."""
+    where = f"{path} and what the config says of it" if override else str(path)
+    return resolve_model_config(schema, merged(read_yaml(path), override or {}), where, features, seed, held_out)
+
+
+def resolve_model_config(
+    schema: Schema, given: dict, where: str, features: dict[str, dict], seed: int, held_out: int = 0
+) -> dict:
+    """A model's config as the training needs it: all defaults, its features' config, its seed, the stage's version.
+
+    held_out : speakers of the recipe's development list, in place of validation.speakers; 0: there is no list
+    """
+    model = schema.check(given, where, "$defs", "model")
+    model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
+    model["options"] = schema.check(
+        model["options"], f"{where}: options", "$defs", "architectures", model["architecture"]
+    )
+    loss, training = model["loss"], model["training"]
+    loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
+    if loss["type"] in BATCH_LOSSES and training["chunks_per_speaker"] < 2:
+        raise SreError(
+            f"{where}: loss {loss['type']} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
+        )
+    if model["features"] not in features:
+        known = ", ".join(sorted(features)) or "none"
+        raise SreError(
+            f"{where}: features '{model['features']}' are not in the recipe's config, only {known};"
+            " name one of these, or add them under features:"
+        )
+    kind = features[model["features"]]["type"]
+    if model["augment"]["speeds"] and kind != "fbank":
+        what, cure = "MFCCs", "name an fbank config, or take augment.speeds away"
+        if kind == "given":
+            what, cure = "of an unknown kind", "put the config that made them beside feats.scp, or take the speeds away"
+        raise SreError(f"{where}: augment.speeds works on fbank, '{model['features']}' are {what}; {cure}")
+    least, most = model["training"]["chunk_frames"]
+    if least > most:
+        raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")
+    return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
+
+
+def resolve_backend(schema: Schema, config: dict, where: str) -> dict:
+    """A back-end's config with defaults; raises SreError where its options do not go together."""
+    filled = schema.check(config, where, "$defs", "backend")
+    adapts = filled["adapt"] is not None
+    if filled["type"] == "ht_plda" and not filled["rank"]:
+        raise SreError(f"{where}: ht_plda needs rank, the dimension of the speaker subspace; 100 to 200 is usual")
+    if adapts and filled["type"] != "plda":
+        raise SreError(f"{where}: adapt works on type plda, not on {filled['type']}; take one of them away")
+    if filled["enrol"] == "by_the_book" and filled["type"] != "plda":
+        raise SreError(f"{where}: enrol by_the_book is PLDA's; {filled['type']} has mean, score_mean, score_max")
+    return filled
+
+
+def needs_adaptation(config: dict) -> bool:
+    """Whether a resolved back-end is fitted on an adaptation set too."""
+    return config["adapt"] is not None or "centre:adapt" in config["chain"]
+
+
+def resolve_norm(schema: Schema, config: dict, where: str) -> dict:
+    """A norm's config with defaults: top_n is 300 for the adaptive ones, else the whole cohort (0)."""
+    filled = schema.check(config, where, "$defs", "norm")
+    if filled["top_n"] is None:
+        filled["top_n"] = default_top_n(filled["method"])
+    for name in ("top_n", "cohort_size"):
+        if filled[name] == 1:
+            raise SreError(f"{where}: {name} 1 has no deviation; give 2 or more, or 0 for all of the cohort")
+    return filled
+
+
+def default_top_n(method: str) -> int:
+    """Nearest cohort members of a norm that names no number; 0: all."""
+    return 300 if method.startswith("asnorm") else 0
+
+
+def resolve_system(name: str, backends: dict[str, dict], norms: dict[str, dict], fusions: dict[str, list]) -> dict:
+    """`backend[+norm][+cal]` -> {"backend", "norm" (or None), "of"}; a fusion's name -> {"of"}.
+
+    "of": the systems whose scores are calibrated or fused, or None. Raises SreError naming the nearest known one.
+    """
+    if name in fusions:
+        return {"of": fusions[name]}
+    base, plus, last = name.rpartition("+")
+    calibrated = bool(plus) and last == CALIBRATION
+    backend, _, norm = (base if calibrated else name).partition("+")
+    if backend in fusions:
+        raise SreError(f"systems: '{name}': a fusion is calibrated, and has no cohort; write '{backend}' alone")
+    for kind, part, known in (("back-end", backend, {**backends, **fusions}), ("norm", norm, {**norms, "": None})):
+        if part not in known:
+            near = difflib.get_close_matches(part, known, 1, 0.0)
+            there = ", ".join(filter(None, known))
+            kinds = f"; '{part}' is a type, of which backends: makes one of any name" if part in TYPES else ""
+            raise SreError(
+                f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}';"
+                f" there are {there}{kinds}"
+            )
+    return {"backend": backend, "norm": norms[norm] if norm else None, "of": [base] if calibrated else None}

@@ -1,0 +1,1 @@
+"""Kaldi data directories as one type, DataDir: read, checked, mended, combined and cut."""

@@ -1,0 +1,110 @@
+"""Mending a data directory in place: sort, drop, keep what all tables share."""
+
+from pathlib import Path
+
+from sre import SreError
+from sre.datadir.ops import Tables, keep_utterances, main_table
+from sre.datadir.validate import COMPLETE, FREE, UTT_TABLES, Table, parse_segment, scan
+from sre.io.atomic import atomic_output
+from sre.io.ids import check_ids, shown
+from sre.io.tables import CUT, invert, write_table
+from sre.io.text import fields
+
+
+def fix(path: str | Path) -> list[str]:
+    """Mend a data directory in place and return what was done, one sentence with its count each.
+
+    Sorts, drops empty and equal lines, drops segments that cannot be, keeps the utterances that all complete
+    tables share, makes spk2utt. What was there stands in `.backup`. Raises SreError for an id with two values
+    and where nothing would be left: that only a person can decide.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise SreError(f"{path}: no such data directory; check the path")
+    done: list[str] = []
+    tables: Tables = {}
+    for file in sorted(path.iterdir()):
+        if UTT_TABLES.fullmatch(file.name) and not file.is_dir():
+            tables[file.name] = _fix_table(file, done)
+    main = main_table(path, tables)
+    if "utt2spk" not in tables and "spk2utt" in tables:
+        tables["utt2spk"] = {utt: spk for spk, utts in tables["spk2utt"].items() for utt in fields(utts)}
+        done.append(f"{path}/utt2spk: made from spk2utt, {len(tables['utt2spk'])} utterances")
+    if "segments" in tables:
+        _drop_segments(path, tables, done)
+    complete = [tables[name] for name in COMPLETE if name in tables and {name, main} != {"wav.scp", "segments"}]
+    common = set.intersection(*(set(table) for table in complete))
+    if not common:
+        raise SreError(f"{path}: its tables share no utterance; look at their ids (nothing was changed)")
+    kept = keep_utterances(tables, common)
+    for name in sorted(tables):
+        lost = len(tables[name]) - len(kept[name])
+        if lost and name != "spk2utt":
+            done.append(f"{path}/{name}: {lost} lines dropped that the other tables do not have")
+    if "utt2spk" in kept:
+        kept["spk2utt"] = {spk: " ".join(utts) for spk, utts in invert(kept["utt2spk"]).items()}
+    for name, table in kept.items():
+        _rewrite(path / name, table, done)
+    return done
+
+
+def _fix_table(file: Path, done: list[str]) -> Table:
+    rows, problems, untidy = scan(file)
+    if problems and not rows:
+        raise SreError(problems[0])
+    table: Table = {}
+    for key, value in rows:
+        check_ids(file, [key] if file.name in FREE else [key, *fields(value)])
+        if table.setdefault(key, value) != value:
+            raise SreError(f"{file}: '{shown(key)}' stands twice with different values; keep the right line")
+    keys = [key for key, _ in rows]
+    if any(CUT in problem for problem in problems):
+        done.append(
+            f"{file}: its last line had no end, and is kept as it is: look whether '{shown(keys[-1])}' is whole"
+        )
+    done += [f"{remark}: mended" for remark in untidy]
+    if len(table) < len(rows):
+        done.append(f"{file}: {len(rows) - len(table)} equal lines dropped")
+    if keys != sorted(keys):
+        done.append(f"{file}: sorted bytewise")
+    return table
+
+
+def _drop_segments(path: Path, tables: Tables, done: list[str]) -> None:
+    bad = []
+    for utt, value in tables["segments"].items():
+        try:
+            recording, _, _ = parse_segment(path, utt, value)
+        except SreError:
+            bad.append(utt)
+            continue
+        if "wav.scp" in tables and recording not in tables["wav.scp"]:
+            bad.append(utt)
+    for utt in bad:
+        del tables["segments"][utt]
+    if bad:
+        done.append(f"{path}/segments: {len(bad)} lines dropped that end before they start or have no recording")
+
+
+def _rewrite(file: Path, table: Table, done: list[str]) -> None:
+    """Write the table where its bytes change; what was there goes to .backup."""
+    new = "".join(f"{key} {value}\n" for key, value in sorted(table.items()))
+    old = file.read_bytes() if file.exists() else None
+    if old == new.encode():
+        return
+    if file.name == "spk2utt":
+        done.append(f"{file}: made from utt2spk, {len(table)} speakers")
+    if old is not None:
+        if file.name != "spk2utt" and not any(text.startswith(f"{file}: ") for text in done):
+            done.append(f"{file}: blanks and line ends made good")
+        with atomic_output(_free(file.parent / ".backup" / file.name), "wb") as backup:
+            backup.write(old)
+    write_table(file, table)
+
+
+def _free(path: Path) -> Path:
+    """The path, or with .1, .2 … behind it where that is taken: what stood there first is not lost."""
+    taken = 0
+    while (path if not taken else path.with_name(f"{path.name}.{taken}")).exists():
+        taken += 1
+    return path if not taken else path.with_name(f"{path.name}.{taken}")

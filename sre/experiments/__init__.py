@@ -1,0 +1,1 @@
+"""Experiments on disk: read, traced, compared, explained and cleaned."""

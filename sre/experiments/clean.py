@@ -1,0 +1,97 @@
+"""What can be removed of experiments without losing anything that counts, and how much room it takes.
+
+sre clean                    # of every experiment in exp/: nothing is removed
+sre clean exp/mini --yes     # removes it
+
+What goes: checkpoints of trainings that are done (their final.pt is newer than all of them), and temporary files of
+processes that were killed. What a later run reads, trains or shows again stays.
+"""
+
+import re
+import shutil
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sre import SreError
+from sre.io.atomic import is_alive, is_locked
+from sre.machine.log import aligned, say
+
+TEMPORARY = re.compile(r"\..+\.tmp\.(?P<host>.+)\.(?P<pid>\d+)")
+HEADINGS = ["MB", "files", "what"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file or folder that can go, and why."""
+
+    path: Path
+    reason: str
+    files: int
+    size: int  # bytes
+
+
+def clean(folders: Sequence[Path], yes: bool = False) -> None:
+    """List what can go of each experiment and, with `yes`, remove it. Raises SreError for what is no experiment."""
+
+    folders = folders or sorted(path for path in Path("exp").glob("*") if is_experiment(path))
+    if not folders:
+        raise SreError("exp: no experiment in it; name one, as sre clean exp/mini")
+    if strange := [folder for folder in folders if not is_experiment(folder)]:
+        raise SreError(f"{strange[0]}: no experiment, which has gates.json or RUN/final.pt; give exp/NAME")
+    found = {folder: list(items(folder)) for folder in folders}
+    for folder, some in found.items():
+        rows = [[_mb(item.size), str(item.files), f"{item.path} ({item.reason})"] for item in some]
+        print(f"{folder}: {_mb(sum(item.size for item in some))} of {_mb(_size(folder)[1])} MB can go")
+        if rows:
+            print(aligned([HEADINGS, *rows]))
+    everything = [item for some in found.values() for item in some]
+    if everything and not yes:
+        say("nothing was removed; the same command with --yes removes what is listed")
+    for item in everything * yes:
+        remove(item)
+    if yes:
+        say(f"removed {_mb(sum(item.size for item in everything))} MB in {len(everything)} places")
+
+
+def is_experiment(folder: Path) -> bool:
+    return (folder / "gates.json").is_file() or any(folder.glob("*/final.pt")) or any(folder.glob("*/checkpoints"))
+
+
+def items(folder: Path) -> Iterator[Item]:
+    """What can go of an experiment: first the checkpoints, then temporaries."""
+    for final in sorted(folder.glob("*/final.pt")):
+        made = final.stat().st_mtime
+        for checkpoints in sorted((final.parent / "checkpoints").glob("*")):
+            files = [path for path in checkpoints.rglob("*") if path.is_file()]
+            newer = any(path.stat().st_mtime > made for path in files)
+            whole = checkpoints.is_dir() and not checkpoints.is_symlink()
+            if whole and not newer and not is_locked(final.parent / ".train.lock"):
+                yield Item(checkpoints, "checkpoints of a training that is done", *_size(checkpoints))
+    for path in sorted(folder.rglob(".*.tmp.*")):
+        name = TEMPORARY.fullmatch(path.name)
+        if name and path.is_file() and name["host"] == socket.gethostname() and not is_alive(name["pid"]):
+            yield Item(path, "left by a process that was killed", 1, path.stat().st_size)
+
+
+def remove(item: Item) -> None:
+    """Raises SreError where a training has begun since that may need it."""
+    if item.path.is_dir():
+        if is_locked(item.path.parents[1] / ".train.lock"):
+            raise SreError(f"{item.path}: a training has begun there; wait for it, then clean again")
+        shutil.rmtree(item.path)
+        if not any(item.path.parent.iterdir()):
+            item.path.parent.rmdir()
+    else:
+        item.path.unlink(missing_ok=True)
+
+
+def _size(folder: Path) -> tuple[int, int]:
+    """Number of files and their bytes; links count as such."""
+    sizes = [path.lstat().st_size for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
+    return len(sizes), sum(sizes)
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f}"

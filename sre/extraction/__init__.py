@@ -1,0 +1,1 @@
+"""A trained bundle in use: embeddings of utterances, and its export."""

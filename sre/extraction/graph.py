@@ -1,0 +1,189 @@
+"""A trained bundle as one graph, waveform or features -> embedding, in ONNX's or TorchScript's bytes.
+
+Nothing is padded, cut or averaged in a graph: it is for what `Embedder` does in one piece, 25 to 10,000 frames.
+Shapes: B batch, N samples, T frames (T' voiced ones), F features, D embedding, W samples of a window.
+"""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sre import SreError
+from sre.extraction.embedder import Embedder
+from sre.features.fbank import FeatureExtractor
+from sre.features.make import options_of
+
+OPSET = 17
+Runner = Callable[[np.ndarray], np.ndarray]
+
+
+class FeatureGraph(nn.Module):
+    """Kaldi's features by FeatureExtractor's own operations, without dither, on the CPU: (B, N) -> (B, T, F)."""
+
+    def __init__(self, config: dict) -> None:
+        super().__init__()
+        self.extractor = FeatureExtractor(replace(options_of(config, config["sample_rate"]), dither=0.0))
+
+    def forward(self, waves: Tensor) -> Tensor:
+        options, samples = self.extractor.options, waves.shape[1]
+        frames = options.num_frames(samples)
+        first = 0 if options.snip_edges else (options.shift - options.window) // 2
+        index = first + torch.arange(frames)[:, None] * options.shift + torch.arange(options.window)  # (T, W)
+        index = torch.where(index < 0, -index - 1, index)  # mirrored at the ends where they are not snipped
+        index = torch.where(index >= samples, 2 * samples - 1 - index, index)
+        feats = self.extractor._features(waves[:, index].flatten(0, 1), torch.Generator())  # (B, N) -> (B T, F)
+        return feats.reshape(waves.shape[0], -1, options.dimension)  # -> (B, T, F)
+
+
+class NormalisationGraph(nn.Module):
+    """What FeatureStore.load does to features: (B, T, F) -> (B, T, F), with a VAD (1, T, F) -> (1, T', F)."""
+
+    def __init__(self, config: dict) -> None:
+        super().__init__()
+        self.cmn, self.window, self.vad = config.get("cmn", "none"), config.get("cmn_window", 300), config.get("vad")
+
+    def forward(self, x: Tensor) -> Tensor:
+        log_energy = x[0, :, 0]
+        if self.cmn == "utterance":
+            x = x - x.mean(dim=1, keepdim=True)
+        elif self.cmn == "sliding":
+            x = x - self._sliding_mean(x)
+        return x[:, self._voiced(log_energy)] if self.vad else x
+
+    def _sliding_mean(self, x: Tensor) -> Tensor:
+        """As sre.features.cmn.subtract_sliding_mean."""
+        frames = torch.arange(x.shape[1])
+        count = frames[-1:] + 1
+        length = count.clamp(max=self.window)
+        begin = (frames - self.window // 2).clamp(min=0).minimum(count - length)
+        total = nn.functional.pad(x.double().cumsum(dim=1), (0, 0, 1, 0))  # (B, T + 1, F)
+        return ((total[:, begin + length] - total[:, begin]) / length).to(x.dtype)
+
+    def _voiced(self, log_energy: Tensor) -> Tensor:
+        """As sre.features.cmn.energy_vad: (T,) -> (T,) bool."""
+        cutoff = self.vad["energy_threshold"] + self.vad["energy_mean_scale"] * log_energy.mean()
+        above = nn.functional.pad((log_energy > cutoff).long().cumsum(dim=0), (1, 0))
+        frames, context = torch.arange(log_energy.shape[0]), self.vad["frames_context"]
+        begin = (frames - context).clamp(min=0)
+        end = (frames + context + 1).minimum(frames[-1:] + 1)
+        return (above[end] - above[begin]) >= self.vad["proportion_threshold"] * (end - begin)
+
+
+class EmbeddingGraph(nn.Module):
+    """(B, T, F) features before CMN, or with source "wav" (B, N) samples on int16's scale -> (B, D).
+
+    With a VAD B is 1. Raises SreError for samples where features were given, or made by a version without sample_rate.
+    """
+
+    def __init__(self, embedder: Embedder, source: str) -> None:
+        super().__init__()
+        config, network = embedder.feature_config, embedder.network
+        if source == "wav" and "sample_rate" not in config:
+            raise SreError(
+                f"{embedder.path}: it was trained on features of an unknown sample rate; export it with --from fbank"
+            )
+        fused = network.reparameterise() if hasattr(network, "reparameterise") else network
+        self.features = FeatureGraph(config) if source == "wav" else nn.Identity()
+        self.normalise, self.network = NormalisationGraph(config), fused
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network.embed(self.normalise(self.features(x)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Tracing warns that it is old, and of each shape that decides a branch: ours take one from 25 frames on."""
+    level = logging.root.level
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        logging.root.setLevel(logging.ERROR)  # onnxruntime's quantisation recommends a pre-processing
+        try:
+            yield
+        finally:
+            logging.root.setLevel(level)
+
+
+def to_torchscript(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> bytes:
+    """The traced graph; metadata are extra files of the archive."""
+    file = io.BytesIO()
+    with _quiet():
+        torch.jit.save(torch.jit.trace(graph.eval(), example, check_trace=False), file, _extra_files=metadata)
+    return file.getvalue()
+
+
+def to_onnx(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> bytes:
+    """Opset 17, by the exporter that traces; time is free, and batch where the example has two; metadata_props too."""
+    import onnx
+
+    file = io.BytesIO()
+    free = {0: "batch", 1: "samples" if example.ndim == 2 else "frames"}
+    batch = {0: "batch"}
+    if len(example) == 1:  # with a VAD an utterance loses frames of its own, so there is one at a time
+        del free[0], batch[0]
+    with _quiet():
+        torch.onnx.export(
+            graph.eval(),
+            (example,),
+            file,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=["embedding"],
+            dynamic_axes={"input": free, "embedding": batch},
+        )
+    model = onnx.load_from_string(file.getvalue())
+    onnx.helper.set_model_props(model, metadata)
+    return model.SerializeToString()
+
+
+def to_int8(model: bytes) -> bytes:
+    """The same ONNX graph with int8 weights in the network's matrix products and LSTMs, int8 inputs as they come.
+
+    Convolutions stay: onnxruntime's int8 ones are slower on a CPU. So do the features' mel banks.
+    """
+    import onnx
+    from onnxruntime.quantization import quantize_dynamic
+
+    parsed = onnx.load_from_string(model)
+    keep = [node.name for node in parsed.graph.node if node.name.startswith("/features/")]
+    with TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "int8.onnx"
+        quantize_dynamic(parsed, path, op_types_to_quantize=["MatMul", "LSTM"], nodes_to_exclude=keep, per_channel=True)
+        quantized = onnx.load(path)
+    del quantized.graph.value_info[:]  # shapes that nothing needs: of the features' nodes, a third of a megabyte
+    return quantized.SerializeToString()
+
+
+def runner(model: bytes, suffix: str) -> Runner:
+    """The function that a file of these bytes computes, on one thread: input -> (B, D) float32."""
+    if suffix == ".pt":
+        with _quiet():
+            traced = torch.jit.load(io.BytesIO(model), map_location="cpu")
+
+        def run(x: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                return traced(torch.from_numpy(x)).numpy()
+
+        return run
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda x: session.run(None, {"input": x})[0]
+
+
+def metadata_of(embedder: Embedder, source: str, version: str) -> dict[str, str]:
+    """What a file says of itself: its input (fbank or wav), the model's and the features' config, sre's version."""
+    configs = {"config": embedder.config, "feature_config": embedder.feature_config}
+    return {"input": source, "sre_version": version, **{key: json.dumps(value) for key, value in configs.items()}}

@@ -1,0 +1,114 @@
+"""A split's features: feats.scp with utt2num_frames, the config that made them, and a VAD where that config asks."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sre import SreError
+from sre.features.cmn import subtract_sliding_mean, subtract_utterance_mean
+from sre.io.ark import read_record, read_scp
+from sre.io.tables import read_table
+from sre.io.text import read_object
+
+CURE = "delete it and make the features again"
+GIVEN = {"type": "given", "cmn": "none"}  # features without a config beside them
+
+
+def read_config(path: Path) -> dict:
+    """Read the resolved config beside a feats.scp. Raises SreError where it is damaged, or not of its form."""
+    config = read_object(path, {"type": str}, CURE)
+    cmn, window, vad = config.get("cmn", "none"), config.get("cmn_window", 1), config.get("vad")
+    if cmn not in ("none", "utterance", "sliding"):
+        raise SreError(f"{path}: cmn {cmn!r} is none of none, utterance, sliding; {CURE}")
+    if type(window) is not int or window < 1:
+        raise SreError(f"{path}: cmn_window {window!r} is no number of frames; {CURE}")
+    if not isinstance(vad, dict | None):
+        raise SreError(f"{path}: vad {vad!r} is no object; {CURE}")
+    return config
+
+
+def read_counts(path: Path) -> dict[str, int]:
+    """Utterance -> frames. Raises SreError for what is no number of frames."""
+    table = read_table(path)
+    for utt, count in table.items():
+        if not (count.isascii() and count.isdigit() and len(count) < 10):
+            raise SreError(f"{path}: '{utt} {count}' is not `utterance frames`; make the features again")
+    return {utt: int(count) for utt, count in table.items()}
+
+
+class FeatureStore:
+    """Reads (T, F) float32 matrices, normalised and without unvoiced frames as their config says.
+
+    Attributes
+    ----------
+    config : the features' resolved config; {"type": "given", "cmn": "none"} where no `config` stands beside the scp
+    num_frames : utterance -> frames (voiced frames where there is a VAD)
+    """
+
+    def __init__(self, scp: str | Path) -> None:
+        self.scp = Path(scp)
+        self.places = read_scp(self.scp)
+        folder = self.scp.parent
+        config = folder / "config"
+        self.config = read_config(config) if config.exists() else dict(GIVEN)
+        self.vad = read_scp(folder / "vad.scp") if self.config.get("vad") else None
+        if self.vad is not None:  # utterances without a voiced frame are in vad_rejected.tsv
+            self.places = {utt: place for utt, place in self.places.items() if utt in self.vad}
+        counts = folder / ("utt2num_frames" if self.vad is None else "utt2num_voiced")
+        if counts.is_file():
+            self.num_frames = read_counts(counts)
+        else:
+            self.num_frames = {utt: len(self.raw(utt)) for utt in self.places}
+        unknown = [utt for utt in self.places if utt not in self.num_frames]
+        if unknown:
+            raise SreError(f"{counts}: no count for '{unknown[0]}' of {self.scp}; make the features again")
+
+    def raw(self, utt: str) -> np.ndarray:
+        if utt not in self.places:
+            raise SreError(f"{self.scp}: utterance '{utt}' has no features; see rejected.tsv beside it for the reason")
+        return read_record(utt, self.places[utt], "matrix", self.scp)
+
+    def load(self, utt: str) -> np.ndarray:
+        """(T, F) features as the network sees them: sliding CMN before unvoiced frames are dropped, as Kaldi."""
+        feats = self.raw(utt)
+        if self.vad is None and len(feats) != self.num_frames[utt]:
+            raise SreError(
+                f"{self.scp}: '{utt}' has {len(feats)} frames, utt2num_frames says {self.num_frames[utt]};"
+                " make the features again"
+            )
+        if not feats.size:
+            raise SreError(f"{self.scp}: record '{utt}' is a matrix of {feats.shape}: no frames; take '{utt}' out")
+        cmn = self.config.get("cmn", "none")
+        if cmn == "sliding":
+            feats = subtract_sliding_mean(feats, self.config.get("cmn_window", 300))
+        elif cmn == "utterance":
+            feats = subtract_utterance_mean(feats)
+        if self.vad is not None:
+            feats = feats[self._voiced(utt, len(feats))]
+        return feats
+
+    def _voiced(self, utt: str, frames: int) -> np.ndarray:
+        """(T,) bool. Raises SreError where the VAD is not of these frames."""
+        scp = self.scp.parent / "vad.scp"
+        voiced = read_record(utt, self.vad[utt], "vector", scp) > 0
+        if len(voiced) != frames:
+            raise SreError(f"{scp}: '{utt}' has {len(voiced)} decisions for {frames} frames; make the VAD again")
+        if np.count_nonzero(voiced) != self.num_frames[utt]:
+            raise SreError(
+                f"{scp}: '{utt}' has {np.count_nonzero(voiced)} voiced frames, utt2num_voiced says"
+                f" {self.num_frames[utt]}; make the VAD again"
+            )
+        return voiced
+
+
+def find_feats(data_dir: Path, features: str | None) -> Path:
+    """feats.scp of a data dir: made by the feats stage under the features' name, or its own."""
+    candidates = [data_dir / "feats.scp"]
+    if features:
+        candidates.insert(0, data_dir / "feats" / features / "feats.scp")
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise SreError(
+        f"{data_dir}: no features; looked for {' and '.join(map(str, candidates))}: make them, or give --feats"
+    )

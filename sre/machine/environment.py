@@ -1,0 +1,76 @@
+"""What a number depends on beside its inputs: versions of the code and of packages, Python, the processor."""
+
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import sre
+from sre.machine.cores import available_cores
+
+PROJECT = Path(sre.__file__).resolve().parents[1]
+
+
+PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldiio", "soundfile", "snakemake")
+
+
+CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
+
+
+def environment() -> dict[str, object]:
+    """What a number depends on beside its inputs: code, Python, packages, processor."""
+    return {
+        "code": code_version(),
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "device": _gpu() or f"{_processor()}, {available_cores()} cores",
+    }
+
+
+@cache
+def code_version() -> str:
+    """`<version>+<git revision>[.changed]`, without the revision where the code is no git checkout.
+
+    Of the first call: a long job asks when it begins, since the checkout may move on under it.
+    """
+    if not (PROJECT / ".git").exists():
+        return sre.__version__
+    try:
+        revision = _git(PROJECT, "rev-parse", "--short=12", "HEAD")
+        changed = _git(PROJECT, "status", "--porcelain", "--", *CODE)
+    except (OSError, subprocess.CalledProcessError):
+        return sre.__version__
+    return f"{sre.__version__}+{revision}" + ".changed" * bool(changed)
+
+
+def _git(folder: Path, *command: str) -> str:
+    # git status takes a lock and writes an index by the way; a job that is killed then would leave the lock behind
+    quiet = ["git", "--no-optional-locks", "-C", str(folder)]
+    done = subprocess.run([*quiet, *command], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _gpu() -> str | None:
+    """Of a job that used one."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch and torch.cuda.is_initialized() else None
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

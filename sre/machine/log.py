@@ -1,0 +1,125 @@
+"""What people see of a running stage: dated lines, progress with rate and ETA, one sentence for an error."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sre import SreError
+
+LINE_EVERY_S = 30.0  # where there is no terminal to redraw
+FIRST_LINES_S = (3.0, 10.0)  # before that
+REDRAW_EVERY_S = 1.0
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Say what a person should know of; a run repeats it at its end."""
+    say(f"warning: {text}")
+
+
+def run(main: Callable[[], object]) -> None:
+    """Call a command's main; an SreError becomes its sentence on stderr and exit status 1."""
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's coding has not, or that is no text, is escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        main()
+    except SreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `… | head` has read enough
+        sys.stdout = None
+        sys.exit(141)
+    except OSError as error:  # what the system refuses: no room, a read-only or missing place, a quota
+        where = "" if error.filename is None else f"{error.filename}: "
+        what = f"{where}{error.strerror or error}; mend that, then the same command goes on"
+        print(f"error: {what}", file=sys.stderr)
+        sys.exit(1)
+    except UnicodeEncodeError as error:  # a path that is not UTF-8, on its way into a table
+        words = re.split(r"\s", error.object[: error.start])[-1], error.object[error.start :].split()[0]
+        print(f"error: {''.join(words)!a}: not UTF-8 text, which files of ours are; rename it", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError as error:
+        print(
+            f"error: not enough memory ({str(error) or 'of this machine'}); ask for less at once, or free some",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+def print_to(log: Path) -> None:
+    """Make the file what stdout and stderr are from now on, those of subprocesses and libraries too."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def clock(seconds: float) -> str:
+    """3725 -> '1:02:05', 65 -> '1:05'."""
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Progress:
+    """Counts done of a total; redraws one line on a terminal, prints a line each half minute elsewhere.
+
+    before : done in an earlier run, which is no part of the rate
+    """
+
+    def __init__(self, what: str, total: float, unit: str, before: float = 0) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.done, self.before, self.begun = before, before, time.monotonic()
+        self.terminal = sys.stderr.isatty()
+        self.shown = self.begun
+
+    def add(self, done: float, note: str = "") -> None:
+        self.done += done
+        now = time.monotonic()
+        if now - self.shown >= self._pause():
+            self.shown = now
+            self._show(now, note)
+
+    def _pause(self) -> float:
+        if self.terminal:
+            return REDRAW_EVERY_S
+        ran = self.shown - self.begun
+        return next((first - ran for first in FIRST_LINES_S if first > ran), LINE_EVERY_S)
+
+    def _show(self, now: float, note: str) -> None:
+        rate = (self.done - self.before) / max(now - self.begun, 1e-9)
+        eta = clock((self.total - self.done) / rate) if rate > 0 and self.total else "?"
+        text = (
+            f"{self.what}: {self.done:.0f} of {self.total:.0f} {self.unit}, {rate:.4g} {self.unit}/s, ETA {eta} {note}"
+        )
+        if self.terminal:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        else:
+            say(text.rstrip())
+
+    def close(self, note: str = "") -> float:
+        """Print the last line and return the seconds it took."""
+        seconds = time.monotonic() - self.begun
+        if self.terminal:
+            print("\r\033[K", end="", file=sys.stderr)
+        done = self.done - self.before
+        rate = done / max(seconds, 1e-9)
+        say(f"{self.what}: {done:.0f} {self.unit} in {clock(seconds)}, {rate:.4g} {self.unit}/s {note}".rstrip())
+        return seconds
+
+
+def aligned(table: Sequence[Sequence[str]]) -> str:
+    """Columns padded with spaces for a terminal."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table)
+    return "".join(line.rstrip() + "\n" for line in padded)

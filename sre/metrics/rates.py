@@ -1,0 +1,167 @@
+"""EER, DCF, Cllr and their kin: exact, and equal scores are one threshold.
+
+A trial is accepted iff score >= threshold. P_miss is the share of target trials rejected, P_fa the share of
+nontarget trials accepted. Legend: N trials, K distinct scores, so K + 1 operating points; LLR: natural-log
+likelihood ratio, which is what actDCF and Cllr take a score for. All functions of (scores, target) take (N,) float
+and (N,) bool, and raise SreError as `check_scores` does.
+"""
+
+from math import erfc, isfinite, log, sqrt
+from statistics import NormalDist, fmean
+
+import numpy as np
+
+from sre.metrics.sorted_scores import Points, SortedScores, check_scores
+from sre.metrics.sorted_scores import bayes_threshold as bayes_threshold  # people look for it here
+
+P_TARGETS = (0.05, 0.01, 0.001)
+SHARES = (0.01, 0.001)  # at which P_fa and P_miss are given
+
+# P_targets of C_primary, all with C_miss = C_fa = 1, from NIST's evaluation plans of 2016, 2018, 2019 (CTS Challenge,
+# and audio-visual) and 2021. SRE18's C_primary is the mean of its two sets' (CMN2 and VAST).
+NIST_PLANS = {
+    "sre16": (0.01, 0.005),
+    "sre18_cmn2": (0.01, 0.005),
+    "sre18_vast": (0.05,),
+    "sre19_cts": (0.01, 0.005),
+    "sre19_av": (0.05,),
+    "sre21": (0.01, 0.05),
+}
+
+
+def operating_points(scores: np.ndarray, target: np.ndarray) -> Points:
+    """Error rates at every distinct score, ascending, and at +inf, where every trial is rejected.
+
+    Parameters
+    ----------
+    scores, target : (N,) float and (N,) bool
+
+    Returns
+    -------
+    thresholds, p_miss, p_fa : (K + 1,) float64; from (0, 1) at the lowest score to (1, 0) at +inf
+
+    Raises SreError as `check_scores` does.
+    """
+    scores, target = np.asarray(scores), np.asarray(target).astype(bool)
+    check_scores(scores, target)
+    values, of_targets = np.sort(scores), np.sort(scores[target])  # twice as fast as one argsort
+    starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
+    distinct, targets = values[starts], len(of_targets)
+    below = np.append(starts, len(values))  # trials under each threshold, (K + 1,)
+    misses = np.append(np.searchsorted(of_targets, distinct), targets)
+    nontargets = len(values) - targets
+    thresholds = np.append(distinct.astype(np.float64), np.inf)
+    return thresholds, misses / targets, (nontargets - (below - misses)) / nontargets
+
+
+def eer(scores: np.ndarray, target: np.ndarray) -> tuple[float, float]:
+    """`SortedScores.eer`: the equal error rate, a share (`summarise` has per cent), and its threshold."""
+    return SortedScores(scores, target).eer()
+
+
+def eer_convex_hull(scores: np.ndarray, target: np.ndarray) -> float:
+    """`SortedScores.eer_convex_hull`: the equal error rate, a share as `eer`, on the ROC's convex hull."""
+    return SortedScores(scores, target).eer_convex_hull()
+
+
+def min_dcf(
+    scores: np.ndarray, target: np.ndarray, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0
+) -> tuple[float, float]:
+    """`SortedScores.min_dcf`: the least normalised detection cost and its threshold."""
+    return SortedScores(scores, target).min_dcf(p_target, c_miss, c_fa)
+
+
+def act_dcf(scores: np.ndarray, target: np.ndarray, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
+    """`SortedScores.act_dcf`: the normalised detection cost of LLRs at `bayes_threshold`."""
+    return SortedScores(scores, target).act_dcf(p_target, c_miss, c_fa)
+
+
+def c_primary(scores: np.ndarray, target: np.ndarray, plan: str) -> tuple[float, float]:
+    """Minimum and actual C_primary of one of `NIST_PLANS`: the mean normalised cost over its operating points.
+
+    Over all trials alike. NIST's own figures for SRE16 to SRE21 give partitions of the trials (by sex, language, number
+    of enrolment segments, …) equal weights, which is NOT done here, so they differ where partitions do.
+    """
+    ranked, p_targets = SortedScores(scores, target), NIST_PLANS[plan]
+    return fmean(ranked.min_dcf(p)[0] for p in p_targets), fmean(ranked.act_dcf(p) for p in p_targets)
+
+
+def miss_at_fa(scores: np.ndarray, target: np.ndarray, share: float) -> tuple[float, float]:
+    """`SortedScores.miss_at_fa`: the lowest P_miss with P_fa <= share, and its threshold."""
+    return SortedScores(scores, target).miss_at_fa(share)
+
+
+def fa_at_miss(scores: np.ndarray, target: np.ndarray, share: float) -> tuple[float, float]:
+    """`SortedScores.fa_at_miss`: the lowest P_fa with P_miss <= share, and its threshold."""
+    return SortedScores(scores, target).fa_at_miss(share)
+
+
+def cllr(scores: np.ndarray, target: np.ndarray) -> float:
+    """Cost of LLRs in bits a trial, at equal priors (N. Brümmer and J. du Preez, Computer Speech & Language, 2006).
+
+    0 is perfect, 1 is what LLRs of 0 cost, and there is no upper limit.
+    """
+    scores, target = np.asarray(scores), np.asarray(target).astype(bool)
+    check_scores(scores, target)
+    misses = np.logaddexp(0, -scores[target].astype(np.float64)).mean()
+    false_alarms = np.logaddexp(0, scores[~target].astype(np.float64)).mean()
+    return float((misses + false_alarms) / (2 * log(2)))
+
+
+def min_cllr(scores: np.ndarray, target: np.ndarray) -> float:
+    """`SortedScores.min_cllr`: Cllr after the best non-decreasing map of the scores."""
+    return SortedScores(scores, target).min_cllr()
+
+
+def summarise(
+    scores: np.ndarray, target: np.ndarray, c_miss: float = 1.0, c_fa: float = 1.0, calibrated: bool = False
+) -> dict:
+    """All numbers of one system on one list, ready for JSON.
+
+    `eer` and `eer_convex_hull` are in per cent, rates at a given rate are shares. A threshold of None: every trial must
+    be rejected to get there. `threshold_fa_0.01` is the lowest threshold with P_fa <= 1 %, that of `miss_at_fa_0.01`.
+    `act_dcf_<P_target>` and `cllr` (bits) take the scores for LLRs also where they are not: that is what calibration
+    starts from. `calibrated`, whether they claim to be LLRs, is only passed on to the reader.
+    """
+    ranked = SortedScores(scores, target)
+    rate, threshold = ranked.eer()
+    summary = {"targets": len(ranked.targets), "nontargets": len(ranked.nontargets), "c_miss": c_miss, "c_fa": c_fa}
+    summary |= {"eer": 100 * rate, "eer_threshold": threshold, "eer_convex_hull": 100 * ranked.eer_convex_hull()}
+    for p_target in P_TARGETS:
+        cost, threshold = ranked.min_dcf(p_target, c_miss, c_fa)
+        summary[f"min_dcf_{p_target}"] = cost
+        if p_target == 0.01:
+            summary["threshold_min_dcf_0.01"] = threshold if isfinite(threshold) else None
+    for share in SHARES:
+        miss, threshold = ranked.miss_at_fa(share)
+        summary[f"threshold_fa_{share}"] = threshold if isfinite(threshold) else None
+        summary |= {f"miss_at_fa_{share}": miss, f"fa_at_miss_{share}": ranked.fa_at_miss(share)[0]}
+    for p_target in P_TARGETS:
+        summary[f"act_dcf_{p_target}"] = ranked.act_dcf(p_target, c_miss, c_fa)
+    return summary | {"cllr": cllr(scores, target), "min_cllr": ranked.min_cllr(), "calibrated": calibrated}
+
+
+def det_points(scores: np.ndarray, target: np.ndarray, max_points: int = 2000) -> Points:
+    """Operating points for a DET plot: at most `max_points`, even in normal deviates of P_miss and of P_fa.
+
+    Both ends and the points around the EER are always there. Raises SreError as `check_scores` does.
+    """
+    assert max_points >= 16
+    points = operating_points(scores, target)
+    thresholds, p_miss, p_fa = points
+    if len(thresholds) <= max_points:
+        return points
+    targets = int(np.count_nonzero(target))
+    half = (max_points - 6) // 2
+    by_miss = np.searchsorted(p_miss, _probit_grid(targets, half))
+    by_fa = np.searchsorted(-p_fa, -_probit_grid(len(scores) - targets, half))
+    after = int(np.argmax(p_miss >= p_fa))
+    around = np.clip(np.arange(after - 2, after + 2), 0, len(thresholds) - 1)
+    keep = np.unique(np.concatenate((by_miss, by_fa, around, [0, len(thresholds) - 1])))
+    return thresholds[keep], p_miss[keep], p_fa[keep]
+
+
+def _probit_grid(trials: int, size: int) -> np.ndarray:
+    """`size` probabilities, half an error to all but half an error of `trials`, even in normal deviates."""
+    edge = -NormalDist().inv_cdf(0.5 / trials)
+    return np.array([erfc(-z / sqrt(2)) / 2 for z in np.linspace(-edge, edge, size)])

@@ -1,0 +1,64 @@
+"""The speakers of a trial list's two sides, and the intervals that draw them.
+
+Legend: N trials, E enrolment models, T test utterances.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from sre import SreError
+from sre.io.trials import Trials
+from sre.metrics.bootstrap import Bootstrap, interval_column, intervals, why_no_interval
+
+
+def speakers_of_sides(
+    trials: Trials, enrol_map: Mapping[str, list[str]], utt2spk: Mapping[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the models (E,), each that of its first utterance with one, and of the tests (T,); "" where nobody knows."""
+    models = [next((utt2spk[utt] for utt in enrol_map[model] if utt in utt2spk), "") for model in trials.enrol_ids]
+    return np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
+
+
+def check_speakers_known(trials: Trials, sides: tuple[np.ndarray, np.ndarray], utt2spk: Path) -> None:
+    """Raise SreError where a model or test has none: drawing trials instead would claim far too much."""
+    lost = np.concatenate(
+        [ids[known == ""] for ids, known in zip((trials.enrol_ids, trials.test_ids), sides, strict=True)]
+    )
+    if len(lost):
+        raise SreError(
+            f"{utt2spk}: no speaker of {len(lost)} models and tests, e.g. {lost[0]}, and intervals draw speakers;"
+            " add them, or give --enroll-map where models are no utterances"
+        )
+
+
+def bootstrap_of(
+    trials: Trials, speakers: tuple[np.ndarray, np.ndarray] | None, replicates: int, seed: int
+) -> Bootstrap:
+    """Over the speakers of models (E,) and tests (T,); over the trials where some have none."""
+    if speakers is None or "" in np.concatenate(speakers):
+        return Bootstrap.of_trials(len(trials.target), replicates, seed)
+    codes = np.unique(np.concatenate(speakers), return_inverse=True)[1]
+    models, tests = codes[: len(speakers[0])], codes[len(speakers[0]) :]
+    return Bootstrap.of_speakers(models[trials.enrol], tests[trials.test], replicates, seed)
+
+
+def intervals_of(
+    summary: dict,
+    scores: np.ndarray,
+    trials: Trials,
+    speakers: tuple[np.ndarray, np.ndarray],
+    wanted: Mapping[str, str],
+    replicates: int = 1000,
+) -> tuple[dict, dict[str, list[str]]]:
+    """`intervals` and `bootstrap` of a summary of (N,) scores; reason -> those of `wanted` (name -> key) without."""
+    drawn = bootstrap_of(trials, speakers, replicates, seed=1)
+    draws = drawn.replicates(scores, trials.target)
+    bounds = intervals(summary, draws, drawn.speakers)
+    reasons: dict[str, list[str]] = {}
+    for name, key in wanted.items():
+        if bounds[key] is None:
+            reason = why_no_interval(draws[interval_column(key, draws)], drawn.speakers)
+            reasons.setdefault(reason, []).append(name)
+    return {"intervals": bounds, "bootstrap": drawn.facts()}, reasons

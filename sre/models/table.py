@@ -1,0 +1,97 @@
+"""The table of all models in docs/models.md: sizes and costs beside the published numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sre import SreError
+from sre.io.atomic import atomic_output
+from sre.io.text import read_text
+from sre.io.yaml_text import read_yaml
+from sre.machine.environment import environment
+from sre.machine.log import say
+
+if TYPE_CHECKING:  # torch takes seconds to load, and `sre data` does without
+    from sre.models.cost import Spec
+
+WHOLE = "whole utterance"  # what a network without a receptive field sees
+BEGIN, END = "<!-- begin models -->\n", "<!-- end models -->"
+HEADINGS = [
+    "model",
+    "config",
+    "after",
+    "bins",
+    "parameters, M",
+    "MACs of 2 s, G",
+    "D",
+    "frames seen",
+    "utt/s",
+    "remark",
+]
+SPEED = HEADINGS.index("utt/s")
+
+
+def rows(page: Path) -> list[dict]:
+    """What stands beside the page, in <page>.yaml: a row a model, with the published numbers."""
+    beside = page.with_suffix(".yaml")
+    models = read_yaml(beside).get("models")
+    needed = {"name", "architecture", "after"}
+    if not isinstance(models, list) or not all(isinstance(row, dict) and needed <= row.keys() for row in models):
+        raise SreError(
+            f"{beside}: needs a list `models` of rows with {', '.join(sorted(needed))}; see docs/models.yaml"
+        )
+    return models
+
+
+def spec_of(row: dict) -> Spec:
+    from sre.models.cost import Spec
+
+    return Spec(row["architecture"], row.get("features", 80), row.get("options", {}), row.get("frame_shift", 10.0))
+
+
+def cells(row: dict, with_speed: bool) -> list[str]:
+    """A row of the table; published numbers are in parentheses."""
+    from sre.models import cost
+
+    spec = spec_of(row)
+    published = {key: f" ({row[key]})" if key in row else "" for key in ("parameters", "macs")}
+    if "seconds" in row:
+        published["macs"] = f" ({row['macs']} at {row['seconds']} s)"
+    speed = f"{cost.speed(spec):.3g}" if with_speed else ""
+    options = ", ".join(f"{key}: {value}" for key, value in spec.options.items())
+    return [
+        row["name"],
+        f"`{row['architecture']}`" + (f" `{options}`" if options else ""),
+        row["after"],
+        str(spec.num_features),
+        f"{cost.parameters(spec) / 1e6:.3f}{published['parameters']}",
+        f"{cost.macs(spec, 2) / 1e9:.3f}{published['macs']}",
+        str(cost.network_of(spec).embedding_dim),
+        str(cost.receptive_field(spec) or WHOLE),
+        speed,
+        row.get("remark", ""),
+    ]
+
+
+def table(page: Path, with_speed: bool) -> Iterator[str]:
+    """The lines between the page's marks."""
+    if with_speed:
+        yield f"Speed: {environment()['device']}.\n"
+    yield "| " + " | ".join(HEADINGS) + " |"
+    yield "| --- | --- | --- | --: | --: | --: | --: | --: | --: | --- |"
+    for row in rows(page):
+        say(f"{row['name']} …")
+        yield "| " + " | ".join(cells(row, with_speed)) + " |"
+
+
+def write_table(page: Path, with_speed: bool) -> None:
+    """Raises SreError where the page has no marks."""
+    before, begin, rest = read_text(page).partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SreError(f"{page}: no lines '{BEGIN.strip()}' and '{END}'; write them where the table belongs")
+    lines = "\n".join(table(page, with_speed))
+    with atomic_output(page) as file:
+        file.write(f"{before}{begin}{lines}\n{end}{after}")

@@ -1,0 +1,220 @@
+"""The numbers of a report as one small JSON, which stays with a recipe, and the tables of RESULTS.md made of it alone.
+
+The JSON: name, command, environments (sre/machine/environment.py), lists (name, role, sha256, targets, nontargets,
+bootstrap), rows (a run x list x system: marks, of which "best" is the lowest EER; metrics, intervals, note), means (of
+a model with several seeds: metrics, intervals), trainings (run -> parameters, training_s, device, macs_2s,
+utterances_per_s_8s, as far as its training tells them), and made_from where it was not made of metrics files. In
+Markdown its tables stand between the lines `<!-- begin results/NAME.json -->` and `<!-- end results/NAME.json -->`, and
+nothing in there is written by hand.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+from sre import SreError
+from sre.experiments.read import load_results
+from sre.io.text import lines_of, read_object, read_text
+from sre.metrics.bootstrap import COLUMNS
+from sre.report.ranking import group_interval
+from sre.report.tables import RATES, Group, Row, counts, group_rows, make_rows, marks, plain
+from sre.training.summary import SUMMARY
+
+TRAINING_FACTS = ("parameters", "macs_2s", "training_s", "utterances_per_s_8s", "device")
+COSTS: tuple[tuple[str, Callable[[dict], float], int], ...] = (  # heading, of the facts of a training, decimals
+    ("parameters, M", lambda facts: facts["parameters"] / 1e6, 3),
+    ("MACs of 2 s, G", lambda facts: facts["macs_2s"] / 1e9, 3),
+    ("training, minutes", lambda facts: facts["training_s"] / 60, 1),
+    ("utt/s of 8 s", lambda facts: facts["utterances_per_s_8s"], 1),
+)
+PART = re.compile(r"^<!-- begin (\S+) -->\n(.*?)^<!-- end \1 -->\n", re.M | re.S)
+
+
+def collect(folder: Path, command: str) -> dict:
+    """The JSON of exp/<name>, of the runs and lists that its report.tsv has.
+
+    Raises SreError where a file is missing, or has changed after the report was made.
+    """
+    lines = _report(folder / "report.tsv")
+    scored = dict.fromkeys((line["run"], line["trials"]) for line in lines)
+    results = load_results([folder / run / "scores" / trials / "metrics.json" for run, trials in scored])
+    primary = {(line["run"], line["system"]) for line in lines if line["primary"]}
+    rows = [replace(row, primary=(row.run, row.system) in primary) for row in make_rows(results)]
+    said = {(line["run"], line["trials"], line["system"]): line["eer"] for line in lines}
+    if said != {(row.run, row.trials, row.system): plain((row.metrics or {}).get("eer")) for row in rows}:
+        raise SreError(
+            f"{folder / 'report.tsv'}: its systems or EERs are not those of the scores; make the report again"
+        )
+    chosen = {(line["trials"], line["model"], line["system"]) for line in lines if line["chosen"]}
+    groups = [replace(group, chosen=(group.rows[0].trials, *group.name) in chosen) for group in group_rows(rows)]
+    several = [group for group in groups if len(group.rows) > 1 and group.done]
+    environments = [result["environment"] for result in results if "environment" in result]
+    return {
+        "name": folder.name,
+        "command": command,
+        "environments": [one for n, one in enumerate(environments) if one not in environments[:n]],
+        "lists": [_list(trials, groups) for trials in dict.fromkeys(row.trials for row in rows)],
+        "rows": [_row(row, group) for group in groups for row in group.rows],
+        "means": [_mean(group) for group in several],
+        "trainings": {run: facts for run in sorted({row.run for row in rows}) if (facts := _training(folder / run))},
+    }
+
+
+def _report(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise SreError(f"{path}: no such file; give the folder of an experiment whose report is made")
+    return list(csv.DictReader(lines_of(read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def _list(trials: str, groups: Sequence[Group]) -> dict:
+    some = [group for group in groups if group.rows[0].trials == trials]
+    result = some[0].rows[0].result
+    targets, nontargets = counts(some) or (None, None)
+    size = {"targets": targets, "nontargets": nontargets, "bootstrap": result.get("bootstrap")}
+    return {"name": trials, "role": result.get("role", "evaluation"), "sha256": result["trials_sha256"], **size}
+
+
+def _row(row: Row, group: Group) -> dict:
+    names = {"run": row.run, "model": row.model, "seed": row.seed, "list": row.trials, "system": row.system}
+    metrics = row.metrics or {}
+    found = {"metrics": {key: metrics[key] for _, key, _ in RATES if key in metrics}, "note": row.note}
+    return names | found | {"marks": marks(group), "intervals": metrics.get("intervals") or {}}
+
+
+def _mean(group: Group) -> dict:
+    """Intervals of the mean of the seeds: their draws are those of the same speakers."""
+    names = {"model": group.rows[0].model, "list": group.rows[0].trials, "system": group.rows[0].system}
+    metrics = {key: group.mean(key) for _, key, _ in RATES if group.values(key)}
+    drawn = all("intervals" in row.metrics for row in group.done)
+    intervals = {key: group_interval(group, key) for key in COLUMNS} if drawn else {}
+    return names | {"metrics": metrics, "intervals": intervals}
+
+
+def _training(folder: Path) -> dict:
+    path = folder / "train_summary.json"
+    summary = read_object(path, SUMMARY) if path.is_file() else {}
+    return {key: summary[key] for key in TRAINING_FACTS if key in summary}
+
+
+def rendered(text: str, read: Callable[[str], dict]) -> str:
+    """The Markdown `text` with what is between its marks made anew; `read` gives the JSON of a name in a mark.
+
+    Raises SreError where a begin has no end of the same name.
+    """
+    made, count = PART.subn(
+        lambda part: f"<!-- begin {part[1]} -->\n{render(read(part[1]))}<!-- end {part[1]} -->\n", text
+    )
+    begun = re.findall(r"^<!-- begin (\S+) -->", text, re.M)
+    if len(begun) != count:
+        raise SreError(f"{len(begun)} lines begin results, e.g. {begun[0]}, and {count} have their end; add '<!-- end'")
+    return made
+
+
+def render(results: dict) -> str:
+    """How the numbers were made, a table of the models, then one a list with a line a model x system."""
+    parts = [f"```\n{results['command'].strip()}\n```\n"] if results["command"] else []
+    said = [*map(_environment, results["environments"]), *_trainings(results)]
+    said += [f"Made from {results['made_from']}."] if "made_from" in results else []
+    parts += ["".join(f"- {line}\n" for line in said)] if said else []
+    parts += _models(results)
+    return "\n" + "\n".join([*parts, *(_section(one, results) for one in results["lists"])]) + "\n"
+
+
+def _environment(facts: dict) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
+    return f"Scored by sre {facts['code']} with Python {facts['python']}, {packages}, on {facts['device']}."
+
+
+def _trainings(results: dict) -> list[str]:
+    """A sentence a model, of the runs whose training is known."""
+    models = {row["run"]: row["model"] for row in results["rows"]}
+    lines = []
+    for model in dict.fromkeys(models.values()):
+        some = [facts for run, facts in results["trainings"].items() if models[run] == model]
+        if some:
+            minutes = sorted(facts["training_s"] / 60 for facts in some)
+            took = " to ".join(dict.fromkeys([f"{minutes[0]:.1f}", f"{minutes[-1]:.1f}"]))
+            devices = " and ".join(sorted({facts["device"] for facts in some}))
+            lines.append(f"{model}: {some[0]['parameters']:,} parameters, trained in {took} minutes on {devices}.")
+    return lines
+
+
+def _models(results: dict) -> list[str]:
+    """The models by cost: sizes, times, and on each evaluation list the EER of the system to quote; [] if not known.
+
+    That is the primary system, else the one chosen on the development list. Times are means over the seeds.
+    """
+    lists = [one["name"] for one in results["lists"] if one["role"] == "evaluation"]
+    quoted = [row for row in results["rows"] if {"primary", "chosen"} & {*row["marks"]} and row["list"] in lists]
+    means = {(mean["model"], mean["list"], mean["system"]): mean for mean in results["means"]}
+    lines = []
+    for model in dict.fromkeys(row["model"] for row in quoted):
+        rows = sorted((row for row in quoted if row["model"] == model), key=lambda row: "primary" not in row["marks"])
+        runs = {row["run"]: results["trainings"].get(row["run"], {}) for row in rows}
+        if not all("macs_2s" in facts for facts in runs.values()):
+            return []
+        line = {"model": model} | {
+            heading: f"{fmean(map(value, runs.values())):.{digits}f}" for heading, value, digits in COSTS
+        }
+        for name in lists:
+            row = next((row for row in rows if row["list"] == name), None)
+            row = row and means.get((model, name, row["system"]), row)
+            line |= {"system": row["system"] if row else "", f"EER on {name}, %": _with_interval(row)}
+        lines.append(line)
+    lines.sort(key=lambda line: float(line[COSTS[1][0]]))
+    return [_markdown(lines)] if lines else []
+
+
+def _with_interval(row: dict | None) -> str:
+    if row is None or "eer" not in row["metrics"]:
+        return ""
+    bounds = row["intervals"].get("eer")
+    return f"{row['metrics']['eer']:.2f}" + (f" ({bounds[0]:.2f} to {bounds[1]:.2f})" if bounds else "")
+
+
+def _section(facts: dict, results: dict) -> str:
+    """Heading, size, table of one list."""
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for row in results["rows"]:
+        if row["list"] == facts["name"]:
+            groups.setdefault((row["model"], row["system"]), []).append(row)
+    means = {(mean["model"], mean["system"]): mean for mean in results["means"] if mean["list"] == facts["name"]}
+    table = [_cells(rows, means.get(name)) for name, rows in groups.items()]
+    title = f"{facts['name']} ({facts['role']})" if facts["role"] != "evaluation" else facts["name"]
+    size = "no system was scored" if facts["targets"] is None else _size(facts)
+    several = " Of several seeds: mean (least to greatest)." if means else ""
+    return f"### {title}\n\n{size}, SHA-256 `{facts['sha256']}`.{several}\n\n{_markdown(table)}"
+
+
+def _size(facts: dict) -> str:
+    speakers = (facts["bootstrap"] or {}).get("speakers")
+    of = f" of {speakers} speakers" if speakers else ""
+    return f"{facts['targets']} target and {facts['nontargets']} nontarget trials{of}"
+
+
+def _cells(rows: Sequence[dict], mean: dict | None) -> dict[str, str]:
+    """Heading -> cell, of the runs of one model x system x list."""
+    whole = mean or rows[0]
+    marked = f" ({', '.join(rows[0]['marks'])})" if rows[0]["marks"] else ""
+    cells = {"model": rows[0]["model"], "system": rows[0]["system"] + marked}
+    for heading, key, digits in RATES:
+        values = [row["metrics"][key] for row in rows if key in row["metrics"]]
+        cells[heading] = f"{whole['metrics'][key]:.{digits}f}" if values else ""
+        cells[heading] += f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if mean else ""
+        if key == "eer":
+            cells[heading] = f"**{cells[heading]}**" if "best" in rows[0]["marks"] else cells[heading]
+            bounds = whole["intervals"].get("eer")
+            cells["95 % interval"] = " to ".join(f"{bound:.{digits}f}" for bound in bounds or [])
+    cells["seed"] = " ".join(str(row["seed"]) for row in rows if row["metrics"])
+    return cells | {"note": "; ".join(dict.fromkeys(row["note"] for row in rows if row["note"]))}
+
+
+def _markdown(table: Sequence[dict[str, str]]) -> str:
+    """Without the columns that are empty in all lines."""
+    used = [heading for heading in table[0] if any(line[heading] for line in table)]
+    align = ["---" if heading in ("model", "system", "note") else "--:" for heading in used]
+    lines = [used, align, *([line[heading].replace("|", "\\|") for heading in used] for line in table)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)

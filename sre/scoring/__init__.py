@@ -1,0 +1,1 @@
+"""A trial list scored by every system, and who errs."""

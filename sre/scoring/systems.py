@@ -1,0 +1,196 @@
+"""All systems of one model run and one trial list, in one process: shared embeddings, sides, cohorts and scores."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sre import FileError, SreError
+from sre.backends import Backend, Side, load
+from sre.backends.calibration import Calibration, fit_calibration
+from sre.backends.norm import Cohort, CohortEmbeddings
+from sre.config.stages import STAGE_VERSIONS
+from sre.io.atomic import atomic_output, sha256_file, sha256_text
+from sre.io.text import canonical, read_object
+from sre.io.trials import write_scores
+from sre.machine.environment import code_version
+from sre.machine.log import say, warn
+from sre.metrics.bootstrap import Bootstrap, intervals
+from sre.metrics.rates import summarise
+from sre.scoring.evaluation import Evaluation
+from sre.scoring.replicates import replicates_of
+
+
+@dataclass
+class Scorer:
+    """Scores of one evaluation, whatever they share computed once.
+
+    training : (N,) ids, (N, D) embeddings and (N,) speakers that cohorts are chosen from
+    calibrations : of calibrated and fused systems; None: this is the development list, they are trained here
+    bootstrap : the draws behind the intervals; None: there are no intervals
+    """
+
+    evaluation: Evaluation
+    backends: Mapping[str, Path]
+    training: tuple[np.ndarray, np.ndarray, np.ndarray]
+    systems: Mapping[str, dict]
+    folder: Path
+    calibrations: Mapping[str, dict] | None = None
+    p_target: float = 0.05
+    bootstrap: Bootstrap | None = None
+    _sides: dict[str, tuple[Backend, Side, Side]] = field(default_factory=dict)
+    _cohorts: dict[str, Cohort] = field(default_factory=dict)
+    _chosen: dict[str, CohortEmbeddings] = field(default_factory=dict)
+    _scores: dict[str, tuple[np.ndarray, dict[str, object]]] = field(default_factory=dict)
+
+    def scores(self, name: str) -> tuple[np.ndarray, dict[str, object]]:
+        """(P,) values of float32, as they are written, and the facts; what a calibration or fusion needs is kept."""
+        if name in self._scores:
+            return self._scores[name]
+        system = self.systems[name]
+        scores, facts = self._combined(name, system["of"]) if system["of"] else self._plain(**system)
+        scores = scores.astype(np.float32).astype(np.float64)
+        if any(name in (other["of"] or ()) for other in self.systems.values()):
+            self._scores[name] = scores, facts
+        return scores, facts
+
+    def _plain(self, backend: str, norm: dict | None, of: None = None) -> tuple[np.ndarray, dict[str, object]]:
+        if backend not in self._sides:
+            self._sides.clear(), self._cohorts.clear()  # one back-end's vectors at a time
+            fitted = load(self.backends[backend])
+            self._sides[backend] = (fitted, *self.evaluation.sides(fitted))
+        fitted, enrol, test = self._sides[backend]
+        scores, facts = self.evaluation.raw(enrol, test), dict(fitted.facts)
+        facts.pop("log_likelihood", None)
+        if norm:
+            cohort, artefact = self._cohort(backend, fitted, norm)
+            scores, more = self.evaluation.normalised(scores, enrol, test, cohort, norm["method"], norm["top_n"])
+            facts |= more | artefact
+        return scores, facts
+
+    def _cohort(self, backend: str, fitted: Backend, norm: dict) -> tuple[Cohort, dict[str, object]]:
+        size, seed = norm["cohort_size"], norm["cohort_seed"]
+        rule = f"{norm['cohort']}_{f'{size}_seed{seed}' if size else 'all'}"
+        if rule not in self._chosen:
+            self._chosen[rule] = chosen = CohortEmbeddings.choose(*self.training, norm["cohort"], size, seed)
+            with atomic_output(self.folder / f"{rule}.cohort") as file:
+                file.writelines(f"{i} {s}\n" for i, s in zip(chosen.ids, chosen.speakers, strict=True))
+        if f"{backend} {rule}" not in self._cohorts:
+            self._cohorts[f"{backend} {rule}"] = Cohort.of(fitted, self._chosen[rule])
+        return self._cohorts[f"{backend} {rule}"], {"cohort_file": f"{rule}.cohort"}
+
+    def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, object]]:
+        columns = np.stack([self.scores(one)[0] for one in inputs], axis=1)
+        if self.calibrations is None:
+            fitted = fit_calibration(columns, self.evaluation.trials.target, self.p_target).as_dict()
+            fitted |= {"inputs": inputs, "trials": self.folder.name}
+        else:
+            result = self.calibrations.get(name, {"status": "failed", "reason": "it is not there"})
+            if result["status"] != "ok":
+                reason = result.get("reason", "it failed without a reason")
+                raise SreError(f"it was not calibrated on the development list: {reason}")
+            fitted = result.get("calibration")
+        return Calibration.from_dict(fitted).apply(columns), {"calibration": fitted}
+
+
+def read_development(path: Path) -> dict[str, dict]:
+    """System -> its outcome on the development list. Raises SreError where a calibration is not of its form."""
+    cure = "delete it, and the stage score makes it again"
+    systems = read_object(path, {"systems": {"*": {"status": str}}}, cure)["systems"]
+    for name, outcome in systems.items():
+        if outcome["status"] == "ok" and outcome.get("calibration"):
+            try:
+                Calibration.from_dict(outcome["calibration"])
+            except SreError as error:
+                raise SreError(f"{path}: {name}: {error}") from None
+    return systems
+
+
+def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
+    """Score each system into folder/<system>.scores; a system whose inputs and config are unchanged is kept.
+
+    inputs : name -> SHA-256 of what is common to all (embeddings, trials, enrolment map, speakers)
+    Returns name -> {"status": "ok", "scores", "metrics", "backend", "calibration" (or None)}, or
+    {"status": "failed", "reason"}.
+    """
+    hashes = {name: sha256_file(path) for name, path in scorer.backends.items()}
+    results = {}
+    for name in _by_backend(scorer.systems):
+        path, record = scorer.folder / f"{name}.scores", scorer.folder / f"{name}.metrics.json"
+        draws = scorer.bootstrap.facts() if scorer.bootstrap else None
+        key = sha256_text(canonical([_recipe_of(scorer, name, hashes), STAGE_VERSIONS["score"], draws, dict(inputs)]))
+        result = _kept(path, record, key)
+        if result is None:
+            try:
+                result = _score_one(scorer, name, path)
+            except FileError:
+                raise
+            except SreError as error:
+                path.unlink(missing_ok=True)
+                result = {"status": "failed", "reason": str(error)}
+            result["inputs_sha256"] = key
+            with atomic_output(record) as file:
+                json.dump(result, file, indent=1, sort_keys=True)
+        else:
+            say(f"{name}: unchanged, kept")
+        results[name] = result
+    return {name: results[name] for name in scorer.systems}
+
+
+def _by_backend(systems: Mapping[str, dict]) -> list[str]:
+    """Return the systems' names in order of scoring: those of one back-end together, calibrated and fused ones last."""
+    backends = list(dict.fromkeys(system.get("backend") for system in systems.values()))
+    order = {name: backends.index(system.get("backend")) for name, system in systems.items()}
+    combined = [name for name, system in systems.items() if system["of"]]
+    return sorted(systems.keys() - set(combined), key=lambda name: (order[name], name)) + combined
+
+
+def _recipe_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
+    """All that decides a system's scores, its inputs' too."""
+    system = scorer.systems[name]
+    if not system["of"]:
+        return [system, hashes[system["backend"]]]
+    trained = scorer.p_target if scorer.calibrations is None else scorer.calibrations.get(name, {}).get("calibration")
+    return [system["of"], trained, *(_recipe_of(scorer, one, hashes) for one in system["of"])]
+
+
+def _kept(path: Path, record: Path, key: str) -> dict | None:
+    if not record.is_file():
+        return None
+    try:
+        result = read_object(record, {"status": str}, "scored again")
+    except SreError as error:
+        warn(str(error))
+        return None
+    same = result.get("inputs_sha256") == key
+    if same and result["status"] == "ok":
+        same = path.is_file() and sha256_file(path) == result.get("scores_sha256")
+        draws = replicates_of(path)
+        if same and "intervals" in result.get("metrics", {}):
+            same = draws.is_file() and sha256_file(draws) == result.get("replicates_sha256")
+    return result if same else None
+
+
+def _score_one(scorer: Scorer, name: str, path: Path) -> dict:
+    scores, facts = scorer.scores(name)
+    calibrated = bool(scorer.systems[name]["of"])
+    target = scorer.evaluation.trials.target
+    metrics = summarise(scores, target, calibrated=calibrated)
+    if scorer.bootstrap:
+        draws = scorer.bootstrap.replicates(scores, target)
+        metrics["intervals"] = intervals(metrics, draws, scorer.bootstrap.speakers)
+        with atomic_output(replicates_of(path), "wb") as file:
+            np.save(file, np.stack(list(draws.values()), axis=1))
+    write_scores(path, scorer.evaluation.trials, scores)
+    drawn = {"replicates_sha256": sha256_file(replicates_of(path))} if scorer.bootstrap else {}
+    return drawn | {
+        "status": "ok",
+        "scores": path.name,
+        "scores_sha256": sha256_file(path),
+        "metrics": metrics,
+        "calibration": facts.pop("calibration", None),
+        "backend": facts,
+        "code": code_version(),  # a system that is kept was made by an older one than the others
+    }

@@ -1,0 +1,286 @@
+"""Configs: every error at once with the nearest valid key, and one canonical text for one meaning."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sre import SreError
+from sre.config.recipe import Recipe, load_recipe
+from sre.config.resolve import BACKENDS, NORMS, resolve_backend, resolve_model, resolve_norm, resolve_system
+from sre.config.schema import Schema
+from sre.io.text import canonical
+from sre.io.yaml_text import read_yaml
+from sre.models.resnet import FAMILY
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted(path.parent.name for path in ROOT.glob("recipes/*/config.yaml"))
+MODEL = """
+features: fbank80
+architecture: xvector
+training: {lr: 0.10, epochs: 40}
+"""
+
+
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    return Schema(ROOT / "recipes/config.schema.yaml")
+
+
+def resolved(schema: Schema, path: Path, text: str) -> str:
+    path.write_text(text)
+    return canonical(resolve_model(schema, path, {"fbank80": schema.check({}, "f", "$defs", "features")}, seed=1))
+
+
+def recipe(name: str, **changes: object) -> Recipe:
+    return load_recipe({**read_yaml(ROOT / "recipes" / name / "config.yaml"), **changes}, ROOT / "recipes")
+
+
+def test_all_errors_at_once_with_the_nearest_key(schema: Schema) -> None:
+    config = {"recipe": "mini", "modles": [], "nj": 0, "audio": {"sample_rat": 8000}, "device": "gpu"}
+    with pytest.raises(SreError) as caught:
+        schema.check(config, "here")
+    text = str(caught.value)
+    assert text.startswith("here: 5 problems:")
+    for part in (
+        "unknown key 'modles'; the nearest valid one is 'models'",
+        "'systems' is a required property",
+        "nj: 0 is less than the minimum of 1",
+        "unknown key 'audio.sample_rat'; the nearest valid one is 'sample_rate'",
+        "device: 'gpu' is none of ['auto', 'cpu', 'cuda']; the nearest is 'cpu'",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a comment\n" + MODEL,
+        MODEL.replace("0.10", "0.1"),
+        MODEL.replace("0.10", "1e-1"),
+        "training: {epochs: 40, lr: .1}\narchitecture: xvector\nfeatures: fbank80\n",
+        MODEL.replace("40", "40.0"),
+        MODEL + "loss: {scale: 32, margin: 0.2}\n",  # defaults that are written out, one as an integer
+    ],
+    ids=["comment", "0.1", "1e-1", "order", "float", "defaults"],
+)
+def test_same_meaning_same_text(schema: Schema, tmp_path: Path, text: str) -> None:
+    assert resolved(schema, tmp_path / "m.yaml", text) == resolved(schema, tmp_path / "m.yaml", MODEL)
+
+
+@pytest.mark.parametrize("old, new", [("0.10", "0.11"), ("xvector", "resnet34"), ("40", "41")])
+def test_other_meaning_other_text(schema: Schema, tmp_path: Path, old: str, new: str) -> None:
+    changed = MODEL.replace(old, new)
+    assert resolved(schema, tmp_path / "m.yaml", changed) != resolved(schema, tmp_path / "m.yaml", MODEL)
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        (MODEL.replace("lr", "learning_rate"), "unknown key 'training.learning_rate'"),
+        (MODEL + "options: {channel: 3}", "m.yaml: options: .*'channel'; the nearest valid one is 'channels'"),
+        (MODEL.replace("fbank80", "fbank81"), "features 'fbank81' are not in the recipe's config, only fbank80"),
+        (MODEL.replace("xvector", "x_vector"), "'x_vector' is none of .* the nearest is 'xvector'"),
+        ("[1, 2]", "expected `key: value` lines"),
+        ("a: [", "m.yaml:1: not YAML"),
+    ],
+)
+def test_bad_model(schema: Schema, tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(SreError, match=f"(?s){sentence}"):
+        resolved(schema, tmp_path / "m.yaml", text)
+
+
+def test_missing_yaml(tmp_path: Path) -> None:
+    with pytest.raises(SreError, match="m.yaml: no such file"):
+        read_yaml(tmp_path / "m.yaml")
+
+
+FUSIONS = {"both": ["cosine+asnorm", "lda_plda"]}
+
+
+@pytest.mark.parametrize(
+    "name, backend, norm, of",
+    [
+        ("cosine", "cosine", None, None),
+        ("lda_plda+snorm", "lda_plda", "snorm", None),
+        ("cosine+cal", "cosine", None, ["cosine"]),
+        ("lda_plda+asnorm2+cal", "lda_plda", "asnorm2", ["lda_plda+asnorm2"]),
+    ],
+)
+def test_systems(name: str, backend: str, norm: str | None, of: list[str] | None) -> None:
+    expected = {"backend": backend, "norm": norm and NORMS[norm], "of": of}
+    assert resolve_system(name, BACKENDS, NORMS, FUSIONS) == expected
+
+
+def test_a_fusion_is_a_system() -> None:
+    assert resolve_system("both", BACKENDS, NORMS, FUSIONS) == {"of": FUSIONS["both"]}
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("lda_pdla+snorm", "'lda_pdla+snorm' names the unknown back-end 'lda_pdla'; the nearest is 'lda_plda'"),
+        ("cosine+asnrm", "'cosine+asnrm' names the unknown norm 'asnrm'; the nearest is 'asnorm'"),
+        ("cosine+asnrm+cal", "names the unknown norm 'asnrm'; the nearest is 'asnorm'"),
+        ("cosine+cal+snorm", "names the unknown norm 'cal+snorm'; the nearest is 'asnorm'"),  # cal is the last
+        ("boht", "names the unknown back-end 'boht'; the nearest is 'both'"),
+    ],
+)
+def test_unknown_parts_of_a_system(name: str, sentence: str) -> None:
+    with pytest.raises(SreError) as caught:
+        resolve_system(name, BACKENDS, NORMS, FUSIONS)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["both+cal", "both+asnorm"])
+def test_a_fusion_is_not_a_back_end(name: str) -> None:
+    """It said that 'both' is unknown, and nearest to 'both'."""
+    sentence = f"systems: '{name}': a fusion is calibrated, and has no cohort; write 'both' alone"
+    with pytest.raises(SreError, match=f"^{re.escape(sentence)}$"):
+        resolve_system(name, BACKENDS, NORMS, FUSIONS)
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        ({"type": "pdla"}, "b.yaml: 1 problem:\n  type: 'pdla' is none of"),
+        ({"type": "plda", "lda_dim": 3}, "unknown key 'lda_dim'"),  # of a release before chains
+        ({"type": "plda", "chain": ["centre", "lda"]}, "chain.1: 'lda' does not match"),
+        ({"type": "plda", "chain": ["lda:0"]}, "chain.0: 'lda:0' does not match"),
+        ({"type": "plda", "chain": ["center"]}, "chain.0: 'center' does not match '^(centre|centre:adapt|"),
+        ({"type": "plda", "chain": ["whiten"]}, "chain.0: 'whiten' does not match"),
+        ({"type": "plda", "adapt": {"method": "korral"}}, "adapt.method: 'korral' is none of"),
+        ({"type": "plda", "adapt": {}}, "adapt: 'method' is a required property"),
+        ({"type": "plda", "enrol": "max"}, "enrol: 'max' is none of ['mean', 'by_the_book', 'score_mean',"),
+        ({"type": "ht_plda"}, "b.yaml: ht_plda needs rank, the dimension of the speaker subspace"),
+        ({"type": "ht_plda", "rank": 9, "nu": 0}, "nu: 0 is less than or equal to the minimum of 0"),
+        ({"type": "cosine", "adapt": {"method": "coral"}}, "b.yaml: adapt works on type plda, not on cosine"),
+        ({"type": "ht_plda", "rank": 9, "adapt": {"method": "coral"}}, "adapt works on type plda, not on ht_plda"),
+        ({"type": "cosine", "enrol": "by_the_book"}, "b.yaml: enrol by_the_book is PLDA's; cosine has mean"),
+    ],
+)
+def test_bad_backend(schema: Schema, config: dict, sentence: str) -> None:
+    with pytest.raises(SreError) as caught:
+        resolve_backend(schema, config, "b.yaml")
+    assert sentence in str(caught.value)
+
+
+def test_defaults_are_filled_in(schema: Schema) -> None:
+    plda = resolve_backend(schema, {"type": "plda", "adapt": {"method": "kaldi"}}, "b")
+    assert plda["chain"] == ["centre", "length_norm"]
+    assert plda["adapt"] == {"method": "kaldi", "within": 0.75, "between": 0.25}  # sre16's, not the program's
+    top = {method: resolve_norm(schema, {"method": method}, "n")["top_n"] for method in ("asnorm1", "asnorm2", "znorm")}
+    assert top == {"asnorm1": 300, "asnorm2": 300, "znorm": 0}
+    assert resolve_norm(schema, {"method": "znorm", "top_n": 50}, "n")["top_n"] == 50
+    with pytest.raises(SreError, match="method: 'asnorm' is none of .*; the nearest is 'asnorm2'"):
+        resolve_norm(schema, {"method": "asnorm"}, "n")
+
+
+def test_every_system_of_a_recipe_is_resolved() -> None:
+    """What is calibrated or fused comes after what it is made from, each once, with the norms of the recipe."""
+    fused = {"all": ["both", "cosine"], "both": ["cosine+asnorm", "lda_plda+cal"]}
+    told = recipe("mini", systems=["all", "cosine"], fusions=fused, development={"speakers": 8}, primary_system=None)
+    assert list(told.systems) == ["cosine+asnorm", "lda_plda", "lda_plda+cal", "both", "cosine", "all"]
+    assert told.systems["all"] == {"of": ["both", "cosine"]}
+    assert told.systems["cosine+asnorm"]["norm"]["top_n"] == 20
+    assert set(told.backends) == {"cosine", "lda_plda"} and told.backends["lda_plda"]["iterations"] == 10
+    (training,) = told.trainings.values()
+    assert training["validation"]["speakers"] == 8  # the speakers of the development list are held out of training
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"systems": ["cosine+cal"]}, "systems: 'cosine+cal' is trained on a development list; set development"),
+        ({"systems": ["both"], "fusions": FUSIONS}, "systems: 'both' is trained on a development list"),
+        ({"fusions": {"a": ["a", "cosine"]}, "systems": ["a"]}, "fusions: 'a' is fused from itself; take it out"),
+        (
+            {"fusions": {"a": ["b", "cosine"], "b": ["cosine", "a"]}, "systems": ["a"]},
+            "fusions: 'a' is fused from itself",
+        ),
+        ({"fusions": {"a": ["cosine", "lda"]}, "systems": ["a"]}, "'lda' names the unknown back-end 'lda'"),
+        ({"fusions": {"a": ["cosine"]}, "systems": ["a"]}, "fusions.a: ['cosine'] is too short"),
+        ({"systems": ["cosine+snorm+asnorm+cal"]}, "systems.0: 'cosine+snorm+asnorm+cal' does not match"),
+        ({"backends": {"ht": {"type": "ht_plda"}}}, "backends.ht: ht_plda needs rank"),
+        (
+            {"backends": {"moved": {"type": "cosine", "chain": ["centre:adapt"]}}, "systems": ["moved"]},
+            "systems: 'moved' needs an adaptation set; set adapt_data, or take the system out",
+        ),
+        (
+            {"backends": {"fit": {"type": "plda", "adapt": {"method": "coral"}}}, "systems": ["fit+asnorm"]},
+            "systems: 'fit+asnorm' needs an adaptation set",
+        ),
+        ({"models": []}, "models: none is named, and no bundle and no embeddings in their place; name one"),
+        ({"embeddings": {"xvector": {"train": "a", "eval": "b"}}}, "models: two runs are named xvector"),
+        ({"embeddings": {"mine": {"train": "a"}}}, "embeddings.mine: 'eval' is a required property"),
+        ({"bundles": {"old": {"path": "final.pt", "features": "mfcc"}}}, "bundles.old: features 'mfcc' are not in"),
+    ],
+)
+def test_bad_recipe(changes: dict, sentence: str) -> None:
+    development = {"speakers": 0 if "development" in sentence else 4}
+    with pytest.raises(SreError) as caught:
+        recipe("mini", **{"development": development, "primary_system": None, **changes})
+    assert sentence in str(caught.value)
+
+
+def test_entering_in_the_middle() -> None:
+    """A bundle needs its features, embeddings need none; neither is trained."""
+    told = recipe(
+        "mini",
+        models=[],
+        bundles={"old": {"path": "final.pt", "features": "fbank40"}},
+        embeddings={"theirs": {"train": "a.scp", "eval": "b.scp"}},
+    )
+    assert told.trainings == {} and list(told.runs) == ["old", "theirs"] and list(told.features) == ["fbank40"]
+    assert told.runs["theirs"]["embeddings"] == {"train": "a.scp", "eval": "b.scp"}
+    assert (told.runs["old"]["bundle"], told.runs["theirs"]["features"]) == ("final.pt", None)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_are_valid(name: str) -> None:
+    models = sorted(path.stem for path in (ROOT / "recipes" / name / "models").glob("*.yaml"))
+    assert list(recipe(name, models=models, seeds=[1, 2]).runs) == [m + s for m in models for s in ("", "_s2")]
+
+
+def test_all_of_a_recipe_s_errors_at_once() -> None:
+    with pytest.raises(SreError) as caught:
+        recipe("mini", models=["xvector", "nowhere"], systems=["cosin"], primary_system="cosine")
+    text = str(caught.value)
+    assert "unknown back-end 'cosin'" in text
+    assert "nowhere.yaml: no such file" in text
+    assert "primary_system: 'cosine' is not one of systems" in text
+
+
+def keys_of(part: dict, where: str = "") -> Iterator[tuple[str, dict]]:
+    """Every key that the schema's `part` describes, with what it says of it."""
+    for name, inner in part.items():
+        if isinstance(inner, dict):
+            if name == "properties":
+                yield from ((f"{where}.{key}", said) for key, said in inner.items())
+            yield from keys_of(inner, where if name in ("properties", "$defs") else f"{where}.{name}")
+
+
+def has_numbers(value: object) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return any(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+
+
+def test_every_key_has_a_description(schema: Schema) -> None:
+    """Of four words at least; a number says where it is from."""
+    keys = list(keys_of(schema.root))
+    assert len(keys) > 200
+    assert [key for key, said in keys if len(said.get("description", "").split()) < 4] == []
+    numbers = [(key, said) for key, said in keys if has_numbers(said.get("default"))]
+    assert [key for key, said in numbers if "Default: " not in said["description"]] == []
+
+
+def test_blocks_of_the_resnets_are_those_of_the_networks(schema: Schema) -> None:
+    for name, (_, blocks) in FAMILY.items():
+        assert schema.check({}, name, "$defs", "architectures", name)["blocks"] == list(blocks), name
+
+
+def test_a_norm_of_one_cohort_member(schema: Schema) -> None:
+    for name in ("top_n", "cohort_size"):
+        with pytest.raises(SreError, match=f"norms.x: {name} 1 has no deviation; give 2 or more"):
+            resolve_norm(schema, {"method": "asnorm1", name: 1}, "norms.x")

@@ -1,0 +1,125 @@
+"""Embeddings do not depend on what else is in the batch, and long and short utterances are what is documented."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sre import SreError
+from sre.extraction import embedder as embedding
+from sre.extraction.embedder import Embedder, extract, pad
+from sre.features.store import FeatureStore
+from sre.io.ark import write_ark
+from sre.io.text import canonical
+from sre.models import build
+from sre.models import bundle as bundles
+
+OPTIONS = {"xvector": {"channels": 16, "pooled_channels": 24, "embedding_dim": 8}, "resnet34": {"channels": 4}}
+
+
+def bundle(path: Path, architecture: str = "xvector", **changes: object) -> Path:
+    torch.manual_seed(0)
+    network = build(architecture, 8, OPTIONS[architecture])
+    network.train()
+    for _ in range(3):
+        network(torch.randn(8, 40, 8))  # running statistics of batch norm that are not the initial ones
+    state = {
+        "format": "sre model 1",
+        "config": canonical({"architecture": architecture, "options": OPTIONS[architecture], "features": "given"}),
+        "feature_config": canonical({"type": "given", "cmn": "none"}),
+        "num_features": 8,
+        "network": network.state_dict(),
+    }
+    bundles.save(path, {**state, **changes})
+    return path
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
+    """Ten utterances of 50 frames among others."""
+    folder = tmp_path_factory.mktemp("feats")
+    draw = np.random.default_rng(0)
+    lengths = {f"same{n}": 50 for n in range(10)} | {"one": 1, "short": 24, "least": 25, "long": 130, "longer": 207}
+    records = {utt: draw.normal(size=(frames, 8)) for utt, frames in lengths.items()}
+    write_ark(folder / "feats.ark", folder / "feats.scp", records.items())
+    return FeatureStore(folder / "feats.scp")
+
+
+@pytest.fixture
+def embedder(tmp_path: Path) -> Embedder:
+    return Embedder(bundle(tmp_path / "final.pt"), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("architecture", sorted(OPTIONS))
+def test_in_a_batch_as_alone(tmp_path: Path, store: FeatureStore, architecture: str) -> None:
+    embedder = Embedder(bundle(tmp_path / "final.pt", architecture), torch.device("cpu"))
+    together = dict(extract(embedder, store, list(store.places)))
+    assert together.keys() == store.places.keys()
+    for utt in store.places:
+        ((_, alone),) = extract(embedder, store, [utt])
+        assert np.linalg.norm(alone - together[utt]) < 1e-5 * np.linalg.norm(alone)
+
+
+def test_long_utterance_is_the_mean_of_its_pieces(embedder: Embedder, store: FeatureStore, monkeypatch) -> None:
+    monkeypatch.setattr(embedding, "PIECE_FRAMES", 60)
+    together = dict(extract(embedder, store, list(store.places)))
+    for utt, pieces in {"long": (60, 60), "longer": (60, 60, 60, 27)}.items():  # 10 frames at the end are too few
+        feats, total, at = store.load(utt), 0, 0
+        for size in pieces:
+            total = total + size * embedder.embed(torch.from_numpy(feats[at : at + size])[None])[0].numpy()
+            at += size
+        np.testing.assert_allclose(together[utt], total / sum(pieces), rtol=1e-5, atol=1e-6)
+
+
+def test_short_utterance_is_padded_with_its_end_frames(embedder: Embedder, store: FeatureStore) -> None:
+    padded = pad(np.array([[1.0], [2.0], [3.0]]))
+    assert padded[:, 0].tolist() == 11 * [1] + [1, 2, 3] + 11 * [3]
+    together = dict(extract(embedder, store, ["one", "short", "least"]))
+    for utt in ("one", "short"):
+        whole = embedder.embed(torch.from_numpy(pad(store.load(utt)))[None])[0]
+        np.testing.assert_array_equal(together[utt], whole)
+
+
+def test_features_of_another_config(embedder: Embedder, store: FeatureStore, feature_dir: Callable, tmp_path) -> None:
+    embedder.check(store)
+    other = feature_dir(tmp_path / "data")
+    (other / "config").write_text('{"type": "fbank", "cmn": "none"}')
+    with pytest.raises(SreError, match="feats.scp: its features' config differs from the one .*final.pt was trained"):
+        embedder.check(FeatureStore(other / "feats.scp"))
+
+
+def test_features_of_another_dimension(embedder: Embedder, feature_dir: Callable, tmp_path: Path) -> None:
+    other = FeatureStore(feature_dir(tmp_path / "data", dimension=9) / "feats.scp")
+    with pytest.raises(SreError, match=r"feats.scp: 's00_00' has features of 9 columns, .*final.pt takes 8"):
+        list(extract(embedder, other, ["s00_00"]))
+
+
+def test_missing_features(embedder: Embedder, store: FeatureStore) -> None:
+    with pytest.raises(SreError, match="utterance 'nobody' has no features; see rejected.tsv"):
+        list(extract(embedder, store, ["long", "nobody"]))
+
+
+def test_not_a_bundle(tmp_path: Path) -> None:
+    with pytest.raises(SreError, match="not a model bundle of this project"):
+        Embedder(bundle(tmp_path / "final.pt", format="other"), torch.device("cpu"))
+    (tmp_path / "final.pt").write_bytes((tmp_path / "final.pt").read_bytes()[:500])
+    with pytest.raises(SreError, match="final.pt: not a readable checkpoint"):
+        Embedder(tmp_path / "final.pt", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("form", ["to_sparse", "cfloat"])
+def test_weights_that_are_no_plain_numbers(tmp_path: Path, form: str) -> None:
+    content = torch.load(bundle(tmp_path / "final.pt"), weights_only=True)
+    name = next(iter(content["network"]))
+    content["network"][name] = getattr(content["network"][name], form)()
+    torch.save(content, tmp_path / "final.pt")
+    with pytest.raises(SreError, match=f"final.pt: its weight '{name}' is no tensor of numbers"):
+        Embedder(tmp_path / "final.pt", torch.device("cpu"))
+
+
+def test_embedding_that_is_not_finite(embedder: Embedder, store: FeatureStore) -> None:
+    embedder.network.segment1.bias.data[0] = float("nan")
+    with pytest.raises(SreError, match="final.pt: the embedding of 'long' is not finite"):
+        list(extract(embedder, store, ["long"]))

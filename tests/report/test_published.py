@@ -1,0 +1,128 @@
+"""RESULTS tables: those of the recipes are what their JSON says, and a JSON is what the scores' metrics say."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sre import SreError
+from sre.io.atomic import sha256_file
+from sre.io.trials import read_trials, write_scores, write_trials
+from sre.machine.environment import environment
+from sre.metrics.bootstrap import Bootstrap, interval, intervals
+from sre.metrics.rates import summarise
+from sre.report.published import PART, rendered
+from sre.scoring.replicates import replicates_of
+from steps import make_report, make_results
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+PAGES = sorted(RECIPES.glob("*/RESULTS*.md"))
+SPEAKERS = 8
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(RECIPES)) for page in PAGES])
+def test_tables_of_a_recipe_are_those_of_its_json(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    again = rendered(text, lambda name: json.loads((page.parent / name).read_text(encoding="utf-8")))
+    assert again == text, f"run: python -m steps.make_results --update {page.relative_to(RECIPES.parent)}"
+    by_hand = PART.sub("", text)
+    assert not [line for line in by_hand.splitlines() if line.startswith("|") and "EER" in line]
+
+
+def test_each_json_is_shown_once() -> None:
+    shown = [page.parent / part[1] for page in PAGES for part in PART.finditer(page.read_text(encoding="utf-8"))]
+    assert sorted(shown) == sorted(RECIPES.glob("*/results/*.json")) and shown
+
+
+def score(folder: Path, run: str, model: str, seed: int, gap: float) -> np.ndarray:
+    """What a score job leaves of one working and one failed system; the draws of the EER."""
+    trials, job = read_trials(folder / "main"), folder / run / "scores/main"
+    draw = np.random.default_rng(len(model) + seed)
+    scores = (draw.normal(size=len(trials)) + gap * trials.target).astype(np.float32)
+    speakers = (ids[places] for ids, places in ((trials.enrol_ids, trials.enrol), (trials.test_ids, trials.test)))
+    bootstrap = Bootstrap.of_speakers(*(np.char.partition(some.astype(str), "_")[:, 0] for some in speakers), 50, 1)
+    draws = bootstrap.replicates(scores.astype(float), trials.target)
+    metrics = summarise(scores, trials.target)
+    metrics["intervals"] = intervals(metrics, draws, SPEAKERS)
+    job.mkdir(parents=True)
+    write_scores(job / "cosine.scores", trials, scores)
+    np.save(replicates_of(job / "cosine.scores"), np.stack(list(draws.values()), axis=1))
+    good = {"status": "ok", "scores": "cosine.scores", "metrics": metrics, "backend": {}}
+    systems = {"cosine": good, "plda": {"status": "failed", "reason": "PLDA needs 10 speakers and got 4"}}
+    content = {"model": model, "run": run, "seed": seed, "role": "evaluation", "trials": "main", "systems": systems}
+    content |= {"trials_file": str(folder / "main"), "trials_sha256": sha256_file(folder / "main")}
+    content |= {"config_sha256": "c" * 64, "wall_s": 1.5, "bootstrap": bootstrap.facts(), "environment": environment()}
+    (job / "metrics.json").write_text(json.dumps(content))
+    summary = {"parameters": 1000, "macs_2s": 25_000_000, "training_s": 60.0 * seed, "utterances_per_s_8s": 8.0 / seed}
+    summary["device"] = "cpu, 2 cores"
+    (folder / run / "train_summary.json").write_text(json.dumps(summary))
+    return draws["eer"]
+
+
+@pytest.fixture(scope="module")
+def exp(tmp_path_factory) -> tuple[Path, np.ndarray]:
+    """An experiment with its report: one model of two seeds, one of one; the mean of the draws of the former's EER."""
+    folder = tmp_path_factory.mktemp("exp")
+    names = [f"{speaker}_{n}" for speaker in range(SPEAKERS) for n in range(3)]
+    write_trials(folder / "main", [(a, b, a[0] == b[0]) for a in names for b in names if a < b])
+    draws = [score(folder, run, "xvector", seed, 2.0) for run, seed in (("xvector", 1), ("xvector_s2", 2))]
+    score(folder, "resnet", "resnet", 1, 1.0)
+    files = sorted(map(str, folder.glob("*/scores/*/metrics.json")))
+    make_report.main([str(folder), "--metrics", *files, "--primary", "xvector/cosine"])
+    return folder, np.mean(draws, axis=0)
+
+
+def test_the_json_has_the_numbers_and_the_table_shows_them(exp, tmp_path: Path) -> None:
+    folder, draws = exp
+    out, page = tmp_path / "results/x.json", tmp_path / "RESULTS.md"
+    make_results.main([str(folder), str(out), "--command", "snakemake -j8"])
+    make_results.main([str(folder), str(out)])  # it keeps its command
+    made = json.loads(out.read_text())
+    files = {run: json.loads((folder / run / "scores/main/metrics.json").read_text()) for run in made["trainings"]}
+    metrics = {run: file["systems"]["cosine"]["metrics"] for run, file in files.items()}
+    good = [row for row in made["rows"] if row["system"] == "cosine"]
+    assert len(made["rows"]) == 6 and {row["run"] for row in good} == {"resnet", "xvector", "xvector_s2"}
+    for row in good:
+        assert row["metrics"].items() <= metrics[row["run"]].items()
+        assert row["intervals"] == metrics[row["run"]]["intervals"]
+        assert row["marks"] == ([] if row["run"] == "resnet" else ["primary", "best"])
+    (mean,) = made["means"]
+    eers = [metrics[run]["eer"] for run in ("xvector", "xvector_s2")]
+    assert mean["metrics"]["eer"] == pytest.approx(np.mean(eers))
+    assert mean["intervals"]["eer"] == pytest.approx(interval(np.mean(eers), draws, SPEAKERS, 100.0))
+
+    page.write_text("words\n<!-- begin results/x.json -->\n<!-- end results/x.json -->\nmore words\n")
+    make_results.main(["--update", str(page)])
+    once = page.read_text()
+    make_results.main(["--update", str(page)])
+    assert page.read_text() == once and once.startswith("words\n<!-- begin") and once.endswith("-->\nmore words\n")
+    assert "```\nsnakemake -j8\n```" in once and files["resnet"]["trials_sha256"] in once
+    assert "of 8 speakers" in once and "xvector: 1,000 parameters, trained in 1.0 to 2.0 minutes" in once
+    (line,) = [line for line in once.splitlines() if line.startswith("| xvector | cosine (primary, best)")]
+    low, high = mean["intervals"]["eer"]
+    value = f"**{np.mean(eers):.3f} ({min(eers):.3f} to {max(eers):.3f})** | {low:.3f} to {high:.3f}"
+    assert value in line and line.endswith("| 1 2 |  |")
+    quoted = f"| xvector | 0.001 | 0.025 | 1.5 | 6.0 | cosine | {np.mean(eers):.2f} ({low:.2f} to {high:.2f}) |"
+    assert quoted in once.splitlines()
+    assert re.search(r"^\| resnet \| plda \|[ |]+\| PLDA needs 10 speakers and got 4 \|$", once, re.M)
+
+
+def test_scores_that_changed_after_the_report_are_refused(exp, tmp_path: Path) -> None:
+    folder, _ = exp
+    path = folder / "resnet/scores/main/metrics.json"
+    whole = path.read_text()
+    changed = json.loads(whole)
+    changed["systems"]["cosine"]["metrics"]["eer"] += 1
+    path.write_text(json.dumps(changed))
+    try:
+        with pytest.raises(SreError, match="not those of the scores; make the report again"):
+            make_results.main([str(folder), str(tmp_path / "x.json"), "--command", "x"])
+    finally:
+        path.write_text(whole)
+
+
+def test_a_part_without_its_end_is_refused() -> None:
+    with pytest.raises(SreError, match="results/x.json"):
+        rendered("<!-- begin results/x.json -->\n<!-- end results/y.json -->\n", lambda name: {})

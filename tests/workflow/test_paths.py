@@ -1,0 +1,136 @@
+"""Paths of users: whatever is in them is one word to a shell, or a sentence before any job; and times ahead of now."""
+
+import os
+import re
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from snakemake.utils import format as snakemake_format
+
+from sre import SreError
+from sre.workflow.paths import check_inputs, check_paths, check_root, check_submitted, check_times, quoted
+
+NASTY = [
+    "my root", "it's", 'a"b', "$(touch made)", "`touch made`", "a;touch made", "a&b", "a*b?[c]", "$HOME", "a>made",
+    "größe 中文", "a\\b", "~", "#a", "a|b", "!x", "a=b", "a:b", "a  b", "%s", "x -rf y",
+]  # fmt: skip
+
+
+def words(line: str, **values: object) -> list[str]:
+    """What a command gets of a shell line that Snakemake fills in."""
+    shell = snakemake_format("printf '%s\\0' " + quoted(line), **values)
+    return subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_value_is_one_word_to_the_shell(name: str) -> None:
+    assert words("{a}/{b} {c} {d:u}", a=name, b="x", c=[name, name], d="--n 1") == [f"{name}/x", name, name, "--n", "1"]
+    check_paths({"root": f"/r/{name}", "trials": {"main": f"/t/{name}"}}, Path("/project"))
+
+
+def test_every_shell_line_of_a_rule_is_a_job() -> None:
+    project = Path(__file__).resolve().parents[2]
+    rules = [*project.glob("steps/*.smk"), *project.glob("recipes/*/data.smk")]
+    shells = [found for path in rules for found in re.findall(r"^ +shell:\s+(\S+?)\(", path.read_text(), re.M)]
+    assert len(shells) > 15 and set(shells) == {"job"}
+    text = "".join(path.read_text() for path in rules)
+    assert len(shells) == len(re.findall(r"^ +shell:", text, re.M))
+    assert set(re.findall(r"\{([^{}\n]*):u\}", text)) == {"params.options", "params.parts", "params.cut"}
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8))
+def test_a_path_is_one_word_or_a_sentence(name: str) -> None:
+    try:
+        check_paths({"root": name}, Path("/project"))
+    except SreError as error:
+        assert str(error).startswith("root: ")
+    else:
+        assert shlex.split(snakemake_format(quoted("{a}"), a=name)) == [name]
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [("a{b}", "wildcard"), ("a\nb", "line break"), ("a\tb", "control"), ("-r", "minus"), (" a", "blank"),
+     ("a ", "blank"), ("", "empty"), ("~/a", "shells"), ("a\udcff", "UTF-8")],
+)  # fmt: skip
+@pytest.mark.parametrize("key", ["root", "train_data"])
+def test_a_path_that_cannot_be_used_is_named(key: str, path: str, word: str) -> None:
+    with pytest.raises(SreError, match=f"^{key}: .*{word}.*(rename|give|whole path)"):
+        check_paths({key: path}, Path("/project"))
+
+
+def test_paths_in_maps_bundles_and_embeddings_are_checked_too() -> None:
+    config = {"trials": {"one": "{"}, "bundles": {"b": {"path": "{"}}, "embeddings": {"e": {"train": "{", "eval": "x"}}}
+    with pytest.raises(SreError) as caught:
+        check_paths(config, Path("/a:b"))
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
+        "trials.one", "bundles.b.path", "embeddings.e.train", "/a"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["file", "file/x", "a" * 300, "loop"])
+def test_a_root_that_cannot_be_a_folder_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    check_root([tmp_path, tmp_path / "not/yet"])
+    with pytest.raises(SreError, match=f"{name}: .*; (give|move).* another root"):
+        check_root([tmp_path, tmp_path / name])
+
+
+def test_inputs_of_the_future_are_named_and_touch_mends_them(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("wav scp", "utt2spk", "gone")]
+    for name in names[:2]:
+        Path(name).touch()
+    check_times(names)
+    os.utime(names[0], (time.time() + 10800,) * 2)
+    with pytest.raises(SreError, match=r"1 input has .* by (3:00:00|2:59:59)") as caught:
+        check_times(names)
+    subprocess.run(["bash", "-c", str(caught.value).rpartition(": ")[2]], check=True)
+    check_times(names)
+
+
+def test_a_link_of_the_future_and_many_files_can_be_touched_too(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"f{number}").touch()
+        os.utime(tmp_path / f"f{number}", (time.time() + 999,) * 2)
+    (tmp_path / "link").symlink_to("f0")
+    os.utime(tmp_path / "link", (time.time() + 999,) * 2, follow_symlinks=False)
+    for names in (["link"], sorted(os.listdir(tmp_path))):
+        paths = [str(tmp_path / name) for name in names]
+        with pytest.raises(SreError) as caught:
+            check_times(paths)
+        subprocess.run(["bash", "-c", str(caught.value).rpartition(": ")[2]], check=True)
+        check_times(paths)
+
+
+def test_a_quote_in_a_folder_of_submitted_jobs_is_refused() -> None:
+    """Snakemake 9.27 gave the rest of such a name to the cluster's shell as a command."""
+    check_submitted([Path("/data/a b $(touch X)"), Path("/project")])
+    with pytest.raises(SreError, match="it's .*: a cluster's jobs"):
+        check_submitted([Path("/project"), Path("/data/it's $(touch X)")])
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        ({"trials": "none"}, "^trials: none: no such file; mend the path$"),
+        ({"trials": {"a": "list", "b": "none"}}, "^trials.b: none: "),
+        ({"train_data": "."}, "^train_data: utt2spk: no such file"),
+        ({"enroll": "."}, "^enroll: .: no such file"),
+        ({"bundles": {"x": {"path": "x.pt", "features": "f"}}}, "^bundles.x.path: x.pt: no such file"),
+        ({"embeddings": {"x": {"train": "list", "eval": "none"}}}, "^embeddings.x.eval: none: "),
+    ],
+)
+def test_an_input_that_is_missing_is_named_also_where_all_is_made(
+    config: dict, sentence: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("list").touch()
+    check_inputs({"trials": "list", "corpus": "none"})
+    with pytest.raises(SreError, match=sentence):
+        check_inputs(config)
