@@ -1,10 +1,11 @@
-"""The numbers of a report as a small JSON that a recipe keeps, and the tables of its RESULTS.md made of such files.
+"""The numbers of a report as a small JSON that a recipe keeps, and the tables of its pages made of such files.
 
 e.g.: python -m steps.make_results exp/mini recipes/mini/results/mini.json --command "snakemake -j8"
-      python -m steps.make_results --update recipes/mini/RESULTS.md
+      python -m steps.make_results --update recipes/custom/RESULTS.md
 
-Without --command the file keeps the one that it has. In the Markdown, tables stand between `<!-- begin
-results/mini.json -->` and `<!-- end results/mini.json -->`, with paths from its folder.
+Without --command the file keeps the one that it has. In the Markdown, all numbers of an experiment stand between
+`<!-- begin mini.json -->` and `<!-- end mini.json -->`. A table with a line for each list of several experiments stands
+between `<!-- begin summary a.json b.json -->` and its end of the same words. Paths are from the page's folder.
 """
 
 import json
@@ -23,10 +24,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("experiment", type=input_folder, nargs="?", help="exp/<name>, with its report.tsv")
     parser.add_argument("out", type=output_file, nargs="?", help="JSON to write")
     parser.add_argument("--command", help="the command line that makes the experiment")
-    parser.add_argument("--update", type=input_file, metavar="RESULTS.md", help="write its tables anew")
+    parser.add_argument("--update", type=input_file, metavar="PAGE.md", help="write its tables anew")
     args = parser.parse_args(argv)
     if bool(args.update) == bool(args.out):
-        parser.error("give EXPERIMENT and OUT, or --update RESULTS.md")
+        parser.error("give EXPERIMENT and OUT, or --update PAGE.md")
     if args.update:
         update(args.update)
     else:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md")),
-    *sorted(path for folder in ("docs", "recipes/*", "benchmarks") for path in ROOT.glob(f"{folder}/*.md")),
+    *sorted(path for folder in ("docs", "recipes/*/**", "benchmarks") for path in ROOT.glob(f"{folder}/*.md")),
 ]
 FOLDERS = "sre|steps|local|recipes|docs|tests|benchmarks|profiles"
 TO_BE_MADE = {"sre/models/mean.py", "recipes/mini/models/meannet.yaml"}  # by the reader of docs/extending.md

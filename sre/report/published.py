@@ -4,8 +4,9 @@ The JSON: name, command, environments (sre/machine/environment.py), lists (name,
 bootstrap), rows (a run x list x system: marks, of which "best" is the lowest EER; metrics, intervals, note), means (of
 a model with several seeds: metrics, intervals), trainings (run -> parameters, training_s, device, macs_2s,
 utterances_per_s_8s, as far as its training tells them), and made_from where it was not made of metrics files. In
-Markdown its tables stand between the lines `<!-- begin results/NAME.json -->` and `<!-- end results/NAME.json -->`, and
-nothing in there is written by hand.
+Markdown its tables stand between the lines `<!-- begin NAME.json -->` and `<!-- end NAME.json -->`. A table of several
+experiments with a line a list stands between `<!-- begin summary A.json B.json -->` and its end of the same words.
+Nothing in there is written by hand.
 """
 
 import csv
@@ -30,7 +31,8 @@ COSTS: tuple[tuple[str, Callable[[dict], float], int], ...] = (  # heading, of t
     ("training, minutes", lambda facts: facts["training_s"] / 60, 1),
     ("utt/s of 8 s", lambda facts: facts["utterances_per_s_8s"], 1),
 )
-PART = re.compile(r"^<!-- begin (\S+) -->\n(.*?)^<!-- end \1 -->\n", re.M | re.S)
+PART = re.compile(r"^<!-- begin (.+?) -->\n(.*?)^<!-- end \1 -->\n", re.M | re.S)
+WORDS = ("experiment", "list", "model", "system", "note")  # columns of text
 
 
 def collect(folder: Path, command: str) -> dict:
@@ -100,17 +102,64 @@ def _training(folder: Path) -> dict:
 
 
 def rendered(text: str, read: Callable[[str], dict]) -> str:
-    """The Markdown `text` with what is between its marks made anew; `read` gives the JSON of a name in a mark.
+    """Return the Markdown `text` with what is between its marks made anew; `read` gives the JSON of a name in a mark.
 
     Raises SreError where a begin has no end of the same name.
     """
-    made, count = PART.subn(
-        lambda part: f"<!-- begin {part[1]} -->\n{render(read(part[1]))}<!-- end {part[1]} -->\n", text
-    )
-    begun = re.findall(r"^<!-- begin (\S+) -->", text, re.M)
+
+    def part(found: re.Match) -> str:
+        first, *names = found[1].split()
+        made = summary([read(name) for name in names]) if first == "summary" else render(read(found[1]))
+        return f"<!-- begin {found[1]} -->\n{made}<!-- end {found[1]} -->\n"
+
+    made, count = PART.subn(part, text)
+    begun = re.findall(r"^<!-- begin (.+?) -->", text, re.M)
     if len(begun) != count:
         raise SreError(f"{len(begun)} lines begin results, e.g. {begun[0]}, and {count} have their end; add '<!-- end'")
     return made
+
+
+def summary(experiments: Sequence[dict]) -> str:
+    """Return a table of experiments: for each evaluation list, the system to quote of the model with the lowest EER."""
+    lines = [_summary_line(results, facts) for results in experiments for facts in results["lists"]]
+    lines = [line for line in lines if line] or [{"experiment": "none has a primary or a chosen system"}]
+    return f"\n{_markdown(lines)}\n"
+
+
+def _summary_line(results: dict, facts: dict) -> dict[str, str]:
+    """Heading -> cell; {} for a development list and for one without an EER to quote."""
+    rows = [row for (_, name), row in _quoted(results).items() if name == facts["name"] and "eer" in row["metrics"]]
+    if not rows:
+        return {}
+    row = min(rows, key=lambda row: row["metrics"]["eer"])
+    seeds = [one for one in results["rows"] if all(one[key] == row[key] for key in ("model", "list", "system"))]
+    eers = sorted(one["metrics"]["eer"] for one in seeds if "eer" in one["metrics"])
+    return {
+        "experiment": results["name"],
+        "list": facts["name"].removeprefix(f"{results['name']}_"),
+        "target + nontarget trials": f"{facts['targets']:,} + {facts['nontargets']:,}",
+        "model": row["model"] + f" (lowest of {len(rows)})" * (len(rows) > 1),
+        "system": row["system"],
+        "EER, %": f"{row['metrics']['eer']:.2f}",
+        "95 % interval": " to ".join(f"{bound:.2f}" for bound in row["intervals"].get("eer", [])),
+        "seeds, least to greatest": f"{eers[0]:.2f} to {eers[-1]:.2f}" if len(eers) > 1 else "",
+    }
+
+
+def _quoted(results: dict) -> dict[tuple[str, str], dict]:
+    """(model, evaluation list) -> row of the system to quote, of several seeds the mean.
+
+    That is the primary system, else the one chosen on the development list.
+    """
+    lists = [one["name"] for one in results["lists"] if one["role"] == "evaluation"]
+    means = {(mean["model"], mean["list"], mean["system"]): mean for mean in results["means"]}
+    found: dict[tuple[str, str], dict] = {}
+    for mark in ("primary", "chosen"):
+        for row in results["rows"]:
+            if mark in row["marks"] and row["list"] in lists:
+                name = (row["model"], row["list"])
+                found.setdefault(name, means.get((*name, row["system"]), row))
+    return found
 
 
 def render(results: dict) -> str:
@@ -145,23 +194,21 @@ def _trainings(results: dict) -> list[str]:
 def _models(results: dict) -> list[str]:
     """The models by cost: sizes, times, and on each evaluation list the EER of the system to quote; [] if not known.
 
-    That is the primary system, else the one chosen on the development list. Times are means over the seeds.
+    Times are means over the seeds.
     """
     lists = [one["name"] for one in results["lists"] if one["role"] == "evaluation"]
-    quoted = [row for row in results["rows"] if {"primary", "chosen"} & {*row["marks"]} and row["list"] in lists]
-    means = {(mean["model"], mean["list"], mean["system"]): mean for mean in results["means"]}
-    lines = []
-    for model in dict.fromkeys(row["model"] for row in quoted):
-        rows = sorted((row for row in quoted if row["model"] == model), key=lambda row: "primary" not in row["marks"])
-        runs = {row["run"]: results["trainings"].get(row["run"], {}) for row in rows}
+    quoted, lines = _quoted(results), []
+    for model in dict.fromkeys(model for model, _ in quoted):
+        runs = {
+            row["run"]: results["trainings"].get(row["run"], {}) for row in results["rows"] if row["model"] == model
+        }
         if not all("macs_2s" in facts for facts in runs.values()):
             return []
         line = {"model": model} | {
             heading: f"{fmean(map(value, runs.values())):.{digits}f}" for heading, value, digits in COSTS
         }
         for name in lists:
-            row = next((row for row in rows if row["list"] == name), None)
-            row = row and means.get((model, name, row["system"]), row)
+            row = quoted.get((model, name))
             line |= {"system": row["system"] if row else "", f"EER on {name}, %": _with_interval(row)}
         lines.append(line)
     lines.sort(key=lambda line: float(line[COSTS[1][0]]))
@@ -215,6 +262,6 @@ def _cells(rows: Sequence[dict], mean: dict | None) -> dict[str, str]:
 def _markdown(table: Sequence[dict[str, str]]) -> str:
     """Without the columns that are empty in all lines."""
     used = [heading for heading in table[0] if any(line[heading] for line in table)]
-    align = ["---" if heading in ("model", "system", "note") else "--:" for heading in used]
+    align = ["---" if heading in WORDS else "--:" for heading in used]
     lines = [used, align, *([line[heading].replace("|", "\\|") for heading in used] for line in table)]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)

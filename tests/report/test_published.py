@@ -13,12 +13,12 @@ from sre.io.trials import read_trials, write_scores, write_trials
 from sre.machine.environment import environment
 from sre.metrics.bootstrap import Bootstrap, interval, intervals
 from sre.metrics.rates import summarise
-from sre.report.published import PART, rendered
+from sre.report.published import PART, rendered, summary
 from sre.scoring.replicates import replicates_of
 from steps import make_report, make_results
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-PAGES = sorted(RECIPES.glob("*/RESULTS*.md"))
+PAGES = sorted([*RECIPES.glob("*/RESULTS*.md"), *RECIPES.glob("*/results/*.md")])
 SPEAKERS = 8
 
 
@@ -32,8 +32,13 @@ def test_tables_of_a_recipe_are_those_of_its_json(page: Path) -> None:
 
 
 def test_each_json_is_shown_once() -> None:
-    shown = [page.parent / part[1] for page in PAGES for part in PART.finditer(page.read_text(encoding="utf-8"))]
-    assert sorted(shown) == sorted(RECIPES.glob("*/results/*.json")) and shown
+    """In a page of its own; in one line or more of a summary, which is what its RESULTS begins with."""
+    parts = [(page, part[1].split()) for page in PAGES for part in PART.finditer(page.read_text(encoding="utf-8"))]
+    whole = sorted(page.parent / name for page, (name, *more) in parts if not more)
+    summaries = sorted(page.parent / name for page, (_, *names) in parts for name in names)
+    assert whole == summaries == sorted(RECIPES.glob("*/results/*.json")) and whole
+    for page in RECIPES.glob("*/RESULTS*.md"):
+        assert page.read_text(encoding="utf-8").split("\n", 3)[2].startswith("<!-- begin summary "), page
 
 
 def score(folder: Path, run: str, model: str, seed: int, gap: float) -> np.ndarray:
@@ -107,6 +112,35 @@ def test_the_json_has_the_numbers_and_the_table_shows_them(exp, tmp_path: Path) 
     quoted = f"| xvector | 0.001 | 0.025 | 1.5 | 6.0 | cosine | {np.mean(eers):.2f} ({low:.2f} to {high:.2f}) |"
     assert quoted in once.splitlines()
     assert re.search(r"^\| resnet \| plda \|[ |]+\| PLDA needs 10 speakers and got 4 \|$", once, re.M)
+
+
+def facts_of(name: str, eers: dict[tuple[str, str], list[float]]) -> dict:
+    """An experiment's JSON: (model, marked system) -> EERs of its seeds on the list NAME_main; one interval for all."""
+    rows, means = [], []
+    for (model, system), values in eers.items():
+        names = {"model": model, "system": system.split()[0], "list": f"{name}_main"}
+        marks = system.split()[1:]
+        rows += [names | {"metrics": {"eer": eer}, "intervals": {"eer": [1, 9]}, "marks": marks} for eer in values]
+        mean = {"metrics": {"eer": float(np.mean(values))}, "intervals": {"eer": [2, 8]}}
+        means += [names | mean] * (len(values) > 1)
+    size = {"targets": 1000, "nontargets": 20000}
+    lists = [
+        {"name": f"{name}_main", "role": "evaluation"} | size,
+        {"name": f"{name}_dev", "role": "development"} | size,
+    ]
+    return {"name": name, "lists": lists, "rows": rows, "means": means}
+
+
+def test_a_summary_has_a_line_a_list() -> None:
+    """Of the lower of two models; the primary system before the chosen one; the mean of seeds before its range."""
+    one = facts_of("one", {("a", "cosine chosen"): [3.0], ("a", "plda primary"): [5.0], ("b", "plda primary"): [4.0]})
+    two = facts_of("two", {("a", "cosine"): [1.0, 2.0], ("a", "plda chosen"): [5.0, 7.0]})
+    no_choice = facts_of("none", {("a", "cosine"): [1.0]})
+    assert summary([one, two, no_choice]).strip().splitlines()[2:] == [
+        "| one | main | 1,000 + 20,000 | b (lowest of 2) | plda | 4.00 | 1.00 to 9.00 |  |",
+        "| two | main | 1,000 + 20,000 | a | plda | 6.00 | 2.00 to 8.00 | 5.00 to 7.00 |",
+    ]
+    assert "none has a primary or a chosen system" in summary([no_choice])
 
 
 def test_scores_that_changed_after_the_report_are_refused(exp, tmp_path: Path) -> None:
