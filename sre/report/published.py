@@ -36,7 +36,7 @@ WORDS = ("experiment", "list", "model", "system", "note")  # columns of text
 
 
 def collect(folder: Path, command: str) -> dict:
-    """The JSON of exp/<name>, of the runs and lists that its report.tsv has.
+    """Return the JSON of exp/<name>, of the runs and lists that its report.tsv has.
 
     Raises SreError where a file is missing, or has changed after the report was made.
     """
@@ -87,7 +87,7 @@ def _row(row: Row, group: Group) -> dict:
 
 
 def _mean(group: Group) -> dict:
-    """Intervals of the mean of the seeds: their draws are those of the same speakers."""
+    """The mean over the seeds, with intervals: all seeds have draws of the same speakers."""
     names = {"model": group.rows[0].model, "list": group.rows[0].trials, "system": group.rows[0].system}
     metrics = {key: group.mean(key) for _, key, _ in RATES if group.values(key)}
     drawn = all("intervals" in row.metrics for row in group.done)
@@ -127,7 +127,7 @@ def summary(experiments: Sequence[dict]) -> str:
 
 
 def _summary_line(results: dict, facts: dict) -> dict[str, str]:
-    """Heading -> cell; {} for a development list and for one without an EER to quote."""
+    """Map heading to cell; {} for a development list, and for one without an EER to quote."""
     rows = [row for (_, name), row in _quoted(results).items() if name == facts["name"] and "eer" in row["metrics"]]
     if not rows:
         return {}
@@ -147,7 +147,7 @@ def _summary_line(results: dict, facts: dict) -> dict[str, str]:
 
 
 def _quoted(results: dict) -> dict[tuple[str, str], dict]:
-    """(model, evaluation list) -> row of the system to quote, of several seeds the mean.
+    """Map (model, evaluation list) to the row of the system to quote, or to the mean of several seeds.
 
     That is the primary system, else the one chosen on the development list.
     """
@@ -163,7 +163,7 @@ def _quoted(results: dict) -> dict[tuple[str, str], dict]:
 
 
 def render(results: dict) -> str:
-    """How the numbers were made, a table of the models, then one a list with a line a model x system."""
+    """Return how the numbers were made, a table of the models, and for each list one with a line a model x system."""
     parts = [f"```\n{results['command'].strip()}\n```\n"] if results["command"] else []
     said = [*map(_environment, results["environments"]), *_trainings(results)]
     said += [f"Made from {results['made_from']}."] if "made_from" in results else []
@@ -178,7 +178,7 @@ def _environment(facts: dict) -> str:
 
 
 def _trainings(results: dict) -> list[str]:
-    """A sentence a model, of the runs whose training is known."""
+    """A sentence for each model whose training is known."""
     models = {row["run"]: row["model"] for row in results["rows"]}
     lines = []
     for model in dict.fromkeys(models.values()):
@@ -192,7 +192,7 @@ def _trainings(results: dict) -> list[str]:
 
 
 def _models(results: dict) -> list[str]:
-    """The models by cost: sizes, times, and on each evaluation list the EER of the system to quote; [] if not known.
+    """A table of the models by cost: sizes, times, and the EER of the system to quote; [] if the costs are not known.
 
     Times are means over the seeds.
     """
@@ -223,7 +223,7 @@ def _with_interval(row: dict | None) -> str:
 
 
 def _section(facts: dict, results: dict) -> str:
-    """Heading, size, table of one list."""
+    """The heading, size and table of one list."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for row in results["rows"]:
         if row["list"] == facts["name"]:
@@ -243,7 +243,7 @@ def _size(facts: dict) -> str:
 
 
 def _cells(rows: Sequence[dict], mean: dict | None) -> dict[str, str]:
-    """Heading -> cell, of the runs of one model x system x list."""
+    """Map heading to cell, for the runs of one model x system x list."""
     whole = mean or rows[0]
     marked = f" ({', '.join(rows[0]['marks'])})" if rows[0]["marks"] else ""
     cells = {"model": rows[0]["model"], "system": rows[0]["system"] + marked}
@@ -260,7 +260,7 @@ def _cells(rows: Sequence[dict], mean: dict | None) -> dict[str, str]:
 
 
 def _markdown(table: Sequence[dict[str, str]]) -> str:
-    """Without the columns that are empty in all lines."""
+    """A Markdown table, without the columns that are empty in all lines."""
     used = [heading for heading in table[0] if any(line[heading] for line in table)]
     align = ["---" if heading in WORDS else "--:" for heading in used]
     lines = [used, align, *([line[heading].replace("|", "\\|") for heading in used] for line in table)]
