@@ -8,7 +8,7 @@ from sre.report.errors import write_errors
 from sre.report.jobs import jobs_behind
 from sre.report.page import Content, page
 from sre.report.ranking import rank
-from sre.report.tables import Group, by_list, group_rows, make_rows
+from sre.report.rows import Group, by_list, group_rows, make_rows
 from sre.report.text import markdown, text_table, tsv
 
 

@@ -11,21 +11,15 @@ from sre.io.ark import read_vectors
 from sre.io.tables import read_table, read_utt2spk
 from sre.io.trials import align_scores
 from sre.metrics.rates import det_points
-from sre.report import plots
-from sre.report.embedding_map import embedding_map
-from sre.report.figures import (
-    LOG_ODDS,
-    MAX_ROWS,
-    BayesCurve,
-    CostPoint,
-    IntervalRow,
-    accuracy_cost_front,
-    bayes_error_curves,
-    calibration_plot,
-    interval_plot,
-)
+from sre.report.figures.calibration import LOG_ODDS, BayesCurve, bayes_error_curves, calibration_plot
+from sre.report.figures.cost import CostPoint, accuracy_cost_front
+from sre.report.figures.det import Curve, det_plot
+from sre.report.figures.histogram import histogram
+from sre.report.figures.intervals import MAX_ROWS, IntervalRow, interval_plot
+from sre.report.figures.map import embedding_map
+from sre.report.figures.style import MAX_CURVES
 from sre.report.ranking import Standing, group_interval, speakers
-from sre.report.tables import Group, Row
+from sre.report.rows import Group, Row
 
 DET_POINTS = 1000
 Figures = list[tuple[str, str]]  # (caption, SVG)
@@ -37,7 +31,7 @@ def list_figures(trials: str, standings: Sequence[Standing], number: int) -> Fig
     if not done:
         return []
     groups = [standing.group for standing in done]
-    shown = [group for group in groups if not _has_the_curve_of_another(group, groups)][: plots.MAX_CURVES]
+    shown = [group for group in groups if not _has_the_curve_of_another(group, groups)][:MAX_CURVES]
     scores = {group.name: row_scores(group.done[0]) for group in shown}
     return [
         _intervals(trials, done, number),
@@ -66,14 +60,14 @@ def _det(trials: str, shown: Sequence[Group], scores: Mapping, number_of: int, n
         row = group.done[0]
         _, p_miss, p_fa = det_points(*scores[group.name], DET_POINTS)
         eer, counts = row.metrics["eer"], (row.metrics["targets"], row.metrics["nontargets"])
-        curves.append(plots.Curve(f"{row.run} {row.system}: {eer:.2f} %", p_miss, p_fa, eer / 100, *counts))
+        curves.append(Curve(f"{row.run} {row.system}: {eer:.2f} %", p_miss, p_fa, eer / 100, *counts))
     caption = f"Detection error trade-off on {trials}. Dots: equal error rates, also in the legend."
     if len(shown) < number_of:
         caption += f" {len(shown)} of {number_of} systems, the first of the table"
         caption += "; a calibrated system is not drawn where its curve is that of its scores before."
     if any(len(group.rows) > 1 for group in shown):
         caption += " Of a model with several seeds, the first that was scored."
-    return caption, plots.det_plot(curves, f"det{number}", caption)
+    return caption, det_plot(curves, f"det{number}", caption)
 
 
 def _reference(done: Sequence[Standing]) -> Group:
@@ -87,7 +81,7 @@ def _histogram(trials: str, row: Row, number: int) -> tuple[str, str]:
     )
     cost = row.metrics.get("threshold_min_dcf_0.01")
     thresholds = {"EER": row.metrics.get("eer_threshold", np.inf), "minDCF(0.01)": np.inf if cost is None else cost}
-    return caption, plots.histogram(scores, target, thresholds, f"scores{number}", caption)
+    return caption, histogram(scores, target, thresholds, f"scores{number}", caption)
 
 
 def _calibration(trials: str, groups: Sequence[Group], number: int) -> tuple[str, str]:
@@ -95,7 +89,7 @@ def _calibration(trials: str, groups: Sequence[Group], number: int) -> tuple[str
     first, *others = groups
     others.sort(key=lambda group: not group.done[0].metrics.get("calibrated"))
     curves = []
-    for group in [first, *others][: plots.MAX_CURVES // 2]:
+    for group in [first, *others][: MAX_CURVES // 2]:
         found = bayes_error_curves(*row_scores(group.done[0]), LOG_ODDS)
         curves.append(BayesCurve(f"{group.done[0].run} {group.done[0].system}", LOG_ODDS, *found))
     caption = (

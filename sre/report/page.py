@@ -10,6 +10,7 @@ from sre.report.errors import Errors
 from sre.report.figure_sets import cost_front, list_figures, maps
 from sre.report.jobs import code_versions, code_warning
 from sre.report.ranking import Standing
+from sre.report.rows import HEADINGS, Group, Line, marks, results_of, table_lines
 from sre.report.sections import (
     bullets,
     calibration_section,
@@ -24,7 +25,6 @@ from sre.report.sections import (
     thresholds,
     training_section,
 )
-from sre.report.tables import HEADINGS, Group, Line, marks, results_of, table_lines
 
 CSS = """
 :root { color-scheme: light; }

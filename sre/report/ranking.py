@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sre.metrics.bootstrap import FEW_SPEAKERS, holm, interval, interval_column, most_of, paired, why_no_interval
-from sre.report.tables import Group, by_list
+from sre.report.rows import Group, by_list
 
 SIGNIFICANT = 0.05
 NOT_SHOWN = "no difference shown"

@@ -10,9 +10,12 @@ from matplotlib.text import Text
 
 from sre import SreError
 from sre.metrics.rates import act_dcf, min_dcf
-from sre.report import figures, plots
-from sre.report.embedding_map import embedding_map, principal_plane
-from sre.report.style import MAX_CURVES, STYLE, place_labels
+from sre.report.figures.calibration import LOG_ODDS, BayesCurve, bayes_error_curves, calibration_plot
+from sre.report.figures.cost import CostPoint, accuracy_cost_front, undominated
+from sre.report.figures.histogram import histogram
+from sre.report.figures.intervals import MAX_ROWS, interval_plot
+from sre.report.figures.map import embedding_map, principal_plane
+from sre.report.figures.style import MAX_CURVES, STYLE, place_labels
 
 ODD_NAME = 'a$x$ <b> & "c" -->'
 
@@ -28,18 +31,18 @@ def all_figures():
     """Name -> SVG, each as full as it may be."""
     scores, target = some_trials()
     rng = np.random.default_rng(0)
-    costs = figures.bayes_error_curves(scores, target, figures.LOG_ODDS)
-    curves = [figures.BayesCurve(f"{ODD_NAME} {n}", figures.LOG_ODDS, *costs) for n in range(MAX_CURVES)]
+    costs = bayes_error_curves(scores, target, LOG_ODDS)
+    curves = [BayesCurve(f"{ODD_NAME} {n}", LOG_ODDS, *costs) for n in range(MAX_CURVES)]
     points = [(f"{ODD_NAME} {n}", 2.0**n, 9 - n / 2, 8 - n / 2, 10 - n / 2) for n in range(12)]
-    rows = [(f"{ODD_NAME} {n}", 5 + n / 7, 4.5, np.nan, n == 3) for n in range(figures.MAX_ROWS)]
+    rows = [(f"{ODD_NAME} {n}", 5 + n / 7, 4.5, np.nan, n == 3) for n in range(MAX_ROWS)]
     thresholds = {"EER": 0.1, "minDCF(0.05)": 1.2, ODD_NAME: 2.5, "minDCF(0.001)": np.inf}
     speakers = [f"{n % 60:02}" for n in range(2400)]
     genders = ["fm?"[int(speaker) % 3] for speaker in speakers]
     return {
-        "calibration": figures.calibration_plot(curves, "calibration", ODD_NAME),
-        "front": figures.accuracy_cost_front(points, "front", ODD_NAME, "cost, s"),
-        "intervals": figures.interval_plot(rows, "intervals", ODD_NAME),
-        "scores": plots.histogram(scores, target, thresholds, "scores", ODD_NAME),
+        "calibration": calibration_plot(curves, "calibration", ODD_NAME),
+        "front": accuracy_cost_front(points, "front", ODD_NAME, "cost, s"),
+        "intervals": interval_plot(rows, "intervals", ODD_NAME),
+        "scores": histogram(scores, target, thresholds, "scores", ODD_NAME),
         "map": embedding_map(rng.normal(size=(2400, 8)), speakers, genders, "map", ODD_NAME)[1],
         "few": embedding_map(rng.normal(size=(40, 8)), speakers[:20] * 2, None, "few", ODD_NAME)[1],
     }
@@ -54,7 +57,7 @@ def drawn():
 def test_bayes_error_curves_are_the_costs_at_each_prior(seed):
     scores, target = some_trials(seed, 60 * 4**seed)
     log_odds = np.append(np.linspace(-8, 4, 47), 0)  # none but 0 at a score
-    actual, minimum = figures.bayes_error_curves(scores, target, log_odds)
+    actual, minimum = bayes_error_curves(scores, target, log_odds)
     for p_target, ours, least in zip(1 / (1 + np.exp(-log_odds)), actual, minimum, strict=True):
         assert ours == pytest.approx(act_dcf(scores, target, p_target), abs=1e-12, rel=1e-12)
         assert least == pytest.approx(min_dcf(scores, target, p_target)[0], abs=1e-12, rel=1e-12)
@@ -85,7 +88,7 @@ def test_figures_are_small_and_are_well_formed_with_any_label(drawn):
 
 def test_a_dollar_sign_is_a_dollar_sign():
     """Not the start of TeX: each character is a glyph."""
-    glyphs = [figures.interval_plot([(t, 1, 1, 1, False)], "n", "l").count("<use") for t in ("abc", "$b$", "a")]
+    glyphs = [interval_plot([(t, 1, 1, 1, False)], "n", "l").count("<use") for t in ("abc", "$b$", "a")]
     assert glyphs[0] == glyphs[1] == glyphs[2] + 2
 
 
@@ -100,16 +103,16 @@ def test_marks_keep_their_look():
 
 def test_histogram_takes_a_number_for_the_eer_threshold():
     scores, target = some_trials()
-    assert plots.histogram(scores, target, 0.25, "h", "l") == plots.histogram(scores, target, {"EER": 0.25}, "h", "l")
+    assert histogram(scores, target, 0.25, "h", "l") == histogram(scores, target, {"EER": 0.25}, "h", "l")
 
 
 def test_front_has_those_that_none_beats_in_both():
     rng = np.random.default_rng(2)
     for _ in range(200):
         pairs = sorted({(int(a), int(b)) for a, b in rng.integers(1, 9, (10, 2))})
-        points = [figures.CostPoint("x", cost, eer, eer - 1, eer + 1) for cost, eer in rng.permutation(pairs).tolist()]
+        points = [CostPoint("x", cost, eer, eer - 1, eer + 1) for cost, eer in rng.permutation(pairs).tolist()]
         best = [(c, e) for c, e in pairs if not any((a, b) != (c, e) and a <= c and b <= e for a, b in pairs)]
-        assert [(point.cost, point.eer) for point in figures.undominated(points)] == best
+        assert [(point.cost, point.eer) for point in undominated(points)] == best
 
 
 def test_labels_of_crowded_points_do_not_overlap():

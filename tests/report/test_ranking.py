@@ -15,7 +15,7 @@ from sre.io.trials import write_scores
 from sre.metrics.bootstrap import intervals
 from sre.metrics.rates import summarise
 from sre.report.ranking import group_interval, rank
-from sre.report.tables import group_rows, make_rows
+from sre.report.rows import group_rows, make_rows
 from sre.scoring.evaluation import Evaluation
 from sre.scoring.replicates import replicates_of
 from steps import make_report

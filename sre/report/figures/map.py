@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from sre import SreError
 from sre.backends.base import length_normalise, speaker_means
-from sre.report.style import COLOURS, MARKERS, STYLE, legend_below, place_labels, svg
+from sre.report.figures.style import COLOURS, MARKERS, STYLE, legend_below, place_labels, svg
 
 MAX_POINTS, MAX_SPEAKERS = 1000, 40
 MAX_LABELS = 20  # speakers whose names there is room for
@@ -32,7 +32,7 @@ def embedding_map(
     embeddings : (N, D), D at least 2
     speakers : (N,)
     genders : (N,) "f", "m" or what else means not known; None where there are none
-    name, label : as in `sre.report.plots.det_plot`
+    name, label : as in `sre.report.figures.det.det_plot`
 
     Raises SreError where all embeddings are equal, or one has length 0.
     """

@@ -1,0 +1,94 @@
+"""The curves of a training by epoch: loss, accuracy, learning rate and margin, validation EER."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from sre.report.figures.style import COLOURS, LINES, STYLE, legend_below, svg
+
+
+def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[tuple[str, str]]:
+    """(caption, SVG) of loss, accuracy, learning rate and margin, validation EER by epoch; a line a run.
+
+    What no run has recorded has no panel.
+    """
+    panels = (
+        ("loss", (("loss", "training"),), "linear"),
+        (
+            "accuracy, % of speakers right",
+            (("accuracy", "training chunks"), ("valid_accuracy", "validation")),
+            "linear",
+        ),
+        ("learning rate", (("lr", "learning rate"), ("margin", "margin")), "log"),
+        ("validation EER, %", (("valid_eer", "validation EER"),), "linear"),
+    )
+    drawn = []
+    for number, (title, series, scale) in enumerate(panels):
+        present = [(key, text) for key, text in series if any(_series(h, key)[1].size for h in histories.values())]
+        if present:
+            caption = f"{title[0].upper()}{title[1:]} by epoch"
+            if "margin" in dict(present):
+                caption = "Learning rate and margin by epoch"
+            drawn.append((caption, _training_panel(histories, title, present, scale, f"{name}-{number}", caption)))
+    return drawn
+
+
+def _series(history: Sequence[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [(line["epoch"], line[key]) for line in history if line.get(key) is not None]
+    pairs = [pair for pair in pairs if np.isfinite(pair[1])]
+    return np.array([epoch for epoch, _ in pairs]), np.array([value for _, value in pairs], np.float64)
+
+
+def _training_panel(
+    histories: Mapping[str, Sequence[dict]],
+    title: str,
+    series: list[tuple[str, str]],
+    scale: str,
+    name: str,
+    label: str,
+) -> str:
+    handles = []
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 2.9))
+        axes = figure.add_subplot()
+        for (key, text), colour in zip(series, COLOURS, strict=False):
+            ours = _margin_axis(axes) if key == "margin" else axes
+            for history, line in zip(histories.values(), cycle(LINES), strict=False):
+                x, y = _series(history, key)
+                mark = "o" if len(x) < 12 else None
+                ours.plot(x, y, color=colour, linestyle=line, marker=mark, markersize=3, linewidth=1.4)
+            handles.append(Line2D([], [], color=colour, label=text))
+        if scale == "log":
+            _log_where_wide(axes, np.concatenate([_series(h, series[0][0])[1] for h in histories.values()]))
+        axes.set(xlabel="epoch", ylabel=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(histories) > 1:
+            handles += [
+                Line2D([], [], color="#555555", linestyle=s, label=r)
+                for r, s in zip(histories, cycle(LINES), strict=False)
+            ]
+        if len(handles) > 1:
+            legend_below(figure, handles)
+        return svg(figure, name, label)
+
+
+def _margin_axis(axes: Axes) -> Axes:
+    ours = axes.twinx()
+    ours.set_ylabel("margin")
+    ours.spines["right"].set_visible(True)
+    ours.grid(False)
+    return ours
+
+
+def _log_where_wide(axes: Axes, values: np.ndarray) -> None:
+    """A logarithmic axis where the values span more than two decades."""
+    if len(values) and values.min() > 0 and values.max() > 100 * values.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
