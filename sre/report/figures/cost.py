@@ -53,7 +53,7 @@ def accuracy_cost_front(points: Sequence[CostPoint], name: str, label: str, x_la
 
 
 def undominated(points: Sequence[CostPoint]) -> list[CostPoint]:
-    """Return by rising cost the points with a lower EER than all that cost no more; of equal ones the first by label."""
+    """Return by rising cost the points with a lower EER than all that cost no more (the first label of equal ones)."""
     front: list[CostPoint] = []
     for point in sorted(points, key=lambda point: (point.cost, point.eer, point.label)):
         if not front or point.eer < front[-1].eer:
