@@ -1,4 +1,4 @@
-"""Where and how torch computes."""
+"""The device that torch computes on, its precision, and what makes two runs the same."""
 
 import ctypes
 from pathlib import Path
@@ -10,6 +10,7 @@ from sre import SreError
 
 
 def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of a config's `device`: auto, cpu or cuda. Raises SreError if there is no CUDA device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -20,7 +21,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """'auto' is bf16 where the hardware multiplies it, else fp32."""
+    """Return bf16 or fp32; 'auto' is bf16 if the hardware multiplies it, else fp32."""
     if name != "auto":
         return name
     if device.type == "cuda":
@@ -48,9 +49,9 @@ def prepare(device: torch.device, threads: int) -> None:
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:
-    """channels_last for 2-D networks: a third faster on a CPU.
+    """Return the layout of a network's weights: channels_last if it is 2-D, a third faster on a CPU.
 
-    Not below 16 channels: with 4 and 8, torch 2.11 on a CPU died of a corrupt heap ("free(): invalid next size").
+    Never below 16 channels: with 4 and 8, torch 2.11 on a CPU died of a corrupt heap ("free(): invalid next size").
     """
     widths = [module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d)]
     good = widths and all(width % 16 == 0 for width in widths)

@@ -11,16 +11,12 @@ import sre
 from sre.machine.cores import available_cores
 
 PROJECT = Path(sre.__file__).resolve().parents[1]
-
-
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldiio", "soundfile", "snakemake")
-
-
 CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
 
 
 def environment() -> dict[str, object]:
-    """What a number depends on beside its inputs: code, Python, packages, processor."""
+    """Return what a number depends on beside its inputs: versions of code, Python and packages, the processor."""
     return {
         "code": code_version(),
         "python": platform.python_version(),
@@ -31,9 +27,9 @@ def environment() -> dict[str, object]:
 
 @cache
 def code_version() -> str:
-    """`<version>+<git revision>[.changed]`, without the revision where the code is no git checkout.
+    """Return `<version>+<git revision>[.changed]`; without the revision if the code is no git checkout.
 
-    Of the first call: a long job asks when it begins, since the checkout may move on under it.
+    The answer of the first call is kept: the checkout may move on under a long job.
     """
     if not (PROJECT / ".git").exists():
         return sre.__version__
@@ -61,7 +57,7 @@ def _version(package: str) -> str | None:
 
 
 def _gpu() -> str | None:
-    """Of a job that used one."""
+    """Return the name of the GPU that this process has used, if it has used one."""
     torch = sys.modules.get("torch")
     return torch.cuda.get_device_name() if torch and torch.cuda.is_initialized() else None
 

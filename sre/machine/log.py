@@ -1,5 +1,6 @@
 """What people see of a running stage: dated lines, progress with rate and ETA, one sentence for an error."""
 
+import io
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ REDRAW_EVERY_S = 1.0
 
 
 def say(text: str) -> None:
+    """Print a dated line on stderr."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
@@ -59,6 +61,7 @@ def print_to(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as file:
         for stream in (sys.stdout, sys.stderr):
+            assert isinstance(stream, io.TextIOWrapper)  # as every process begins
             stream.flush()
             os.dup2(file.fileno(), stream.fileno())
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
@@ -119,7 +122,7 @@ class Progress:
 
 
 def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Columns padded with spaces for a terminal."""
+    """The rows of a table as lines, each column padded with spaces to its widest cell."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table)
     return "".join(line.rstrip() + "\n" for line in padded)
