@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sre.cli.arguments import share, whole
 from sre.datadir.datadir import check_audio, write_data_dir, write_rejected
-from sre.io.audio import is_pipe
+from sre.io.audio import AudioRules, is_pipe
 from sre.machine.log import say
 
 Segments = dict[str, tuple[str, float, float]]  # utterance -> (recording, start, end) in seconds
@@ -21,20 +21,20 @@ def add_audio_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
 
 
-def good_audio(
-    out: Path,
-    wav: Mapping[str, str],
-    sample_rate: int,
-    resample: bool,
-    max_rejected: float = 0.01,
-    needed: Collection[str] = (),
-) -> tuple[dict[str, str], dict[str, float]]:
-    """The usable recordings and their durations (s); the rest goes to `out`/rejected.tsv.
+def take_audio_rules(args: dict[str, object]) -> AudioRules:
+    """Return the rules that `add_audio_options` asked for, and take them out of the parsed arguments."""
+    return AudioRules(**{name: args.pop(name) for name in ("sample_rate", "resample", "max_rejected")})
 
-    Raises SreError where more than `max_rejected` are rejected (a single one is tolerated), or one that a trial needs.
+
+def good_audio(
+    out: Path, wav: Mapping[str, str], rules: AudioRules, needed: Collection[str] = ()
+) -> tuple[dict[str, str], dict[str, float]]:
+    """Return the usable recordings and their durations (s); the rest goes to `out`/rejected.tsv.
+
+    needed : utterances of the trials. Raises SreError where more are rejected than the rules allow, or a needed one.
     """
-    durations, rejected = check_audio(wav, sample_rate, resample)
-    write_rejected(out / "rejected.tsv", rejected, len(wav), "recordings", max_rejected, needed)
+    durations, rejected = check_audio(wav, rules)
+    write_rejected(out / "rejected.tsv", rejected, len(wav), "recordings", rules.max_rejected, needed)
     bad = {key for key, _, _ in rejected}
     return {key: location for key, location in wav.items() if key not in bad}, durations
 

@@ -9,24 +9,24 @@ utterances are left out.
 from collections.abc import Collection
 from pathlib import Path
 
-from local.corpus import add_audio_options
+from local.corpus import add_audio_options, take_audio_rules
 from local.import_trials import applicable_map
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder
 from sre.datadir.datadir import Rejected, check_audio, validate, write_rejected
 from sre.datadir.ops import Tables, keep_utterances, read_tables, write_tables
 from sre.datadir.validate import parse_segment
-from sre.io.audio import MIN_DURATION_S, AudioError, check_end
+from sre.io.audio import MIN_DURATION_S, AudioError, AudioRules, check_end
 from sre.io.tables import invert, read_utt2spk, write_table
 from sre.io.trials import needed_utterances
 from sre.machine.log import run, say
 
 
-def reject(tables: Tables, sample_rate: int, resample: bool) -> tuple[Rejected, dict[str, float]]:
+def reject(tables: Tables, rules: AudioRules) -> tuple[Rejected, dict[str, float]]:
     """Utterances that cannot be used (id, path, reason), and the others' durations (s) where headers tell."""
     if "wav.scp" not in tables:
         return [], {}
-    durations, bad = check_audio(tables["wav.scp"], sample_rate, resample)
+    durations, bad = check_audio(tables["wav.scp"], rules)
     if "segments" not in tables:
         return bad, durations
     durations = {key: float(seconds) for key, seconds in tables.get("reco2dur", {}).items()} | durations
@@ -55,22 +55,15 @@ def _bad_segment(start: float, end: float, duration: float | None) -> str | None
     return None
 
 
-def prepare(
-    source: Path,
-    out: Path,
-    sample_rate: int = 16000,
-    resample: bool = False,
-    max_rejected: float = 0.01,
-    needed: Collection[str] = (),
-) -> None:
-    """Check and write. Raises SreError with every problem, or where too much audio is rejected."""
+def prepare(source: Path, out: Path, rules: AudioRules = AudioRules(), needed: Collection[str] = ()) -> None:
+    """Write the data directory. Raises SreError with all of its problems, or where too much audio is rejected."""
     problems = validate(source)
     if problems:
         found = f"{source}: {len(problems)} problem{'s' * (len(problems) > 1)} found, each line says what to do"
         raise SreError("\n".join([found, *problems]))
     tables = read_tables(source)
-    rejected, durations = reject(tables, sample_rate, resample)
-    write_rejected(out / "rejected.tsv", rejected, len(tables["utt2spk"]), "utterances", max_rejected, needed)
+    rejected, durations = reject(tables, rules)
+    write_rejected(out / "rejected.tsv", rejected, len(tables["utt2spk"]), "utterances", rules.max_rejected, needed)
     good = tables["utt2spk"].keys() - {utt for utt, _, _ in rejected}
     tables = keep_utterances(tables, good)
     if durations:
@@ -101,9 +94,10 @@ def main(argv: list[str] | None = None) -> None:
     args = vars(parser.parse_args(argv))
     if args.pop("tables_only"):
         return prepare_tables(args["source"], args["out"])
+    rules = take_audio_rules(args)
     lists, enroll = args.pop("trials"), args.pop("enroll")
     needed = set().union(*(needed_utterances(path, applicable_map(path, enroll)) for path in lists))
-    prepare(**args, needed=needed)
+    prepare(**args, rules=rules, needed=needed)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ The speaker is the reader. With --cut-seconds, longer utterances become segments
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from local.corpus import Segments, add_audio_options, good_audio, write_corpus
+from local.corpus import Segments, add_audio_options, good_audio, take_audio_rules, write_corpus
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, number, output_folder
 from sre.io.atomic import atomic_output
+from sre.io.audio import AudioRules
 from sre.io.ids import check_ids
 from sre.io.text import exact, lines_of, read_text
 from sre.machine.log import run, say
@@ -51,15 +53,24 @@ def parts_present(corpus: str | Path) -> list[str]:
     return parts
 
 
-def find_recordings(corpus: str | Path, part: str) -> dict[str, tuple[str, str, str]]:
-    """Utterance -> (path, speaker, chapter).
+@dataclass(frozen=True)
+class Recording:
+    """The file of an utterance, its reader and its chapter."""
+
+    path: str
+    speaker: str
+    chapter: str
+
+
+def find_recordings(corpus: str | Path, part: str) -> dict[str, Recording]:
+    """Return utterance -> recording of one part.
 
     Raises SreError for a missing or empty part, a file name that is not its folders', an utterance twice.
     """
     folder = Path(corpus) / part
     if not folder.is_dir():
         raise SreError(f"{folder}: no such part; give only parts that are there, or extract it")
-    found: dict[str, tuple[str, str, str]] = {}
+    found: dict[str, Recording] = {}
     for file in sorted(folder.glob("*/*/*")):
         if file.suffix.lower() not in SUFFIXES:
             continue
@@ -68,8 +79,8 @@ def find_recordings(corpus: str | Path, part: str) -> dict[str, tuple[str, str, 
             raise SreError(f"{file}: its name does not begin with {speaker}-{chapter}-, as its folders; rename it")
         check_ids(file, [file.stem], "utterance")
         if file.stem in found:
-            raise SreError(f"{file}: utterance {file.stem} is there twice, also as {found[file.stem][0]}; keep one")
-        found[file.stem] = (str(file), speaker, chapter)
+            raise SreError(f"{file}: utterance {file.stem} is there twice, also as {found[file.stem].path}; keep one")
+        found[file.stem] = Recording(str(file), speaker, chapter)
     if not found:
         raise SreError(f"{folder}: no SPEAKER/CHAPTER/SPEAKER-CHAPTER-UTT.flac (or .wav) in it; extract it again")
     return found
@@ -107,6 +118,17 @@ def cut_segments(durations: dict[str, float], cut_s: float, min_s: float) -> tup
     return segments, dropped
 
 
+def find_parts(corpus: str | Path, parts: Iterable[str]) -> dict[str, Recording]:
+    """Return utterance -> recording of several parts. Raises SreError where two parts have one utterance."""
+    found: dict[str, Recording] = {}
+    for part in dict.fromkeys(parts):
+        more = find_recordings(corpus, part)
+        if clash := sorted(found.keys() & more.keys()):
+            raise SreError(f"{more[clash[0]].path}: {clash[0]} is also in another part; prepare them apart")
+        found |= more
+    return found
+
+
 def prepare(
     corpus: Path,
     out: Path,
@@ -114,51 +136,43 @@ def prepare(
     cut_seconds: float | None = None,
     min_seconds: float | None = None,
     cut_only_if_single: bool = False,
-    sample_rate: int = 16000,
-    resample: bool = False,
-    max_rejected: float = 0.01,
+    rules: AudioRules = AudioRules(),
 ) -> None:
     """Write the data directory of these parts together, and out/notes on what was done to it.
 
-    With cut_only_if_single nothing is cut unless half of the speakers have a single utterance.
+    cut_seconds, min_seconds : see `cut_segments`; no cut_seconds: nothing is cut; min_seconds is half of it by default
+    cut_only_if_single : nothing is cut unless half of the speakers have a single utterance
     Raises SreError as the functions above do.
     """
-    found: dict[str, tuple[str, str, str]] = {}
-    for part in dict.fromkeys(parts):
-        more = find_recordings(corpus, part)
-        if clash := sorted(found.keys() & more.keys()):
-            raise SreError(f"{more[clash[0]][0]}: {clash[0]} is also in another part; prepare them apart")
-        found |= more
-    wav, durations = good_audio(
-        out, {utt: place[0] for utt, place in found.items()}, sample_rate, resample, max_rejected
-    )
+    found = find_parts(corpus, parts)
+    wav, durations = good_audio(out, {utt: recording.path for utt, recording in found.items()}, rules)
     segments, notes = None, []
-    recording = {utt: utt for utt in wav}
-    if cut_only_if_single and not _mostly_single(found[utt][1] for utt in wav):
+    source = {utt: utt for utt in wav}  # utterance -> the recording that it is from
+    if cut_only_if_single and not _mostly_single(found[utt].speaker for utt in wav):
         cut_seconds = None
     if cut_seconds is not None:
         minimum = cut_seconds / 2 if min_seconds is None else min_seconds
         if not 0 < minimum <= cut_seconds:
             raise SreError(f"--cut-seconds {cut_seconds} --min-seconds {minimum}: give 0 < min <= cut")
         unknown = sorted(wav.keys() - durations.keys())
-        wav = {utt: place for utt, place in wav.items() if utt in durations}
+        wav = {utt: path for utt, path in wav.items() if utt in durations}
         segments, dropped = cut_segments(durations, cut_seconds, minimum)
-        recording = {utt: segment[0] for utt, segment in segments.items()}
+        source = {utt: recording for utt, (recording, _, _) in segments.items()}
         durations = {utt: end - start for utt, (_, start, end) in segments.items()}
         notes = [
             f"{out.name}: {len(wav)} recordings were cut into {len(segments)} segments of at most"
-            f" {exact(cut_seconds)} s"
-            f" ({dropped} last pieces under {exact(minimum)} s dropped)."
+            f" {exact(cut_seconds)} s ({dropped} last pieces under {exact(minimum)} s dropped)."
         ]
         if unknown:
             what = f"{len(unknown)} recordings whose headers tell no length to cut them by were left out"
             notes.append(f"{out.name}: {what}, e.g. {unknown[0]}; write them again with one.")
         say(" ".join(notes))
     maps = {
-        "utt2chapter": {utt: found[recording[utt]][2] for utt in recording},
+        "utt2chapter": {utt: found[recording].chapter for utt, recording in source.items()},
         "spk2gender": read_genders(corpus),
     }
-    write_corpus(out, wav, {utt: found[rec][1] for utt, rec in recording.items()}, durations, maps, segments)
+    utt2spk = {utt: found[recording].speaker for utt, recording in source.items()}
+    write_corpus(out, wav, utt2spk, durations, maps, segments)
     with atomic_output(out / "notes") as file:
         file.writelines(f"{note}\n" for note in notes)
 
@@ -181,7 +195,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--cut-only-if-single", action="store_true", help="if half of the speakers have one utterance")
     add_audio_options(parser)
-    prepare(**vars(parser.parse_args(argv)))
+    args = vars(parser.parse_args(argv))
+    rules = take_audio_rules(args)
+    prepare(**args, rules=rules)
 
 
 if __name__ == "__main__":

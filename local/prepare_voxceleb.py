@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.corpus import add_audio_options, good_audio, write_corpus
+from local.corpus import add_audio_options, good_audio, take_audio_rules, write_corpus
 from local.import_voxceleb_trials import trial_utterances
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder
+from sre.io.audio import AudioRules
 from sre.io.ids import check_ids
 from sre.io.tables import remark_cut
 from sre.io.text import lines_of, read_text
@@ -28,7 +29,7 @@ AUDIO_FOLDERS = ("wav", "flac", "m4a", "aac", "")
 
 @dataclass(frozen=True)
 class VoxCeleb:
-    """Where a VoxCeleb corpus lies.
+    """The folders of a VoxCeleb corpus.
 
     Attributes
     ----------
@@ -190,15 +191,13 @@ def prepare(
     out: Path,
     corpus: str,
     subset: str,
-    sample_rate: int = 16000,
-    resample: bool = False,
-    max_rejected: float = 0.01,
+    rules: AudioRules = AudioRules(),
     needed: Collection[str] = (),
 ) -> None:
     """Write the data directory of one subset; `needed` are the utterances of its trials."""
     place = (find_voxceleb1 if corpus == "voxceleb1" else find_voxceleb2)(root)
     say(f"{root}: {corpus} in " + ", ".join(f"{folder} ({part})" for part, folder in place.folders.items()))
-    wav, durations = good_audio(out, find_recordings(place, subset), sample_rate, resample, max_rejected, needed)
+    wav, durations = good_audio(out, find_recordings(place, subset), rules, needed)
     genders, _ = read_meta(place.meta)
     maps = {
         "utt2session": {utt: utt.split("-", 1)[1].rpartition("-")[0] for utt in wav},
@@ -219,7 +218,8 @@ def main(argv: list[str] | None = None) -> None:
     add_audio_options(parser)
     args = vars(parser.parse_args(argv))
     needed = {utt for path in args.pop("trials") for utt in trial_utterances(path)}
-    prepare(**args, needed=needed)
+    rules = take_audio_rules(args)
+    prepare(**args, rules=rules, needed=needed)
 
 
 if __name__ == "__main__":

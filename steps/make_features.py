@@ -12,10 +12,11 @@ import torch
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, json_object, output_folder, processes, shard, share
 from sre.cli.given import DEFAULT_FEATURES, audio_config, config_argument, feature_config, told
-from sre.datadir.datadir import read_data_dir, read_rejected_rows, write_rejected
+from sre.datadir.datadir import DataDir, read_data_dir, read_rejected_rows, write_rejected
 from sre.datadir.missing import check_promised
 from sre.features.make import import_features, make_features
 from sre.io.atomic import atomic_output
+from sre.io.audio import AudioRules
 from sre.io.shards import check_complete, join_keys, join_tables, shard_of
 from sre.io.text import canonical
 
@@ -42,14 +43,14 @@ def make(kind: str, doc: str, argv: list[str] | None) -> None:
         raise SreError("--shard makes one archive and --join joins them all; give one of the two")
     torch.set_num_threads(1)  # parallel by shards: the bytes do not depend on the cores
     config = feature_config(kind, args.config, args.audio.get("sample_rate"))
-    audio = audio_config(args.audio, config["sample_rate"])
+    rules = AudioRules(**audio_config(args.audio, config["sample_rate"]))
     data = read_data_dir(args.data, need_speakers=False)
     if data.utt2spk:
         check_promised(args.data, args.data / "utt2spk", data.utt2spk, data.utts, args.data)
     if data.wav is None:
         import_features(data, {"cmn": config["cmn"], "cmn_window": config["cmn_window"]}, args.out)
         return
-    run_shard = partial(_shard, data, config, audio, args.out)
+    run_shard = partial(_shard, data, config, rules, args.out)
     if args.shard:
         run_shard(*args.shard)
         return
@@ -76,12 +77,12 @@ def _run_all(run_shard: Callable[[int, int], None], shards: int, out: Path) -> N
         ) from None
 
 
-def _shard(data, config: dict, audio: dict, out: Path, number: int, of: int) -> None:
+def _shard(data: DataDir, config: dict, rules: AudioRules, out: Path, number: int, of: int) -> None:
     torch.set_num_threads(1)
-    make_features(data, shard_of(data.utts, (number, of)), config, audio, out, f".{number}")
+    make_features(data, shard_of(data.utts, (number, of)), config, rules, out, f".{number}")
 
 
-def _join(data, config: dict, out: Path, shards: int, max_rejected: float) -> None:
+def _join(data: DataDir, config: dict, out: Path, shards: int, max_rejected: float) -> None:
     parts = range(1, shards + 1)
     rows = [row for part in parts for row in read_rejected_rows(out / f"rejected.{part}.tsv")]
     write_rejected(out / "rejected.tsv", rows, len(data.utts), "utterances", max_rejected)

@@ -16,7 +16,7 @@ from sre import SreError
 from sre.datadir.validate import UTT_TABLES, fix_command, parse_segment, sentence, validate
 from sre.io.ark import read_scp
 from sre.io.atomic import atomic_output
-from sre.io.audio import FFMPEG_SUFFIXES, AudioError, check_end, is_pipe, probe, resolve
+from sre.io.audio import FFMPEG_SUFFIXES, AudioError, AudioRules, check_end, is_pipe, probe, resolve
 from sre.io.scp import absolute
 from sre.io.tables import invert, read_table, read_utt2spk, write_table
 from sre.io.text import lines_of, read_text
@@ -89,10 +89,8 @@ def read_data_dir(path: str | Path, need_speakers: bool = True) -> DataDir:
     )
 
 
-def check_audio(
-    wav: Mapping[str, str], sample_rate: int, resample: bool, threads: int = 8
-) -> tuple[dict[str, float], Rejected]:
-    """Durations in seconds by header, and rejected rows (id, path, reason), both in bytewise order of ids.
+def check_audio(wav: Mapping[str, str], rules: AudioRules, threads: int = 8) -> tuple[dict[str, float], Rejected]:
+    """Return durations in seconds by header, and rejected rows (id, path, reason), both in bytewise order of ids.
 
     What only decoding tells the duration of (commands, m4a, a FLAC or MP3 without it) is in neither. Raises SreError at
     once where m4a or aac needs ffmpeg and there is none.
@@ -102,7 +100,7 @@ def check_audio(
 
     def one(key: str) -> float | str:
         try:
-            return probe(wav[key], sample_rate, resample)
+            return probe(wav[key], rules)
         except AudioError as error:
             return str(error)
 
@@ -134,7 +132,7 @@ def check_ends(path: str | Path) -> list[str]:
     told = {key: float(seconds) for key, seconds in read_table(table).items()} if table.exists() else {}
     used = {recording for recording, _, _ in data.segments.values()}
     files = {key: data.wav[key] for key in used if Path(data.wav[key]).suffix.lower() not in FFMPEG_SUFFIXES}
-    told |= check_audio(files, 16000, resample=True)[0]
+    told |= check_audio(files, AudioRules(resample=True))[0]
     bad = []
     for utt, (recording, _, end) in data.segments.items():
         try:

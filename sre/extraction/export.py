@@ -20,8 +20,9 @@ import sre
 from sre import SreError
 from sre.datadir.datadir import read_data_dir
 from sre.features.store import FeatureStore
-from sre.io import audio
+from sre.features.waves import Waves
 from sre.io.atomic import atomic_output
+from sre.io.audio import AudioError, AudioRules
 
 if TYPE_CHECKING:  # torch takes seconds to load, and `sre data` does without
     from sre.extraction.embedder import Embedder
@@ -111,16 +112,14 @@ def _store(embedder: Embedder, data: Path) -> FeatureStore:
 
 def _waves(data: Path, utts: Sequence[str], sample_rate: int) -> Iterator[np.ndarray]:
     """(N,) samples of each on int16's scale."""
-    from sre.features.make import waves
-
     directory = read_data_dir(data, need_speakers=False)
     if directory.wav is None:
         raise SreError(f"{data}: no wav.scp in it; give a data directory with sound, or export with --from fbank")
-    rejected: list[tuple[str, str, str]] = []
+    waves = Waves(directory, AudioRules(sample_rate, resample=True))
     for utt in utts:
-        read = dict(waves(directory, [utt], {"sample_rate": sample_rate, "resample": True}, 0.0, rejected))
-        if rejected:
-            raise audio.AudioError(f"{data}: '{utt}' ({rejected[0][1]}): {rejected[0][2]}; give another directory")
+        read = dict(waves.read([utt]))
+        for _, path, reason in waves.rejected:
+            raise AudioError(f"{data}: '{utt}' ({path}): {reason}; give another directory")
         yield read[utt]
 
 

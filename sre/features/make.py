@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,16 +11,16 @@ import numpy as np
 from sre import SreError
 from sre.datadir.datadir import DataDir, write_rejected_rows
 from sre.features.fbank import FeatureExtractor, FeatureOptions
-from sre.io import audio
+from sre.features.waves import Wave, Waves
 from sre.io.ark import read_record, write_ark
 from sre.io.atomic import atomic_output, locked
+from sre.io.audio import MIN_DURATION_S, AudioRules
 from sre.io.record import check_usable
 from sre.io.scp import absolute
 from sre.io.tables import write_table
 from sre.io.text import canonical
 from sre.machine.log import Progress, say, warn
 
-Wave = tuple[str, np.ndarray]
 BATCH_SECONDS = 60  # of audio that is decoded before features are made of it
 
 
@@ -30,66 +30,63 @@ def options_of(config: dict, sample_rate: int) -> FeatureOptions:
     return FeatureOptions(**{key: value for key, value in config.items() if key in known}, sample_frequency=sample_rate)
 
 
-def waves(data: DataDir, utts: Sequence[str], audio_config: dict, shortest_s: float, rejected: list) -> Iterator[Wave]:
-    """Yield (utterance, samples on int16's scale); a recording is decoded once for its consecutive segments.
-
-    What cannot be used, a recording with all its segments or a single one, is added to `rejected` with its reason.
-    """
-    location, recording, fault = None, None, ""
-    for utt in utts:
-        name, start, end = data.segments[utt] if data.segments else (utt, 0.0, None)
-        try:
-            if location != data.wav[name]:
-                location, recording = data.wav[name], None
-                recording = audio.load(location, **audio_config)
-            if recording is None:
-                raise audio.AudioError(fault)
-            yield utt, recording.piece(start, end, shortest_s)
-        except audio.AudioError as error:
-            fault = str(error)
-            rejected.append((utt, data.wav[name], fault))
-
-
-def make_features(data: DataDir, utts: Sequence[str], config: dict, audio_config: dict, out: Path, name: str) -> None:
+def make_features(data: DataDir, utts: Sequence[str], config: dict, rules: AudioRules, out: Path, name: str) -> None:
     """Write out/feats<name>.{ark,scp}, utt2num_frames<name> and rejected<name>.tsv of the given utterances.
 
-    Progress is in seconds of audio a second.
+    Progress is in seconds of audio a second. Raises SreError as `Waves.read` does.
     """
-    rejected: list[tuple[str, str, str]] = []
-    frames: dict[str, int] = {}
-    seconds = 0.0
-    begun = time.monotonic()
-    progress = Progress(f"{config['type']}{name}", len(utts), "utt")
-
-    def records() -> Iterator[Wave]:
-        nonlocal seconds
-        extractor = FeatureExtractor(options_of(config, audio_config["sample_rate"]))
-        batch: list[Wave] = []
-        waiting = 0.0
-        shortest_s = max(audio.MIN_DURATION_S, config["frame_length"] / 1000)
-        for utt, wave in waves(data, utts, audio_config, shortest_s, rejected):
-            batch.append((utt, wave))
-            waiting += len(wave) / audio_config["sample_rate"]
-            if waiting >= BATCH_SECONDS:
-                yield from features(extractor, batch)
-                seconds, batch, waiting = seconds + waiting, [], 0.0
-        seconds += waiting
-        yield from features(extractor, batch)
-
-    def features(extractor: FeatureExtractor, batch: list[Wave]) -> Iterator[tuple[str, np.ndarray]]:
-        matrices = extractor([wave for _, wave in batch], dither_seed=batch[0][0] if batch else "")
-        for (utt, _), matrix in zip(batch, matrices, strict=True):
-            frames[utt] = len(matrix)
-            yield utt, matrix.numpy()
-        progress.add(len(batch), f"{seconds / max(time.monotonic() - begun, 1e-9):.0f} s of audio a second")
-
+    label = f"{config['type']}{name}"
+    waves = Waves(data, rules, max(MIN_DURATION_S, config["frame_length"] / 1000))
+    shard = Shard(FeatureExtractor(options_of(config, rules.sample_rate)), Progress(label, len(utts), "utt"))
     with locked(out / f".feats{name}.lock"):
-        write_ark(out / f"feats{name}.ark", out / f"feats{name}.scp", records(), config["compression"])
-        write_table(out / f"utt2num_frames{name}", frames)
-        write_rejected_rows(out / f"rejected{name}.tsv", rejected)
-        took = progress.close(f"({seconds:.0f} s of audio)")
-        rate = f"{seconds / max(took, 1e-9):.0f} s of audio a second"
-        say(f"{config['type']}{name}: {len(utts)} utt, {rate}, {len(rejected)} rejected")
+        records = shard.features(waves.read(utts))
+        write_ark(out / f"feats{name}.ark", out / f"feats{name}.scp", records, config["compression"])
+        write_table(out / f"utt2num_frames{name}", shard.num_frames)
+        write_rejected_rows(out / f"rejected{name}.tsv", waves.rejected)
+        took = shard.progress.close(f"({shard.seconds:.0f} s of audio)")
+        speed = f"{shard.seconds / max(took, 1e-9):.0f} s of audio a second"
+        say(f"{label}: {len(utts)} utt, {speed}, {len(waves.rejected)} rejected")
+
+
+class Shard:
+    """The features of one archive, made batch by batch.
+
+    Attributes
+    ----------
+    num_frames : utterance -> frames, of the utterances so far
+    seconds : of audio so far
+    """
+
+    def __init__(self, extractor: FeatureExtractor, progress: Progress) -> None:
+        self.extractor, self.progress = extractor, progress
+        self.num_frames: dict[str, int] = {}
+        self.seconds = 0.0
+
+    def features(self, waves: Iterable[Wave]) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (utterance, (T, F) float32) of all waves, in their order. Raises SreError as FeatureExtractor does."""
+        sample_rate = self.extractor.options.sample_frequency
+        for batch in batches(waves, sample_rate):
+            matrices = self.extractor([wave for _, wave in batch], dither_seed=batch[0][0])
+            for (utt, wave), matrix in zip(batch, matrices, strict=True):
+                self.num_frames[utt] = len(matrix)
+                self.seconds += len(wave) / sample_rate
+                yield utt, matrix.numpy()
+            speed = self.seconds / max(time.monotonic() - self.progress.begun, 1e-9)
+            self.progress.add(len(batch), f"{speed:.0f} s of audio a second")
+
+
+def batches(waves: Iterable[Wave], sample_rate: int) -> Iterator[list[Wave]]:
+    """Yield the waves in batches of BATCH_SECONDS or just more; the last one may be shorter."""
+    batch: list[Wave] = []
+    seconds = 0.0
+    for utt, wave in waves:
+        batch.append((utt, wave))
+        seconds += len(wave) / sample_rate
+        if seconds >= BATCH_SECONDS:
+            yield batch
+            batch, seconds = [], 0.0
+    if batch:
+        yield batch
 
 
 def import_features(data: DataDir, cmn: dict, out: Path) -> None:

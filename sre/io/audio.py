@@ -35,7 +35,25 @@ BLOCK = 1 << 14  # samples that are decoded at a time
 FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3", "MPEG"}
 BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
-__all__ = ["AudioError", "Recording", "check_end", "is_pipe", "load", "probe", "read", "resolve"]
+__all__ = ["AudioError", "AudioRules", "Recording", "check_end", "check_signal", "is_pipe", "load", "probe", "resolve"]
+
+
+@dataclass(frozen=True)
+class AudioRules:
+    """Which recordings are accepted: the recipe's `audio` section, and how many may be rejected.
+
+    Attributes
+    ----------
+    sample_rate : Hz, of the features
+    resample : recordings of another rate are accepted, and converted when they are read
+    allow_pipes : commands in wav.scp are run
+    max_rejected : share of the recordings that may be rejected, 0 to 1; one always may, but none at 0
+    """
+
+    sample_rate: int = 16000
+    resample: bool = False
+    allow_pipes: bool = False
+    max_rejected: float = 0.01
 
 
 class _Straight(soundfile.SoundFile):
@@ -45,42 +63,23 @@ class _Straight(soundfile.SoundFile):
         return False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Recording:
     """One decoded recording.
 
     Attributes
     ----------
-    wave : (N,) float32 in -1 .. 1 at its own `rate`
-    samples : (M,) float32 on int16's scale, as Kaldi has it, at `sample_rate`
+    wave : (N,) float32 in -1 .. 1
+    sample_rate : Hz, its own
     """
 
     wave: np.ndarray
-    rate: int
-    samples: np.ndarray
     sample_rate: int
 
     @property
     def duration(self) -> float:
-        """In seconds."""
-        return len(self.wave) / self.rate
-
-    def piece(self, start: float, end: float | None, shortest_s: float) -> np.ndarray:
-        """Return the samples from `start` to `end` (s; None: all of them).
-
-        Raises AudioError where a segment ends after the recording, is too short or silent.
-        """
-        piece = self.samples
-        if end is not None:
-            check_end(end, self.duration)
-            end = min(end, self.duration + MAX_OVERRUN_S)
-            piece = piece[int(start * self.sample_rate + 0.5) : int(end * self.sample_rate + 0.5)]
-        if len(piece) < max(shortest_s * self.sample_rate, 1):
-            seconds = len(piece) / self.sample_rate
-            raise AudioError(f"too short: {seconds:.3f} s, at least {shortest_s} s are needed")
-        if end is not None:
-            _check_signal(self.wave[int(start * self.rate + 0.5) : int(end * self.rate + 0.5)])
-        return piece
+        """Seconds."""
+        return len(self.wave) / self.sample_rate
 
 
 def is_pipe(location: str) -> bool:
@@ -102,10 +101,10 @@ def check_end(end: float, duration: float) -> None:
         raise AudioError(f"its segment ends at {end:g} s, the recording at {duration:.2f} s")
 
 
-def probe(location: str, sample_rate: int, resample: bool) -> float:
-    """Duration in seconds, by size and header alone; nan where only decoding tells (commands, m4a, some FLAC and MP3).
+def probe(location: str, rules: AudioRules) -> float:
+    """Return the duration in seconds by size and header alone; nan where only decoding tells it.
 
-    Raises AudioError for what is empty, too short, unreadable, multi-channel or of another sample rate, and where the
+    That is so for commands, m4a, and some FLAC and MP3. Raises AudioError for what is empty, too short, unreadable, multi-channel or of another sample rate, and where the
     header contradicts the file.
     """
     if is_pipe(location):
@@ -115,17 +114,12 @@ def probe(location: str, sample_rate: int, resample: bool) -> float:
         if _by_ffmpeg(location):
             return math.nan
         header = soundfile.info(promise.mended(file) if promise.patches else location)
-        frames = _check_header(header, promise, sample_rate, resample)
+        frames = _check_header(header, promise, rules)
         told = promise.told and (header.subtype in BYTES or header.format in ("FLAC", "OGG", "MP3"))
         return frames / header.samplerate if told else math.nan
 
 
-def read(location: str, sample_rate: int, resample: bool = False, allow_pipes: bool = False) -> np.ndarray:
-    """Decode one recording to (samples,) float32 on int16's scale, as Kaldi has it. Raises as `load` does."""
-    return load(location, sample_rate, resample, allow_pipes).samples
-
-
-def load(location: str, sample_rate: int, resample: bool = False, allow_pipes: bool = False) -> Recording:
+def load(location: str, rules: AudioRules) -> Recording:
     """Decode one recording.
 
     Raises AudioError as `probe` does, where the header promised more or fewer samples than were decoded, for NaN or
@@ -133,21 +127,21 @@ def load(location: str, sample_rate: int, resample: bool = False, allow_pipes: b
     """
     with _reasons():
         if is_pipe(location) or _by_ffmpeg(location):
-            data, promised_s = _through_command(location, allow_pipes)
+            data, promised_s = _through_command(location, rules.allow_pipes)
             source = Buffer(data)
-            wave, rate = _decode(source, source, sample_rate, resample)
+            wave, rate = _decode(source, source, rules)
         else:
             promised_s = math.nan
             with _opened(location) as file:
-                wave, rate = _decode(file, location, sample_rate, resample)
+                wave, rate = _decode(file, location, rules)
         if abs((seconds := len(wave) / rate) - promised_s) > FFMPEG_SLACK_S:
             raise AudioError(f"its header promises {promised_s:.2f} s, {seconds:.2f} s were decoded")
         if not np.isfinite(wave).all():
             raise AudioError("NaN or infinite samples")
         if (peak := float(np.abs(wave).max())) > LOUDEST:
             raise AudioError(f"samples of {peak:.3g} times full scale")
-        _check_signal(wave)
-        return Recording(wave, rate, _convert(wave, rate, sample_rate), sample_rate)
+        check_signal(wave)
+        return Recording(wave, rate)
 
 
 @contextmanager
@@ -182,7 +176,7 @@ def _opened(location: str) -> BinaryIO:
     return open(location, "rb")
 
 
-def _check_header(header: soundfile.SoundFile, promise: Promise, sample_rate: int, resample: bool) -> float:
+def _check_header(header: soundfile.SoundFile, promise: Promise, rules: AudioRules) -> float:
     """Return the number of samples of each channel that the header promises, nan where it does not."""
     if header.format not in FORMATS:
         raise AudioError(f"{header.format} is not read, for its length cannot be checked; convert it to wav or flac")
@@ -190,8 +184,8 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, sample_rate: in
         raise AudioError(f"{header.channels} channels; mix or split it to one")
     if header.subtype.startswith("MPEG") and not promise.slack:  # in a WAV, or of free format
         raise AudioError("MPEG audio of a kind whose length a decoder guesses; convert it to wav or flac")
-    rate = header.samplerate
-    if rate != sample_rate and not resample:
+    rate, sample_rate = header.samplerate, rules.sample_rate
+    if rate != sample_rate and not rules.resample:
         raise AudioError(f"sample rate {rate}, the recipe's is {sample_rate}; set audio.resample: true to convert")
     if rate not in RATES:
         raise AudioError(f"sample rate {rate}, which is no rate of sound ({RATES.start} to {RATES.stop - 1})")
@@ -208,12 +202,12 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, sample_rate: in
     return frames
 
 
-def _decode(source: BinaryIO, location: str | Buffer, sample_rate: int, resample: bool) -> tuple[np.ndarray, int]:
+def _decode(source: BinaryIO, location: str | Buffer, rules: AudioRules) -> tuple[np.ndarray, int]:
     """(N,) float32 in -1 .. 1 and their rate, of an open file, and the `location` for a decoder to open it itself."""
     promise = examine(source, whole=True)
     source.seek(0)
     with _Straight(promise.mended(source) if promise.patches else location) as file:
-        expected = _check_header(file, promise, sample_rate, resample)
+        expected = _check_header(file, promise, rules)
         wave = _samples(file, promise.samples)
         if abs(len(wave) - expected) > promise.slack:
             word = "truncated: " if len(wave) < expected else ""
@@ -244,20 +238,11 @@ def _check_duration(samples: int, rate: int) -> None:
         raise AudioError(f"too short: {samples / rate:.3f} s, at least {MIN_DURATION_S} s are needed")
 
 
-def _check_signal(wave: np.ndarray) -> None:
+def check_signal(wave: np.ndarray) -> None:
+    """Raise AudioError where all samples, in -1 .. 1, are equal."""
     least, greatest = wave.min(), wave.max()
     if greatest - least < QUIETEST:
         raise AudioError(f"no signal: all {len(wave)} samples are {float(least):.4g} of full scale")
-
-
-def _convert(wave: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
-    """(N,) in -1 .. 1 to (M,) on int16's scale."""
-    if rate != sample_rate:
-        import torch
-        import torchaudio.functional
-
-        wave = torchaudio.functional.resample(torch.from_numpy(wave), rate, sample_rate).numpy()
-    return wave * np.float32(32768)
 
 
 def _through_command(location: str, allow_pipes: bool) -> tuple[bytes, float]:

@@ -23,8 +23,9 @@ from sre.datadir.datadir import (
 )
 from sre.datadir.fix import fix
 from sre.datadir.ops import combine, split, subset
-from sre.features.make import waves
+from sre.features.waves import Waves
 from sre.io.ark import write_ark
+from sre.io.audio import AudioRules
 from sre.io.ids import is_plain
 from sre.io.tables import read_table, write_table
 
@@ -211,9 +212,9 @@ def test_a_segment_to_the_end_of_its_recording(data: Path, tmp_path: Path) -> No
     assert subset(data, tmp_path / "x", first=2) == 2
     found = read_data_dir(tmp_path / "x")
     assert found.segments == {"Z": ("Z", 0, math.inf), "a": ("a", 0.5, math.inf)}
-    (rows, rejected) = [], []
-    rows += waves(found, found.utts, {"sample_rate": 16000}, 0.025, rejected)
-    assert [(utt, len(wave)) for utt, wave in rows] == [("Z", 16000), ("a", 8000)] and not rejected
+    waves = Waves(found, AudioRules(), 0.025)
+    assert [(utt, len(wave)) for utt, wave in waves.read(found.utts)] == [("Z", 16000), ("a", 8000)]
+    assert not waves.rejected
 
 
 def test_a_recording_of_no_file_and_one_in_an_archive(data: Path) -> None:
@@ -224,7 +225,7 @@ def test_a_recording_of_no_file_and_one_in_an_archive(data: Path) -> None:
     (data / "x.ark").write_bytes(b"Z AUDIO")
     (data / "wav.scp").write_text(f"Z {data}/x.ark:2\n" + "".join(lines[1:]))
     assert "places in archives are not read as audio: write each out" in validate(data)[0]
-    ((key, _, reason),) = check_audio(read_data_dir(data).wav, 16000, resample=False)[1]
+    ((key, _, reason),) = check_audio(read_data_dir(data).wav, AudioRules())[1]
     assert (key, reason.startswith("a place in the archive")) == ("Z", True)
 
 
@@ -301,20 +302,20 @@ def test_check_audio(tmp_path: Path) -> None:
         "text": str(tmp_path / "text.wav"),
         "whole": str(whole),
     }
-    durations, rejected = check_audio(places, 16000, resample=False)
+    durations, rejected = check_audio(places, AudioRules())
     assert durations == {"whole": 2.0}
     reasons = {key: reason for key, _, reason in rejected}
     words = {"cut": "truncated", "empty": "0 bytes", "gone": "no such file", "rate": "sample rate 8000",
              "short": "too short", "stereo": "2 channels", "text": "unreadable"}  # fmt: skip
     assert reasons.keys() == words.keys() and all(word in reasons[key] for key, word in words.items())
-    durations, _ = check_audio(places, 16000, resample=True)
+    durations, _ = check_audio(places, AudioRules(resample=True))
     assert durations == {"whole": 2.0, "rate": 1.0} and not any(map(math.isnan, durations.values()))
 
 
 def test_m4a_without_ffmpeg_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SreError, match="ffmpeg is needed"):
-        check_audio({"a": "a.m4a"}, 16000, False)
+        check_audio({"a": "a.m4a"}, AudioRules())
 
 
 def test_write_rejected(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sre.extraction.embedder import Embedder
 from sre.features.fbank import FeatureExtractor
 from sre.features.make import make_features, options_of
 from sre.features.store import FeatureStore
+from sre.io.audio import AudioRules
 from sre.io.text import canonical
 from sre.models import build
 from sre.models import bundle as bundles
@@ -66,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, sound_dir: Callable) -> Path:
     directory = read_data_dir(path)
     for name, options in CONFIGS.items():
         config, out = {**COMMON, **options}, path / "feats" / name
-        make_features(directory, directory.utts, config, {"sample_rate": 16000}, out, "")
+        make_features(directory, directory.utts, config, AudioRules(), out, "")
         (out / "config").write_text(canonical(config))
         if config["vad"]:
             compute_vad.main([str(out / "feats.scp"), str(out), "--config", canonical(config["vad"])])

@@ -9,10 +9,11 @@ import soundfile
 from local import prepare_custom
 from sre import SreError, cli
 from sre.datadir.datadir import read_data_dir, write_data_dir
-from sre.features.make import waves
+from sre.features.waves import Sound, Waves
+from sre.io.audio import AudioError, AudioRules, load
 from sre.io.tables import read_table, write_table
 
-AUDIO = {"sample_rate": 16000, "resample": False, "allow_pipes": True}
+RULES = AudioRules(allow_pipes=True)
 SEGMENTS = {
     "a-1": ("r1", 0.0, 0.5),
     "a-2": ("r1", 0.5, 1.05),  # rounded
@@ -37,10 +38,10 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_waves(data: Path) -> None:
-    rejected: list[tuple[str, str, str]] = []
-    found = dict(waves(read_data_dir(data), sorted(SEGMENTS), AUDIO, 0.025, rejected))
+    waves = Waves(read_data_dir(data), RULES, 0.025)
+    found = dict(waves.read(sorted(SEGMENTS)))
     assert {utt: len(wave) for utt, wave in found.items()} == {"a-1": 8000, "a-2": 8000, "b-1": 9600}
-    reasons = {utt: reason for utt, _, reason in rejected}
+    reasons = {utt: reason for utt, _, reason in waves.rejected}
     assert reasons["a-3"] == "its segment ends at 99 s, the recording at 1.00 s"
     assert reasons["a-4"] == "its segment ends at 2.5 s, the recording at 1.00 s"
     assert reasons["a-5"] == reasons["a-6"] == "truncated: its header promises 32000 bytes of samples, 19956 are there"
@@ -60,8 +61,33 @@ def test_ends_are_checked_by_header_and_reco2dur(data: Path, tmp_path: Path, cap
     assert "2 segments end after their recordings, e.g. a-3: its segment ends at 99 s, the recording at 1.00 s" in (
         "".join(capsys.readouterr())
     )
-    prepare_custom.prepare(data, tmp_path / "out", max_rejected=0.9)
+    prepare_custom.prepare(data, tmp_path / "out", AudioRules(max_rejected=0.9))
     assert read_table(tmp_path / "out/utt2dur") == {"a-1": "0.500", "a-2": "0.500"}  # nobody knows that of b-1
     write_table(data / "reco2dur", {"r1": 9.0, "r2": 1.0, "r3": 0.5})  # what the headers say goes before
-    prepare_custom.prepare(data, tmp_path / "out", max_rejected=0.9)
+    prepare_custom.prepare(data, tmp_path / "out", AudioRules(max_rejected=0.9))
     assert read_table(tmp_path / "out/utt2spk").keys() == {"a-1", "a-2"}
+
+
+def test_resampled(tmp_path: Path) -> None:
+    wav = tmp_path / "a.wav"
+    soundfile.write(wav, 0.25 * np.sin(2 * np.pi * 300 * np.arange(8000) / 8000), 8000)
+    wave = Sound(load(str(wav), AudioRules(resample=True)), 16000).samples
+    expected = 8192 * np.sin(2 * np.pi * 300 * np.arange(16000) / 16000)
+    assert wave.shape == (16000,)
+    assert np.abs(wave - expected)[200:-200].max() < 40  # the filter's ripple, and its edges
+
+
+def test_segments_of_a_recording(tmp_path: Path) -> None:
+    """A second, with sound in its first half."""
+    wav = tmp_path / "a.wav"
+    soundfile.write(wav, np.r_[np.arange(4000), np.zeros(4000)].astype(np.int16), 8000)
+    for rate in (8000, 16000):
+        sound = Sound(load(str(wav), AudioRules(rate, resample=True)), rate)
+        assert len(sound.piece(0.25, 0.75, 0.1)) == len(sound.piece(0.45, 1.09, 0.1)) * 10 // 11 == rate // 2
+        np.testing.assert_array_equal(sound.piece(0.0, None, 0.1), sound.samples)
+        with pytest.raises(AudioError, match=r"its segment ends at 1.2 s, the recording at 1.00 s"):
+            sound.piece(0.0, 1.2, 0.1)
+        with pytest.raises(AudioError, match="no signal: all"):
+            sound.piece(0.6, 0.9, 0.1)
+        with pytest.raises(AudioError, match="too short: 0.050 s, at least 0.1 s"):
+            sound.piece(0.1, 0.15, 0.1)

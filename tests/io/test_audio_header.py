@@ -12,13 +12,20 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sre.io.audio import AudioError, load, probe, read
+from sre.io.audio import AudioError, AudioRules, load, probe
 from sre.io.promise import Buffer
 
 N = 4000  # samples, a quarter of a second
 NOISE = np.random.default_rng(0).normal(0, 3000, N).astype(np.int16)
 FMT = (1, 1, 16000, 32000, 2, 16)
 UNTOLD = [0, 0x7FFFEFFE, 0x7FFFF000, 0x7FFFFF00, 0x7FFFFFFF, 0xFFFFFFDB, 0xFFFFFFFF]
+
+
+def read(location: str, rules: AudioRules = AudioRules()) -> np.ndarray:
+    """Decode to the samples on int16's scale."""
+    recording = load(location, rules)
+    assert rules.resample or recording.sample_rate == rules.sample_rate
+    return recording.wave * np.float32(32768)
 
 
 def riff(
@@ -59,9 +66,9 @@ def outcomes(path: Path) -> list[int | str]:
     found: list[int | str] = []
     command = f"cat {shlex.quote(str(path))} |"
     for samples in (
-        lambda: -1 if math.isnan(seconds := probe(str(path), 16000, False)) else round(seconds * 16000),
-        lambda: len(read(str(path), 16000)),
-        lambda: len(read(command, 16000, allow_pipes=True)),
+        lambda: -1 if math.isnan(seconds := probe(str(path), AudioRules())) else round(seconds * 16000),
+        lambda: len(read(str(path))),
+        lambda: len(read(command, AudioRules(allow_pipes=True))),
     ):
         try:
             found.append(samples())
@@ -76,7 +83,7 @@ def test_a_wav_without_sizes_is_read_to_its_end(tmp_path: Path, size: int, magic
     for riff_size in (None, size, 0, 0xFFFFFFFF):
         path = written(tmp_path, riff(size, riff_size, magic))
         assert outcomes(path) == [N, N, N], riff_size
-        np.testing.assert_array_equal(read(str(path), 16000), NOISE)
+        np.testing.assert_array_equal(read(str(path)), NOISE)
 
 
 @pytest.mark.parametrize("size", [0, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1, 2 * N])
@@ -159,7 +166,7 @@ def flac(samples: int) -> bytes:
 
 def test_the_length_of_a_flac(tmp_path: Path) -> None:
     assert outcomes(written(tmp_path, flac(0))) == [-1, N, N]
-    np.testing.assert_array_equal(read(str(tmp_path / "a.bin"), 16000), NOISE)
+    np.testing.assert_array_equal(read(str(tmp_path / "a.bin")), NOISE)
     for wrong in (N - 1, N + 1):
         _, *decoded = outcomes(written(tmp_path, flac(wrong)))
         assert all(f"promises {wrong} samples, {N} were decoded" in reason for reason in decoded)
@@ -190,7 +197,9 @@ def test_an_mp3_whose_first_bit_rate_says_nothing(tmp_path: Path) -> None:
         soundfile.write(file, wave, 24000, format="MP3", bitrate_mode="VARIABLE")
         whole = file.getvalue()
         path = written(tmp_path, whole[whole.find(whole[:2], 4) :])
-        assert length < len(read(str(path), 24000)) < length + 3 * 576 and math.isnan(probe(str(path), 24000, False))
+        assert length < len(read(str(path), AudioRules(24000))) < length + 3 * 576 and math.isnan(
+            probe(str(path), AudioRules(24000))
+        )
         file.seek(0)
 
 
@@ -216,16 +225,16 @@ def test_a_truncated_mp4_is_found_before_ffmpeg(tmp_path: Path) -> None:
     path.write_bytes(struct.pack(">I4s8sI4s", 16, b"ftyp", b"M4A isom", 1000, b"mdat") + bytes(500))
     for function in (probe, read):
         with pytest.raises(AudioError, match="truncated: its header promises 1000 bytes of 'mdat', 508 are there"):
-            function(str(path), 16000, False)
+            function(str(path), AudioRules())
 
 
 def test_a_truncated_aac_is_found_before_ffmpeg(tmp_path: Path) -> None:
     path, frame = tmp_path / "a.aac", b"\xff\xf1\x60\x40\x0a\x00\xfc" + bytes(73)  # of 80 bytes
     path.write_bytes(5 * frame)
-    assert math.isnan(probe(str(path), 16000, False))
+    assert math.isnan(probe(str(path), AudioRules()))
     path.write_bytes((5 * frame)[:-30])
     with pytest.raises(AudioError, match="truncated: its last AAC frame promises 80 bytes, 50 are there"):
-        probe(str(path), 16000, False)
+        probe(str(path), AudioRules())
 
 
 def test_a_decoder_may_go_astray() -> None:
@@ -248,9 +257,9 @@ def test_any_header_gives_the_right_length_or_a_reason(tmp_path_factory, whole, 
         data[at : at + len(value)] = value
     path = written(tmp_path_factory.getbasetemp(), bytes(data) + more)
     try:
-        recording = load(str(path), 16000, resample=True)
+        recording = load(str(path), AudioRules(resample=True))
     except AudioError as error:
         assert str(error)
         return
-    told = probe(str(path), 16000, True)
-    assert math.isnan(told) or round(told * recording.rate) == len(recording.wave)
+    told = probe(str(path), AudioRules(resample=True))
+    assert math.isnan(told) or round(told * recording.sample_rate) == len(recording.wave)
