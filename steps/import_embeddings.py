@@ -6,10 +6,10 @@ python -m steps.import_embeddings theirs/train.scp data/mine_train/utt2spk exp/m
 import numpy as np
 
 from sre.cli.arguments import Parser, input_file, output_file
-from sre.io.ark import read_vectors, write_ark
+from sre.io.ark import write_ark
+from sre.io.embeddings import Embeddings
 from sre.io.tables import read_utt2spk
 from sre.machine.log import run, say
-from sre.scoring.evaluation import rows_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,11 +19,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("scp", type=output_file, help="scp to write")
     parser.add_argument("ark", type=output_file, help="ark to write")
     args = parser.parse_args(argv)
-    ids, vectors = read_vectors(args.embeddings)
-    wanted = np.array(sorted(read_utt2spk(args.utt2spk)), dtype=object)
-    rows = rows_of(ids, wanted, f"utterances of {args.utt2spk} in {args.embeddings}")
-    write_ark(args.ark, args.scp, zip(wanted, vectors[rows], strict=True))
-    say(f"{args.scp}: {len(wanted)} embeddings of dimension {vectors.shape[1]}, {len(ids) - len(wanted)} left out")
+    theirs, wanted = Embeddings.read([args.embeddings]), np.array(sorted(read_utt2spk(args.utt2spk)), dtype=object)
+    vectors = theirs.vectors[theirs.rows(wanted, f"utterances of {args.utt2spk} in {args.embeddings}")]
+    write_ark(args.ark, args.scp, zip(wanted, vectors, strict=True))
+    left_out = len(theirs) - len(wanted)
+    say(f"{args.scp}: {len(wanted)} embeddings of dimension {vectors.shape[1]}, {left_out} left out")
 
 
 if __name__ == "__main__":

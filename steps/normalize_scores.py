@@ -4,12 +4,15 @@ python -m steps.normalize_scores cosine raw.scores --embeddings E.scp --cohort t
     --method asnorm1 --top-n 300 norm.scores
 """
 
-from sre.backends import load
-from sre.backends.norm import METHODS
+from sre.backends.cohort import Cohort
+from sre.backends.files import load
+from sre.backends.norm import METHODS, normalise
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.trials import read_scores, write_scores
 from sre.machine.log import run, say
-from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
+from sre.scoring.cohort import read_cohort
+from sre.scoring.evaluation import Evaluation
+from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, top_n_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,9 +26,11 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     backend = load(args.backend)
     trials, raw = read_scores(args.scores)
-    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, args.utt2spk, args.cohort_utt2spk)
-    sides, cohort = evaluation.sides(backend), cohort_of(args, backend, evaluation)
-    scores, facts = evaluation.normalised(raw, *sides, cohort, args.method, top_n_of(args, args.method))
+    evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, args.utt2spk, args.cohort_utt2spk)
+    pairs, rule = evaluation.pairs(backend), cohort_rule(args)
+    chosen, evaluation = read_cohort(args.cohort, rule, evaluation, args.cohort_utt2spk, args.utt2spk)
+    cohort, top_n = Cohort.of(backend, chosen), top_n_of(args, args.method)
+    scores, facts = normalise(raw, pairs, cohort, args.method, top_n, evaluation.speakers)
     write_scores(args.out, trials, scores)
     say(f"{args.out}: {len(scores)} trials, " + ", ".join(f"{key} {value}" for key, value in facts.items()))
 

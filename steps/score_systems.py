@@ -17,9 +17,11 @@ from sre.io.trials import read_trials
 from sre.machine.environment import code_version, environment
 from sre.machine.log import run, say
 from sre.metrics.speakers import check_speakers_known
+from sre.scoring.cohort import read_training
+from sre.scoring.evaluation import Evaluation
 from sre.scoring.result import codes_of
 from sre.scoring.systems import Scorer, read_development, score_systems
-from steps.options import add_evaluation_options, evaluation_of, training_of
+from steps.options import add_evaluation_options
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -44,13 +46,13 @@ def main(argv: list[str] | None = None) -> None:
         if not system["of"] and system.get("backend") not in backends:
             raise SreError(f"system {name}: its back-end is no --backend; give {system.get('backend')}.npz")
     trials = read_trials(args.trials)
-    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, args.utt2spk)
+    evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, args.utt2spk)
     if args.utt2spk:  # else trials were drawn in place of speakers
         check_speakers_known(trials, evaluation.speakers, args.utt2spk)
-    training = training_of(args.cohort, args.cohort_utt2spk)
+    training = read_training([args.cohort], args.cohort_utt2spk)
     inputs = {  # an scp has places, not contents: the vectors themselves identify embeddings
-        "embeddings": sha256_arrays(evaluation.embeddings, evaluation.ids),
-        "cohort": sha256_arrays(training[1], np.concatenate([training[0], training[2]])),
+        "embeddings": sha256_arrays(evaluation.embeddings.vectors, evaluation.embeddings.ids),
+        "cohort": sha256_arrays(training.vectors, np.concatenate([training.ids, training.speakers])),
         "trials": sha256_file(args.trials),
         "enroll_map": sha256_file(args.enroll_map) if args.enroll_map else "",
         "speakers": sha256_text(" ".join(np.concatenate(evaluation.speakers or [[]]))),

@@ -6,13 +6,17 @@ python -m steps.score_trials plda.npz trials --embeddings E.scp --norm asnorm1 -
 """
 
 from sre import SreError
-from sre.backends import load
-from sre.backends.norm import METHODS
+from sre.backends.base import scores_of_pairs
+from sre.backends.cohort import Cohort
+from sre.backends.files import load
+from sre.backends.norm import METHODS, normalise
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.trial_check import own_targets
 from sre.io.trials import read_trials, write_scores
 from sre.machine.log import run, say, warn
-from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_of, evaluation_of, top_n_of
+from sre.scoring.cohort import read_cohort
+from sre.scoring.evaluation import Evaluation
+from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, top_n_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,18 +35,19 @@ def main(argv: list[str] | None = None) -> None:
     if not args.norm and (args.cohort or args.cohort_utt2spk or args.cohort_size or args.top_n is not None):
         raise SreError("a cohort is for --norm, which is not given; give it, or leave the cohort's options out")
     backend = load(args.backend)
-    trials, speakers = read_trials(args.trials), (args.utt2spk, args.cohort_utt2spk)
-    evaluation = evaluation_of(trials, args.enroll_map, args.embeddings, *speakers)
-    models = {model: evaluation.ids[rows] for model, rows in zip(trials.enrol_ids, evaluation.groups, strict=True)}
-    if said := own_targets(args.trials, trials, models)[1]:
-        warn(said)
-    enrol, test = evaluation.sides(backend)
-    scores = evaluation.raw(enrol, test)
+    trials, utt2spks = read_trials(args.trials), (args.utt2spk, args.cohort_utt2spk)
+    evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, *utt2spks)
+    if sentence := own_targets(args.trials, trials, evaluation.models())[1]:
+        warn(sentence)
+    pairs = evaluation.pairs(backend)
+    scores = scores_of_pairs(pairs)
     if args.norm:
-        cohort = cohort_of(args, backend, evaluation)
-        scores, facts = evaluation.normalised(scores, enrol, test, cohort, args.norm, top_n_of(args, args.norm))
+        rule = cohort_rule(args)
+        chosen, evaluation = read_cohort(args.cohort, rule, evaluation, args.cohort_utt2spk, args.utt2spk)
+        cohort, top_n = Cohort.of(backend, chosen), top_n_of(args, args.norm)
+        scores, facts = normalise(scores, pairs, cohort, args.norm, top_n, evaluation.speakers)
         say(", ".join(f"{key} {value}" for key, value in facts.items()))
-    write_scores(args.scores, evaluation.trials, scores)
+    write_scores(args.scores, trials, scores)
     say(f"{args.scores}: {len(scores)} trials")
 
 

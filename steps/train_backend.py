@@ -13,11 +13,11 @@ from sre.backends.files import save_failure
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.cli.given import backend_config, told
 from sre.config.resolve import BACKENDS, needs_adaptation
-from sre.datadir.missing import check_promised
-from sre.io.embeddings import read_embeddings, speakers_of
+from sre.io.embeddings import Embeddings
 from sre.io.ids import check_known
 from sre.io.tables import read_ids, read_utt2spk
 from sre.machine.log import run, say, warn
+from sre.scoring.cohort import read_training
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -36,18 +36,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.adapt and not needs_adaptation(args.config):
         raise SreError("--adapt: the back-end has no adapt and no centre:adapt in its chain; give one, or leave it out")
-    ids, embeddings = read_embeddings(args.embeddings)
-    utt2spk = read_utt2spk(args.utt2spk)
-    speakers = speakers_of(ids, utt2spk, args.utt2spk)
-    check_promised(", ".join(map(str, args.embeddings)), args.utt2spk, utt2spk, ids, args.utt2spk.parent)
+    training = read_training(args.embeddings, args.utt2spk)
     if args.leave_out:
         left_out = read_ids(args.leave_out)
-        check_known(args.leave_out, left_out, utt2spk.values(), args.utt2spk)
-        kept = ~np.isin(speakers, left_out)
-        embeddings, speakers = embeddings[kept], speakers[kept]
-    adapt = read_embeddings([args.adapt])[1] if args.adapt else None
+        check_known(args.leave_out, left_out, read_utt2spk(args.utt2spk).values(), args.utt2spk)
+        training = training.subset(~np.isin(training.speakers, left_out))
+    adapt = Embeddings.read([args.adapt]).vectors if args.adapt else None
     try:
-        backend = fit(args.config, embeddings, speakers, adapt)
+        backend = fit(args.config, training.vectors, training.speakers, adapt)
     except (SreError, np.linalg.LinAlgError) as error:
         if not args.record_failure:
             raise

@@ -47,6 +47,19 @@ class Side:
         return Side(self.vectors[rows], self.constants[rows], group_starts(groups), self.zeros)
 
 
+@dataclass
+class Pairs:
+    """P trials: E models, T tests, and for each trial the indices (P,) of its model and of its test."""
+
+    enrol: Side
+    test: Side
+    e: np.ndarray
+    t: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.e)
+
+
 class Backend(Protocol):
     """Arrays in `parts` and facts in `facts` are all of it; `facts` says what was asked and what was used."""
 
@@ -86,9 +99,9 @@ def _matched(enrol: Side, test: Side) -> np.ndarray:
     return test.vectors[:, :width]
 
 
-def scores_of_pairs(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """(P,) scores of the pairs (e, t) of indices, in bounded memory. Raises SreError for one that is no float32."""
-    scores = _scores_of_pairs(enrol, test, e, t)
+def scores_of_pairs(pairs: Pairs) -> np.ndarray:
+    """Return the (P,) scores of pairs, in bounded memory. Raises SreError for one that is no float32."""
+    scores = _scores_of_pairs(pairs)
     good = np.abs(scores) <= np.finfo(np.float32).max
     if not good.all():
         raise SreError(
@@ -98,9 +111,10 @@ def scores_of_pairs(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np
     return scores
 
 
-def _scores_of_pairs(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np.ndarray:
+def _scores_of_pairs(pairs: Pairs) -> np.ndarray:
+    enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
     if enrol.starts is not None or len(enrol) * len(test) <= DENSE_PAIRS * len(e):
-        return _pairs_of_blocks(enrol, test, e, t)
+        return _pairs_of_blocks(pairs)
     scores, vectors = np.empty(len(e)), _matched(enrol, test)
     rows = max(1, BLOCK_BYTES // (32 * enrol.vectors.shape[1]))
     for start in range(0, len(e), rows):
@@ -111,7 +125,8 @@ def _scores_of_pairs(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> n
     return scores
 
 
-def _pairs_of_blocks(enrol: Side, test: Side, e: np.ndarray, t: np.ndarray) -> np.ndarray:
+def _pairs_of_blocks(pairs: Pairs) -> np.ndarray:
+    enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
     scores = np.empty(len(e))
     for models, trials in blocks_of_pairs(e, len(enrol), len(test)):
         scores[trials] = score_matrix(enrol.take(models), test)[e[trials] - models.start, t[trials]]
@@ -129,7 +144,7 @@ def blocks_of_pairs(first: np.ndarray, models: int, others: int) -> Iterator[tup
 
 
 def group_starts(groups: Sequence[np.ndarray]) -> np.ndarray:
-    """Where each of the groups begins in their concatenation."""
+    """Return the place at which each of the groups begins in their concatenation."""
     return np.cumsum([0, *(len(group) for group in groups)])[:-1]
 
 
@@ -187,7 +202,7 @@ def check_speakers(x: np.ndarray, speakers: np.ndarray, what: str) -> None:
 
 
 def within_share(x: np.ndarray, speakers: np.ndarray) -> float:
-    """Of the total variance of (N, D): what is within speakers."""
+    """Return the share of the total variance of (N, D) that is within speakers."""
     names, means, _ = speaker_means(x, speakers)
     total = np.sum((x - x.mean(axis=0)) ** 2)
     return float(np.sum((x - means[np.searchsorted(names, speakers)]) ** 2) / total) if total else 0.0

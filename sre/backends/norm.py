@@ -10,87 +10,23 @@ The model's side of a trial is scored against the cohort as tests, the test's si
 With a top_n the others take each side's nearest N too. Cohort speakers that are in a trial are left out of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import BLOCK_BYTES, Backend, Side, score_matrix, speaker_means
+from sre.backends.base import BLOCK_BYTES, Pairs, Side, score_matrix
+from sre.backends.cohort import NOBODY, Cohort
 from sre.machine.cores import available_cores
 
-METHODS = ("znorm", "tnorm", "ztnorm", "snorm", "asnorm1", "asnorm2")
-NOBODY = -1
 CORES = available_cores()
 THREADS = ThreadPoolExecutor(CORES)  # numpy partitions and sorts without the interpreter's lock
 
 
 @dataclass
-class CohortEmbeddings:
-    """(C, D) vectors, their (C,) ids (of speakers or utterances) and (C,) speakers, None where nothing is known."""
-
-    vectors: np.ndarray
-    ids: np.ndarray
-    speakers: np.ndarray | None
-
-    @classmethod
-    def choose(
-        cls,
-        ids: np.ndarray,
-        embeddings: np.ndarray,
-        speakers: np.ndarray | None,
-        of: str = "speakers",
-        size: int = 0,
-        seed: int = 1,
-    ) -> "CohortEmbeddings":
-        """From (N,) ids, (N, D) and (N,) speakers: the mean of each speaker, or utterances; `size` drawn, 0: all."""
-        if of == "speakers" and speakers is not None:
-            names, vectors, _ = speaker_means(embeddings, speakers)
-            cohort = cls(vectors, names, names)
-        else:
-            cohort = cls(embeddings, ids, speakers)
-        if not 0 < size < len(cohort.ids):
-            return cohort
-        rows = np.sort(np.random.default_rng(seed).permutation(len(cohort.ids))[:size])
-        return cls(cohort.vectors[rows], cohort.ids[rows], None if speakers is None else cohort.speakers[rows])
-
-
-@dataclass
-class Cohort:
-    """C members as enrolment models and as tests of one back-end, and their speakers (or ids) as codes (C,)."""
-
-    enrol: Side
-    test: Side
-    names: np.ndarray  # speakers, sorted, without a repetition
-    codes: np.ndarray
-
-    @classmethod
-    def of(cls, backend: Backend, chosen: CohortEmbeddings) -> "Cohort":
-        if len(chosen.vectors) < 2:
-            raise SreError(
-                f"the cohort has {len(chosen.vectors)} member, score normalisation needs at least 2;"
-                " add training speakers"
-            )
-        each = np.arange(len(chosen.vectors))[:, None]
-        sides = backend.enrol(chosen.vectors, each), backend.test(chosen.vectors)
-        own = chosen.ids if chosen.speakers is None else chosen.speakers  # each for itself where nobody is known
-        return cls(*sides, *np.unique(np.asarray(own, dtype=str), return_inverse=True))
-
-    def __len__(self) -> int:
-        return len(self.test)
-
-    def code(self, speakers: np.ndarray | None, count: int) -> np.ndarray:
-        """(M,) speakers -> their codes; NOBODY for those that are not in the cohort, or unknown."""
-        if speakers is None or not len(self.names):
-            return np.full(count, NOBODY)
-        speakers = np.asarray(speakers, dtype=str)
-        at = np.minimum(np.searchsorted(self.names, speakers), len(self.names) - 1)
-        return np.where(self.names[at] == speakers, at, NOBODY)
-
-
-@dataclass
-class _Rows:
+class _CohortRows:
     """One side's rows: each is a model (or test) with the cohort speakers that are left out of it.
 
     side : (R, …) vectors; left_out (R, 2) codes; of (P,): each trial's row; transposed: cohort as models
@@ -102,7 +38,7 @@ class _Rows:
     transposed: bool
 
     @classmethod
-    def make(cls, side: Side, own: np.ndarray, index: np.ndarray, other: np.ndarray, transposed: bool) -> "_Rows":
+    def make(cls, side: Side, own: np.ndarray, index: np.ndarray, other: np.ndarray, transposed: bool) -> "_CohortRows":
         """own (M,) codes of the side's speakers; index (P,) the trials' models; other (P,) codes of their others."""
         if (own == NOBODY).all() and (other == NOBODY).all():
             return cls(side, np.full((len(side), 2), NOBODY), index, transposed)
@@ -123,60 +59,95 @@ class _Rows:
             yield rows, scores
 
 
-def normalise(
-    raw: np.ndarray,
-    enrol: Side,
-    test: Side,
-    e: np.ndarray,
-    t: np.ndarray,
-    cohort: Cohort,
-    method: str,
-    top_n: int = 0,
-    speakers: tuple[np.ndarray, np.ndarray] | None = None,
-) -> tuple[np.ndarray, dict[str, object]]:
-    """(P,) raw scores of the pairs (e, t) -> (P,) normalised scores and the facts (cohort size, top_n asked and used).
+Facts = dict[str, object]
+Speakers = tuple[np.ndarray, np.ndarray]  # of the (E,) models and the (T,) tests
 
+
+@dataclass
+class _Task:
+    """What a norm is computed from: (P,) raw scores, the rows of both sides, the cohort, how many members count."""
+
+    raw: np.ndarray
+    of_enrol: _CohortRows
+    of_test: _CohortRows
+    cohort: Cohort
+    top_n: int
+
+
+def _znorm(task: _Task) -> np.ndarray:
+    mean, std = _statistics(task.of_enrol, task.cohort, task.top_n)
+    return (task.raw - mean[task.of_enrol.of]) / std[task.of_enrol.of]
+
+
+def _tnorm(task: _Task) -> np.ndarray:
+    mean, std = _statistics(task.of_test, task.cohort, task.top_n)
+    return (task.raw - mean[task.of_test.of]) / std[task.of_test.of]
+
+
+def _ztnorm(task: _Task) -> np.ndarray:
+    z = _znorm(task)
+    own = _cohort_statistics(task.cohort, task.top_n)
+    mean, std = _statistics(task.of_test, task.cohort, task.top_n, own)
+    return (z - mean[task.of_test.of]) / std[task.of_test.of]
+
+
+def _snorm(task: _Task) -> np.ndarray:
+    return 0.5 * (_znorm(task) + _tnorm(task))
+
+
+def _asnorm2(task: _Task) -> np.ndarray:
+    raw, of_enrol, of_test, cohort = task.raw, task.of_enrol, task.of_test, task.cohort
+    mean, std = _cross(of_enrol, _nearest(of_test, cohort, task.top_n), of_test.of, cohort)
+    z = (raw - mean) / std
+    mean, std = _cross(of_test, _nearest(of_enrol, cohort, task.top_n), of_enrol.of, cohort)
+    return 0.5 * (z + (raw - mean) / std)
+
+
+# The methods of a norm. How many members count where a config does not say: sre.config.resolve.default_top_n
+METHODS: dict[str, Callable[[_Task], np.ndarray]] = {
+    "znorm": _znorm,
+    "tnorm": _tnorm,
+    "ztnorm": _ztnorm,
+    "snorm": _snorm,
+    "asnorm1": _snorm,  # with a top_n
+    "asnorm2": _asnorm2,
+}
+
+
+def normalise(
+    raw: np.ndarray, pairs: Pairs, cohort: Cohort, method: str, top_n: int = 0, speakers: Speakers | None = None
+) -> tuple[np.ndarray, Facts]:
+    """Return (P,) normalised scores of (P,) raw ones, and the facts: cohort size, top_n asked and used.
+
+    method : one of METHODS
     top_n : nearest cohort members; 0 or more than there are: all of them
     speakers : of the (E,) models and (T,) tests, so that a trial's own speakers are left out of its cohort
     Raises SreError where a side has fewer than two cohort members left, scores without spread, or for another top_n.
     """
     if top_n < 0 or top_n == 1:
         raise SreError(f"top_n is {top_n}, of which there is no deviation; give 2 or more, or 0 for the whole cohort")
+    enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
     own_e, own_t = (
         cohort.code(who, len(side)) for who, side in zip(speakers or (None, None), (enrol, test), strict=True)
     )
-    of_enrol = _Rows.make(enrol, own_e, e, own_t[t], transposed=False)
-    of_test = _Rows.make(test, own_t, t, own_e[e], transposed=True)
+    of_enrol = _CohortRows.make(enrol, own_e, e, own_t[t], transposed=False)
+    of_test = _CohortRows.make(test, own_t, t, own_e[e], transposed=True)
     used = min(top_n or len(cohort), len(cohort))
-    facts: dict[str, object] = {"cohort": len(cohort), "top_n": used}
-    if top_n:
-        facts["top_n_asked"] = top_n
-    if method == "asnorm2":
-        z = (raw - (cross := _cross(of_enrol, _nearest(of_test, cohort, used), of_test.of, cohort))[0]) / cross[1]
-        cross = _cross(of_test, _nearest(of_enrol, cohort, used), of_enrol.of, cohort)
-        return 0.5 * (z + (raw - cross[0]) / cross[1]), facts
-    if method != "tnorm":
-        mean, std = _statistics(of_enrol, cohort, used)
-        z = (raw - mean[of_enrol.of]) / std[of_enrol.of]
-        if method == "znorm":
-            return z, facts
-    own = _cohort_statistics(cohort, used) if method == "ztnorm" else None
-    mean, std = _statistics(of_test, cohort, used, own)
-    if method == "ztnorm":
-        return (z - mean[of_test.of]) / std[of_test.of], facts
-    scores = (raw - mean[of_test.of]) / std[of_test.of]
-    return scores if method == "tnorm" else 0.5 * (z + scores), facts
+    facts: Facts = {"cohort": len(cohort), "top_n": used} | ({"top_n_asked": top_n} if top_n else {})
+    return METHODS[method](_Task(raw, of_enrol, of_test, cohort, used)), facts
 
 
 def _cohort_statistics(cohort: Cohort, top_n: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each cohort model against the tests of the other cohort speakers."""
     each = np.arange(len(cohort))
-    rows = _Rows(cohort.enrol, np.stack([cohort.codes, np.full(len(cohort), NOBODY)], axis=1), each, transposed=False)
+    rows = _CohortRows(
+        cohort.enrol, np.stack([cohort.codes, np.full(len(cohort), NOBODY)], axis=1), each, transposed=False
+    )
     return _statistics(rows, cohort, top_n)
 
 
 def _statistics(
-    rows: _Rows, cohort: Cohort, top_n: int, znorm: tuple[np.ndarray, np.ndarray] | None = None
+    rows: _CohortRows, cohort: Cohort, top_n: int, znorm: tuple[np.ndarray, np.ndarray] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and population standard deviation (R,) over the top_n highest cohort scores of each row."""
     mean, std = np.empty(len(rows.left_out)), np.empty(len(rows.left_out))
@@ -222,7 +193,7 @@ def _checked(mean: np.ndarray, std: np.ndarray, count: np.ndarray) -> tuple[np.n
     return mean, std
 
 
-def _nearest(rows: _Rows, cohort: Cohort, top_n: int) -> np.ndarray:
+def _nearest(rows: _CohortRows, cohort: Cohort, top_n: int) -> np.ndarray:
     """(R, top_n) indices of each row's nearest cohort members, ascending; len(cohort) where fewer are left."""
     nearest = np.empty((len(rows.left_out), top_n), np.int32)
     for block, scores in rows.blocks(cohort):
@@ -236,7 +207,9 @@ def _nearest(rows: _Rows, cohort: Cohort, top_n: int) -> np.ndarray:
     return nearest
 
 
-def _cross(rows: _Rows, chosen: np.ndarray, chosen_of: np.ndarray, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
+def _cross(
+    rows: _CohortRows, chosen: np.ndarray, chosen_of: np.ndarray, cohort: Cohort
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation (P,) of each trial's row over the cohort members that its other side has chosen."""
     mean, std = np.empty(len(rows.of)), np.empty(len(rows.of))
     order = np.argsort(rows.of, kind="stable")

@@ -1,85 +1,95 @@
 """One trial list with the embeddings that it needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from sre import SreError
-from sre.backends import Backend, Side
-from sre.backends.base import scores_of_pairs
-from sre.backends.norm import Cohort, normalise
-from sre.io.ids import alike, shown
-from sre.io.trials import Trials
+from sre.backends.base import Backend, Pairs
+from sre.io.embeddings import NO_EMBEDDING, Embeddings
+from sre.io.tables import read_utt2spk
+from sre.io.trial_check import several_speakers
+from sre.io.trials import Trials, read_enroll_map
+from sre.machine.log import warn
 from sre.metrics.bootstrap import Bootstrap
 from sre.metrics.speakers import bootstrap_of, speakers_of_sides
 
 
-def rows_of(
-    ids: np.ndarray, wanted: np.ndarray, what: str, cure: str = "extract it, or take its trials out of the list"
-) -> np.ndarray:
-    """Positions of `wanted` among the sorted ids; raises SreError naming what has no embedding, and the cure."""
-    position = np.searchsorted(ids, wanted)
-    found = position < len(ids)
-    found[found] = ids[position[found]] == wanted[found]
-    if not found.all():
-        lost = wanted[~found]
-        example = shown(lost[0]) + alike(lost[0], ids.tolist())
-        raise SreError(f"{what}: {len(lost)} of {len(wanted)} have no embedding, e.g. {example}; {cure}")
-    return position
-
-
 @dataclass
 class Evaluation:
-    """One trial list with the embeddings it needs; speakers of its models and tests where they are known."""
+    """One trial list with the embeddings that it needs.
+
+    groups : for each of the E models, the rows of its utterances among the embeddings
+    speakers : of the models (E,) and of the tests (T,), "" for one that nobody knows; None: no table was given
+    """
 
     trials: Trials
     groups: list[np.ndarray]
-    ids: np.ndarray
-    embeddings: np.ndarray
+    embeddings: Embeddings
     speakers: tuple[np.ndarray, np.ndarray] | None = None
+
+    @classmethod
+    def read(
+        cls, trials: Trials, enroll_map: Path | None, embeddings: Sequence[Path], *utt2spks: Path | None
+    ) -> "Evaluation":
+        """Read what a list needs; the speaker of an utterance is that of the first of utt2spks that has it.
+
+        enroll_map : lines `model utt1 utt2 …`; None: each model is an utterance
+        utt2spks : tables, or None for one that was not given
+        Warns of models whose utterances are of several speakers. Raises SreError where an embedding is missing.
+        """
+        speakers: dict[str, str] = {}
+        given = [path for path in utt2spks if path]
+        for path in reversed(given):
+            speakers |= read_utt2spk(path)
+        models = read_enroll_map(enroll_map, trials)
+        for sentence in several_speakers(enroll_map, trials, models, speakers):
+            warn(sentence)
+        return cls.of(trials, models, Embeddings.read(embeddings), speakers if given else None)
 
     @classmethod
     def of(
         cls,
         trials: Trials,
-        enrol_map: Mapping[str, list[str]],
-        ids: np.ndarray,
-        embeddings: np.ndarray,
+        enrol_map: Mapping[str, Sequence[str]],
+        embeddings: Embeddings,
         utt2spk: Mapping[str, str] | None = None,
     ) -> "Evaluation":
+        """Return the evaluation of what was read. Raises SreError where an enrolment utterance has no embedding."""
         utts = np.array([utt for model in trials.enrol_ids for utt in enrol_map[model]], dtype=object)
-        cure = "extract it, or take its trials out of the list"
+        cure = NO_EMBEDDING
         if all(enrol_map[model] == [model] for model in trials.enrol_ids):
             cure += ", or give --enroll-map if models are no utterances"
-        rows = rows_of(ids, utts, "enrolment utterances", cure)
+        rows = embeddings.rows(utts, "enrolment utterances", cure)
         sizes = np.cumsum([len(enrol_map[model]) for model in trials.enrol_ids])
-        new = cls(trials, np.split(rows, sizes[:-1]), ids, embeddings)
-        if utt2spk is not None:
-            new.speakers = speakers_of_sides(trials, enrol_map, utt2spk)
-        return new
+        speakers = None if utt2spk is None else speakers_of_sides(trials, enrol_map, utt2spk)
+        return cls(trials, np.split(rows, sizes[:-1]), embeddings, speakers)
+
+    def models(self) -> dict[str, np.ndarray]:
+        """Return each model's utterances, in the order of the models."""
+        ids = self.embeddings.ids
+        return {model: ids[rows] for model, rows in zip(self.trials.enrol_ids, self.groups, strict=True)}
 
     def bootstrap(self, replicates: int, seed: int) -> Bootstrap:
+        """Return the draws behind the list's intervals."""
         return bootstrap_of(self.trials, self.speakers, replicates, seed)
 
-    def sides(self, backend: Backend) -> tuple[Side, Side]:
-        tests = self.embeddings[rows_of(self.ids, self.trials.test_ids, "test utterances")]
+    def pairs(self, backend: Backend) -> Pairs:
+        """Return the list's trials as a back-end scores them.
+
+        Raises SreError where a test has no embedding, or an embedding is of zeros only or of another dimension.
+        """
+        vectors, trials = self.embeddings.vectors, self.trials
+        tests = self.embeddings.rows(trials.test_ids, "test utterances")
         try:
-            return backend.enrol(self.embeddings, self.groups), backend.test(tests)
+            return Pairs(backend.enrol(vectors, self.groups), backend.test(vectors[tests]), trials.enrol, trials.test)
         except SreError as error:
-            used = np.unique(np.concatenate([*self.groups, rows_of(self.ids, self.trials.test_ids, "test utterances")]))
-            zeros = self.ids[used[~self.embeddings[used].any(axis=1)]]
+            used = np.unique(np.concatenate([*self.groups, tests]))
+            zeros = self.embeddings.ids[used[~vectors[used].any(axis=1)]]
             if not len(zeros):
                 raise
             raise SreError(
                 f"{len(zeros)} embeddings are all zeros, e.g. '{zeros[0]}'; look at its audio, or take its trials out"
             ) from error
-
-    def raw(self, enrol: Side, test: Side) -> np.ndarray:
-        return scores_of_pairs(enrol, test, self.trials.enrol, self.trials.test)
-
-    def normalised(
-        self, raw: np.ndarray, enrol: Side, test: Side, cohort: Cohort, method: str, top_n: int
-    ) -> tuple[np.ndarray, dict[str, object]]:
-        pairs = self.trials.enrol, self.trials.test
-        return normalise(raw, enrol, test, *pairs, cohort, method, top_n, self.speakers)

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from sre import FileError, SreError
-from sre.backends import Backend, Side, load
+from sre.backends.base import Backend, Pairs, scores_of_pairs
 from sre.backends.calibration import Calibration, fit_calibration
-from sre.backends.norm import Cohort, CohortEmbeddings
+from sre.backends.cohort import Cohort, CohortRule
+from sre.backends.files import load
+from sre.backends.norm import normalise
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import atomic_output, sha256_file, sha256_text
+from sre.io.embeddings import Embeddings
 from sre.io.text import canonical, read_object
 from sre.io.trials import write_scores
 from sre.machine.environment import code_version
@@ -27,22 +30,22 @@ from sre.scoring.replicates import replicates_of
 class Scorer:
     """Scores of one evaluation, whatever they share computed once.
 
-    training : (N,) ids, (N, D) embeddings and (N,) speakers that cohorts are chosen from
+    training : that cohorts are chosen from, with their speakers
     calibrations : of calibrated and fused systems; None: this is the development list, they are trained here
     bootstrap : the draws behind the intervals; None: there are no intervals
     """
 
     evaluation: Evaluation
     backends: Mapping[str, Path]
-    training: tuple[np.ndarray, np.ndarray, np.ndarray]
+    training: Embeddings
     systems: Mapping[str, dict]
     folder: Path
     calibrations: Mapping[str, dict] | None = None
     p_target: float = 0.05
     bootstrap: Bootstrap | None = None
-    _sides: dict[str, tuple[Backend, Side, Side]] = field(default_factory=dict)
-    _cohorts: dict[str, Cohort] = field(default_factory=dict)
-    _chosen: dict[str, CohortEmbeddings] = field(default_factory=dict)
+    _pairs: dict[str, tuple[Backend, Pairs]] = field(default_factory=dict)
+    _cohorts: dict[tuple[str, CohortRule], Cohort] = field(default_factory=dict)
+    _chosen: dict[CohortRule, Embeddings] = field(default_factory=dict)
     _scores: dict[str, tuple[np.ndarray, dict[str, object]]] = field(default_factory=dict)
 
     def scores(self, name: str) -> tuple[np.ndarray, dict[str, object]]:
@@ -57,29 +60,29 @@ class Scorer:
         return scores, facts
 
     def _plain(self, backend: str, norm: dict | None, of: None = None) -> tuple[np.ndarray, dict[str, object]]:
-        if backend not in self._sides:
-            self._sides.clear(), self._cohorts.clear()  # one back-end's vectors at a time
+        if backend not in self._pairs:
+            self._pairs.clear(), self._cohorts.clear()  # one back-end's vectors at a time
             fitted = load(self.backends[backend])
-            self._sides[backend] = (fitted, *self.evaluation.sides(fitted))
-        fitted, enrol, test = self._sides[backend]
-        scores, facts = self.evaluation.raw(enrol, test), dict(fitted.facts)
+            self._pairs[backend] = fitted, self.evaluation.pairs(fitted)
+        fitted, pairs = self._pairs[backend]
+        scores, facts = scores_of_pairs(pairs), dict(fitted.facts)
         facts.pop("log_likelihood", None)
         if norm:
-            cohort, artefact = self._cohort(backend, fitted, norm)
-            scores, more = self.evaluation.normalised(scores, enrol, test, cohort, norm["method"], norm["top_n"])
-            facts |= more | artefact
+            rule = CohortRule(norm["cohort"], norm["cohort_size"], norm["cohort_seed"])
+            cohort, speakers = self._cohort(backend, fitted, rule), self.evaluation.speakers
+            scores, more = normalise(scores, pairs, cohort, norm["method"], norm["top_n"], speakers)
+            facts |= more | {"cohort_file": f"{rule.name}.cohort"}
         return scores, facts
 
-    def _cohort(self, backend: str, fitted: Backend, norm: dict) -> tuple[Cohort, dict[str, object]]:
-        size, seed = norm["cohort_size"], norm["cohort_seed"]
-        rule = f"{norm['cohort']}_{f'{size}_seed{seed}' if size else 'all'}"
+    def _cohort(self, backend: str, fitted: Backend, rule: CohortRule) -> Cohort:
+        """The cohort of a back-end; the file <rule>.cohort names its members."""
         if rule not in self._chosen:
-            self._chosen[rule] = chosen = CohortEmbeddings.choose(*self.training, norm["cohort"], size, seed)
-            with atomic_output(self.folder / f"{rule}.cohort") as file:
+            self._chosen[rule] = chosen = rule.choose(self.training)
+            with atomic_output(self.folder / f"{rule.name}.cohort") as file:
                 file.writelines(f"{i} {s}\n" for i, s in zip(chosen.ids, chosen.speakers, strict=True))
-        if f"{backend} {rule}" not in self._cohorts:
-            self._cohorts[f"{backend} {rule}"] = Cohort.of(fitted, self._chosen[rule])
-        return self._cohorts[f"{backend} {rule}"], {"cohort_file": f"{rule}.cohort"}
+        if (backend, rule) not in self._cohorts:
+            self._cohorts[backend, rule] = Cohort.of(fitted, self._chosen[rule])
+        return self._cohorts[backend, rule]
 
     def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, object]]:
         columns = np.stack([self.scores(one)[0] for one in inputs], axis=1)

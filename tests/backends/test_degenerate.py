@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from simulated import fitted, scores_of, small_data, speech
 
 from sre import SreError
-from sre.backends.base import scores_of_pairs
+from sre.backends.base import Pairs, scores_of_pairs
+from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.lda import normalising_transform
-from sre.backends.norm import METHODS, Cohort, CohortEmbeddings, normalise
+from sre.backends.norm import METHODS, normalise
 from sre.backends.plda import Gaussian
 from sre.backends.splda import Subspace
+from sre.io.embeddings import Embeddings
 
 TYPES = [
     {"type": "cosine"},
@@ -42,10 +44,10 @@ def attempt(config: dict, data: tuple, other: np.ndarray, method: str | None = N
             if method is None:
                 return scores_of(backend, x, groups, other)
             enrol, test = backend.enrol(x, groups), backend.test(other)
-            e, t = (index.ravel() for index in np.indices((len(enrol), len(test))))
-            cohort = Cohort.of(backend, CohortEmbeddings.choose(np.arange(len(x)), x, speakers, "utterances"))
-            raw, own = scores_of_pairs(enrol, test, e, t), (np.unique(speakers), np.repeat("", len(test)))
-            return normalise(raw, enrol, test, e, t, cohort, method, 2, own)[0]
+            pairs = Pairs(enrol, test, *(index.ravel() for index in np.indices((len(enrol), len(test)))))
+            cohort = Cohort.of(backend, CohortRule("utterances").choose(Embeddings(np.arange(len(x)), x, speakers)))
+            raw, own = scores_of_pairs(pairs), (np.unique(speakers), np.repeat("", len(test)))
+            return normalise(raw, pairs, cohort, method, 2, own)[0]
     except SreError as error:
         return error
 

@@ -8,11 +8,11 @@ import pytest
 from simulated import fitted
 
 from sre.backends import Backend, Cosine, Plda, load
-from sre.backends.base import score_matrix
+from sre.backends.base import score_matrix, scores_of_pairs
 from sre.io.ark import read_vectors
 from sre.io.kaldi_plda import read_kaldi_matrix, read_kaldi_plda, read_kaldi_vector
 from sre.io.tables import read_table
-from sre.io.trials import align_scores, read_enroll_map, read_trials
+from sre.io.trials import align_scores, read_trials
 from sre.scoring.evaluation import Evaluation
 from steps.copy_plda import from_kaldi
 
@@ -28,7 +28,7 @@ def kaldi(shared: Path) -> Path:
 @pytest.fixture(scope="module")
 def evaluation(kaldi: Path) -> Evaluation:
     trials = read_trials(kaldi / "trials")
-    return Evaluation.of(trials, read_enroll_map(kaldi / "enroll.spk2utt", trials), *read_vectors(kaldi / "test.ark"))
+    return Evaluation.read(trials, kaldi / "enroll.spk2utt", [kaldi / "test.ark"])
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def adapted(train: tuple[np.ndarray, np.ndarray], kaldi: Path) -> Plda:
 
 
 def difference(evaluation: Evaluation, backend: Backend, kaldi: Path, scores: str) -> float:
-    ours = evaluation.raw(*evaluation.sides(backend))
+    ours = scores_of_pairs(evaluation.pairs(backend))
     return np.abs(ours - align_scores(kaldi / f"scores.{scores}", kaldi / "trials")[0]).max()
 
 
@@ -111,7 +111,7 @@ def test_likelihood_never_falls(lda_plda: Plda) -> None:
 def test_kaldi_plda_as_a_backend(kaldi: Path, evaluation: Evaluation, name: str) -> None:
     """Of embeddings that went through Kaldi's chain it makes what the whole chain makes of the others."""
     whole = from_kaldi(kaldi / "plda", kaldi / "mean.vec", kaldi / "lda.mat", length_norm=True)
-    x, each = evaluation.embeddings, np.arange(20)[:, None]
+    x, each = evaluation.embeddings.vectors, np.arange(20)[:, None]
     prepared, plda = whole.chain.apply(x), load(kaldi / name)
     expected = score_matrix(whole.enrol(x, each), whole.test(x))
     np.testing.assert_allclose(score_matrix(plda.enrol(prepared, each), plda.test(prepared)), expected, atol=1e-3)

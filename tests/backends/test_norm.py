@@ -10,8 +10,10 @@ from simulated import fitted, speech
 
 from sre import SreError
 from sre.backends import Backend, Cosine, norm
-from sre.backends.base import Side, score_matrix, scores_of_pairs
-from sre.backends.norm import METHODS, Cohort, CohortEmbeddings, normalise, top_statistics
+from sre.backends.base import Pairs, Side, score_matrix, scores_of_pairs
+from sre.backends.cohort import Cohort, CohortRule
+from sre.backends.norm import METHODS, normalise, top_statistics
+from sre.io.embeddings import Embeddings
 
 TRAIN, TRAIN_SPEAKERS = speech(12, 4, 4, seed=1)  # s00 to s11
 IDS = np.array([f"{speaker}_{n}" for n, speaker in enumerate(TRAIN_SPEAKERS)])
@@ -90,17 +92,16 @@ def trial_by_trial(scores: Scores, method: str, top_n: int, codes: Sequence, spe
     return out
 
 
-def ours(backend: Backend, chosen: CohortEmbeddings, method: str, top_n: int, speakers: tuple | None) -> tuple:
-    enrol, test = backend.enrol(EVAL, GROUPS), backend.test(EVAL[TESTS])
-    raw = scores_of_pairs(enrol, test, *PAIRS)
-    return normalise(raw, enrol, test, *PAIRS, Cohort.of(backend, chosen), method, top_n, speakers)
+def ours(backend: Backend, chosen: Embeddings, method: str, top_n: int, speakers: tuple | None) -> tuple:
+    pairs = Pairs(backend.enrol(EVAL, GROUPS), backend.test(EVAL[TESTS]), *PAIRS)
+    return normalise(scores_of_pairs(pairs), pairs, Cohort.of(backend, chosen), method, top_n, speakers)
 
 
 @cache
-def case(name: str, of: str, known: bool) -> tuple[CohortEmbeddings, Scores]:
+def case(name: str, of: str, known: bool) -> tuple[Embeddings, Scores]:
     """Of a cohort of utterances every other one is taken, so that it is as quick."""
     rows = slice(None) if of == "speakers" else slice(None, None, 2)
-    chosen = CohortEmbeddings.choose(IDS[rows], TRAIN[rows], TRAIN_SPEAKERS[rows] if known else None, of)
+    chosen = CohortRule(of).choose(Embeddings(IDS[rows], TRAIN[rows], TRAIN_SPEAKERS[rows] if known else None))
     return chosen, Scores(backend(name), chosen.vectors)
 
 
@@ -147,7 +148,7 @@ def test_asnorm_of_the_whole_cohort_is_snorm() -> None:
 def test_duplicated_cohort_members(method: str) -> None:
     """Each counts by itself, and of a tie so many count as top_n asks for."""
     rows = np.repeat(np.arange(6), 2)
-    chosen = CohortEmbeddings(TRAIN[4 * rows], IDS[:12], np.array([f"c{n}" for n in range(12)]))
+    chosen = Embeddings(IDS[:12], TRAIN[4 * rows], np.array([f"c{n}" for n in range(12)]))
     expected = trial_by_trial(Scores(Cosine(), chosen.vectors), method, 3, chosen.speakers, None)
     np.testing.assert_allclose(ours(Cosine(), chosen, method, 3, None)[0], expected, rtol=1e-9)
 
@@ -159,9 +160,9 @@ def test_of_a_tie_the_first_on_paper(sign: int, expected: float) -> None:
     The test's nearest score 0 and 0.6 against the model: (0 - 0.3) / 0.3 and (0 -+ 0.4) / 0.4.
     """
     vectors = np.array([[0.0, 1.0], [0.6, 0.8 * sign], [0.6, -0.8 * sign], [1.0, 0.0]])
-    cohort = Cohort.of(Cosine(), CohortEmbeddings(vectors, np.arange(4), None))
+    cohort = Cohort.of(Cosine(), Embeddings(np.arange(4), vectors))
     model, test, pair = Cosine().enrol(np.eye(2)[:1], [[0]]), Cosine().test(np.eye(2)[1:]), np.array([0])
-    scores, _ = normalise(np.zeros(1), model, test, pair, pair, cohort, "asnorm2", 2)
+    scores, _ = normalise(np.zeros(1), Pairs(model, test, pair, pair), cohort, "asnorm2", 2)
     assert scores[0] == pytest.approx(expected, abs=1e-12)
 
 
@@ -183,16 +184,17 @@ def test_top_statistics_on_paper() -> None:
     ids=["one_member", "no_spread", "too_few_left"],
 )
 def test_cannot_be_normalised(method: str, vectors: np.ndarray, speakers: list[str] | None, sentence: str) -> None:
-    chosen = CohortEmbeddings(vectors, np.arange(len(vectors)), None if speakers is None else np.array(speakers))
+    chosen = Embeddings(np.arange(len(vectors)), vectors, None if speakers is None else np.array(speakers))
     with pytest.raises(SreError, match=sentence):
         ours(Cosine(), chosen, method, 2, SPEAKERS)
 
 
 def test_cohort_is_chosen_by_rule_and_seed() -> None:
-    means = CohortEmbeddings.choose(IDS, TRAIN, TRAIN_SPEAKERS)
+    training = Embeddings(IDS, TRAIN, TRAIN_SPEAKERS)
+    means = CohortRule().choose(training)
     np.testing.assert_allclose(means.vectors[3], TRAIN[12:16].mean(axis=0))
     assert means.ids.tolist() == means.speakers.tolist() == sorted(set(TRAIN_SPEAKERS))
-    drawn = [CohortEmbeddings.choose(IDS, TRAIN, TRAIN_SPEAKERS, "utterances", 5, seed) for seed in (1, 1, 2)]
+    drawn = [CohortRule("utterances", 5, seed).choose(training) for seed in (1, 1, 2)]
     assert drawn[0].ids.tolist() == drawn[1].ids.tolist() != drawn[2].ids.tolist()
     for cohort in drawn:
         rows = np.searchsorted(IDS, cohort.ids)
@@ -204,4 +206,9 @@ def test_cohort_is_chosen_by_rule_and_seed() -> None:
 def test_a_top_n_without_deviation_is_refused(top_n: int) -> None:
     side = Side(np.ones((1, 1)), np.zeros(1))
     with pytest.raises(SreError, match=f"top_n is {top_n}, .* give 2 or more, or 0"):
-        normalise(np.zeros(1), side, side, np.zeros(1, int), np.zeros(1, int), None, "asnorm1", top_n)
+        normalise(np.zeros(1), Pairs(side, side, np.zeros(1, int), np.zeros(1, int)), None, "asnorm1", top_n)
+
+
+def test_a_cohort_of_speakers_that_nobody_knows() -> None:
+    with pytest.raises(SreError, match="^a cohort of speakers needs the training embeddings' speakers; give their"):
+        CohortRule("speakers").choose(Embeddings(IDS, TRAIN))

@@ -14,9 +14,9 @@ from sre.io.atomic import sha256_file
 from sre.io.trials import write_scores
 from sre.metrics.bootstrap import intervals
 from sre.metrics.rates import summarise
+from sre.metrics.speakers import bootstrap_of
 from sre.report.ranking import group_interval, rank
 from sre.report.rows import group_rows, make_rows
-from sre.scoring.evaluation import Evaluation
 from sre.scoring.replicates import replicates_of
 from steps import make_report
 
@@ -35,7 +35,7 @@ def exp(tmp_path_factory):
     for number, (name, role) in enumerate((("dev", "development"), ("eval", "evaluation"))):
         trials = make_list(folder, name)
         speakers = [np.array([id_[-2:] for id_ in ids]) for ids in (trials.enrol_ids, trials.test_ids)]
-        drawn = Evaluation(trials, [], [], None, tuple(speakers)).bootstrap(300, 1)
+        drawn = bootstrap_of(trials, tuple(speakers), 300, 1)
         for run, model, seed, systems in RUNS:
             job, outcomes = folder / run / "scores" / name, {}
             for system, gaps in systems.items():
