@@ -58,6 +58,45 @@ class Row:
     def scores(self) -> Path:
         return self.result["folder"] / self.result["systems"][self.system]["scores"]
 
+    @property
+    def trials_file(self) -> Path:
+        """The trial list as the score job was given it, else beside its metrics file."""
+        named = Path(self.result["trials_file"])
+        return named if named.exists() else self.result["folder"] / named
+
+    @property
+    def trials_sha256(self) -> str:
+        return self.result["trials_sha256"]
+
+    @property
+    def data(self) -> Path | None:
+        """The data directory of the list's utterances."""
+        return Path(self.result["data"]) if self.result.get("data") else None
+
+    @property
+    def enroll_map(self) -> Path | None:
+        return Path(self.result["enroll_map"]) if self.result.get("enroll_map") else None
+
+    @property
+    def embeddings(self) -> list[Path]:
+        return list(map(Path, self.result.get("embeddings") or []))
+
+    @property
+    def drawn(self) -> tuple[int, int]:
+        """How many draws the bootstrap made, and its seed; (0, 1) without."""
+        facts = self.result.get("bootstrap") or {"replicates": 0, "seed": 1}
+        return facts["replicates"], facts["seed"]
+
+    @property
+    def backend(self) -> dict:
+        """The facts of the fitted back-end and of the score normalisation."""
+        return self.result["systems"][self.system].get("backend") or {}
+
+    @property
+    def job_facts(self) -> tuple[float | None, str | None]:
+        """Seconds that the score job took, and the SHA-256 of its config."""
+        return self.result.get("wall_s"), self.result.get("config_sha256")
+
     def draws(self, metric: str) -> np.ndarray:
         """(R,) replicates of the bootstrap, of a system whose metrics file says that there are."""
         columns = self.result["bootstrap"]["columns"]
