@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from sre.io.text import exact
 from sre.metrics.rates import P_TARGETS, bayes_threshold
-from sre.report.rows import Group, Row, plain, rate_cell
+from sre.report.numbers import plain, rate_cell
+from sre.report.rows import Group, Row
 
 HEADINGS = ["run", "system", "actDCF(0.05)", "Cllr", "minCllr", "offset", "weights", "fitted on"]
 

@@ -9,8 +9,9 @@ from sre.report import summary
 from sre.report.errors import Errors
 from sre.report.figure_sets import cost_front, list_figures, maps
 from sre.report.jobs import code_versions, code_warning
+from sre.report.numbers import HEADINGS, Line, table_lines
 from sre.report.ranking import Standing
-from sre.report.rows import HEADINGS, Group, Line, marks, results_of, table_lines
+from sre.report.rows import Group, marks, results_of
 from sre.report.sections import (
     bullets,
     calibration_section,

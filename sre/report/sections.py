@@ -12,7 +12,8 @@ from sre.report.data_section import lines as data_lines
 from sre.report.errors import CONDITIONS, PAIRS, SPEAKERS, Errors, condition_cells, pair_cells, speaker_cells
 from sre.report.figures.training import training_panels
 from sre.report.jobs import COST, code_versions, commands, cost_rows
-from sre.report.rows import THRESHOLDS, Group, by_list, counts, plain, results_of
+from sre.report.numbers import plain
+from sre.report.rows import THRESHOLDS, Group, by_list, counts, results_of
 
 LAST = (("last loss", "loss"), ("last accuracy, %", "accuracy"), ("last validation EER, %", "valid_eer"))
 MEANS = (("utterances/s, mean", "utt_per_s", 1), ("waiting for data, mean %", "data_wait", 100))

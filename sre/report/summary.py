@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from statistics import stdev
 
 from sre.metrics.bootstrap import FEW_SPEAKERS, P_TARGETS
+from sre.report.numbers import rate_text
 from sre.report.ranking import NOT_SHOWN, Standing, group_interval, speakers, warning, without_interval
-from sre.report.rows import RATES, Group, counts, rate_text
+from sre.report.rows import RATES, Group, counts
 
 SHOWN = ("eer", "min_dcf_0.01", "min_dcf_0.05", "act_dcf_0.05", "cllr")  # every run has them all
 NAMES = {key: name for name, key, _ in RATES} | {f"act_dcf_{p}": f"actDCF({p})" for p in P_TARGETS}
