@@ -9,8 +9,8 @@ from pyarrow import csv
 
 from sre.io.atomic import atomic_output
 from sre.report.figure_sets import row_files
+from sre.report.numbers import plain
 from sre.report.ranking import Standing
-from sre.report.rows import plain
 from sre.scoring.breakdown import Analysis, Row, analyse
 
 CONDITIONS = ["condition", "speakers", "targets", "nontargets", "EER, %", "95 % interval", "P_miss, %", "P_fa, %"]

@@ -6,11 +6,11 @@ from sre.machine.log import aligned
 from sre.metrics.bootstrap import COLUMNS
 from sre.metrics.rates import P_TARGETS
 from sre.report import calibrated, summary
-from sre.report.ranking import Standing
 from sre.report.numbers import HEADINGS, Line, plain, table_lines
+from sre.report.ranking import Standing
 from sre.report.rows import THRESHOLDS, Row, marks
 
-TSV_KEYS = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001"
+TSV_KEYS = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
 TSV_KEYS += tuple(key for _, key in THRESHOLDS) + tuple(f"act_dcf_{p}" for p in P_TARGETS) + ("cllr", "min_cllr")
 HOW_TO_READ = (
     "± is the standard deviation over seeds. Intervals and tests draw the speakers of a list; a difference has its own"
