@@ -112,6 +112,8 @@ onstart:
 
 
 wildcard_constraints:
+    data=re.escape(DATA),
+    exp=re.escape(EXP),
     split="[a-z0-9_]+",
     features="[a-z0-9_]+",
     run="[a-z0-9_]+",

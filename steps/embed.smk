@@ -18,8 +18,6 @@ rule extract_embeddings:
         multiext("{exp}/{run}/embeddings/{split}/embeddings.{shard}", ".ark", ".scp"),
     log:
         "{exp}/{run}/log/extract_embeddings.{split}.{shard}.log",
-    wildcard_constraints:
-        exp=re.escape(EXP),
     resources:
         gpu=int(HAS_CUDA),
     params:
@@ -47,7 +45,6 @@ rule join_embeddings:
     log:
         "{exp}/{run}/log/join_embeddings.{split}.log",
     wildcard_constraints:
-        exp=re.escape(EXP),
         run=one_of(set(RECIPE.runs) - set(IMPORTED)),
     shell:
         job("steps.join_embeddings {input.shards} {input.feats[0]} {output}")
@@ -63,7 +60,6 @@ rule import_embeddings:
     log:
         "{exp}/{run}/log/import_embeddings.{split}.log",
     wildcard_constraints:
-        exp=re.escape(EXP),
         run=one_of(IMPORTED),
     params:
         source=lambda wildcards: IMPORTED[wildcards.run][ROLES[wildcards.split]],

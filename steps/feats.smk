@@ -19,7 +19,6 @@ def feature_params(wildcards):
 
 
 rule make_features:
-    # steps.make_fbank or steps.make_mfcc
     input:
         wav="{data}/{split}/wav.scp",
         utt2spk="{data}/{split}/utt2spk",
@@ -30,7 +29,6 @@ rule make_features:
     log:
         "{data}/{split}/feats/{features}/log/make_features.{shard}.log",
     wildcard_constraints:
-        data=re.escape(DATA),
         split=one_of(AUDIO_SPLITS),
     params:
         config=feature_params,
@@ -39,7 +37,7 @@ rule make_features:
         nj=NJ,
     shell:
         job(
-            "steps.make_{params.kind} {wildcards.data}/{wildcards.split}"
+            "steps.make_features {params.kind} {wildcards.data}/{wildcards.split}"
             " {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
             " --config {params.config} --audio {params.audio} --shard {wildcards.shard}/{params.nj}"
         )
@@ -49,8 +47,11 @@ rule join_features:
     input:
         expand(
             "{{data}}/{{split}}/feats/{{features}}/{file}",
-            file=[f"feats.{n}.scp" for n in SHARDS]
-            + [f"rejected.{n}.tsv" for n in SHARDS],
+            file=[
+                name.format(n)
+                for n in SHARDS
+                for name in ("feats.{}.scp", "rejected.{}.tsv", "utt2num_frames.{}")
+            ],
         ),
     output:
         "{data}/{split}/feats/{features}/feats.scp",
@@ -59,16 +60,15 @@ rule join_features:
     log:
         "{data}/{split}/feats/{features}/log/join_features.log",
     wildcard_constraints:
-        data=re.escape(DATA),
         split=one_of(AUDIO_SPLITS),
     params:
         config=feature_params,
         kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
     shell:
         job(
-            "steps.make_{params.kind} {wildcards.data}/{wildcards.split}"
+            "steps.join_features {wildcards.data}/{wildcards.split}"
             " {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
-            " --config {params.config} --join {NJ} --max-rejected {MAX_REJECTED}"
+            " --num-shards {NJ} --type {params.kind} --config {params.config} --max-rejected {MAX_REJECTED}"
         )
 
 
@@ -83,15 +83,15 @@ rule import_features:
     log:
         "{data}/{split}/feats/{features}/log/import_features.log",
     wildcard_constraints:
-        data=re.escape(DATA),
         split=one_of(FEATS_ONLY),
     params:
         config=feature_params,
         kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
     shell:
         job(
-            "steps.make_{params.kind} {wildcards.data}/{wildcards.split}"
-            " {wildcards.data}/{wildcards.split}/feats/{wildcards.features} --config {params.config}"
+            "steps.import_features {wildcards.data}/{wildcards.split}"
+            " {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
+            " --type {params.kind} --config {params.config}"
         )
 
 
@@ -103,8 +103,6 @@ rule compute_vad:
         "{data}/{split}/feats/{features}/utt2num_voiced",
     log:
         "{data}/{split}/feats/{features}/log/compute_vad.log",
-    wildcard_constraints:
-        data=re.escape(DATA),
     params:
         config=lambda wildcards: canonical(RECIPE.features[wildcards.features]["vad"]),
     shell:

@@ -1,14 +1,14 @@
 """Kaldi's fbank of a data dir, as archives with feats.scp, utt2num_frames, config and rejected.tsv.
 
-python -m steps.make_fbank data/mini_train data/mini_train/feats/fbank80
+e.g.: python -m steps.make_fbank data/mini_train data/mini_train/feats/fbank80
 """
 
 from sre.machine.log import run
-from steps.make_features import make
+from steps import make_features
 
 
 def main(argv: list[str] | None = None) -> None:
-    make("fbank", __doc__, argv)
+    make_features.main(argv, "fbank", __doc__)
 
 
 if __name__ == "__main__":

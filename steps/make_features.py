@@ -1,96 +1,48 @@
-"""The common body of make_fbank and make_mfcc, and --shard and --join, by which Snakemake runs them in parts."""
+"""Features of a data dir, as archives with feats.scp, utt2num_frames, config and rejected.tsv.
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
+e.g.: python -m steps.make_features fbank data/mini_train data/mini_train/feats/fbank80
+      python -m steps.make_features mfcc data/train data/train/feats/mfcc30 --num-workers 8
 
-import torch
+steps.make_fbank and steps.make_mfcc are the same without the word TYPE. With --shard K/N, only the K-th of N archives
+is made; steps.join_features joins them.
+"""
 
-from sre import SreError
-from sre.cli.arguments import Parser, input_folder, json_object, output_folder, processes, shard, share
+from sre.cli.arguments import Parser, input_folder, output_folder, processes, shard
 from sre.cli.given import DEFAULT_FEATURES, audio_config, config_argument, feature_config, told
-from sre.datadir.datadir import DataDir, read_data_dir, read_rejected_rows, write_rejected
-from sre.datadir.missing import check_promised
-from sre.features.make import import_features, make_features
-from sre.io.atomic import atomic_output
-from sre.io.audio import AudioRules
-from sre.io.shards import check_complete, join_keys, join_tables, shard_of
-from sre.io.text import canonical
+from sre.machine.log import run
+from steps.options import add_max_rejected
 
 
-def make(kind: str, doc: str, argv: list[str] | None) -> None:
-    defaults = (
-        f"Without --config: {told(DEFAULT_FEATURES[kind])}; with it, the defaults that recipes/config.schema.yaml has."
-    )
-    parser = Parser(description=doc, epilog=f"{defaults} OUT/config has all of them.")
-    taken = "data directory; needs only wav.scp (or feats.scp, which is taken over)"
-    parser.add_argument("data", type=input_folder, help=taken)
+def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc__) -> None:
+    kinds = [kind] if kind else list(DEFAULT_FEATURES)
+    defaults = "; ".join(f"{one}: {told(DEFAULT_FEATURES[one])}" for one in kinds)
+    about = f"Without --config: {defaults}. What it leaves out is as in recipes/config.schema.yaml. OUT/config has all."
+    parser = Parser(description=doc, epilog=about)
+    if not kind:
+        parser.add_argument("type", choices=kinds, metavar="TYPE", help=" or ".join(kinds))
+    parser.add_argument("data", type=input_folder, help="data directory; needs only wav.scp")
     parser.add_argument("out", type=output_folder, help="folder for feats.scp and what belongs to it")
     options = "a YAML of options, JSON text, the config beside other features, or the final.pt that is to take these"
-    parser.add_argument("--config", f"--{kind}-config", type=config_argument, metavar="CONFIG", help=options)
+    names = ["--config", *(f"--{one}-config" for one in kinds)]
+    parser.add_argument(*names, dest="config", type=config_argument, metavar="CONFIG", help=options)
     parser.add_argument("--num-workers", "--nj", type=processes, default=1, metavar="N", help="processes, and archives")
-    audio_options = 'the recipe\'s audio section as JSON text, e.g. \'{"sample_rate": 8000, "resample": true}\''
-    parser.add_argument("--audio", type=json_object, default={}, metavar="JSON", help=audio_options)
+    sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     parser.add_argument("--shard", type=shard, metavar="K/N", help="make only the K-th of N archives")
-    parser.add_argument("--join", type=processes, metavar="N", help="join N archives that --shard made")
-    bad = "of the utterances that may be rejected; one may always be, none at 0 (default: 0.01)"
-    parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
+    add_max_rejected(parser)
     args = parser.parse_args(argv)
-    if args.shard and args.join:
-        raise SreError("--shard makes one archive and --join joins them all; give one of the two")
-    torch.set_num_threads(1)  # parallel by shards: the bytes do not depend on the cores
-    config = feature_config(kind, args.config, args.audio.get("sample_rate"))
-    rules = AudioRules(**audio_config(args.audio, config["sample_rate"]))
-    data = read_data_dir(args.data, need_speakers=False)
-    if data.utt2spk:
-        check_promised(args.data, args.data / "utt2spk", data.utt2spk, data.utts, args.data)
-    if data.wav is None:
-        import_features(data, {"cmn": config["cmn"], "cmn_window": config["cmn_window"]}, args.out)
-        return
-    run_shard = partial(_shard, data, config, rules, args.out)
+    from sre.features.parts import make_part, make_whole, read_checked
+    from sre.io.audio import AudioRules
+
+    given = args.audio[1] if args.audio else {}
+    given = given.get("audio", given)
+    config = feature_config(kind or args.type, args.config, given.get("sample_rate"))
+    rules, data = AudioRules(**audio_config(given, config["sample_rate"])), read_checked(args.data)
     if args.shard:
-        run_shard(*args.shard)
-        return
-    shards = args.join or args.num_workers
-    if not args.join:
-        _run_all(run_shard, shards, args.out)
-    _join(data, config, args.out, shards, args.max_rejected)
-    if not args.join:  # Snakemake declares the tables of its shards; the archives stay, and feats.scp points to them
-        for part in range(1, shards + 1):
-            for name in (f"feats.{part}.scp", f"utt2num_frames.{part}", f"rejected.{part}.tsv"):
-                (args.out / name).unlink()
+        make_part(data, config, rules, args.out, *args.shard)
+    else:
+        make_whole(data, config, rules, args.out, args.num_workers, args.max_rejected)
 
 
-def _run_all(run_shard: Callable[[int, int], None], shards: int, out: Path) -> None:
-    """Each shard in a process of its own; a single one in this."""
-    if shards == 1:
-        return run_shard(1, 1)
-    try:
-        with ProcessPoolExecutor(shards, mp_context=get_context("spawn")) as pool:
-            list(pool.map(run_shard, range(1, shards + 1), [shards] * shards))
-    except BrokenProcessPool:
-        raise SreError(
-            f"{out}: one of {shards} processes was killed, for lack of memory? Lower --num-workers"
-        ) from None
-
-
-def _shard(data: DataDir, config: dict, rules: AudioRules, out: Path, number: int, of: int) -> None:
-    torch.set_num_threads(1)
-    make_features(data, shard_of(data.utts, (number, of)), config, rules, out, f".{number}")
-
-
-def _join(data: DataDir, config: dict, out: Path, shards: int, max_rejected: float) -> None:
-    parts = range(1, shards + 1)
-    rows = [row for part in parts for row in read_rejected_rows(out / f"rejected.{part}.tsv")]
-    write_rejected(out / "rejected.tsv", rows, len(data.utts), "utterances", max_rejected)
-    if len(rows) == len(data.utts):
-        raise SreError(f"{out}: no utterance gave features; see rejected.tsv there")
-    join_tables([out / f"utt2num_frames.{part}" for part in parts], out / "utt2num_frames")
-    with atomic_output(out / "config") as file:
-        file.write(canonical(config) + "\n")
-    shard_scps = [out / f"feats.{part}.scp" for part in parts]
-    check_complete(out / "feats.scp", join_keys(shard_scps), data.utts, {row[0] for row in rows})
-    join_tables(shard_scps, out / "feats.scp")
+if __name__ == "__main__":
+    run(main)

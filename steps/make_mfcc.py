@@ -1,14 +1,14 @@
 """Kaldi's MFCC of a data dir, as archives with feats.scp, utt2num_frames, config and rejected.tsv.
 
-python -m steps.make_mfcc data/mini_train data/mini_train/feats/mfcc30
+e.g.: python -m steps.make_mfcc data/mini_train data/mini_train/feats/mfcc30
 """
 
 from sre.machine.log import run
-from steps.make_features import make
+from steps import make_features
 
 
 def main(argv: list[str] | None = None) -> None:
-    make("mfcc", __doc__, argv)
+    make_features.main(argv, "mfcc", __doc__)
 
 
 if __name__ == "__main__":

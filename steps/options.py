@@ -6,7 +6,8 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 
 from sre.backends.cohort import CohortRule
-from sre.cli.arguments import input_file, seed, whole
+from sre.cli.arguments import input_file, seed, share, whole
+from sre.cli.given import DEFAULT_FEATURES, config_argument
 from sre.config.resolve import default_top_n
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -22,6 +23,19 @@ def feats_scp(text: str) -> Path:
         return found[0]
     some = f"several feats.scp in it; give one of {', '.join(map(str, found))}" if found else "no feats.scp in it"
     raise ArgumentTypeError(f"{folder}: a folder with {some}" + "; make features first" * (not found))
+
+
+def add_feature_config(parser: argparse.ArgumentParser, what: str) -> None:
+    """Options --config, said to be one `what`, and --type, the kind of features where the config names none."""
+    options = f"of features, {what}: a YAML, JSON text, the config beside features, or a final.pt"
+    parser.add_argument("--config", type=config_argument, metavar="CONFIG", help=options)
+    kinds, kind = list(DEFAULT_FEATURES), "their kind, whose defaults hold without --config (default: fbank)"
+    parser.add_argument("--type", choices=kinds, default=kinds[0], help=kind)
+
+
+def add_max_rejected(parser: argparse.ArgumentParser) -> None:
+    bad = "of the utterances that may be rejected; one may always be, none at 0 (default: 0.01)"
+    parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
 
 
 def backend_file(text: str) -> str:

@@ -20,7 +20,6 @@ rule train_backend:
     log:
         "{exp}/{run}/log/train_backend{part}.{backend}.log",
     wildcard_constraints:
-        exp=re.escape(EXP),
         part="|_dev",
     threads: CORES
     resources:
@@ -39,7 +38,8 @@ rule train_backend:
         )
 
 
-rule score_trials:
+rule score_systems:
+    # its log keeps the name of an older version: a record takes the place of the one before
     input:
         trials=f"{DATA}/trials/{{trials}}",
         enroll=lambda wildcards: enroll_map(wildcards.trials),
@@ -63,8 +63,6 @@ rule score_trials:
         "{exp}/{run}/scores/{trials}/metrics.json",
     log:
         "{exp}/{run}/log/score_trials.{trials}.log",
-    wildcard_constraints:
-        exp=re.escape(EXP),
     threads: CORES
     resources:
         all_cores=1,

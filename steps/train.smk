@@ -29,7 +29,6 @@ rule train_embedding:
     log:
         "{exp}/{run}/log/train_embedding.log",
     wildcard_constraints:
-        exp=re.escape(EXP),
         run=one_of(RECIPE.trainings),
     priority: 10
     retries: 2

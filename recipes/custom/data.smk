@@ -69,7 +69,7 @@ for split in SOURCES:
 
     rule:
         name:
-            f"prepare_{split}"
+            f"prepare_custom_{split.rpartition('_')[2]}"
         input:
             f"{SOURCES[split]}/utt2spk",
             [f"{SOURCES[split]}/{name}" for name in media_files],
@@ -78,7 +78,6 @@ for split in SOURCES:
         log:
             "{data}/{split}/log/prepare.log",
         wildcard_constraints:
-            data=re.escape(DATA),
             split=split,
         params:
             source=SOURCES[split],
@@ -95,7 +94,7 @@ for name, files in LISTS.items():
 
     rule:
         name:
-            f"import_{name}"
+            f"import_trials_{name.removeprefix(RECIPE.name + '_')}"
         input:
             files,
         output:

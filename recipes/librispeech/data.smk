@@ -36,7 +36,6 @@ rule prepare_librispeech:
     log:
         "{data}/{split}/log/prepare.log",
     wildcard_constraints:
-        data=re.escape(DATA),
         split="|".join([TRAIN, *EVAL_PARTS]),
     threads: CORES
     params:
@@ -58,7 +57,7 @@ rule prepare_librispeech:
         )
 
 
-rule make_trials:
+rule make_librispeech_trials:
     input:
         "{data}/{split}/utt2spk",
     output:
@@ -66,7 +65,6 @@ rule make_trials:
     log:
         "{data}/trials/log/{split}.log",
     wildcard_constraints:
-        data=re.escape(DATA),
         split="|".join(EVAL_PARTS),
     params:
         seed=CONFIG["trials_seed"],

@@ -9,13 +9,11 @@ NOTES = [
 ]
 
 
-rule make_corpus:
+rule make_mini_corpus:
     output:
         "{data}/mini_corpus/SPEAKERS.TXT",
     log:
         "{data}/log/make_corpus.log",
-    wildcard_constraints:
-        data=re.escape(DATA),
     threads: CORES
     params:
         seed=CONFIG["corpus_seed"],
@@ -26,7 +24,7 @@ rule make_corpus:
         )
 
 
-rule prepare_mini:
+rule prepare_librispeech:
     input:
         "{data}/mini_corpus/SPEAKERS.TXT",
     output:
@@ -34,7 +32,6 @@ rule prepare_mini:
     log:
         "{data}/{split}/log/prepare.log",
     wildcard_constraints:
-        data=re.escape(DATA),
         split="|".join(PARTS),
     params:
         part=lambda wildcards: PARTS[wildcards.split],
@@ -47,7 +44,7 @@ rule prepare_mini:
         )
 
 
-rule make_trials:
+rule make_librispeech_trials:
     input:
         f"{DATA}/{EVAL}/utt2spk",
     output:

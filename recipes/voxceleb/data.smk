@@ -59,7 +59,6 @@ rule prepare_voxceleb:
     log:
         "{data}/{split}/log/prepare.log",
     wildcard_constraints:
-        data=re.escape(DATA),
         split="|".join(CORPORA),
     threads: CORES
     params:
@@ -74,7 +73,7 @@ rule prepare_voxceleb:
         )
 
 
-rule import_trials:
+rule import_voxceleb_trials:
     input:
         lambda wildcards: str(LISTS[wildcards.trials]),
     output:
@@ -82,7 +81,6 @@ rule import_trials:
     log:
         "{data}/trials/log/{trials}.log",
     wildcard_constraints:
-        data=re.escape(DATA),
         trials=one_of(TRIALS),
     params:
         root=CONFIG["voxceleb1"],

@@ -92,7 +92,9 @@ def batches(waves: Iterable[Wave], sample_rate: int) -> Iterator[list[Wave]]:
 def import_features(data: DataDir, cmn: dict, out: Path) -> None:
     """Take over the feats.scp of a data dir without audio: resolved places, counted frames, checked dimension."""
     if not data.feats:
-        raise SreError(f"{data.path}: neither wav.scp nor feats.scp; a data dir needs one of them")
+        raise SreError(
+            f"{data.path}: no feats.scp; add it, or make features of its audio by python -m steps.make_features"
+        )
     scp = data.path / "feats.scp"
     frames, dimension = _read_shapes(scp, data.feats)
     write_table(out / "feats.scp", absolute(data.feats))

@@ -104,8 +104,8 @@ def check_end(end: float, duration: float) -> None:
 def probe(location: str, rules: AudioRules) -> float:
     """Return the duration in seconds by size and header alone; nan where only decoding tells it.
 
-    That is so for commands, m4a, and some FLAC and MP3. Raises AudioError for what is empty, too short, unreadable, multi-channel or of another sample rate, and where the
-    header contradicts the file.
+    That is so for commands, m4a, and some FLAC and MP3. Raises AudioError for what is empty, too short, unreadable,
+    multi-channel or of another sample rate, and where the header contradicts the file.
     """
     if is_pipe(location):
         return math.nan

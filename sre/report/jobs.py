@@ -60,7 +60,7 @@ def _subject(job: dict) -> str:
 
 def _rate(jobs: Sequence[dict], seconds: float) -> str:
     """Utterances a second with the start of the process, of steps that work through utterances one by one."""
-    if _step(jobs[0]) not in ("extract_embeddings", "make_fbank", "make_mfcc"):
+    if _step(jobs[0]) not in ("extract_embeddings", "make_features", "make_fbank", "make_mfcc"):
         return ""
     scps = [path for job in jobs for path in job["outputs"] if path.endswith(".scp") and Path(path).is_file()]
     utterances = sum(Path(path).read_bytes().count(b"\n") for path in scps)

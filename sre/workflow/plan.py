@@ -10,7 +10,7 @@ from sre import SreError
 from sre.experiments.records import read_record
 from sre.workflow import joblog
 
-DEFAULT_S = {"train_embedding": 300.0, "make_corpus": 10.0, "extract_embeddings": 6.0, "make_features": 5.0}
+DEFAULT_S = {"train_embedding": 300.0, "make_mini_corpus": 10.0, "extract_embeddings": 6.0, "make_features": 5.0}
 OTHERS_S = 3.0  # of a job that has never been measured
 TELLING = ("split", "features", "run", "part", "backend", "trials", "shard")  # wildcards that name a job
 

@@ -10,7 +10,7 @@ import pytest
 
 from sre import SreError
 from sre.cli.arguments import Parser
-from sre.cli.explain import add_explain
+from sre.cli.explain import add
 from sre.experiments.explain import STAGES, describe, jobs_of, project_root, stages_of_rules
 
 RUN = "exp/mini/xvector"
@@ -95,7 +95,7 @@ def test_what_follows_is_explained_by_where_it_begins(tmp_path: Path) -> None:
             *shards,
             made_before,
             broken_off,
-            planned("score_trials", "exp/scores", "Some reason of a later Snakemake", tmp_path),
+            planned("score_systems", "exp/scores", "Some reason of a later Snakemake", tmp_path),
         ]
     )
     newer = "its input is newer: data/utt2spk and 1 more"
@@ -104,7 +104,7 @@ def test_what_follows_is_explained_by_where_it_begins(tmp_path: Path) -> None:
         f"feats make_features 2 {newer} minutes",
         "feats compute_vad 1 missing: data/vad.scp minutes 0:07",
         "train train_embedding 1 comes after compute_vad, join_features hours of GPU (minutes for small corpora)",
-        "score score_trials 1 Some reason of a later Snakemake seconds",
+        "score score_systems 1 Some reason of a later Snakemake seconds",
         "report make_report 1 it was broken off seconds",
         f"train_embedding: {RUN}/final.pt exists and will be made again, because compute_vad runs"
         f" (missing: data/vad.scp) and make_features runs ({newer})",
@@ -141,7 +141,7 @@ def test_nothing_to_do_and_a_dry_run_that_is_not_understood(tmp_path: Path) -> N
 def test_mini_in_an_empty_root_from_another_folder(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     parser = Parser()
-    add_explain(parser.add_subparsers())
+    add(parser.add_subparsers(), "")
 
     def call(*arguments: str) -> list[str]:
         args = parser.parse_args(["explain", *arguments])

@@ -19,6 +19,8 @@ from steps import (
     compute_vad,
     extract_embeddings,
     import_embeddings,
+    import_features,
+    join_features,
     make_development_trials,
     make_fbank,
     make_mfcc,
@@ -113,8 +115,10 @@ def test_a_shard_at_a_time_is_the_same(tmp_path: Path, sound_dir: Callable[..., 
     for out, of in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
         for shard in range(1, of + 1):
             call(make_fbank.main, data, out, "--shard", f"{shard}/{of}")
-        call(make_fbank.main, data, out, "--join", of)
+        call(join_features.main, data, out, "--num-shards", of)
     assert (tmp_path / "two/feats.2.ark").exists()
+    with pytest.raises(SreError, match=r"two/feats.3.scp: no such file; make this shard first \(--shard K/3\)"):
+        call(join_features.main, data, tmp_path / "two", "--num-shards", 3)
     tables = [(out / "utt2num_frames").read_bytes() for out in (tmp_path / "one", tmp_path / "two")]
     assert tables[0] == tables[1]
     joined = b"".join((tmp_path / f"two/feats.{shard}.ark").read_bytes() for shard in (1, 2))
@@ -203,11 +207,21 @@ def test_an_embedding_of_zeros_is_named(scored: Path) -> None:
         score_trials.main(["cosine", "trials", "--embeddings", "e.scp", "--enroll-map", "enroll", "out"])
 
 
+def test_features_are_made_or_imported_and_nothing_is_guessed(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
+    write_ark(tmp_path / "x.ark", tmp_path / "feats.scp", [("a", np.eye(2))])
+    with pytest.raises(SreError, match="no wav.scp; add it, or take its feats.scp over by python -m steps.import_feat"):
+        make_fbank.main([str(tmp_path), str(tmp_path / "out")])
+    import_features.main([str(tmp_path), str(tmp_path / "out"), "--config", '{"cmn": "sliding"}'])
+    assert json.loads((tmp_path / "out/config").read_text())["cmn"] == "sliding"
+    with pytest.raises(SreError, match="no feats.scp; add it, or make features of its audio by python -m steps.make_"):
+        import_features.main([str(sound_dir(tmp_path / "data")), str(tmp_path / "out")])
+
+
 def test_imported_features_without_signal(tmp_path: Path) -> None:
     feats = {"a": np.ones((3, 2)), "b": np.eye(2), "c": np.zeros((2, 2)), "d": np.ones((1, 2))}
     write_ark(tmp_path / "x.ark", tmp_path / "feats.scp", feats.items())
     with pytest.raises(SreError, match="feats.scp: 2 of 4 utterances have no signal: all frames of 'a' are equal"):
-        make_fbank.main([str(tmp_path), str(tmp_path / "out")])
+        import_features.main([str(tmp_path), str(tmp_path / "out")])
 
 
 def test_intervals_need_everybodys_speaker(scored: Path, capsys) -> None:
@@ -292,7 +306,7 @@ def test_a_truncated_wav_is_rejected_by_name(tmp_path: Path, sound_dir: Callable
     wav, other = (Path(read_table(data / "wav.scp")[utt]) for utt in ("s01_01", "s02_02"))
     wav.write_bytes(wav.read_bytes()[:3000])
     call(make_fbank.main, data, out, "--shard", "1/1")
-    call(make_fbank.main, data, out, "--join", 1)
+    call(join_features.main, data, out, "--num-shards", 1)
     assert "1 of 9 utterances rejected and left out, e.g. s01_01" in capsys.readouterr().err
     assert (out / "rejected.tsv").read_text().splitlines()[1].startswith(f"s01_01\t{wav}\ttruncated: ")
     assert "s01_01" not in read_table(out / "feats.scp") and len(read_table(out / "feats.scp")) == 8
@@ -300,7 +314,7 @@ def test_a_truncated_wav_is_rejected_by_name(tmp_path: Path, sound_dir: Callable
     other.write_bytes(b"")
     call(make_fbank.main, data, out, "--shard", "1/1")
     with pytest.raises(SystemExit):
-        run(lambda: make_fbank.main([str(data), str(out), "--join", "1"]))
+        run(lambda: join_features.main([str(data), str(out), "--num-shards", "1"]))
     assert "2 of 9 utterances are rejected, more than max_rejected (0.01) allows, e.g." in capsys.readouterr().err
     assert not (out / "feats.scp").exists()
 
@@ -311,7 +325,6 @@ UNUSED = {
         "cosine --embeddings e.scp --utt2spk utt2spk --adapt e.scp out",
         "--adapt: the back-end has no adapt",
     ),
-    make_fbank: ("empty out --shard 1/2 --join 2", "--shard makes one archive and --join joins them all; give one"),
     normalize_scores: (
         "cosine equal --embedings e.scp --cohort e.scp out",
         "unknown option --embedings; the nearest is",

@@ -75,7 +75,7 @@ def test_jobs_are_named_by_split_model_and_shard() -> None:
 
 
 def test_how_far_a_run_is_is_weighted_by_cost() -> None:
-    jobs = {number: Job(f"j{number}", "score_trials", None, expected_s=1.0) for number in range(9)}
+    jobs = {number: Job(f"j{number}", "score_systems", None, expected_s=1.0) for number in range(9)}
     jobs[9] = Job("t", "train_embedding", None, expected_s=991.0)
     plan = Plan(jobs)
     assert plan.percent() == 0

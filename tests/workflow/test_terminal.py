@@ -129,7 +129,7 @@ def test_a_run_in_nasty_paths_ends_with_the_table_and_the_page(given: list[str],
     assert "\033" not in output
     (root / "exp/case/given/scores/case_trials/metrics.json").unlink()  # as after a failed job: the report is old
     code, output = run(given, "-n")
-    assert code == 0 and "rule score_trials:" in output and "rule make_report:" in output
+    assert code == 0 and "rule score_systems:" in output and "rule make_report:" in output
 
 
 @pytest.mark.slow

@@ -1,0 +1,85 @@
+"""Features of a data directory in parts: a shard a process, and the join of what the shards made."""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from sre import SreError
+from sre.datadir.datadir import DataDir, read_data_dir, read_rejected_rows, write_rejected
+from sre.datadir.missing import check_promised
+from sre.features.make import make_features
+from sre.io.atomic import atomic_output
+from sre.io.audio import AudioRules
+from sre.io.shards import check_complete, join_keys, join_tables, shard_of
+from sre.io.text import canonical
+
+TABLES = ("feats.{}.scp", "utt2num_frames.{}", "rejected.{}.tsv")  # of shard {}; Snakemake's rules declare them
+
+
+def read_checked(path: Path) -> DataDir:
+    """Read a data directory to make features of; utt2spk is optional, and is held against the utterances."""
+    data = read_data_dir(path, need_speakers=False)
+    if data.utt2spk:
+        check_promised(path, path / "utt2spk", data.utt2spk, data.utts, path)
+    return data
+
+
+def make_part(data: DataDir, config: dict, rules: AudioRules, out: Path, number: int, shards: int) -> None:
+    """Make shard `number` of `shards`, with one thread: the bytes do not depend on the cores.
+
+    config : the resolved feature config
+    """
+    if data.wav is None:
+        raise SreError(
+            f"{data.path}: no wav.scp; add it, or take its feats.scp over by python -m steps.import_features"
+        )
+    torch.set_num_threads(1)
+    make_features(data, shard_of(data.utts, (number, shards)), config, rules, out, f".{number}")
+
+
+def make_whole(data: DataDir, config: dict, rules: AudioRules, out: Path, shards: int, max_rejected: float) -> None:
+    """Make all shards, a process each, and join them. Their tables go; the archives stay, feats.scp points to them."""
+    _run_all(partial(make_part, data, config, rules, out), shards, out)
+    join_parts(data, config, out, shards, max_rejected)
+    for name in TABLES:
+        for part in range(1, shards + 1):
+            (out / name.format(part)).unlink()
+
+
+def _run_all(run_shard: Callable[[int, int], None], shards: int, out: Path) -> None:
+    """Run each shard in a process of its own; a single one in this."""
+    if shards == 1:
+        return run_shard(1, 1)
+    try:
+        with ProcessPoolExecutor(shards, mp_context=get_context("spawn")) as pool:
+            list(pool.map(run_shard, range(1, shards + 1), [shards] * shards))
+    except BrokenProcessPool:
+        raise SreError(
+            f"{out}: one of {shards} processes was killed, for lack of memory? Lower --num-workers"
+        ) from None
+
+
+def join_parts(data: DataDir, config: dict, out: Path, shards: int, max_rejected: float) -> None:
+    """Join the tables of shards 1 … `shards`, and write `config` beside feats.scp.
+
+    max_rejected : share of the utterances that may have no features. Raises SreError above it, and where a shard lacks
+        utterances that it did not reject.
+    """
+    tables = [[out / name.format(part) for part in range(1, shards + 1)] for name in TABLES]
+    scps, counts, rejected = tables
+    if missing := [path for paths in tables for path in paths if not path.is_file()]:
+        raise SreError(f"{missing[0]}: no such file; make this shard first (--shard K/{shards})")
+    rows = [row for path in rejected for row in read_rejected_rows(path)]
+    write_rejected(out / "rejected.tsv", rows, len(data.utts), "utterances", max_rejected)
+    if len(rows) == len(data.utts):
+        raise SreError(f"{out}: no utterance gave features; see rejected.tsv there")
+    join_tables(counts, out / "utt2num_frames")
+    with atomic_output(out / "config") as file:
+        file.write(canonical(config) + "\n")
+    check_complete(out / "feats.scp", join_keys(scps), data.utts, {row[0] for row in rows})
+    join_tables(scps, out / "feats.scp")
