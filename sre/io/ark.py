@@ -32,8 +32,8 @@ __all__ = ["read_record", "read_scp", "read_vectors", "write_ark"]
 NO_KEY = (b"PK\3\4", b"\x93NUMPY", b"\x1f\x8b", b"\0B")  # what no archive begins with
 READ_BYTES = 1 << 20  # of an archive of vectors at a time; more is slower, as fresh pages are
 HEADER_BYTES = 15  # of a matrix: kind, and twice the byte 4 and a size; a vector has one size
-VECTOR_KINDS = {b"\0BFV \4": np.dtype("<f4"), b"\0BDV \4": np.dtype("<f8")}
-ROW_KINDS = {b"\0BFM \4": np.dtype("<f4"), b"\0BDM \4": np.dtype("<f8")}
+VECTOR_KINDS: dict[bytes, np.dtype] = {b"\0BFV \4": np.dtype("<f4"), b"\0BDV \4": np.dtype("<f8")}
+ROW_KINDS: dict[bytes, np.dtype] = {b"\0BFM \4": np.dtype("<f4"), b"\0BDM \4": np.dtype("<f8")}
 
 Vectors = tuple[list[str], list[int], np.ndarray]  # keys, offsets of the records, (N, D) float32
 
@@ -60,10 +60,10 @@ def write_ark(ark: str | Path, scp: str | Path, records: Iterable[tuple[str, np.
 
 
 def read_vectors(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """All vectors of an scp or an ark: (N,) keys in bytewise order and (N, D) float32; a matrix of one row is a vector.
+    """Read all vectors of an scp or an ark: (N,) keys in bytewise order, (N, D) float32.
 
-    Reads each archive once, binary vectors in pieces. Raises SreError for a record that is cut or of another kind,
-    unequal dimensions, NaN (naming the key) or a key that stands twice.
+    A matrix of one row is a vector. Each archive is read once, binary vectors in pieces. Raises SreError for a record
+    that is cut or of another kind, unequal dimensions, NaN (naming the key) or a key that stands twice.
     """
     path = Path(path)
     if path.suffix == ".scp":
@@ -105,7 +105,7 @@ def _read_scp_vectors(scp: Path) -> tuple[list[str], np.ndarray]:
 
 
 def _chosen(scp: Path, ark: str, wanted: Mapping[str, int]) -> Sequence[np.ndarray]:
-    """The vectors at these offsets, of whatever key there, as in Kaldi; but a key that stands elsewhere is an error."""
+    """Return the vectors at these offsets, whatever their keys there (as Kaldi); refuse a key that stands elsewhere."""
     keys, offsets, matrix = _read_ark(ark, scp, next(iter(wanted)))
     if list(wanted.values()) == offsets and list(wanted) == keys:
         return [matrix]
@@ -146,7 +146,7 @@ def _unequal(path: Path, key: str, size: int, usual: int, count: int = 0) -> Sre
 
 
 def _read_ark(ark: str, source: Path, key: str | None = None) -> Vectors:
-    """All of an archive, in its order; `source` is what the user gave: the archive, or the scp and a `key` of it."""
+    """Read a whole archive, in its order; `source` is what the user gave: the archive, or the scp and a `key` of it."""
     where = f"{source}:" if str(source) == ark else f"{source}: {ark}:"
     try:
         file = open_archive(ark)
@@ -175,10 +175,10 @@ def _broken(where: str, key: str, error: Exception) -> SreError:
 
 
 def _read_plain(where: str, source: Path, file: IO[bytes]) -> Vectors:
-    """Binary vectors into rows that are there beforehand; what a record takes besides is a few calls."""
+    """Read binary vectors into rows that are there beforehand: a record takes a few calls."""
     keys: list[str] = []
     offsets: list[int] = []
-    matrix, rows, header, length = np.empty((0, 0), np.float32), None, b"none yet", 0
+    matrix, rows, header, length = np.empty((0, 0), np.float32), memoryview(b""), b"none yet", 0
     data, at, before, key = b"", 0, 0, "(first)"
     try:
         while True:
@@ -192,11 +192,11 @@ def _read_plain(where: str, source: Path, file: IO[bytes]) -> Vectors:
                 raise ValueError("what follows it is not a key")
             key = data[at:blank].decode().strip()
             begin = blank + 1 + len(header)
-            if data[blank + 1 : begin] != header:  # the first, or of the other precision
+            if data[blank + 1 : begin] != header:  # of the first vector, or of the other precision
                 header, dtype, size = _header(data, blank + 1)
-                if rows is None:
+                if not matrix.size:  # the first
                     matrix = _room(file, size)
-                    rows = memoryview(matrix).cast("B")
+                    rows = matrix.data.cast("B")
                 elif size != matrix.shape[1]:
                     raise _unequal(source, key, size, matrix.shape[1])
                 length = size * dtype.itemsize
@@ -216,7 +216,7 @@ def _read_plain(where: str, source: Path, file: IO[bytes]) -> Vectors:
 
 
 def _header(data: bytes, at: int) -> tuple[bytes, np.dtype, int]:
-    """Its bytes, the values' type and number. Raises ValueError for all but vectors and matrices of one row."""
+    """Return a record's header, and type and number of its values. Raises ValueError for matrices of several rows."""
     kind = data[at : at + 6]
     (size,) = struct.unpack_from("<I", data, at + 6)
     if kind in VECTOR_KINDS:
@@ -232,7 +232,7 @@ def _header(data: bytes, at: int) -> tuple[bytes, np.dtype, int]:
 
 
 def _room(file: IO[bytes], size: int) -> np.ndarray:
-    """Uninitialised rows for all vectors of `size` floats that the file can hold; untouched pages take no memory."""
+    """Return rows for all vectors of `size` floats that the file can hold, uninitialised: they take no memory yet."""
     length = 10 + 4 * size
     total = os.fstat(file.fileno()).st_size
     if not size or length > total:
@@ -241,7 +241,7 @@ def _room(file: IO[bytes], size: int) -> np.ndarray:
 
 
 def _read_any(where: str, source: Path, file: IO[bytes]) -> Vectors:
-    """Text, compressed matrices of one row: record by record."""
+    """Read text, and compressed matrices of one row, record by record."""
     keys: list[str] = []
     offsets: list[int] = []
     vectors: list[np.ndarray] = []
@@ -262,7 +262,7 @@ def _read_any(where: str, source: Path, file: IO[bytes]) -> Vectors:
 
 
 def _read_key(file: IO[bytes]) -> str | None:
-    """Up to its blank; None at the end of the file."""
+    """Read a key up to its blank; None at the end of the file."""
     key = b""
     while (byte := file.read(1)) not in (b" ", b"\t", b""):
         key += byte

@@ -6,7 +6,6 @@ import glob
 import hashlib
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from sre import FileError
+from sre.machine.log import say
 
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
@@ -31,10 +31,10 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
         if path.exists() and not (path.is_file() or path.is_dir()):  # /dev/null would become a file, for everybody
             raise FileError(f"{path}: is a device or a pipe, which a file would replace; give another name")
         temporary = _temporary(path)
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     try:
         with _refusals(path):
-            file = open(temporary, mode, **text)  # noqa: SIM115, closing it may fail, too
+            file = open(temporary, mode, encoding=encoding, newline=newline)  # noqa: SIM115, closing it may fail, too
         try:
             yield file
             with _refusals(path):
@@ -71,12 +71,12 @@ def _refusals(path: Path) -> Iterator[None]:
 
 
 def _no_room(error: OSError) -> bool:
-    """numpy has no error number, and says "8000 requested and 512 written"."""
+    """Return whether the disk is full; numpy gives no error number, and says "8000 requested and 512 written"."""
     return error.errno in NO_ROOM or (error.errno is None and str(error).endswith(" written"))
 
 
 def refused(path: str | Path, error: OSError) -> FileError:
-    """The sentence for a file that the system does not let us write."""
+    """Return the error for a file that the system does not let us write."""
     reason = error.strerror or str(error)
     if error.filename and str(error.filename) != str(path):
         reason += f": {error.filename}"
@@ -85,7 +85,7 @@ def refused(path: str | Path, error: OSError) -> FileError:
 
 
 def _temporary(path: Path) -> Path:
-    """Its name, beside `path`; what killed processes of this machine have left there is deleted."""
+    """Return the temporary file's name, beside `path`; delete what killed processes of this machine left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -98,7 +98,7 @@ def _temporary(path: Path) -> Path:
 
 
 def is_alive(pid: str) -> bool:
-    """Whether the process runs on this machine; True where that cannot be told."""
+    """Return whether the process runs on this machine; True if that cannot be told."""
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
@@ -124,7 +124,7 @@ def locked(path: str | Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            print(f"{path}: waiting for process {holder}, which works there", file=sys.stderr)
+            say(f"{path}: waiting for process {holder}, which works there")
             fcntl.flock(file, fcntl.LOCK_EX)
         with suppress(OSError):  # on a full disk the lock holds without the number
             os.ftruncate(file.fileno(), 0)
@@ -133,7 +133,7 @@ def locked(path: str | Path) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds an flock on the file `path`; raises OSError where that cannot be told."""
+    """Return whether a process holds an flock on the file `path`. Raises OSError if that cannot be told."""
     try:
         with open(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -145,16 +145,18 @@ def is_locked(path: Path) -> bool:
 
 
 def sha256_file(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_text(text: str) -> str:
+    """Return the SHA-256 of a text's UTF-8 bytes, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256_arrays(matrix: np.ndarray, names: np.ndarray) -> str:
-    """Of a matrix and the names of its rows."""
+    """Return the SHA-256 of a matrix (N, D) and of the names (N,) of its rows, in hexadecimal."""
     digest = hashlib.sha256(np.ascontiguousarray(matrix).data)
     digest.update(" ".join(names).encode())
     return digest.hexdigest()

@@ -87,13 +87,13 @@ def is_pipe(location: str) -> bool:
 
 
 def resolve(location: str, scp_folder: Path) -> str:
-    """A wav.scp entry as an openable path: from the scp's folder, where nothing is there as written."""
+    """Return a wav.scp entry as a path that opens: relative to the scp's folder if it is there, else as written."""
     beside = location if is_pipe(location) else os.path.join(scp_folder, location)
     return beside if os.path.exists(beside) else location
 
 
 def check_end(end: float, duration: float) -> None:
-    """Raises AudioError for a segment that ends (s) more than MAX_OVERRUN_S after its recording of `duration` s.
+    """Raise AudioError for a segment that ends (s) more than MAX_OVERRUN_S after its recording of `duration` s.
 
     One to the recording's end, whatever that is, ends at inf.
     """
@@ -203,7 +203,7 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, rules: AudioRul
 
 
 def _decode(source: BinaryIO, location: str | Buffer, rules: AudioRules) -> tuple[np.ndarray, int]:
-    """(N,) float32 in -1 .. 1 and their rate, of an open file, and the `location` for a decoder to open it itself."""
+    """Decode an open file: (N,) float32 in -1 .. 1, and their rate. A decoder may open `location` itself."""
     promise = examine(source, whole=True)
     source.seek(0)
     with _Straight(promise.mended(source) if promise.patches else location) as file:
@@ -217,7 +217,7 @@ def _decode(source: BinaryIO, location: str | Buffer, rules: AudioRules) -> tupl
 
 
 def _samples(file: soundfile.SoundFile, promised: int | None) -> np.ndarray:
-    """Decode to the end; raises AudioError where that is not where it was promised to be, or cannot be reached."""
+    """Decode to the end: (N,) float32. Raises AudioError if the end cannot be reached."""
     if file.format == "MP3":
         file.seek(0)  # as soundfile.read does: without it the last bits are others
     blocks, found = [np.zeros(0, np.float32)], 0
@@ -246,7 +246,7 @@ def check_signal(wave: np.ndarray) -> None:
 
 
 def _through_command(location: str, allow_pipes: bool) -> tuple[bytes, float]:
-    """What a command of wav.scp, or ffmpeg, writes, and the seconds that ffmpeg reads in the header (nan: none)."""
+    """Return what a command of wav.scp, or ffmpeg, writes, and the seconds that ffmpeg sees in the header, or nan."""
     if is_pipe(location):
         if not allow_pipes:
             raise SreError(f"'{location}' in wav.scp is a command; set audio.allow_pipes: true in the recipe to run it")
@@ -264,7 +264,7 @@ def _through_command(location: str, allow_pipes: bool) -> tuple[bytes, float]:
 
 
 def _output(command: str | list[str]) -> tuple[bytes, str]:
-    """What a command writes to stdout and stderr. Raises AudioError where it fails or writes nothing."""
+    """Return what a command writes to stdout and stderr. Raises AudioError if it fails or writes nothing."""
     done = subprocess.run(
         command, shell=isinstance(command, str), stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

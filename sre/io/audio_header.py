@@ -58,7 +58,7 @@ FORMS = {
 
 
 def untold(size: int) -> bool:
-    """Whether a size in a header is what writers put there who do not know it."""
+    """Return whether a size in a header is one that writers put there who do not know it."""
     return size == 0 or any(top - UNTOLD_WINDOW <= size < top for top in UNTOLD_BELOW)
 
 
@@ -122,7 +122,7 @@ def _chunked(file: BinaryIO, magic: bytes, size: int) -> Promise:
 
 
 def _check_format(content: bytes, magic: bytes) -> None:
-    """Raises AudioError for samples that take more bytes than their bits need, which a decoder takes for other ones."""
+    """Raise AudioError for samples that take more bytes than their bits need, which a decoder takes for other ones."""
     code, channels, _, _, block, bits = struct.unpack(
         ">HHIIHH" if magic == b"RIFX" else "<HHIIHH", content.ljust(16, b"\0")
     )
@@ -131,7 +131,7 @@ def _check_format(content: bytes, magic: bytes) -> None:
 
 
 def _sized(file: BinaryIO, form: Form, chunk: Chunk, ds64: Chunk | None, size: int) -> Promise:
-    """The promise of the chunk of samples; `ds64` has an RF64's sizes of 64 bits."""
+    """Return the promise of the chunk of samples; `ds64` has an RF64's sizes of 64 bits."""
     at = chunk.at + form.inside
     promised, told = chunk.size - form.inside - form.head.size * form.whole, not untold(chunk.size)
     if ds64 is not None and not told:
@@ -154,7 +154,7 @@ def _sized(file: BinaryIO, form: Form, chunk: Chunk, ds64: Chunk | None, size: i
 
 
 def _check_size(file: BinaryIO, at: int, promised: int, size: int, form: Form | None = None) -> None:
-    """Raises AudioError where fewer bytes than promised are in the file, or more that nothing accounts for."""
+    """Raise AudioError if fewer bytes than promised are in the file, or more that nothing accounts for."""
     present = max(size - at, 0)
     if present < promised:
         raise AudioError(f"truncated: its header promises {promised} bytes of samples, {present} are there")
@@ -169,7 +169,7 @@ def _check_size(file: BinaryIO, at: int, promised: int, size: int, form: Form | 
 
 
 def _is_accounted(file: BinaryIO, form: Form | None, at: int, size: int) -> bool:
-    """Whether what stands from `at` to the end are chunks of other things than samples, and a little padding."""
+    """Return whether what stands from `at` to the end are chunks of other things than samples, and a little padding."""
     if form is not None:
         for chunk in _chunks(file, form, at, size):
             if chunk.end > size or chunk.name[:4] in (form.data, *FORMS):  # the end of another file's samples, too

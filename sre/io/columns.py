@@ -35,15 +35,18 @@ class Column:
     codes: np.ndarray
 
     def sorted(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sorted unique strings, (N,) int32 places in them; code points order as UTF-8's bytes do."""
+        """Return sorted unique strings, and (N,) int32 places in them; code points order as UTF-8's bytes do."""
         order = sorted(range(len(self.strings)), key=self.strings.__getitem__)
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         return np.array([self.strings[place] for place in order], dtype=object), rank[self.codes]
 
 
-def read_columns(path: Path, names: list[str]) -> list:
-    """A Column for each name, or (N,) numbers where it is `score`; the fourth may be absent. Passes over empty lines.
+Columns = tuple[list[Column], np.ndarray]  # columns of strings, and (N,) float64 numbers
+
+
+def read_columns(path: Path, names: list[str]) -> Columns:
+    """Read a Column for each name but `score`, and the numbers of that. The fourth may be absent, empty lines are none.
 
     Raises SreError naming the first line that does not fit, or has characters that cannot be seen.
     """
@@ -56,7 +59,7 @@ def read_columns(path: Path, names: list[str]) -> list:
         if columns is None:
             raise fault(path, names)
         last = text[-1:]
-    if any(unseen(name) for column in columns if isinstance(column, Column) for name in column.strings):
+    if any(unseen(name) for column in columns[0] for name in column.strings):
         raise fault(path, names)
     if last not in "\r\n":
         remark_cut(path, False, " ".join(fields(lines_of(read_text(path))[-1])))
@@ -64,7 +67,7 @@ def read_columns(path: Path, names: list[str]) -> list:
 
 
 def _ends(path: Path) -> tuple[str, str]:
-    """The file's first lines, and its last character. Raises SreError where it cannot be read."""
+    """Return the file's first lines, and its last character. Raises SreError if it cannot be read."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise SreError(f"{path}: is a pipe or a device, which is read twice; give a file")
     if not path.is_file():
@@ -77,8 +80,8 @@ def _ends(path: Path) -> tuple[str, str]:
     return begin.decode(errors="replace"), last
 
 
-def _parse(source: Path | pa.NativeFile, names: list[str]) -> list | None:
-    """None where not all lines are these fields with single blanks between them."""
+def _parse(source: Path | pa.NativeFile, names: list[str]) -> Columns | None:
+    """Read the columns; None where not all lines are these fields with single blanks between them."""
     types = {name: pa.float64() if name == "score" else STRINGS for name in names}
     try:
         table = csv.read_csv(
@@ -91,16 +94,17 @@ def _parse(source: Path | pa.NativeFile, names: list[str]) -> list | None:
         return None
     if not len(table):
         return None
-    columns = []
+    columns: list[Column] = []
+    numbers = np.empty(0)
     for column in table.columns:  # np.from_dlpack, since Arrow's to_numpy imports pandas
         if column.type != STRINGS:
-            columns.append(np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks]))
+            numbers = np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks])
             continue
         strings = column.chunk(0).dictionary.to_pylist()
         if not all(strings) or "\t" in "".join(strings):
             return None
         columns.append(Column(strings, np.concatenate([np.from_dlpack(chunk.indices) for chunk in column.chunks])))
-    return columns
+    return columns, numbers
 
 
 def _single_blanks(text: str) -> str:
@@ -108,7 +112,7 @@ def _single_blanks(text: str) -> str:
 
 
 def fault(path: Path, names: list[str]) -> SreError:
-    """What is wrong with a list that could not be read."""
+    """Return the error that says what is wrong with a list that could not be read."""
     rows = 0
     for number, line in enumerate(lines_of(read_text(path)), 1):
         found, where = fields(line), f"{path}:{number}"
@@ -128,7 +132,7 @@ def fault(path: Path, names: list[str]) -> SreError:
 
 
 def line_of(path: Path, row: int) -> int:
-    """The number of the line that a row, counted from 0, stands in."""
+    """Return the number of the line that a row, counted from 0, stands in."""
     filled = (number for number, line in enumerate(lines_of(read_text(path)), 1) if fields(line))
     return next(number for at, number in enumerate(filled) if at == row)
 
@@ -138,11 +142,11 @@ def arrow_codes(codes: np.ndarray, strings: pa.Array) -> pa.DictionaryArray:
 
 
 def arrow_numbers(values: np.ndarray) -> pa.Array:
-    """Without a copy, and without pandas, which pa.array imports."""
+    """Return an array's values for Arrow without a copy, and without pandas, which pa.array imports."""
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
-def arrow_strings(names: Sequence[str]) -> pa.Array:
+def arrow_strings(names: Sequence[str] | np.ndarray) -> pa.Array:
     encoded = [name.encode() for name in names]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(names), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))

@@ -14,16 +14,16 @@ NONE = type(None)
 
 
 def wrong_part(value: object, form: Form, where: str = "") -> str | None:
-    """What of `value` is not of the form, e.g. "systems.plda.metrics.eer is missing"; None where all of it is."""
+    """Return what of `value` is not of the form, e.g. "systems.plda.metrics.eer is missing"; None if all of it is."""
     if isinstance(form, tuple):
-        found = [wrong_part(value, one, where) for one in form]
+        found = [wrong_part(value, either, where) for either in form]
         return None if None in found else found[-1]
     if isinstance(form, list) and isinstance(value, list):
         forms = form * len(value) if len(form) == 1 else form
         if len(forms) != len(value):
             return f"{where or 'it'} has {len(value)} values, not {len(forms)}"
         return _first(
-            wrong_part(one, of, f"{where}[{n}]") for n, (one, of) in enumerate(zip(value, forms, strict=True))
+            wrong_part(part, inner, f"{where}[{n}]") for n, (part, inner) in enumerate(zip(value, forms, strict=True))
         )
     if isinstance(form, dict) and isinstance(value, dict):
         return _wrong_name(value, form, f"{where}." if where else "")
@@ -35,12 +35,12 @@ def wrong_part(value: object, form: Form, where: str = "") -> str | None:
 
 
 def _wrong_name(value: dict, form: dict, where: str) -> str | None:
-    names = {name.removesuffix("?"): of for name, of in form.items() if name != "*"}
+    names = {name.removesuffix("?"): inner for name, inner in form.items() if name != "*"}
     if missing := [name for name in form if name != "*" and not name.endswith("?") and name not in value]:
         return f"{where}{missing[0]} is missing"
-    told = (wrong_part(value[name], of, f"{where}{name}") for name, of in names.items() if name in value)
-    others = ((name, one) for name, one in value.items() if name not in names and "*" in form)
-    return _first(told) or _first(wrong_part(one, form["*"], f"{where}{name}") for name, one in others)
+    told = (wrong_part(value[name], inner, f"{where}{name}") for name, inner in names.items() if name in value)
+    others = ((name, part) for name, part in value.items() if name not in names and "*" in form)
+    return _first(told) or _first(wrong_part(part, form["*"], f"{where}{name}") for name, part in others)
 
 
 def _first(found: Any) -> str | None:

@@ -17,12 +17,12 @@ FILLERS = re.compile(  # called letters or marks, of which nothing is seen
 
 
 def is_plain(name: str) -> bool:
-    """Whether all of a name can be seen, and no blank is in it; the quick answer for most names."""
+    """Return whether all of a name can be seen, and no blank is in it; the quick answer for most names."""
     return name.isprintable() and " " not in name and (name.isascii() or not FILLERS.search(name))
 
 
 def unseen(name: str) -> list[str]:
-    """The characters of a name that cannot be seen, in their order."""
+    """Return the characters of a name that cannot be seen, in their order."""
     return [] if is_plain(name) else list(filter(_is_unseen, name))
 
 
@@ -31,13 +31,13 @@ def _is_unseen(char: str) -> bool:
 
 
 def called(char: str) -> str:
-    """A character's code point and name: `U+FEFF (ZERO WIDTH NO-BREAK SPACE)`."""
+    """Return a character's code point and name: `U+FEFF (ZERO WIDTH NO-BREAK SPACE)`."""
     name = unicodedata.name(char, "")
     return f"U+{ord(char):04X}" + (f" ({name})" if name else "")
 
 
 def shown(name: str) -> str:
-    """The name as a message has it: with escapes for what cannot be seen, and marks that could be one with a letter."""
+    """Return a name for a message: what cannot be seen is escaped, and marks that could be one with a letter."""
     name = name.encode("utf-8", "backslashreplace").decode()
     apart = not unicodedata.is_normalized("NFC", name)
     hidden = set(filter(_is_unseen, name)) - {" "}
@@ -64,7 +64,7 @@ def check_known(where: object, names: Iterable[str], known: Collection[str], sou
 
 
 def alike(name: str, known: Collection[str]) -> str:
-    """Said after a name that is not known: which of the known ones looks the same; "" where none does."""
+    """Return what a message says after an unknown name: which of the known ones looks the same; "" if none does."""
     wanted = _looks(name)
     twin = next((other for other in known if other != name and _looks(other) == wanted), None)
     if twin is None:

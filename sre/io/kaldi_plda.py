@@ -21,7 +21,7 @@ KINDS = {b"FV ": ("<f4", 1), b"DV ": ("<f8", 1), b"FM ": ("<f4", 2), b"DM ": ("<
 
 
 def read_kaldi_plda(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean (D,), transform (D, D) and psi (D,), float64, of a binary or text plda file.
+    """Read mean (D,), transform (D, D) and psi (D,), float64, of a binary or text plda file.
 
     Raises SreError for a file that is missing, cut, garbled, of dimensions that do not fit, or has NaN.
     """
@@ -37,12 +37,12 @@ def read_kaldi_plda(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def read_kaldi_vector(path: str | Path) -> np.ndarray:
-    """(D,) float64 of a file like mean.vec: one vector, no key. Raises SreError as `read_kaldi_plda`."""
+    """Read (D,) float64 of a file like mean.vec: one vector, no key. Raises SreError as `read_kaldi_plda`."""
     return _read_one(path, 1, "vector")
 
 
 def read_kaldi_matrix(path: str | Path) -> np.ndarray:
-    """(rows, columns) float64 of a file like lda.mat: one uncompressed matrix, no key. Raises SreError as above."""
+    """Read (rows, columns) float64 of a file like lda.mat: one matrix, no key. Raises SreError as `read_kaldi_plda`."""
     return _read_one(path, 2, "matrix")
 
 
@@ -112,7 +112,7 @@ def _start(data: bytes) -> int:
 
 
 def _token(data: bytes, at: int, token: bytes) -> int:
-    """Where the file goes on after a token and the blank that ends it."""
+    """Return the place after a token and the blank that ends it. Raises ValueError if it is not at `at`."""
     found = re.compile(rb"\s*" + token + rb"(\s|\Z)").match(data, at)
     if not found:
         raise ValueError(f"no {token.decode()} at byte {at}")
@@ -125,7 +125,7 @@ def _end(data: bytes, at: int) -> None:
 
 
 def _array(data: bytes, at: int, ndim: int) -> tuple[np.ndarray, int]:
-    """A vector (ndim 1) or matrix (2) that begins at byte `at`, float64, and where it ends."""
+    """Read the vector (ndim 1) or matrix (2) that begins at byte `at`, float64; also return the place after it."""
     array, end = (_binary_array if _start(data) else text_array)(data, at)
     if array.ndim != ndim and not (ndim == 1 and len(array) == 1):
         raise ValueError(f"no {('vector', 'matrix')[ndim - 1]} at byte {at}")
@@ -135,7 +135,7 @@ def _array(data: bytes, at: int, ndim: int) -> tuple[np.ndarray, int]:
 
 
 def _binary_array(data: bytes, at: int) -> tuple[np.ndarray, int]:
-    """`FV `, `DV `, `FM ` or `DM `, each size as the byte 4 and an int32, the values."""
+    """Read `FV `, `DV `, `FM ` or `DM `, then each size as the byte 4 and an int32, then the values."""
     if data[at : at + 3] not in KINDS:
         raise ValueError(f"none of FV, DV, FM, DM at byte {at}")
     dtype, ndim = KINDS[data[at : at + 3]]
@@ -149,7 +149,7 @@ def _binary_array(data: bytes, at: int) -> tuple[np.ndarray, int]:
 
 
 def text_array(data: bytes, at: int) -> tuple[np.ndarray, int]:
-    r"""`[ 1 2 ]`, the rows of a matrix on lines of their own; a matrix (rows, columns), of a vector (1, D)."""
+    r"""Read `[ 1 2 ]`, with the rows of a matrix on lines of their own: (rows, columns), of a vector (1, D)."""
     found = re.compile(rb"\s*\[([^\[\]]*)\]").match(data, at)
     if not found:
         raise ValueError(f"no [ values ] at byte {at}")

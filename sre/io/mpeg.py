@@ -62,7 +62,7 @@ def after_tags(file: BinaryIO, size: int, at: int = 0) -> int:
 
 
 def promised_frames(data: bytes, first: Frame) -> tuple[int | None, int | None, bool]:
-    """(frames, bytes, whether there is a header) that the Xing, Info or VBRI header in the first frame promises."""
+    """Return frames and bytes that a Xing, Info or VBRI header in the first frame promises, and whether it is there."""
     at = 4 + first.side
     if data[at : at + 4] in (b"Xing", b"Info"):
         flags = int.from_bytes(data[at + 4 : at + 8], "big")
@@ -76,7 +76,7 @@ def promised_frames(data: bytes, first: Frame) -> tuple[int | None, int | None, 
 
 
 def examine(file: BinaryIO, begin: int, size: int, whole: bool) -> Promise:
-    """The promise of the MPEG file whose first frame stands at `begin`; with `whole` all its frames are counted.
+    """Return the promise of the MPEG file whose first frame stands at `begin`; with `whole` all its frames are counted.
 
     Without a promise a decoder guesses the length from the first bit rate, and reads no further: a file of
     variable bit rate is patched by an Info header. Raises AudioError for fewer or more frames than promised.
@@ -84,6 +84,7 @@ def examine(file: BinaryIO, begin: int, size: int, whole: bool) -> Promise:
     file.seek(begin)
     data = file.read() if whole else file.read(4096)
     first = frame(data)
+    assert first is not None, "the caller has seen a frame there"
     frames, length, has_header = promised_frames(data, first)
     if length is not None and length > size - begin + SMALLEST_FRAME:
         raise AudioError(f"truncated: its header promises {length} bytes, {size - begin} are there")
@@ -122,9 +123,9 @@ def _walk(data: bytes, first: Frame) -> Iterator[tuple[int, int]]:
 
 
 def _info(data: bytes, first: Frame, frames: int) -> bytes:
-    """An Info header: a frame like the first, of silence, that tells the number of frames."""
-    head = bytes(
-        [data[0], data[1] | 1, data[2] & 0x0F | 0xE0, data[3]]
-    )  # no checksum, the highest bit rate: it has room
+    """Return an Info header: a frame like the first, of silence, that tells the number of frames."""
+    head = bytes([data[0], data[1] | 1, data[2] & 0x0F | 0xE0, data[3]])  # no checksum, the highest bit rate, for room
+    info = frame(head)
+    assert info is not None, "a frame with another bit rate is a frame"
     content = head + bytes(first.side) + b"Info" + struct.pack(">II", 1, frames)
-    return content.ljust(frame(head).size, b"\0")
+    return content.ljust(info.size, b"\0")

@@ -40,11 +40,11 @@ MEANT = {
 
 
 class OtherKind(ValueError):
-    """What a record is instead of floats."""
+    """The kind of a record that is not of floats."""
 
 
 def open_archive(path: str) -> IO[bytes]:
-    """Raises ValueError saying why it cannot be opened; nothing but a file is: reading a pipe would wait."""
+    """Open an archive. Raises ValueError saying why it cannot be opened; a pipe cannot, since reading it would wait."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ValueError(f"{path} is {'a folder' if os.path.isdir(path) else 'no file'}")
@@ -73,12 +73,12 @@ def read_object(file: IO[bytes]) -> np.ndarray:
 
 
 def other_kind(head: bytes) -> str | None:
-    """What a record that begins so is, where that is neither floats nor text."""
+    """Return the kind of a record that begins so; None if it is of floats or text."""
     return next((kind for begin, kind in OTHER.items() if head.startswith(begin)), None)
 
 
 def _read_text(file: IO[bytes]) -> np.ndarray:
-    """`[ 1 2 ]` is a vector; of a matrix the rows stand on lines of their own, after one of the bracket alone."""
+    """Read text: `[ 1 2 ]` is a vector; a matrix has its rows on lines of their own, after one of the bracket alone."""
     lines = [file.readline(MAX_KEY)]
     first = lines[0].strip()
     if not first.startswith(b"["):
@@ -103,7 +103,7 @@ def _other_text(line: bytes) -> str:
 
 
 def as_vector(value: np.ndarray) -> np.ndarray:
-    """(D,) of a vector, or of a matrix of one row; others as they are."""
+    """Return (D,) of a vector, or of a matrix of one row; others as they are."""
     return value[0] if value.ndim == 2 and len(value) == 1 else value
 
 

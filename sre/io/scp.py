@@ -28,7 +28,7 @@ class BadRange(ValueError):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a record begins, and which part of it is meant."""
+    """The place of a record in an archive, and the part of it that is meant."""
 
     path: str
     offset: int = 0
@@ -36,7 +36,7 @@ class Place:
     columns: Span = None
 
     def part_of(self, value: np.ndarray) -> np.ndarray:
-        """The rows and columns that are meant. Raises BadRange where the record does not have them."""
+        """Return the rows and columns that are meant. Raises BadRange if the record does not have them."""
         for axis, span in enumerate((self.rows, self.columns)):
             if span is None:
                 continue
@@ -50,7 +50,7 @@ class Place:
 
 
 def parse_place(text: str) -> Place:
-    """Raises ValueError saying what `text` is where it is no place."""
+    """Parse the place that an scp gives. Raises ValueError saying what `text` is if it is no place."""
     if text.endswith("|") or text.startswith("|"):
         raise ValueError(
             "a command, which is never run from here; write its output out, e.g. copy-feats scp:IN.scp"
@@ -79,7 +79,7 @@ def _span(first: int | None, last: int | None) -> Span:
 
 
 def split_offset(text: str) -> tuple[str, int | None]:
-    """`path:offset` -> path and offset; of another text all is the path, and None."""
+    """Split `path:offset` into path and offset; another text is all path, and its offset None."""
     path, _, offset = text.rpartition(":")
     if path and offset.isascii() and offset.isdigit() and len(offset) < 19:
         return path, int(offset)
@@ -109,7 +109,7 @@ def read_scp(scp: str | Path) -> dict[str, str]:
 
 
 def find(folder: Path, path: str) -> str:
-    """A relative path from the scp's folder; from the working directory where only that has it."""
+    """Return a relative path as seen from the scp's folder, or from the working directory if only that has it."""
     beside = str(folder / path)
     return path if os.path.exists(path) and not os.path.exists(beside) else beside
 
@@ -137,5 +137,5 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def absolute(places: Mapping[str, str]) -> dict[str, str]:
-    """Key -> place with an absolute path: of archives that are not the project's, and stay where they are."""
+    """Return key -> place with absolute paths: for archives that are not the project's, and stay where they are."""
     return {key: os.path.abspath(text) if not os.path.isabs(text) else text for key, text in places.items()}

@@ -9,7 +9,7 @@ from sre.io.tables import read_table, write_table
 
 
 def join_keys(parts: Sequence[Path]) -> dict[str, str]:
-    """Tables of disjoint keys as one, places openable; raises SreError for a key in two of them."""
+    """Read tables of disjoint keys as one, with places that can be opened. Raises SreError for a key in two of them."""
     joined: dict[str, str] = {}
     for part in parts:
         table = read_scp(part) if part.suffix == ".scp" else read_table(part)
@@ -21,7 +21,7 @@ def join_keys(parts: Sequence[Path]) -> dict[str, str]:
 
 
 def join_tables(parts: Sequence[Path], out: Path) -> None:
-    """Concatenate tables of disjoint keys, in bytewise order; the places of an scp are relative to its own folder."""
+    """Write tables of disjoint keys as one, in bytewise order; the places of an scp are relative to its own folder."""
     (write_scp if out.suffix == ".scp" else write_table)(out, join_keys(parts))
 
 
@@ -32,7 +32,7 @@ def check_complete(
     rejected: Collection[str] = (),
     source: object = "the data dir",
 ) -> None:
-    """Raises SreError unless each utterance that `source` has and that was not rejected was found, and nothing else."""
+    """Raise SreError unless the utterances found are those that `source` has (`expected`) without the rejected ones."""
     missing = sorted(set(expected) - set(found) - set(rejected))
     if missing:
         raise SreError(f"{what}: {len(missing)} utterances are missing, e.g. {missing[0]}; run the stage again")
@@ -45,8 +45,8 @@ def check_complete(
 
 
 def shard_of(utts: list[str], shard: tuple[int, int] | None) -> list[str]:
-    """The K-th of N contiguous parts of a sorted list; parts differ in size by one at most."""
+    """Return shard (K, N) of a sorted list: the K-th of N contiguous parts, whose sizes differ by one at most."""
     if shard is None:
         return utts
-    number, of = shard
-    return utts[(number - 1) * len(utts) // of : number * len(utts) // of]
+    number, count = shard
+    return utts[(number - 1) * len(utts) // count : number * len(utts) // count]

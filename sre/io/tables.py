@@ -49,7 +49,7 @@ def read_table(path: str | Path, by_hand: bool = False, kind: str = "") -> dict[
 
 
 def may_be_cut(path: str | Path, rows: Sequence[tuple[str, str]], kind: str = "") -> bool:
-    """Whether the value of the last of these lines, which has no end, may be only the beginning of what was written.
+    """Return whether the value of the last line, which has no end, may be only the beginning of what was written.
 
     It is whole where it is a path that exists, a command, the place of a record of its key, a word of other lines that
     no other line's goes on from, or a number of as many decimals as the others. What spk2utt lost is seen in utt2spk.
@@ -59,7 +59,7 @@ def may_be_cut(path: str | Path, rows: Sequence[tuple[str, str]], kind: str = ""
     if kind in ("text", "spk2utt"):
         return False
     if kind == "wav.scp":
-        return not (last.endswith("|") or any(map(os.path.exists, (last, path.parent / last))))
+        return not (last.endswith("|") or any(os.path.exists(place) for place in (last, path.parent / last)))
     if kind in ("segments", "utt2dur", "reco2dur"):
         return not others or "." not in last or max(map(_decimals, others)) > _decimals(last)
     if kind.endswith(".scp"):
@@ -70,7 +70,7 @@ def may_be_cut(path: str | Path, rows: Sequence[tuple[str, str]], kind: str = ""
 
 
 def _stands_before(folder: Path, key: str, place: str) -> bool:
-    """Whether the archive of a `path:offset` has the key, and a blank, before the offset."""
+    """Return whether the archive of a `path:offset` has the key, and a blank, before the offset."""
     ark, _, offset = place.rpartition(":")
     wanted = key.encode() + b" "
     try:
@@ -86,7 +86,7 @@ def _decimals(value: str) -> int:
 
 
 def read_numbers(path: str | Path) -> dict[str, float]:
-    """Key -> number, of utt2dur and its like. Raises SreError as `read_table`, and for what is no number above 0."""
+    """Read key -> number, of a table like utt2dur. Raises SreError as `read_table`, and for no number above 0."""
     numbers: dict[str, float] = {}
     for key, value in read_table(path).items():
         try:
@@ -99,12 +99,12 @@ def read_numbers(path: str | Path) -> dict[str, float]:
 
 
 def end_it(path: str | Path) -> str:
-    """The remedy for a table whose last line has no end."""
+    """Return the remedy for a table whose last line has no end."""
     return f"make it again or, if it is whole, end the line: sed -i '$a\\' {shlex.quote(str(path))}"
 
 
 def read_utt2spk(path: str | Path) -> dict[str, str]:
-    """Utterance -> its one speaker. Raises SreError as `read_table`, and for a line without a speaker or of several."""
+    """Read utterance -> its speaker. Raises SreError as `read_table`, and for a line with no speaker or several."""
     table = read_table(path, kind="utt2spk")
     for utt, speaker in table.items():
         if not speaker or unseen(speaker):
@@ -117,7 +117,7 @@ def read_utt2spk(path: str | Path) -> dict[str, str]:
 
 
 def read_ids(path: str | Path) -> list[str]:
-    """The first field of each line that is not empty: utterances, speakers. A last line without end is remarked on.
+    """Read the first field of each line that is not empty: utterances, speakers. Warns of a last line without an end.
 
     Raises SreError where the file cannot be read, holds none, or one with characters that cannot be seen.
     """
@@ -162,7 +162,7 @@ def _check_value(path: str | Path, key: str, value: str) -> None:
 
 
 def invert(utt2spk: Mapping[str, str]) -> dict[str, list[str]]:
-    """utt2spk -> spk2utt: speakers and their utterances, both in bytewise order."""
+    """Return the spk2utt of a utt2spk: speakers and their utterances, both in bytewise order."""
     spk2utt: dict[str, list[str]] = {}
     for utt in sorted(utt2spk):
         spk2utt.setdefault(utt2spk[utt], []).append(utt)

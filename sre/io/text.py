@@ -59,17 +59,17 @@ def _iconv(coding: str, path: str | Path) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of what `read_text` gave, without their ends; of no text none."""
+    """Return the lines of what `read_text` gave, without their ends; an empty text has none."""
     return text.removesuffix("\n").split("\n") if text else []
 
 
 def fields(line: str) -> list[str]:
-    """What stands between blanks and tabs."""
+    """Return what stands between blanks and tabs."""
     return FIELD.findall(line)
 
 
 def key_and_rest(line: str) -> tuple[str, str]:
-    """The first field of a line, and what follows it without the blanks around; both may be empty."""
+    """Return the first field of a line, and what follows it without the blanks around; both may be empty."""
     line = line.strip(BLANKS)
     key, _, rest = line.partition(" ")
     if "\t" in key:
@@ -78,14 +78,14 @@ def key_and_rest(line: str) -> tuple[str, str]:
 
 
 def number(text: str, kind: type = float) -> float:
-    """An int or float written with ASCII digits alone; Python takes `1_0` too. Raises ValueError for anything else."""
+    """Parse an int or float written with ASCII digits alone. Raises ValueError for anything else, as `1_0`."""
     if "_" in text or not text.isascii():
         raise ValueError(f"'{text}' is no number")
     return kind(text)
 
 
 def exact(value: float) -> str:
-    """The shortest text with six digits, or as many as name the number: never another number's name."""
+    """Return a number's shortest text with six digits, or as many as name it: never another number's name."""
     text = f"{value:g}"
     return text if float(text) == value else repr(float(value))
 
@@ -105,5 +105,5 @@ def read_object(path: str | Path, form: Form | None = None, cure: str = "make it
 
 
 def canonical(config: object) -> str:
-    """One text for one meaning: sorted keys, 0.10 as 0.1; what hashes and Snakemake's params compare."""
+    """Return one text for one meaning: sorted keys, 0.10 as 0.1; what hashes and Snakemake's params compare."""
     return json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

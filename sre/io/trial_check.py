@@ -9,16 +9,18 @@ import numpy as np
 
 from sre import SreError
 from sre.io.ids import shown
-from sre.io.trials import Trials, pair_codes
+from sre.io.trials import LabelledTrials, Trials, pair_codes
 
 MOST_OWN = 0.01  # of the target trials may test a model with one of its own utterances
 
 
-def check_labels(what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]) -> None:
-    """Raise SreError where a model has several speakers, or a label is not that of its two speakers.
+def check_labels(
+    what: object, trials: LabelledTrials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]
+) -> None:
+    """Raise SreError if a model has several speakers, or a label is not that of its two speakers.
 
-    With counts and an example of each. `what` names the list. Utterances of which nobody knows the speaker are passed
-    over, and all where utt2spk `speaks_for_itself`.
+    The error has counts and an example of each. `what` names the list. Utterances of unknown speakers are passed over;
+    nothing is checked if utt2spk `speaks_for_itself`.
     """
     if speaks_for_itself(utt2spk):
         return
@@ -28,12 +30,12 @@ def check_labels(what: object, trials: Trials, models: Mapping[str, list[str]], 
 
 
 def speaks_for_itself(utt2spk: Mapping[str, str]) -> bool:
-    """Whether each utterance is named as a speaker of its own, as Kaldi's tables do for want of speakers."""
+    """Return whether each utterance is named as a speaker of its own, as Kaldi's tables do for want of speakers."""
     return all(utt == speaker for utt, speaker in utt2spk.items())
 
 
-def check_pairs(what: object, trials: Trials) -> None:
-    """Raise SreError where `a b` is a target and `b a` a nontarget trial; of models that are utterances."""
+def check_pairs(what: object, trials: LabelledTrials) -> None:
+    """Raise SreError if `a b` is a target and `b a` a nontarget trial; for models that are utterances."""
     names, codes = np.unique(np.concatenate([trials.enrol_ids, trials.test_ids]).astype(str), return_inverse=True)
     sides = codes[: len(trials.enrol_ids)][trials.enrol], codes[len(trials.enrol_ids) :][trials.test]
     pairs = np.minimum(*sides).astype(np.int64) * len(names) + np.maximum(*sides)
@@ -46,7 +48,7 @@ def check_pairs(what: object, trials: Trials) -> None:
 
 
 def own_tests(trials: Trials, models: Mapping[str, list[str]]) -> np.ndarray:
-    """(N,) bool: the test is among the utterances of its model."""
+    """Return (N,) bool: whether the test is among the utterances of its model."""
     place = {utt: at for at, utt in enumerate(trials.test_ids)}
     own = [
         model * len(place) + place[utt]
@@ -57,8 +59,8 @@ def own_tests(trials: Trials, models: Mapping[str, list[str]]) -> np.ndarray:
     return np.isin(pair_codes(trials), np.array(own, np.int64))
 
 
-def own_targets(what: object, trials: Trials, models: Mapping[str, list[str]]) -> tuple[int, str]:
-    """How many target trials test a model with one of its own utterances, and a sentence on them; 0 and "" for none."""
+def own_targets(what: object, trials: LabelledTrials, models: Mapping[str, list[str]]) -> tuple[int, str]:
+    """Return the number of target trials of a model with an utterance of its own, and a sentence on them, or ""."""
     own = own_tests(trials, models) & trials.target
     if not own.any():
         return 0, ""
@@ -69,8 +71,8 @@ def own_targets(what: object, trials: Trials, models: Mapping[str, list[str]]) -
     )
 
 
-def check_own_tests(what: object, trials: Trials, models: Mapping[str, list[str]]) -> str:
-    """The sentence of `own_targets`. Raises SreError where they are more than MOST_OWN of the target trials."""
+def check_own_tests(what: object, trials: LabelledTrials, models: Mapping[str, list[str]]) -> str:
+    """Return the sentence of `own_targets`. Raises SreError if they are more than MOST_OWN of the target trials."""
     count, said = own_targets(what, trials, models)
     if count > MOST_OWN * trials.target.sum():
         raise SreError(f"{said}: take these trials out, or these utterances out of the enrolment map")
@@ -80,7 +82,7 @@ def check_own_tests(what: object, trials: Trials, models: Mapping[str, list[str]
 def several_speakers(
     what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]
 ) -> list[str]:
-    """A sentence on the models with utterances of several speakers; nothing where there are none."""
+    """Return one sentence on the models with utterances of several speakers, or none if there are no such models."""
     found = {model: sorted({utt2spk[utt] for utt in models[model] if utt in utt2spk}) for model in trials.enrol_ids}
     several = [model for model in trials.enrol_ids if len(found[model]) > 1]
     if not several:
@@ -93,13 +95,13 @@ def several_speakers(
 
 
 def _contradicted(
-    what: object, trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]
+    what: object, trials: LabelledTrials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]
 ) -> list[str]:
     code = {speaker: at for at, speaker in enumerate(dict.fromkeys(utt2spk.values()))}
     of_models = [next((utt2spk[utt] for utt in models[name] if utt in utt2spk), None) for name in trials.enrol_ids]
     enrol, test = (
-        np.array([code.get(speaker, -1) for speaker in side], np.int64)
-        for side in (of_models, map(utt2spk.get, trials.test_ids))
+        np.array([-1 if speaker is None else code[speaker] for speaker in side], np.int64)
+        for side in (of_models, [utt2spk.get(utt) for utt in trials.test_ids])
     )
     enrol, test = enrol[trials.enrol], test[trials.test]
     wrong = ((enrol == test) != trials.target) & (enrol >= 0) & (test >= 0)

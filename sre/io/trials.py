@@ -34,7 +34,7 @@ ROUNDED_TWICE = np.array([0x15AE43FD], np.uint32).view(np.float32)[0]  # 7.03853
 
 @dataclass
 class Trials:
-    """N trials over E enrolment models and T test utterances.
+    """The N trials of a list, over E enrolment models and T test utterances.
 
     Attributes
     ----------
@@ -53,37 +53,36 @@ class Trials:
         return len(self.enrol)
 
 
-def _indexed(enrol: Column, test: Column, target: np.ndarray | None) -> Trials:
+@dataclass
+class LabelledTrials(Trials):
+    """Trials of which each is known to be a target or a nontarget; target : (N,) bool."""
+
+    target: np.ndarray
+
+
+def _indexed(enrol: Column, test: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return enrol_ids, test_ids, enrol, test of Trials."""
     (enrol_ids, enrol_index), (test_ids, test_index) = enrol.sorted(), test.sorted()
-    return Trials(enrol_ids, test_ids, enrol_index, test_index, target)
+    return enrol_ids, test_ids, enrol_index, test_index
 
 
-def index_trials(enrol: Iterable[str], test: Iterable[str], target: np.ndarray | None) -> Trials:
-    sides = []
-    for ids in (enrol, test):
-        places: dict[str, int] = {}
-        codes = np.array([places.setdefault(name, len(places)) for name in ids], np.int32)
-        sides.append(Column(list(places), codes))
-    return _indexed(*sides, target)
-
-
-def read_trials(path: str | Path) -> Trials:
+def read_trials(path: str | Path) -> LabelledTrials:
     """Read `enrol test target|nontarget`, or VoxCeleb's `1|0 enrol test`, lines.
 
     Raises SreError for a label that is neither, or a pair that stands twice.
     """
     path, words = Path(path), LABELS
-    enrol, test, label = read_columns(path, ["enrol", "test", "target|nontarget"])
+    (enrol, test, label), _ = read_columns(path, ["enrol", "test", "target|nontarget"])
     if set(enrol.strings) <= {"0", "1"} and not set(label.strings) <= words.keys():
         label, enrol, test = enrol, test, label
         words = {"1": True, "0": False}
-    trials = _indexed(enrol, test, _labels(path, label, words))
+    trials = LabelledTrials(*_indexed(enrol, test), _labels(path, label, words))
     if _any_twice(trials):
         raise _twice(path, trials)
     return trials
 
 
-def _twice(path: Path, trials: Trials) -> SreError:
+def _twice(path: Path, trials: LabelledTrials) -> SreError:
     codes = pair_codes(trials)
     copies = np.delete(np.arange(len(codes)), np.unique(codes, return_index=True)[1])
     contradicted = np.intersect1d(codes[trials.target], codes[~trials.target])
@@ -110,7 +109,7 @@ def _labels(path: Path, column: Column, words: dict[str, bool]) -> np.ndarray:
 
 
 def pair_codes(trials: Trials) -> np.ndarray:
-    """(N,) int64, one number for each pair of enrolment model and test."""
+    """Return (N,) int64: one number for each pair of enrolment model and test."""
     return trials.enrol.astype(np.int64) * len(trials.test_ids) + trials.test
 
 
@@ -119,7 +118,7 @@ def _any_twice(trials: Trials) -> bool:
     if cells <= 16 * len(codes):  # ten times as quick as sorting
         seen = np.zeros(cells, bool)
         seen[codes] = True
-        return np.count_nonzero(seen) < len(codes)
+        return int(np.count_nonzero(seen)) < len(codes)
     codes.sort()
     return bool((codes[1:] == codes[:-1]).any())
 
@@ -130,7 +129,7 @@ def write_trials(path: str | Path, rows: Iterable[tuple[str, str, bool]]) -> Non
 
 
 def read_enroll_map(path: str | Path | None, trials: Trials) -> dict[str, list[str]]:
-    """Enrolment model -> its utterances, each once. Without a map each model is the utterance of its own name."""
+    """Read enrolment model -> its utterances, each once. Without a map each model is the utterance of its own name."""
     if path is None:
         return {model: [model] for model in trials.enrol_ids}
     table = {model: fields(utts) for model, utts in read_table(path, by_hand=True).items()}
@@ -150,7 +149,7 @@ def read_enroll_map(path: str | Path | None, trials: Trials) -> dict[str, list[s
 
 
 def needed_utterances(path: str | Path, enroll_map: str | Path | None = None) -> set[str]:
-    """The utterances that a list needs: its tests, and those of its enrolment models."""
+    """Return the utterances that a list needs: its tests, and those of its enrolment models."""
     trials = read_trials(path)
     models = read_enroll_map(enroll_map, trials).values()
     return set(trials.test_ids).union(*models)
@@ -174,14 +173,14 @@ def write_scores(path: str | Path, trials: Trials, scores: np.ndarray) -> None:
 def read_scores(path: str | Path) -> tuple[Trials, np.ndarray]:
     """Read `enrol test score [target|nontarget]`: the pairs, labelled if all are, and their (N,) float64 scores."""
     path, names = Path(path), ["enrol", "test", "score", "target|nontarget"]  # WeSpeaker writes labels too
-    enrol, test, scores, *labels = read_columns(path, names)
+    (enrol, test, *labels), scores = read_columns(path, names)
     if not np.isfinite(scores).all():
         raise fault(path, names[: 3 + len(labels)])
-    return _indexed(enrol, test, _labels(path, labels[0], LABELS) if labels else None), scores
+    return Trials(*_indexed(enrol, test), _labels(path, labels[0], LABELS) if labels else None), scores
 
 
 def align_scores(score_path: str | Path, trial_path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Scores in the order of the trial list, and its labels: (N,) float64 and (N,) bool.
+    """Return scores in the order of the trial list, (N,) float64, and its labels, (N,) bool.
 
     Raises SreError where a trial has no score, or a score has no trial or another label (another list's file).
     """
@@ -209,7 +208,7 @@ def align_scores(score_path: str | Path, trial_path: str | Path) -> tuple[np.nda
 
 
 def _check_swapped(score_path: str | Path, trial_path: str | Path) -> None:
-    """Raise SreError where the one is a trial list and the other has scores."""
+    """Raise SreError if the one is a trial list and the other has scores."""
     try:
         read_trials(score_path), read_scores(trial_path)
     except SreError:
@@ -218,7 +217,7 @@ def _check_swapped(score_path: str | Path, trial_path: str | Path) -> None:
 
 
 def _codes_among(pairs: Trials, trials: Trials) -> np.ndarray:
-    """(N,) int64, the pairs' numbers as `pair_codes(trials)` has them; -1 for ids that it does not have."""
+    """Return (N,) int64: the pairs' numbers in `pair_codes(trials)`; -1 for ids that it does not have."""
     places = []
     for ids, among in ((pairs.enrol_ids, trials.enrol_ids), (pairs.test_ids, trials.test_ids)):
         table = {name: place for place, name in enumerate(among)}

@@ -32,11 +32,11 @@ CORE = {  # tag -> what such words look like, how they begin
 
 
 class _KeyFault(yaml.MarkedYAMLError):
-    """Says what to do."""
+    """The error of a key that is no text or stands twice; its text says what to do."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Keys are text, and stand once in their mapping."""
+    """A loader whose keys are text, and stand once in their mapping."""
 
     yaml_implicit_resolvers: dict = {}
 
@@ -56,7 +56,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _TextLoader(_Loader):
-    """Words are text but for null: what they are is for the schema to say."""
+    """A loader whose words are text but for null: what they are is for the schema to say."""
 
     yaml_implicit_resolvers: dict = {}
 
@@ -90,7 +90,7 @@ def _found(config: object) -> str:
 
 
 def parse_yaml(text: str, where: str, words: bool = False) -> Any:
-    """The value of one YAML text; with `words` all but null stays text. Raises SreError that begins with `where`."""
+    """Return the value of a YAML text; with `words` all but null stays text. Raises SreError beginning with `where`."""
     try:
         value = yaml.load(text, _TextLoader if words else _Loader)
     except yaml.MarkedYAMLError as error:
@@ -105,7 +105,7 @@ def parse_yaml(text: str, where: str, words: bool = False) -> Any:
 
 
 def _bounded(value: Any, where: str) -> Any:
-    """The value itself. Raises SreError where it is too deep, or too large once anchors are followed."""
+    """Return the value itself. Raises SreError if it is too deep, or too large once anchors are followed."""
     try:
         count, depth = _extent(value, {})
     except RecursionError:
@@ -128,7 +128,7 @@ def _sentence(error: yaml.MarkedYAMLError, where: str) -> str:
 
 
 def _extent(value: object, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """Values in `value` with all that anchors repeat, and how deep; RecursionError where it contains itself."""
+    """Return how many values `value` has, with all that anchors repeat, and how deep; RecursionError for a circle."""
     if not isinstance(value, dict | list):
         return 1, 0
     if id(value) not in known:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trial_lists import index_trials
 
 from sre import SreError
 from sre.experiments.trace import trace
 from sre.io.atomic import sha256_file
-from sre.io.trials import index_trials, read_trials, write_scores, write_trials
+from sre.io.trials import read_trials, write_scores, write_trials
 from sre.metrics.bootstrap import intervals
 from sre.metrics.rates import summarise
 from steps.record_job import main as record_job

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from trial_lists import index_trials
 
 from sre import SreError
 from sre.io import columns
 from sre.io import trials as module
 from sre.io.ids import is_plain
-from sre.io.trials import align_scores, index_trials, read_enroll_map, read_scores, read_trials, write_scores
+from sre.io.trials import align_scores, read_enroll_map, read_scores, read_trials, write_scores
 
 AWKWARD = [
     "nan",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trial_lists import index_trials
 
 from sre import SreError
-from sre.io.trials import index_trials
 from sre.metrics.identification import identify
 from steps import compute_identification
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trial_lists import index_trials
 
 from sre import SreError
-from sre.io.trials import index_trials, read_trials
+from sre.io.trials import read_trials
 from sre.metrics.bootstrap import Bootstrap, interval
 from sre.metrics.rates import eer
 from sre.scoring.breakdown import Sides, analyse, breakdown, conditions, read_sides, trial_errors, worst_speakers
