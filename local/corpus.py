@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sre.cli.arguments import share, whole
-from sre.datadir.datadir import check_audio, write_data_dir, write_rejected
+from sre.datadir.audio import check_audio
+from sre.datadir.datadir import write_data_dir
+from sre.datadir.rejected import write_rejected
+from sre.datadir.tables import Segment
 from sre.io.audio import AudioRules, is_pipe
 from sre.machine.log import say
-
-Segments = dict[str, tuple[str, float, float]]  # utterance -> (recording, start, end) in seconds
 
 
 def add_audio_options(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +53,7 @@ def write_corpus(
     utt2spk: Mapping[str, str],
     durations: Mapping[str, float],
     maps: Mapping[str, Mapping[str, str]],
-    segments: Segments | None = None,
+    segments: Mapping[str, Segment] | None = None,
 ) -> None:
     """Write the data directory and say its size. `durations` is by utterance, and may lack some.
 

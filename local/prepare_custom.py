@@ -13,32 +13,32 @@ from local.corpus import add_audio_options, take_audio_rules
 from local.import_trials import applicable_map
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder
-from sre.datadir.datadir import Rejected, check_audio, validate, write_rejected
-from sre.datadir.ops import Tables, keep_utterances, read_tables, write_tables
-from sre.datadir.validate import parse_segment
+from sre.datadir.audio import check_audio
+from sre.datadir.datadir import DataDir, read_data_dir
+from sre.datadir.rejected import Rejected, write_rejected
+from sre.datadir.validate import validate
 from sre.io.audio import MIN_DURATION_S, AudioError, AudioRules, check_end
 from sre.io.tables import invert, read_utt2spk, write_table
 from sre.io.trials import needed_utterances
 from sre.machine.log import run, say
 
 
-def reject(tables: Tables, rules: AudioRules) -> tuple[Rejected, dict[str, float]]:
-    """Utterances that cannot be used (id, path, reason), and the others' durations (s) where headers tell."""
-    if "wav.scp" not in tables:
+def reject(data: DataDir, rules: AudioRules) -> tuple[Rejected, dict[str, float]]:
+    """Return rows of the utterances that cannot be used, and the others' durations (s) where headers tell."""
+    if data.wav is None:
         return [], {}
-    durations, bad = check_audio(tables["wav.scp"], rules)
-    if "segments" not in tables:
+    durations, bad = check_audio(data.wav, rules)
+    if data.segments is None:
         return bad, durations
-    durations = {key: float(seconds) for key, seconds in tables.get("reco2dur", {}).items()} | durations
+    durations = {key: float(seconds) for key, seconds in data.tables.get("reco2dur", {}).items()} | durations
     reasons = {recording: reason for recording, _, reason in bad}
     rejected: Rejected = []
     lengths: dict[str, float] = {}
-    for utt, value in tables["segments"].items():
-        recording, start, end = parse_segment(Path("."), utt, value)
+    for utt, (recording, start, end) in data.segments.items():
         duration = durations.get(recording)
         reason = reasons.get(recording) or _bad_segment(start, end, duration)
         if reason:
-            rejected.append((utt, tables["wav.scp"][recording], reason))
+            rejected.append((utt, data.wav[recording], reason))
         elif duration is not None:
             lengths[utt] = min(end, duration) - start
     return rejected, lengths
@@ -61,14 +61,15 @@ def prepare(source: Path, out: Path, rules: AudioRules = AudioRules(), needed: C
     if problems:
         found = f"{source}: {len(problems)} problem{'s' * (len(problems) > 1)} found, each line says what to do"
         raise SreError("\n".join([found, *problems]))
-    tables = read_tables(source)
-    rejected, durations = reject(tables, rules)
-    write_rejected(out / "rejected.tsv", rejected, len(tables["utt2spk"]), "utterances", rules.max_rejected, needed)
-    good = tables["utt2spk"].keys() - {utt for utt, _, _ in rejected}
-    tables = keep_utterances(tables, good)
+    data = read_data_dir(source, every_table=True)
+    utt2spk = data.tables["utt2spk"]
+    rejected, durations = reject(data, rules)
+    write_rejected(out / "rejected.tsv", rejected, len(utt2spk), "utterances", rules.max_rejected, needed)
+    good = utt2spk.keys() - {utt for utt, _, _ in rejected}
+    tables = data.keep(good).tables
     if durations:
         tables["utt2dur"] = {utt: f"{seconds:.3f}" for utt, seconds in durations.items()}
-    write_tables(out, tables)
+    DataDir(source, tables).write(out)
     left_out = f", {len(rejected)} rejected and left out" if rejected else ""
     speakers = len(set(tables["utt2spk"].values()))
     kind = " and ".join(name for name in ("wav.scp", "feats.scp") if name in tables)

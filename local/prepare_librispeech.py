@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.corpus import Segments, add_audio_options, good_audio, take_audio_rules, write_corpus
+from local.corpus import add_audio_options, good_audio, take_audio_rules, write_corpus
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, number, output_folder
+from sre.datadir.tables import Segment
 from sre.io.atomic import atomic_output
 from sre.io.audio import AudioRules
 from sre.io.ids import check_ids
@@ -96,16 +97,16 @@ def read_genders(corpus: str | Path) -> dict[str, str]:
     return {row[0]: row[1].lower() for row in rows if row[1].lower() in ("m", "f")}
 
 
-def cut_segments(durations: dict[str, float], cut_s: float, min_s: float) -> tuple[Segments, int]:
+def cut_segments(durations: dict[str, float], cut_s: float, min_s: float) -> tuple[dict[str, Segment], int]:
     """Pieces of `cut_s` seconds named `<utt>-<start in 10 ms>`, and how many last pieces were too short.
 
     An utterance of at most `cut_s` stays whole, under its own name.
     """
-    segments: Segments = {}
+    segments: dict[str, Segment] = {}
     dropped = 0
     for utt, duration in durations.items():
         if duration <= cut_s:
-            segments[utt] = (utt, 0.0, duration)
+            segments[utt] = Segment(utt, 0.0, duration)
             continue
         pieces, number = [], 0
         while (start := number * cut_s) < duration:
@@ -114,7 +115,7 @@ def cut_segments(durations: dict[str, float], cut_s: float, min_s: float) -> tup
         if pieces[-1][1] - pieces[-1][0] < min_s:
             pieces.pop()
             dropped += 1
-        segments |= {f"{utt}-{round(start * 100):07d}": (utt, start, end) for start, end in pieces}
+        segments |= {f"{utt}-{round(start * 100):07d}": Segment(utt, start, end) for start, end in pieces}
     return segments, dropped
 
 
@@ -157,8 +158,8 @@ def prepare(
         unknown = sorted(wav.keys() - durations.keys())
         wav = {utt: path for utt, path in wav.items() if utt in durations}
         segments, dropped = cut_segments(durations, cut_seconds, minimum)
-        source = {utt: recording for utt, (recording, _, _) in segments.items()}
-        durations = {utt: end - start for utt, (_, start, end) in segments.items()}
+        source = {utt: segment.recording for utt, segment in segments.items()}
+        durations = {utt: segment.end - segment.start for utt, segment in segments.items()}
         notes = [
             f"{out.name}: {len(wav)} recordings were cut into {len(segments)} segments of at most"
             f" {exact(cut_seconds)} s ({dropped} last pieces under {exact(minimum)} s dropped)."

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from sre import SreError
 from sre.cli.arguments import MOST, count, input_file, input_folder, output_folder, whole
-from sre.datadir import datadir
 from sre.datadir import fix as datadir_fix
 from sre.datadir import ops as datadir_ops
-from sre.datadir.validate import examine, fix_command
+from sre.datadir.audio import check_ends
+from sre.datadir.datadir import read_data_dir
+from sre.datadir.tables import fix_command
+from sre.datadir.validate import examine
 from sre.io.tables import read_ids
 from sre.machine.log import say
 
@@ -48,7 +50,7 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
 
 def validate_data(directory: Path) -> None:
     problems, untidy = examine(directory)
-    problems = problems or datadir.check_ends(directory)
+    problems = problems or check_ends(directory)
     for problem in problems:
         print(problem)
     if untidy:
@@ -56,7 +58,7 @@ def validate_data(directory: Path) -> None:
     if problems:
         plural = "s" if len(problems) > 1 else ""
         raise SreError(f"{directory}: {len(problems)} problem{plural} found; each line says what to do")
-    utts = datadir.read_data_dir(directory, need_speakers=False).utts
+    utts = read_data_dir(directory, need_speakers=False).utts
     say(f"{directory}: no problems, {len(utts)} utterances")
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from sre import SreError
-from sre.datadir.ops import Tables, keep_utterances, main_table
-from sre.datadir.validate import COMPLETE, FREE, UTT_TABLES, Table, parse_segment, scan
+from sre.datadir.datadir import DataDir
+from sre.datadir.tables import COMPLETE, FREE, Table, check_folder, main_table, parse_segment, table_files
+from sre.datadir.validate import scan
 from sre.io.atomic import atomic_output
 from sre.io.ids import check_ids, shown
 from sre.io.tables import CUT, invert, write_table
@@ -19,13 +20,9 @@ def fix(path: str | Path) -> list[str]:
     and where nothing would be left: that only a person can decide.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise SreError(f"{path}: no such data directory; check the path")
+    check_folder(path)
     done: list[str] = []
-    tables: Tables = {}
-    for file in sorted(path.iterdir()):
-        if UTT_TABLES.fullmatch(file.name) and not file.is_dir():
-            tables[file.name] = _fix_table(file, done)
+    tables = {file.name: _fix_table(file, done) for file in table_files(path)}
     main = main_table(path, tables)
     if "utt2spk" not in tables and "spk2utt" in tables:
         tables["utt2spk"] = {utt: spk for spk, utts in tables["spk2utt"].items() for utt in fields(utts)}
@@ -36,7 +33,7 @@ def fix(path: str | Path) -> list[str]:
     common = set.intersection(*(set(table) for table in complete))
     if not common:
         raise SreError(f"{path}: its tables share no utterance; look at their ids (nothing was changed)")
-    kept = keep_utterances(tables, common)
+    kept = DataDir(path, tables).keep(common).tables
     for name in sorted(tables):
         lost = len(tables[name]) - len(kept[name])
         if lost and name != "spk2utt":
@@ -70,7 +67,7 @@ def _fix_table(file: Path, done: list[str]) -> Table:
     return table
 
 
-def _drop_segments(path: Path, tables: Tables, done: list[str]) -> None:
+def _drop_segments(path: Path, tables: dict[str, Table], done: list[str]) -> None:
     bad = []
     for utt, value in tables["segments"].items():
         try:

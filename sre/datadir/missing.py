@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sre import SreError
-from sre.datadir.datadir import read_rejected_rows
+from sre.datadir.rejected import read_rejected_rows
 from sre.io.ids import alike, shown
 from sre.machine.log import say, warn
 

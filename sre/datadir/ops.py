@@ -1,78 +1,15 @@
 """Operations on whole data directories, with every table they hold: subset, combine, split."""
 
-import os
 import random
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from sre import SreError
-from sre.datadir.datadir import write_data_dir
-from sre.datadir.validate import UTT_TABLES, Table, parse_segment
-from sre.io.ark import read_scp
-from sre.io.audio import resolve
+from sre.datadir.datadir import DataDir, read_data_dir
+from sre.datadir.tables import Table, table_files
 from sre.io.ids import check_known
-from sre.io.tables import invert, read_table, read_utt2spk
+from sre.io.tables import invert
 from sre.machine.log import say
-
-READERS = {"utt2spk": read_utt2spk, "feats.scp": read_scp, "vad.scp": read_scp}
-
-Tables = dict[str, Table]  # file name -> id -> value
-
-
-def read_tables(path: str | Path) -> Tables:
-    """Every table of a data directory, locations openable. Raises SreError where a needed one is missing."""
-    path = Path(path)
-    if not path.is_dir():
-        raise SreError(f"{path}: no such data directory; check the path, or run the stage that makes it")
-    names = sorted(file.name for file in path.iterdir() if UTT_TABLES.fullmatch(file.name) and file.is_file())
-    tables = {name: READERS.get(name, read_table)(path / name) for name in names}
-    if "wav.scp" in tables:
-        tables["wav.scp"] = {key: resolve(location, path) for key, location in tables["wav.scp"].items()}
-    main_table(path, tables)
-    if "utt2spk" not in tables:
-        raise SreError(f"{path}: no utt2spk in it; write one `utterance speaker` line for each utterance")
-    return tables
-
-
-def main_table(path: Path, tables: Tables) -> str:
-    """The name of the table that says which utterances there are."""
-    for name in ("segments", "wav.scp", "feats.scp"):
-        if name in tables:
-            return name
-    raise SreError(f"{path}: neither wav.scp nor feats.scp in it; a data directory needs one of them")
-
-
-def keep_utterances(tables: Tables, utts: Collection[str]) -> Tables:
-    """The tables cut down to these utterances, their speakers and their recordings."""
-    utts = set(utts)
-    speakers = {spk for utt, spk in tables.get("utt2spk", {}).items() if utt in utts}
-    recordings = utts
-    if "segments" in tables:
-        lines = ((utt, value) for utt, value in tables["segments"].items() if utt in utts)
-        recordings = {parse_segment(Path(), utt, value)[0] for utt, value in lines}
-
-    def kept(name: str) -> Collection[str]:
-        if name.startswith("spk2"):
-            return speakers
-        return recordings if name == "wav.scp" or name.startswith("reco2") else utts
-
-    return {name: {key: value for key, value in table.items() if key in kept(name)} for name, table in tables.items()}
-
-
-def write_tables(out: str | Path, tables: Tables) -> None:
-    """Write what `read_tables` gave, paths that exist as absolute ones; spk2utt is made from utt2spk."""
-    out = Path(out)
-    rest = dict(tables)
-    wav, segments = rest.pop("wav.scp", None), rest.pop("segments", None)
-    rest.pop("spk2utt", None)
-    write_data_dir(
-        out,
-        wav=wav and {key: os.path.abspath(text) if os.path.exists(text) else text for key, text in wav.items()},
-        segments=segments and {utt: parse_segment(out, utt, value) for utt, value in segments.items()},
-        utt2spk=rest.pop("utt2spk"),
-        feats=rest.pop("feats.scp", None),
-        extra=rest,
-    )
 
 
 def subset(
@@ -92,8 +29,8 @@ def subset(
     `random_count`: N utterances drawn with `seed`. `first`: the first N in bytewise order.
     Raises SreError for an id that is not there or a count that cannot be had.
     """
-    tables = _read_other(source, out)
-    utt2spk = tables["utt2spk"]
+    data = _read_other(source, out)
+    utt2spk = data.tables["utt2spk"]
     chosen = sorted(utt2spk)
     if utts is not None:
         check_known("the utterances asked for", utts, utt2spk, source)
@@ -111,7 +48,7 @@ def subset(
     if first is not None:
         _enough(source, first, chosen)
         chosen = chosen[:first]
-    write_tables(out, keep_utterances(tables, chosen))
+    data.keep(chosen).write(out)
     return len(chosen)
 
 
@@ -126,18 +63,16 @@ def _enough(source: str | Path, count: int, chosen: list[str]) -> None:
         raise SreError(f"{source}: {count} utterances asked of {len(chosen)}; ask for 1 to {len(chosen)}")
 
 
-def _read_other(source: str | Path, out: str | Path) -> Tables:
+def _read_other(source: str | Path, out: str | Path) -> DataDir:
     if Path(source).resolve() == Path(out).resolve():
         raise SreError(f"{out}: the output is the input itself; name another directory")
     check_free(out)
-    return read_tables(source)
+    return read_data_dir(source, every_table=True)
 
 
 def check_free(out: str | Path) -> None:
     """Raise SreError where a data directory stands already: what is in it would be mixed with what is written."""
-    if not Path(out).is_dir():
-        return
-    there = sorted(file.name for file in Path(out).iterdir() if UTT_TABLES.fullmatch(file.name))
+    there = [file.name for file in table_files(Path(out))] if Path(out).is_dir() else []
     if there:
         raise SreError(f"{out}: a data directory stands there ({', '.join(there[:3])}); delete it, or name another")
 
@@ -149,22 +84,21 @@ def combine(sources: Iterable[str | Path], out: str | Path) -> int:
     recordings of the others become segments by their utt2dur. Raises SreError where an utterance or recording
     id stands in two, or a speaker has two values (gender …).
     """
-    parts = [(Path(source), _read_other(source, out)) for source in sources]
-    if any("segments" in tables for _, tables in parts):
-        for path, tables in parts:
-            _whole_segments(path, tables)
-    everything = set.union(*(set(tables) for _, tables in parts)) - {"spk2utt"}
-    names = sorted(name for name in everything if all(name in tables for _, tables in parts))
+    parts = [_read_other(source, out) for source in sources]
+    if any("segments" in data.tables for data in parts):
+        parts = [_with_segments(data) for data in parts]
+    everything = set.union(*(set(data.tables) for data in parts)) - {"spk2utt"}
+    names = sorted(name for name in everything if all(name in data.tables for data in parts))
     if not {"wav.scp", "feats.scp"} & set(names):
         raise SreError(f"{out}: some of the directories have only wav.scp, others only feats.scp; make features first")
     for name in sorted(everything - set(names)):
         say(f"{out}: {name} is left out, for not every directory has it")
-    joined: Tables = {name: {} for name in names}
-    for path, tables in parts:
+    joined = DataDir(Path(out), {name: {} for name in names})
+    for data in parts:
         for name in names:
-            _add(path / name, joined[name], tables[name])
-    write_tables(out, joined)
-    return len(joined["utt2spk"])
+            _add(data.path / name, joined.tables[name], data.tables[name])
+    joined.write(out)
+    return len(joined.tables["utt2spk"])
 
 
 def _add(file: Path, table: Table, more: Table) -> None:
@@ -179,14 +113,16 @@ def _add(file: Path, table: Table, more: Table) -> None:
     table.update(more)
 
 
-def _whole_segments(path: Path, tables: Tables) -> None:
-    if "segments" in tables:
-        return
-    if "wav.scp" not in tables or tables["wav.scp"].keys() - tables.get("utt2dur", {}).keys():
+def _with_segments(data: DataDir) -> DataDir:
+    """Make each recording a segment of its whole length. Raises SreError where utt2dur does not have all lengths."""
+    if "segments" in data.tables:
+        return data
+    wav, seconds = data.tables.get("wav.scp"), data.tables.get("utt2dur", {})
+    if wav is None or wav.keys() - seconds.keys():
         raise SreError(
-            f"{path}: it has no segments and not every length in utt2dur, others have segments; make utt2dur"
+            f"{data.path}: it has no segments and not every length in utt2dur, others have segments; make utt2dur"
         )
-    tables["segments"] = {utt: f"{utt} 0.0 {tables['utt2dur'][utt]}" for utt in tables["wav.scp"]}
+    return DataDir(data.path, {**data.tables, "segments": {utt: f"{utt} 0.0 {seconds[utt]}" for utt in wav}})
 
 
 def split(source: str | Path, out: str | Path, parts: int, by: str = "speaker") -> list[int]:
@@ -195,8 +131,8 @@ def split(source: str | Path, out: str | Path, parts: int, by: str = "speaker") 
     `by` "speaker" keeps a speaker in one part (the largest speakers first, each to the smallest part),
     "utterance" cuts the sorted list. Raises SreError where there are fewer speakers (utterances) than parts.
     """
-    tables = _read_other(source, out)
-    utt2spk = tables["utt2spk"]
+    data = _read_other(source, out)
+    utt2spk = data.tables["utt2spk"]
     groups = invert(utt2spk) if by == "speaker" else {utt: [utt] for utt in sorted(utt2spk)}
     if not 0 < parts <= len(groups):
         raise SreError(f"{source}: {parts} parts were asked of {len(groups)} {by}s; ask for 1 to {len(groups)}")
@@ -212,5 +148,5 @@ def split(source: str | Path, out: str | Path, parts: int, by: str = "speaker") 
         utts = list(groups)
         shares = [utts[len(utts) * i // parts : len(utts) * (i + 1) // parts] for i in range(parts)]
     for number, share in enumerate(shares, 1):
-        write_tables(Path(out) / str(number), keep_utterances(tables, share))
+        data.keep(share).write(Path(out) / str(number))
     return [len(share) for share in shares]

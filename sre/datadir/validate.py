@@ -1,58 +1,29 @@
 """What is wrong with a data directory: everything at once, each with its remedy; and what is only untidy."""
 
-import math
 import os
-import re
-import shlex
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sre import SreError
+from sre.datadir.tables import (
+    COMPLETE,
+    FREE,
+    Table,
+    check_folder,
+    fix_command,
+    lost_segments,
+    main_table,
+    parse_segment,
+    sentence,
+    table_files,
+)
 from sre.io.audio import is_pipe, resolve
 from sre.io.ids import alike, check_ids, is_plain, shown, unseen
 from sre.io.scp import find, parse_place, split_offset
 from sre.io.tables import CUT, end_it, invert, may_be_cut
 from sre.io.text import fields, key_and_rest, lines_of, number, read_bytes, read_text
 
-# the tables that belong to the utterances of a data directory; other files (trials, notes) are not looked at
-UTT_TABLES = re.compile(r"wav\.scp|segments|feats\.scp|vad\.scp|text|utt2\w+|spk2\w+|reco2\w+")
-COMPLETE = (
-    "wav.scp",
-    "segments",
-    "feats.scp",
-    "utt2spk",
-    "utt2num_frames",
-    "vad.scp",
-)  # other maps may be partial
-FREE = ("wav.scp", "feats.scp", "vad.scp", "text")  # of paths and sentences, in which any character may stand
 NUMBERS = {"utt2num_frames": int, "utt2dur": float, "reco2dur": float}
-
-Table = dict[str, str]
-
-
-def sentence(where: Path, count: int, what: str, example: str, remedy: str) -> str:
-    return f"{where}: {count} {what}, e.g. {example}; {remedy}"
-
-
-def fix_command(path: Path) -> str:
-    return f"sre data fix {shlex.quote(str(path))}"
-
-
-def parse_segment(path: Path, utt: str, value: str) -> tuple[str, float, float]:
-    """`recording start end` (seconds) of one segments line; -1 is the recording's end, which is inf here, as in Kaldi.
-
-    Raises SreError for anything else.
-    """
-    try:
-        recording, begin, stop = fields(value)
-        start, end = number(begin), math.inf if stop in ("-1", "-1.0") else number(stop)
-        if end == math.inf and not stop.startswith("-1"):
-            raise ValueError
-    except ValueError:
-        raise SreError(f"{path}/segments: '{utt} {value}' is not `utterance recording start end`; mend it") from None
-    if not 0 <= start < end:
-        raise SreError(f"{path}/segments: '{utt} {value}' does not end after it starts; mend it or delete it")
-    return recording, start, end
 
 
 def scan(path: Path) -> tuple[list[tuple[str, str]], list[str], list[str]]:
@@ -125,9 +96,10 @@ def _positive(value: str, kind: type) -> bool:
 
 def _check_sets(path: Path, tables: Mapping[str, Table]) -> list[str]:
     """Do the tables speak of the same utterances, speakers and recordings?"""
-    main = next((name for name in ("segments", "wav.scp", "feats.scp") if name in tables), None)
-    if main is None:
-        return [f"{path}: neither wav.scp nor feats.scp in it; a data directory needs one of them"]
+    try:
+        main = main_table(path, tables)
+    except SreError as error:
+        return [str(error)]
     utts = tables[main].keys()
     speakers = set(tables["utt2spk"].values()) if "utt2spk" in tables else None
     problems: list[str] = []
@@ -173,22 +145,18 @@ def _check_speakers(path: Path, tables: Mapping[str, Table]) -> list[str]:
 def _check_segments(path: Path, tables: Mapping[str, Table]) -> list[str]:
     if "segments" not in tables:
         return []
-    problems, bad, lost = [], [], []
+    segments, bad = {}, []
     for utt, value in tables["segments"].items():
         try:
-            recording, _, _ = parse_segment(path, utt, value)
+            segments[utt] = parse_segment(path, utt, value)
         except SreError:
             bad.append(f"'{utt} {value}'")
-            continue
-        if "wav.scp" in tables and recording not in tables["wav.scp"]:
-            lost.append(f"{recording} of {utt}")
-    where, fix = path / "segments", f"or run `{fix_command(path)}` to drop them"
+    problems = []
     if bad:
         what = "lines are not `utterance recording start end` with 0 <= start < end"
-        problems.append(sentence(where, len(bad), what, bad[0], f"mend them, {fix}"))
-    if lost:
-        problems.append(sentence(where, len(lost), "segments are of recordings not in wav.scp", lost[0], f"add, {fix}"))
-    return problems
+        remedy = f"mend them, or run `{fix_command(path)}` to drop them"
+        problems.append(sentence(path / "segments", len(bad), what, bad[0], remedy))
+    return problems + lost_segments(path, segments, tables.get("wav.scp"))
 
 
 def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
@@ -235,19 +203,20 @@ def validate(path: str | Path) -> list[str]:
 def examine(path: str | Path) -> tuple[list[str], list[str]]:
     """The problems of a data directory, and what is untidy in it, which nothing here minds and `sre data fix` mends."""
     path = Path(path)
-    if not path.is_dir():
-        return [f"{path}: no such data directory; check the path"], []
+    try:
+        check_folder(path)
+    except SreError as error:
+        return [str(error)], []
     tables: dict[str, Table] = {}
     problems: list[str] = []
     untidy: list[str] = []
-    for file in sorted(path.iterdir()):
-        if UTT_TABLES.fullmatch(file.name) and not file.is_dir():
-            rows, form, remarks = scan(file)
-            problems += form
-            problems += _check_rows(file, rows) if rows or not form else []
-            keys = [key for key, _ in rows]
-            untidy += remarks + [f"{file}: not in bytewise order"] * (keys != sorted(keys))
-            tables[file.name] = dict(rows)
+    for file in table_files(path):
+        rows, form, remarks = scan(file)
+        problems += form
+        problems += _check_rows(file, rows) if rows or not form else []
+        keys = [key for key, _ in rows]
+        untidy += remarks + [f"{file}: not in bytewise order"] * (keys != sorted(keys))
+        tables[file.name] = dict(rows)
     if "utt2spk" in tables and "spk2utt" not in tables:
         untidy.append(f"{path}: no spk2utt")
     return problems + _check_sets(path, tables) + _check_files(path, tables), untidy

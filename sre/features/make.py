@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.datadir.datadir import DataDir, write_rejected_rows
+from sre.datadir.datadir import DataDir
+from sre.datadir.rejected import write_rejected_rows
 from sre.features.fbank import FeatureExtractor, FeatureOptions
 from sre.features.waves import Wave, Waves
 from sre.io.ark import read_record, write_ark

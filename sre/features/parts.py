@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from sre import SreError
-from sre.datadir.datadir import DataDir, read_data_dir, read_rejected_rows, write_rejected
+from sre.datadir.datadir import DataDir, read_data_dir
 from sre.datadir.missing import check_promised
+from sre.datadir.rejected import read_rejected_rows, write_rejected
 from sre.features.make import make_features
 from sre.io.atomic import atomic_output
 from sre.io.audio import AudioRules

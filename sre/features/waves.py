@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
-from sre.datadir.datadir import DataDir, Rejected
+from sre.datadir.datadir import DataDir
+from sre.datadir.rejected import Rejected
 from sre.io.audio import MAX_OVERRUN_S, AudioError, AudioRules, Recording, check_end, check_signal, load
 
 Wave = tuple[str, np.ndarray]  # utterance, (M,) float32 on int16's scale, as Kaldi has it

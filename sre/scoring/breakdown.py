@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from sre import SreError
-from sre.datadir.validate import parse_segment
+from sre.datadir.tables import parse_segment
 from sre.io.ark import read_scp
 from sre.io.audio import resolve
 from sre.io.tables import read_table, read_utt2spk

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sre import SreError
-from sre.datadir.datadir import read_rejected_rows
+from sre.datadir.rejected import read_rejected_rows
 from sre.features.store import FeatureStore
 from sre.io.forms import NONE, NUMBER
 from sre.io.ids import alike, shown

@@ -12,17 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import SreError, cli
-from sre.datadir.datadir import (
-    check_audio,
-    check_ends,
-    read_data_dir,
-    read_rejected_rows,
-    validate,
-    write_data_dir,
-    write_rejected,
-)
+from sre.datadir.audio import check_audio, check_ends
+from sre.datadir.datadir import read_data_dir, write_data_dir
 from sre.datadir.fix import fix
 from sre.datadir.ops import combine, split, subset
+from sre.datadir.rejected import read_rejected_rows, write_rejected
+from sre.datadir.validate import validate
 from sre.features.waves import Waves
 from sre.io.ark import write_ark
 from sre.io.audio import AudioRules

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import SreError
-from sre.datadir.datadir import read_rejected_rows, write_rejected_rows
+from sre.datadir.rejected import read_rejected_rows, write_rejected_rows
 from sre.io.ark import read_vectors
 from sre.io.ids import is_plain
 from sre.io.tables import read_ids, read_table, read_utt2spk, write_table

@@ -8,7 +8,8 @@ import soundfile
 
 from local import import_trials, prepare_custom
 from sre import SreError
-from sre.datadir.datadir import read_data_dir, validate
+from sre.datadir.datadir import read_data_dir
+from sre.datadir.validate import validate
 from sre.io.tables import read_table, write_table
 from sre.io.trials import needed_utterances
 

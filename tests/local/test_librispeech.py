@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from local import make_librispeech_trials as trials
 from local import prepare_librispeech as librispeech
 from sre import SreError
-from sre.datadir.datadir import read_data_dir, validate
+from sre.datadir.datadir import read_data_dir
+from sre.datadir.validate import validate
 from sre.io.tables import read_table, write_table
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"

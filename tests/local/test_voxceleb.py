@@ -9,7 +9,8 @@ import soundfile
 from local import import_voxceleb_trials as lists
 from local import prepare_voxceleb as voxceleb
 from sre import SreError
-from sre.datadir.datadir import read_data_dir, validate
+from sre.datadir.datadir import read_data_dir
+from sre.datadir.validate import validate
 from sre.io.tables import read_table
 from sre.io.trials import read_trials
 

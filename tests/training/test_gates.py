@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
-from sre.datadir.datadir import write_rejected_rows
 from sre.datadir.missing import check_promised
+from sre.datadir.rejected import write_rejected_rows
 from sre.features.store import FeatureStore
 from sre.io.tables import read_utt2spk, write_table
 from sre.training.gates import (

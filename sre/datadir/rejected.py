@@ -1,0 +1,67 @@
+"""rejected.tsv: what a stage could not use, each with its reason, and whether that was too much."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from sre import SreError
+from sre.io.atomic import atomic_output
+from sre.io.text import lines_of, read_text
+from sre.machine.log import warn
+
+Rejected = list[tuple[str, str, str]]  # id, path, reason
+
+
+def write_rejected_rows(path: str | Path, rows: Rejected) -> None:
+    """`id path reason` lines under a header, by tabs; a reason of several lines (ffmpeg's) becomes one."""
+    with atomic_output(path) as file:
+        file.write("id\tpath\treason\n")
+        for key, location, reason in sorted(rows):
+            row = key, re.sub(r"[\t\r\n]+", " ", location), " ".join(reason.split())
+            file.write("\t".join(row).encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def read_rejected_rows(path: str | Path) -> Rejected:
+    """The rows that `write_rejected_rows` wrote. Raises SreError where there is no header or a line is no such row."""
+    rows = [tuple(line.split("\t")) for line in lines_of(read_text(path))]
+    wrong = next((number for number, row in enumerate(rows, 1) if len(row) != 3), None)
+    if wrong or rows[:1] != [("id", "path", "reason")]:
+        raise SreError(f"{path}:{wrong or 1}: cut short, not `id path reason` by tabs; make it again")
+    return rows[1:]
+
+
+def write_rejected(
+    path: str | Path,
+    rows: Rejected,
+    total: int,
+    what: str,
+    max_fraction: float = 0.01,
+    needed: Collection[str] = (),
+) -> None:
+    """Write rejected.tsv (`id path reason`; the header alone where nothing was rejected), then judge it.
+
+    Raises SreError where all were rejected, or more than `max_fraction` of `total` (a single one is tolerated, but
+    not where `max_fraction` is 0), or one that is `needed` (by a trial). `what` names the things: "recordings".
+    """
+    write_rejected_rows(path, rows)
+    if not rows:
+        return
+    key, location, reason = min(rows)
+    example = f"e.g. {key} ({location}): {reason}"
+    if len(rows) == total:
+        raise SreError(f"{path}: all {total} {what} are rejected, {example}; mend them, or give others")
+    allowed = max(max_fraction * total, 1) if max_fraction > 0 else 0
+    if len(rows) > allowed:
+        raise SreError(
+            f"{path}: {len(rows)} of {total} {what} are rejected, more than max_rejected ({max_fraction:.3g}) allows,"
+            f" {example}; mend them, take them out of the corpus, or set a larger max_rejected (--max-rejected)"
+        )
+    wanted = set(needed)
+    missing = sorted(row for row in rows if row[0] in wanted)
+    if missing:
+        key, location, reason = missing[0]
+        raise SreError(
+            f"{path}: {len(missing)} rejected {what} stand in a trial list, e.g. {key} ({location}): {reason}"
+            "; mend them or take their trials out of the list"
+        )
+    warn(f"{path}: {len(rows)} of {total} {what} rejected and left out, {example}")
