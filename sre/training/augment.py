@@ -1,4 +1,7 @@
-"""From a piece of features to a training chunk: speed change, which makes new speakers; CMN; masks. (T, F) float32."""
+"""What makes a training chunk of a piece of features: speed change, which makes new speakers; CMN; masks.
+
+Legend: T frames of a piece, F features (mel bins); all float32.
+"""
 
 from dataclasses import dataclass
 
@@ -9,7 +12,7 @@ from sre.features.cmn import subtract_utterance_mean
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The `augment` section of a model's YAML.
+    """The `augment` section of a model's YAML, and what it needs of the features.
 
     Attributes
     ----------
@@ -31,25 +34,28 @@ class Augmentation:
 
     @property
     def copies(self) -> int:
+        """The number of speakers that one speaker becomes: one for each speed."""
         return 1 + len(self.speeds)
 
     @property
     def num_draws(self) -> int:
-        """Uniform numbers in [0, 1) that one chunk takes: which speed, then width and place of each mask."""
+        """The number of draws, uniform in [0, 1), for one chunk: which speed, then width and place of each mask."""
         return 1 + 2 * (self.time_masks + self.freq_masks)
 
     def copy_of(self, draws: np.ndarray) -> int:
-        """0 for the speed 1, i for speeds[i - 1]."""
+        """Return the copy that a chunk's (num_draws,) draws choose: 0 for the speed 1, i for speeds[i - 1]."""
         return int(draws[0] * self.copies)
 
     def frames_needed(self, frames: int, copy: int) -> int:
+        """Return how many frames of an utterance make a chunk of `frames` frames of a copy."""
         return frames if copy == 0 else int(np.ceil(frames * self.speeds[copy - 1]))
 
     def normalised(self, chunk: np.ndarray) -> np.ndarray:
+        """Return (T, F) without its mean, with `zero_mean`; else as it is."""
         return subtract_utterance_mean(chunk) if self.zero_mean else chunk
 
     def __call__(self, chunk: np.ndarray, frames: int, draws: np.ndarray) -> np.ndarray:
-        """A chunk of `frames_needed` frames -> (frames, F)."""
+        """Return the chunk (frames, F) of a piece of `frames_needed` frames and its (num_draws,) draws."""
         copy = self.copy_of(draws)
         if copy:
             chunk = change_speed(chunk, frames, self.speeds[copy - 1], self.low_freq, self.high_freq)
@@ -67,7 +73,9 @@ class Augmentation:
 
 
 def change_speed(feats: np.ndarray, frames: int, factor: float, low_freq: float, high_freq: float) -> np.ndarray:
-    """Log-mel features of a recording played `factor` times faster: (about frames x factor, F) -> (frames, F).
+    """Return the log-mel features (frames, F) of a recording played `factor` times faster.
+
+    feats : (about frames x factor, F)
 
     Time is interpolated linearly, and each mel bin takes what stood at its frequency divided by the factor.
     """
@@ -79,8 +87,8 @@ def change_speed(feats: np.ndarray, frames: int, factor: float, low_freq: float,
 
 
 def warp_matrix(bins: int, factor: float, low_freq: float, high_freq: float) -> np.ndarray:
-    """(F, F): column j interpolates the input at the centre frequency of bin j divided by `factor`."""
-    edges = 1127 * np.log1p(np.array([low_freq, high_freq]) / 700)
-    centres = np.linspace(*edges, bins + 2)[1:-1]
+    """Return (F, F): column j interpolates the input at the centre frequency of bin j divided by `factor`."""
+    low, high = 1127 * np.log1p(np.array([low_freq, high_freq]) / 700)
+    centres = np.linspace(low, high, bins + 2)[1:-1]
     wanted = 1127 * np.log1p(700 * np.expm1(centres / 1127) / factor / 700)
     return np.stack([np.interp(wanted, centres, row) for row in np.eye(bins)]).astype(np.float32)

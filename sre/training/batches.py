@@ -1,40 +1,94 @@
-"""Batches of N speakers x M utterances, for losses that compare within a batch; a function of (seed, step) too."""
+"""Which chunks a step of a training sees: a function of (seed, step), so that there is nothing to save.
 
+Legend: B chunks in a batch, N speakers and M chunks of each in turn (B = N M), S steps in an epoch.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from sre import SreError
-from sre.training.chunks import Item
+
+Item = tuple[int, int, np.ndarray]  # utterance index, frames, uniform draws: the start, then the augmentation's
 
 
 @dataclass
-class SpeakerBatches:
-    """The batches from one step to the end, each of `chunks_per_speaker` (M) items of N different speakers in turn.
+class Batches(ABC):
+    """The batches from `first_step` to the end of the training, each a list of B Items, for a DataLoader.
 
-    In an epoch a speaker's n utterances are shuffled and cut into round(n / M) groups, at least one: what is too much
-    is left out, what is missing is repeated from the beginning, as another crop (`repeated` counts that). Groups are
-    dealt at random to the epoch's batches; a speaker with more groups than there are batches, and batches with more
-    than N groups, leave some out. The M items of a group have one augmented copy (draws[1] is the same), since a
-    changed speed is another speaker.
-
-    labels : (num_utts,) int, the speaker of each utterance
-    batch_size : N M
-
-    Iterates over lists of Items, like sre.training.chunks.Batches. Raises SreError where M does not divide the batch
-    size, or N is more than there are speakers.
+    All chunks of a batch have one length, drawn from `chunk_frames` (least, most). The M items in turn have one
+    augmented copy (draws[1] is the same), since a changed speed is another speaker. `num_draws` is how many uniform
+    numbers the augmentation takes for a chunk.
     """
 
-    labels: np.ndarray
     batch_size: int
-    chunks_per_speaker: int
     epochs: int
     chunk_frames: tuple[int, int]
     seed: int
     num_draws: int = 1
     first_step: int = 0
-    steps_per_epoch: int = field(init=False)
+    chunks_per_speaker: int = field(default=1, kw_only=True)  # M
+    steps_per_epoch: int = field(init=False)  # S
+
+    @abstractmethod
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the (S, B) utterance indices of an epoch's batches."""
+
+    def draw_of(self, epoch: int) -> np.random.Generator:
+        """Return the generator of an epoch's order."""
+        return np.random.default_rng([self.seed, 1, epoch])
+
+    def __len__(self) -> int:
+        return self.epochs * self.steps_per_epoch - self.first_step
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        low, high = self.chunk_frames
+        for step in range(self.first_step, self.epochs * self.steps_per_epoch):
+            epoch, position = divmod(step, self.steps_per_epoch)
+            if position == 0 or step == self.first_step:
+                order = self.order(epoch)
+            draw = np.random.default_rng([self.seed, 2, step])
+            frames = int(draw.integers(low, high + 1))
+            draws = draw.random((order.shape[1], 1 + self.num_draws))
+            draws[:, 1] = np.repeat(draws[:: self.chunks_per_speaker, 1], self.chunks_per_speaker)
+            yield [(int(index), frames, row) for index, row in zip(order[position], draws, strict=True)]
+
+
+@dataclass
+class UtteranceBatches(Batches):
+    """Every utterance at most once an epoch, in a new order; those that do not fill a batch at its end are left out.
+
+    Where there are fewer utterances than a batch has, all are the one batch of an epoch.
+    """
+
+    num_utts: int = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.steps_per_epoch = max(1, self.num_utts // self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the (S, B) utterance indices of an epoch's batches."""
+        shuffled = self.draw_of(epoch).permutation(self.num_utts)
+        return shuffled[: self.steps_per_epoch * self.batch_size].reshape(self.steps_per_epoch, -1)
+
+
+@dataclass
+class SpeakerBatches(Batches):
+    """Batches of N different speakers with M chunks of each in turn, for losses that compare within a batch.
+
+    In an epoch a speaker's n utterances are shuffled and cut into round(n / M) groups, at least one: what is too much
+    is left out, what is missing is repeated from the beginning, as another crop (`repeated` counts that). Groups are
+    dealt at random to the epoch's batches; a speaker with more groups than there are batches, and batches with more
+    than N groups, leave some out.
+
+    labels : (num_utts,) int, the speaker of each utterance
+
+    Raises SreError if M does not divide the batch size, or N is more than there are speakers.
+    """
+
+    labels: np.ndarray = field(kw_only=True)
     repeated: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,28 +113,13 @@ class SpeakerBatches:
         self.groups, self.steps_per_epoch = np.minimum(groups, steps), int(steps)
         self.repeated = int(np.maximum(0, self.groups * M - counts).sum())
 
-    def __len__(self) -> int:
-        return self.epochs * self.steps_per_epoch - self.first_step
-
-    def __iter__(self) -> Iterator[list[Item]]:
-        low, high = self.chunk_frames
-        for step in range(self.first_step, self.epochs * self.steps_per_epoch):
-            epoch, position = divmod(step, self.steps_per_epoch)
-            if position == 0 or step == self.first_step:
-                order = self.order(epoch)
-            draw = np.random.default_rng([self.seed, 2, step])
-            frames = int(draw.integers(low, high + 1))
-            draws = draw.random((self.batch_size, 1 + self.num_draws))
-            draws[:, 1] = np.repeat(draws[:: self.chunks_per_speaker, 1], self.chunks_per_speaker)
-            yield [(int(index), frames, row) for index, row in zip(order[position], draws, strict=True)]
-
     def order(self, epoch: int) -> np.ndarray:
-        """(steps_per_epoch, N M) utterances of an epoch's batches.
+        """Return the (S, B) utterance indices of an epoch's batches.
 
         Each speaker's groups go to the batches that have the fewest so far, so that none has more than one more than
         another, and all have N.
         """
-        draw = np.random.default_rng([self.seed, 1, epoch])
+        draw = self.draw_of(epoch)
         batches: list[list[np.ndarray]] = [[] for _ in range(self.steps_per_epoch)]
         filled = np.zeros(self.steps_per_epoch)
         for speaker in draw.permutation(len(self.utts)):

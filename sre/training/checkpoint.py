@@ -24,7 +24,7 @@ STATE = {  # of a training, at a step
 
 
 def load_state(path: Path) -> dict:
-    """A training's checkpoint, as the Trainer saves it. Raises SreError naming what it lacks."""
+    """Read a training's checkpoint, as the Trainer saves it. Raises SreError naming what it lacks."""
     state = load(path)
     if lacking := [name for name, kind in STATE.items() if not isinstance(state.get(name), kind)]:
         raise SreError(f"{path}: a checkpoint without {', '.join(lacking)}; delete it and train again")
@@ -32,12 +32,12 @@ def load_state(path: Path) -> dict:
 
 
 def find(folder: Path) -> list[Path]:
-    """Checkpoint files, oldest first."""
+    """Return the checkpoint files of a folder, oldest first."""
     return sorted(path for path in folder.glob("step_*.pt") if re.fullmatch(r"step_\d{9}\.pt", path.name))
 
 
 def newest(folder: Path) -> dict | None:
-    """The newest checkpoint that can be read; a damaged one is named and passed over."""
+    """Read the newest checkpoint that can be read, None if there is none; a damaged one is named and passed over."""
     for path in reversed(find(folder)):
         try:
             state = load_state(path)
@@ -50,7 +50,7 @@ def newest(folder: Path) -> dict | None:
 
 
 def average(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """Mean over checkpoints of each floating tensor of the network; others are the last one's."""
+    """Return the mean over checkpoints of each floating tensor of the network; others are the last one's."""
     total: dict[str, torch.Tensor] = {}
     for path in paths:
         for name, value in load_state(path)["network"].items():

@@ -4,7 +4,7 @@ import math
 
 
 def learning_rate(progress: float, initial: float, final: float, warmup: float) -> float:
-    """Exponential decay from initial to final, times a linear warm-up (WeSpeaker's ExponentialDecrease).
+    """Return an exponential decay from initial to final, times a linear warm-up (WeSpeaker's ExponentialDecrease).
 
     progress and warmup are fractions of the whole training.
     """
@@ -13,7 +13,10 @@ def learning_rate(progress: float, initial: float, final: float, warmup: float) 
 
 
 def margin(progress: float, final: float, begin: float, end: float) -> float:
-    """0 before `begin`, `final` after `end`, final (1 - 1e-3^t) between (WeSpeaker's MarginScheduler)."""
+    """Return 0 before `begin`, `final` after `end`, final (1 - 1e-3^t) between (WeSpeaker's MarginScheduler).
+
+    progress, begin and end are fractions of the whole training; t goes from 0 at `begin` to 1 at `end`.
+    """
     if progress >= end:
         return final
     if progress <= begin:

@@ -15,8 +15,8 @@ from sre.machine.device import memory_format
 from sre.machine.log import Progress, clock, say, warn
 from sre.models import bundle as bundles
 from sre.training import checkpoint, schedule
-from sre.training.batches import SpeakerBatches
-from sre.training.chunks import Batches, Features, crop, make_loader, read
+from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches
+from sre.training.chunks import Features, crop, make_loader, read
 from sre.training.validation import accuracy, held_out_eer
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
@@ -86,12 +86,17 @@ class Trainer:
         else:
             adam = torch.optim.AdamW if o.optimizer == "adamw" else torch.optim.Adam
             self.optimizer = adam(self.parameters, o.lr, weight_decay=o.weight_decay)
-        how = o.epochs, o.chunk_frames, o.seed, self.features.augmentation.num_draws
-        self.batches: Batches | SpeakerBatches = Batches(len(self.features), o.batch_size, *how)
-        if o.chunks_per_speaker:
-            self.batches = SpeakerBatches(self.labels.numpy(), o.batch_size, o.chunks_per_speaker, *how)
-            say(f"{self.batches.repeated} chunks an epoch are of repeated utterances, to fill groups of a speaker")
+        self.batches = self._batches()
         self.bad_in_a_row = 0
+
+    def _batches(self) -> Batches:
+        o = self.options
+        drawn = o.batch_size, o.epochs, o.chunk_frames, o.seed, self.features.augmentation.num_draws
+        if not o.chunks_per_speaker:
+            return UtteranceBatches(*drawn, num_utts=len(self.features))
+        batches = SpeakerBatches(*drawn, chunks_per_speaker=o.chunks_per_speaker, labels=self.labels.numpy())
+        say(f"{batches.repeated} chunks an epoch are of repeated utterances, to fill groups of a speaker")
+        return batches
 
     def run(self) -> None:
         """Train from where the newest checkpoint stands to the last epoch."""

@@ -1,4 +1,4 @@
-"""What the gradient never sees: some speakers altogether (for EER), some utterances of the others (for accuracy)."""
+"""What is kept from the gradient: some speakers altogether (for EER), some utterances of the others (for accuracy)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,12 @@ from sre.training.held_out import HOLD_OUT_SEED, held_out_speakers
 
 @dataclass
 class Partition:
-    """Utterances by their use; `speakers` are those that are trained, in the order of their class indices."""
+    """The utterances by their use.
+
+    speakers : those that are trained, in the order of their class indices
+    train, valid : utterances of `speakers`, to train on and for accuracy
+    held_out : utterances of other speakers, for EER
+    """
 
     speakers: list[str]
     train: list[str]
@@ -34,7 +39,7 @@ def partition(
 
     A speaker gives utterances only if at least two remain; a held-out one has at least two, and gives at most
     `most_a_speaker`. They are chosen among `everyone`, the data before any filter: those of the development list.
-    Raises SreError where fewer than two speakers would be left to train on.
+    Raises SreError if fewer than two speakers would be left to train on.
     """
     draw = np.random.default_rng(HOLD_OUT_SEED)
     held = held_out_speakers(everyone or utt2spk, speakers, draw)
@@ -59,7 +64,7 @@ def partition(
 
 @torch.inference_mode()
 def accuracy(network: nn.Module, head: nn.Module, chunks: Tensor, labels: Tensor) -> float:
-    """Per cent of (B, T, F) chunks whose largest logit, without margin, is their speaker's."""
+    """Return the per cent of (N, T, F) chunks whose largest logit, without margin, is their speaker's, (N,)."""
     right = 0
     for part, truth in zip(chunks.split(64), labels.split(64), strict=True):
         _, logits = head(network(part), truth)
@@ -69,7 +74,10 @@ def accuracy(network: nn.Module, head: nn.Module, chunks: Tensor, labels: Tensor
 
 @torch.inference_mode()
 def held_out_eer(network: nn.Module, chunks: Tensor, speakers: np.ndarray) -> float:
-    """EER in per cent of cosine over all pairs of (N, T, F) chunks of held-out speakers."""
+    """Return the EER in per cent of cosine over all pairs of (N, T, F) chunks of held-out speakers, (N,) names.
+
+    Raises SreError as `eer` does, e.g. for embeddings that are not finite or all equal.
+    """
     embeddings = torch.cat([network.embed(part) for part in chunks.split(64)]).float()
     unit = torch.nn.functional.normalize(embeddings - embeddings.mean(dim=0)).cpu().double().numpy()
     first, second = np.triu_indices(len(unit), 1)

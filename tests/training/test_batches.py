@@ -19,7 +19,7 @@ def labels_of(counts: list[int]) -> np.ndarray:
 
 
 def batches(counts: list[int], N: int, M: int, epochs: int = 2, **options: object) -> SpeakerBatches:
-    return SpeakerBatches(labels_of(counts), N * M, M, epochs, (20, 30), seed=3, **options)
+    return SpeakerBatches(N * M, epochs, (20, 30), seed=3, chunks_per_speaker=M, labels=labels_of(counts), **options)
 
 
 @given(st.lists(st.integers(1, 25), min_size=2, max_size=12), st.integers(2, 5), st.integers(1, 6))
@@ -89,8 +89,8 @@ def test_the_same_batches_from_a_step_on(step: int) -> None:
 
 def test_sizes_that_do_not_go() -> None:
     with pytest.raises(SreError, match="batch_size 7 is not 2 or more times training.chunks_per_speaker 2"):
-        SpeakerBatches(labels_of([3, 3]), 7, 2, 1, (20, 20), 1)
+        SpeakerBatches(7, 1, (20, 20), 1, chunks_per_speaker=2, labels=labels_of([3, 3]))
     with pytest.raises(SreError, match="batch_size 4 is not 2 or more times training.chunks_per_speaker 4"):
-        SpeakerBatches(labels_of([3, 3]), 4, 4, 1, (20, 20), 1)
+        SpeakerBatches(4, 1, (20, 20), 1, chunks_per_speaker=4, labels=labels_of([3, 3]))
     with pytest.raises(SreError, match="a batch of 6 with 2 chunks a speaker needs 3 speakers and there are 2"):
-        SpeakerBatches(labels_of([3, 3]), 6, 2, 1, (20, 20), 1)
+        SpeakerBatches(6, 1, (20, 20), 1, chunks_per_speaker=2, labels=labels_of([3, 3]))
