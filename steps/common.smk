@@ -5,6 +5,7 @@ import shlex
 import sys
 
 from sre import SreError
+from sre.config.corpus import TrialList, read_corpus
 from sre.config.overrides import check_once, check_targets, read_config
 from sre.config.recipe import is_trained, load_recipe
 from sre.config.resolve import needs_adaptation
@@ -76,6 +77,20 @@ def job(step, options=""):
     """Return the shell line of a step: its prints go into the job's log, <log>.json records how outputs were made."""
     record = "{sys.executable} -P -m steps.record_job {log} --inputs {input} --outputs {output}"
     return quoted(f"{ENVIRONMENT} {record} {options} -- {step}")
+
+
+CORPUS = None  # what the recipe's data.smk says by corpus()
+
+
+def corpus(**parts):
+    """Called once by a recipe's data.smk, with the parts of sre.config.corpus.Corpus."""
+    global CORPUS
+    CORPUS = sentence(read_corpus, parts, f"recipes/{CONFIG['recipe']}/data.smk")
+
+
+def repeated(option, values):
+    """Return the words `option value` of each value."""
+    return [word for value in values for word in (option, value)]
 
 
 def one_of(names):

@@ -1,13 +1,35 @@
-# What a recipe's data.smk has set: TRAIN (split), TRIALS (list -> {"split": …, "enroll": bool}), ADAPT (split or None),
-# NOTES (sentences for the report), FEATS_ONLY (splits without audio), and rules for data/<split>/ and
-# data/trials/<list>[.enroll]. The development list, made of training speakers, joins TRIALS here.
+# The gates before features are made, and the development list, which is made of training speakers.
 
-EVAL_SPLITS = sorted({trial["split"] for trial in TRIALS.values()})
-SPLITS = sorted({TRAIN, *EVAL_SPLITS, *([ADAPT] if ADAPT else [])})
+if CORPUS is None:
+    raise WorkflowError(
+        f"recipes/{CONFIG['recipe']}/data.smk: it calls no corpus(); write"
+        " corpus(train=SPLIT, lists=[TrialList(NAME, SPLIT)])"
+    )
 DEVELOPMENT = CONFIG["development"]
-DEV = f"{TRAIN}_dev" if DEVELOPMENT["speakers"] else None
+DEV = CORPUS.development.name if DEVELOPMENT["speakers"] else None
 if DEV:
-    TRIALS[DEV] = {"split": TRAIN, "enroll": False}
+    CORPUS = CORPUS.with_development()
+TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
+SPLITS, EVAL_SPLITS = CORPUS.splits, CORPUS.eval_splits
+TRIALS = {item.name: item for item in CORPUS.lists}
+NOTES = [*CORPUS.notes, *RECIPE.notes]
+CHECKPOINTS = sum(
+    run["training"]["average_last"] + 2 for run in RECIPE.trainings.values()
+)
+# what gates are compared by, and as commands are told it
+ASKED = {
+    "train": TRAIN,
+    "trials": {
+        item.name: {"split": item.split, "enroll": item.enroll} for item in CORPUS.lists
+    },
+}
+LIST_OPTIONS = ["--train", TRAIN]
+LIST_OPTIONS += repeated(
+    "--list", [f"{item.name}={item.split}" for item in CORPUS.lists]
+)
+LIST_OPTIONS += repeated(
+    "--enroll", [item.name for item in CORPUS.lists if item.enroll]
+)
 
 
 def media(split):
@@ -17,7 +39,7 @@ def media(split):
 
 
 def enroll_map(trials):
-    return [f"{DATA}/trials/{trials}.enroll"] if TRIALS[trials]["enroll"] else []
+    return [f"{DATA}/trials/{trials}.enroll"] if TRIALS[trials].enroll else []
 
 
 rule check_recipe:
@@ -34,20 +56,27 @@ rule check_recipe:
     params:
         job=canonical(
             {
-                "train": TRAIN,
-                "trials": TRIALS,
+                **ASKED,
                 "others": [ADAPT] if ADAPT else [],
-                "notes": NOTES + RECIPE.notes,
+                "notes": NOTES,
                 "features": RECIPE.features,
-                "checkpoints": sum(
-                    run["training"]["average_last"] + 2
-                    for run in RECIPE.trainings.values()
-                ),
+                "checkpoints": CHECKPOINTS,
                 "version": version("data"),
             }
         ),
+        # derived, as Snakemake calls it: not compared
+        options=lambda wildcards, input: [
+            *repeated("--adapt", [ADAPT] if ADAPT else []),
+            *repeated(
+                "--features",
+                [f"{n}={canonical(c)}" for n, c in RECIPE.features.items()],
+            ),
+            *repeated("--note", NOTES),
+        ],
     shell:
-        job("steps.check_recipe {params.job} {DATA} {output}")
+        job(
+            "steps.check_recipe {DATA} {output} {LIST_OPTIONS} {params.options} --checkpoints {CHECKPOINTS}"
+        )
 
 
 rule make_development_trials:

@@ -1,17 +1,15 @@
 # exp/<name>/<run>/embeddings/<split>.scp over archives by shard.
 
-IMPORTED = {
-    run: what["embeddings"] for run, what in RECIPE.runs.items() if what["embeddings"]
-}
+IMPORTED = {name: run.embeddings for name, run in RECIPE.runs.items() if run.embeddings}
 ROLES = {TRAIN: "train", ADAPT: "adapt", **dict.fromkeys(EVAL_SPLITS, "eval")}
 
 
 rule extract_embeddings:
     input:
-        model=lambda wildcards: RECIPE.runs[wildcards.run]["bundle"]
+        model=lambda wildcards: RECIPE.runs[wildcards.run].bundle
         or f"{EXP}/{wildcards.run}/final.pt",
         feats=lambda wildcards: feats(
-            wildcards.split, RECIPE.runs[wildcards.run]["features"]
+            wildcards.split, RECIPE.runs[wildcards.run].features
         ),
         utt2spk=f"{DATA}/{{split}}/utt2spk",
     output:
@@ -22,7 +20,7 @@ rule extract_embeddings:
         gpu=int(HAS_CUDA),
     params:
         nj=NJ,
-        bundle=lambda wildcards: RECIPE.runs[wildcards.run]["bundle"],
+        bundle=lambda wildcards: RECIPE.runs[wildcards.run].bundle,
         version=version("embed"),
     shell:
         job(
@@ -38,7 +36,7 @@ rule join_embeddings:
             "{{exp}}/{{run}}/embeddings/{{split}}/embeddings.{shard}.scp", shard=SHARDS
         ),
         feats=lambda wildcards: feats(
-            wildcards.split, RECIPE.runs[wildcards.run]["features"]
+            wildcards.split, RECIPE.runs[wildcards.run].features
         ),
     output:
         "{exp}/{run}/embeddings/{split}.scp",

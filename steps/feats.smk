@@ -129,14 +129,11 @@ rule check_features:
         f"{EXP}/log/check_features.log",
     params:
         job=canonical(
-            {
-                "train": TRAIN,
-                "trials": TRIALS,
-                "features": sorted(RECIPE.features),
-            }
+            {**ASKED, "features": sorted(RECIPE.features)},
         ),
+        options=lambda wildcards, input: repeated("--features", sorted(RECIPE.features)),
     shell:
-        job("steps.check_features {params.job} {DATA} {output}")
+        job("steps.check_features {DATA} {output} {LIST_OPTIONS} {params.options}")
 
 
 rule feats:

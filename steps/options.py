@@ -2,12 +2,16 @@
 
 import argparse
 import os
+import re
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from pathlib import Path
 
+from sre import SreError
 from sre.backends.cohort import CohortRule
-from sre.cli.arguments import input_file, seed, share, whole
+from sre.cli.arguments import input_file, input_folder, seed, share, whole
 from sre.cli.given import DEFAULT_FEATURES, config_argument
+from sre.config.corpus import NAME, TrialList
 from sre.config.resolve import default_top_n
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -23,6 +27,43 @@ def feats_scp(text: str) -> Path:
         return found[0]
     some = f"several feats.scp in it; give one of {', '.join(map(str, found))}" if found else "no feats.scp in it"
     raise ArgumentTypeError(f"{folder}: a folder with {some}" + "; make features first" * (not found))
+
+
+def trial_list(text: str) -> TrialList:
+    """Return the list of 'NAME=SPLIT'; the type of an argument."""
+    name, _, split = text.partition("=")
+    if not re.fullmatch(NAME, name) or not re.fullmatch(NAME, split):
+        raise ArgumentTypeError(f"{text[:60]!r}: write NAME=SPLIT, both of small letters, digits and _")
+    return TrialList(name, split)
+
+
+def named_config(text: str) -> tuple[str, tuple[str, dict]]:
+    """Return the name of 'NAME=CONFIG' and what `config_argument` makes of the rest; the type of an argument."""
+    name, equals, config = text.partition("=")
+    if not equals or not re.fullmatch(NAME, name):
+        raise ArgumentTypeError(f"{text[:60]!r}: write NAME=CONFIG, a name and a YAML or JSON text")
+    where, given = config_argument(config)
+    return name, (f"{name}={where}", given)
+
+
+def add_list_options(parser: argparse.ArgumentParser) -> None:
+    """Add DATA, --train, --list and --enroll: what gates look at."""
+    parser.add_argument("data", type=input_folder, help="folder of the splits' data directories and of trials/")
+    parser.add_argument("--train", metavar="SPLIT", required=True, help="folder of DATA that is trained on")
+    lists = "trial list DATA/trials/NAME, of utterances of DATA/SPLIT; may be repeated"
+    parser.add_argument("--list", type=trial_list, action="append", metavar="NAME=SPLIT", required=True, help=lists)
+    maps = "this list has an enrolment map, DATA/trials/NAME.enroll; may be repeated"
+    parser.add_argument("--enroll", action="append", default=[], metavar="NAME", help=maps)
+
+
+def lists_of(args: argparse.Namespace) -> dict[str, TrialList]:
+    """Return name -> list of --list and --enroll. Raises SreError where --enroll names none of them."""
+    lists = {item.name: item for item in args.list}
+    for name in args.enroll:
+        if name not in lists:
+            raise SreError(f"--enroll {name}: none of the lists {', '.join(lists)}; give it by --list too")
+        lists[name] = replace(lists[name], enroll=True)
+    return lists
 
 
 def add_feature_config(parser: argparse.ArgumentParser, what: str) -> None:

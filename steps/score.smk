@@ -43,8 +43,8 @@ rule score_systems:
     input:
         trials=f"{DATA}/trials/{{trials}}",
         enroll=lambda wildcards: enroll_map(wildcards.trials),
-        embeddings=lambda wildcards: f"{EXP}/{wildcards.run}/embeddings/{TRIALS[wildcards.trials]['split']}.scp",
-        speakers=lambda wildcards: f"{DATA}/{TRIALS[wildcards.trials]['split']}/utt2spk",
+        embeddings=lambda wildcards: f"{EXP}/{wildcards.run}/embeddings/{TRIALS[wildcards.trials].split}.scp",
+        speakers=lambda wildcards: f"{DATA}/{TRIALS[wildcards.trials].split}/utt2spk",
         cohort=f"{{exp}}/{{run}}/embeddings/{TRAIN}.scp",
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
         backends=lambda wildcards: expand(
@@ -70,8 +70,8 @@ rule score_systems:
         job=lambda wildcards: canonical(
             {
                 "run": wildcards.run,
-                "model": RECIPE.runs[wildcards.run]["model"],
-                "seed": RECIPE.runs[wildcards.run]["seed"],
+                "model": RECIPE.runs[wildcards.run].model,
+                "seed": RECIPE.runs[wildcards.run].seed,
                 "role": "development" if wildcards.trials == DEV else "evaluation",
                 "p_target": CONFIG["development"]["p_target"],
                 "bootstrap": CONFIG["bootstrap"],

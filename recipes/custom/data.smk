@@ -33,9 +33,11 @@ def custom_lists():
         raise SreError(
             f"enroll: '{unknown[0]}' is none of the trial lists {', '.join(lists)}; name it as its list"
         )
-    short = [run for run, what in RECIPE.runs.items() if what["embeddings"]]
+    given = {name: run.embeddings for name, run in RECIPE.runs.items()}
     short = [
-        run for run in short if ADAPT and "adapt" not in RECIPE.runs[run]["embeddings"]
+        name
+        for name, embeddings in given.items()
+        if embeddings and ADAPT and "adapt" not in embeddings
     ]
     if short:
         raise SreError(
@@ -49,18 +51,21 @@ def custom_lists():
 
 
 LISTS = sentence(custom_lists)
-TRIALS = {
-    name: {"split": EVAL, "enroll": len(files) == 2} for name, files in LISTS.items()
-}
 FEATS_ONLY = [
     split
     for split, path in SOURCES.items()
     if RECIPE.features and not (Path(path) / "wav.scp").exists()
 ]
-NOTES = [
-    f"{SOURCES[split]} has features and no audio; they are used as they are, but for CMN."
-    for split in FEATS_ONLY
-]
+corpus(
+    train=TRAIN,
+    lists=[TrialList(name, EVAL, len(files) == 2) for name, files in LISTS.items()],
+    feats_only=FEATS_ONLY,
+    adapt=ADAPT,
+    notes=[
+        f"{SOURCES[split]} has features and no audio; they are used as they are, but for CMN."
+        for split in FEATS_ONLY
+    ],
+)
 
 for split in SOURCES:
     media_files = ["feats.scp" if split in FEATS_ONLY else "wav.scp"]

@@ -18,14 +18,13 @@ EVAL_PARTS = {
     for part in PARTS
     if not part.startswith("train-")
 }
-TRIALS = {split: {"split": split, "enroll": False} for split in EVAL_PARTS}
-FEATS_ONLY = []
-ADAPT = None
-NOTES = [f"LibriSpeech parts found: {', '.join(PARTS)}."]
-if CUT:
-    NOTES.append(
-        f"Training utterances longer than {CUT:g} s were cut into segments of {CUT:g} s."
-    )
+FOUND = f"LibriSpeech parts found: {', '.join(PARTS)}."
+PIECES = f"Training utterances longer than {CUT or 0:g} s were cut into segments of {CUT or 0:g} s."
+corpus(
+    train=TRAIN,
+    lists=[TrialList(split, split) for split in EVAL_PARTS],
+    notes=[FOUND, PIECES] if CUT else [FOUND],
+)
 
 
 rule prepare_librispeech:

@@ -1,12 +1,14 @@
 # A corpus of synthetic speech, generated on the spot in LibriSpeech's layout.
 TRAIN, EVAL, LIST = "mini_train", "mini_test", "mini"
 PARTS = {TRAIN: "train-mini", EVAL: "test-mini"}
-TRIALS = {LIST: {"split": EVAL, "enroll": False}}
-FEATS_ONLY = []
-ADAPT = None
-NOTES = [
-    "The corpus is synthetic speech (espeak-ng): its numbers say that the chain works, and nothing about real speakers."
-]
+corpus(
+    train=TRAIN,
+    lists=[TrialList(LIST, EVAL)],
+    notes=[
+        "The corpus is synthetic speech (espeak-ng): its numbers say that the chain works, and nothing about real"
+        " speakers."
+    ],
+)
 
 
 rule make_mini_corpus:

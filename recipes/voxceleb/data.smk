@@ -35,20 +35,17 @@ SKIPPED = [
     for name in LISTS
     if TRAIN == "vox1_dev" and name.startswith(("vox1_e", "vox1_h"))
 ]
-TRIALS = {
-    name: {"split": EVAL, "enroll": False} for name in LISTS if name not in SKIPPED
-}
-if not TRIALS:
+USED = [name for name in LISTS if name not in SKIPPED]
+if not USED:
     raise WorkflowError(
         f"all lists found ({', '.join(LISTS)}) have speakers of {TRAIN}; give voxceleb2, or veri_test2.txt"
     )
-FEATS_ONLY = []
-ADAPT = None
-NOTES = [f"Training on {TRAIN}, test on {EVAL}."]
+ABOUT = [f"Training on {TRAIN}, test on {EVAL}."]
 if SKIPPED:
-    NOTES.append(
+    ABOUT.append(
         f"{', '.join(SKIPPED)} were left out: their speakers are in {TRAIN}; give voxceleb2 to use them."
     )
+corpus(train=TRAIN, lists=[TrialList(name, EVAL) for name in USED], notes=ABOUT)
 
 
 rule prepare_voxceleb:
@@ -81,7 +78,7 @@ rule import_voxceleb_trials:
     log:
         "{data}/trials/log/{trials}.log",
     wildcard_constraints:
-        trials=one_of(TRIALS),
+        trials=one_of(USED),
     params:
         root=CONFIG["voxceleb1"],
         source=lambda wildcards: str(LISTS[wildcards.trials]),

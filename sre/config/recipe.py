@@ -23,6 +23,25 @@ from sre.io.atomic import sha256_text
 from sre.io.text import canonical, read_object
 
 
+@dataclass(frozen=True)
+class Run:
+    """A model with a seed that is trained here, or what stands in the place of its training.
+
+    Attributes
+    ----------
+    seed : 0 where nothing is trained
+    features : their name in the recipe; None for embeddings from elsewhere
+    bundle : path of a final.pt that was trained elsewhere
+    embeddings : train, eval, adapt -> path of embeddings from elsewhere
+    """
+
+    model: str
+    seed: int
+    features: str | None = None
+    bundle: str | None = None
+    embeddings: dict[str, str] | None = None
+
+
 @dataclass
 class Recipe:
     """A recipe with every default filled in.
@@ -30,8 +49,7 @@ class Recipe:
     Attributes
     ----------
     config : the whole, resolved
-    runs : run name -> {"model", "seed", "features" (name or None), "bundle", "embeddings"}: a training, or one of
-        what stands in its place, a bundle's path or embeddings {"train", "eval", "adapt"}
+    runs : name -> run, of all trainings, bundles and embeddings
     trainings : run name -> resolved config of its training; seed 1 of model m is m, seed n is m_s<n>
     features : name -> resolved config, of those that runs use
     notes : for the report, what models have in place of what their YAML says
@@ -40,7 +58,7 @@ class Recipe:
     """
 
     config: dict
-    runs: dict[str, dict] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
     trainings: dict[str, dict] = field(default_factory=dict)
     features: dict[str, dict] = field(default_factory=dict)
     backends: dict[str, dict] = field(default_factory=dict)
@@ -51,12 +69,11 @@ class Recipe:
     def name(self) -> str:
         return self.config["name"] or self.config["recipe"]
 
-    def add_run(self, name: str, model: str, seed: int, features: str | None = None, **source: object) -> None:
-        """Raises SreError where two runs would have one name."""
+    def add_run(self, name: str, run: Run) -> None:
+        """Add a run. Raises SreError where another one has its name."""
         if name in self.runs:
             raise SreError(f"models: two runs are named {name}; rename the model, or its file, of that name")
-        self.runs[name] = {"model": model, "seed": seed, "features": features, "bundle": None, "embeddings": None}
-        self.runs[name] |= source
+        self.runs[name] = run
 
 
 def load_recipe(config: dict, recipes: Path) -> Recipe:
@@ -103,7 +120,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         for seed in filled["seeds"] if path else ():
             if training := tried(resolve_model, schema, path, features, seed, held_out, override):
                 run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
-                tried(recipe.add_run, run, path.stem, seed, training["features"])
+                tried(recipe.add_run, run, Run(path.stem, seed, training["features"]))
                 recipe.trainings[run] = training
                 if override:
                     keys = ", ".join(overridden(override, training))
@@ -112,10 +129,10 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     for name, bundle in filled["bundles"].items():
         tried(add_bundle, recipe, name, bundle, features)
     for name, embeddings in filled["embeddings"].items():
-        tried(lambda name, paths: recipe.add_run(name, name, 0, embeddings=paths), name, embeddings)
+        tried(recipe.add_run, name, Run(name, 0, embeddings=embeddings))
     if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
-    used = {run["features"] for run in recipe.runs.values()} - {None}
+    used = {run.features for run in recipe.runs.values()} - {None}
     recipe.features = {name: config for name, config in features.items() if name in used}
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
@@ -189,7 +206,7 @@ def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict
         raise SreError(
             f"bundles.{name}: features '{bundle['features']}' are not in the recipe, only {', '.join(features)}"
         )
-    recipe.add_run(name, name, 0, bundle["features"], bundle=bundle["path"])
+    recipe.add_run(name, Run(name, 0, bundle["features"], bundle["path"]))
 
 
 def add_system(

@@ -83,7 +83,7 @@ def test_nested_text_is_taken_as_typed() -> None:
         "trials={2024_11: 1e5, b: 007}", "enroll=F", "embeddings={old: {train: 12:30, eval: 1.10}}", "models="
     )
     assert told.config["trials"] == {"2024_11": "1e5", "b": "007"} and told.config["enroll"] == "F"
-    assert told.runs["old"]["embeddings"] == {"train": "12:30", "eval": "1.10"}
+    assert told.runs["old"].embeddings == {"train": "12:30", "eval": "1.10"}
 
 
 def test_an_override_changes_its_model_only(tmp_path: Path) -> None:

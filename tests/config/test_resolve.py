@@ -233,8 +233,8 @@ def test_entering_in_the_middle() -> None:
         embeddings={"theirs": {"train": "a.scp", "eval": "b.scp"}},
     )
     assert told.trainings == {} and list(told.runs) == ["old", "theirs"] and list(told.features) == ["fbank40"]
-    assert told.runs["theirs"]["embeddings"] == {"train": "a.scp", "eval": "b.scp"}
-    assert (told.runs["old"]["bundle"], told.runs["theirs"]["features"]) == ("final.pt", None)
+    assert told.runs["theirs"].embeddings == {"train": "a.scp", "eval": "b.scp"}
+    assert (told.runs["old"].bundle, told.runs["theirs"].features) == ("final.pt", None)
 
 
 @pytest.mark.parametrize("name", RECIPES)

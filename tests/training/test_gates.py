@@ -197,16 +197,13 @@ def test_half_of_the_recordings_or_features_are_missing(tmp_path, sound_dir, fea
     assert select([store], [utt2spk], 1, 1)[2]["dropped_without_features"] == 4
 
 
-@pytest.mark.parametrize("data_in_job", [False, True])
-def test_the_gates_of_a_recipe(tmp_path, data_in_job, monkeypatch):
-    """The folder of data is an argument, or stands in the JSON."""
+def test_the_gates_of_a_recipe(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train = {f"t{n}_{m}": f"t{n}" for n in range(3) for m in range(2)}
     write_table("data/train/utt2spk", train), write_table("data/eval/utt2spk", UTT2SPK)
     Path("data/trials").mkdir()
-    job = {"train": "train", "trials": {"l": {"split": "eval", "enroll": False}}, "others": [], "features": {}}
-    job |= {"checkpoints": 1, "notes": ["first"]} | ({"data": "data"} if data_in_job else {})
-    given = [json.dumps(job), *([] if data_in_job else ["data"]), "gates.json"]
+    given = ["data", "gates.json", "--train", "train", "--list", "l=eval", "--checkpoints", "1", "--note", "first"]
+    given += ["--features", 'f={"num_mel_bins": 40}']
     Path("data/trials/l").write_text("".join(f"{row}\n" for row in ["s0_0 s0_0 target", *RIGHT]))
     with pytest.raises(SreError, match="1 of 13 target trials test a model with one of its own utterances"):
         check_recipe.main(given)
@@ -214,8 +211,12 @@ def test_the_gates_of_a_recipe(tmp_path, data_in_job, monkeypatch):
     check_recipe.main(given)
     found = json.loads(Path("gates.json").read_text())
     assert found["notes"] == ["first"] and found["trials"]["l"]["targets"] == 12
-    with pytest.raises(SreError, match="check_recipe: no folder of data; give it before the file to write"):
-        check_recipe.main([json.dumps({key: value for key, value in job.items() if key != "data"}), "gates.json"])
+    with pytest.raises(SreError, match="--enroll other: none of the lists l; give it by --list too"):
+        check_recipe.main([*given, "--enroll", "other"])
+    with pytest.raises(SreError, match="argument --list: 'l': write NAME=SPLIT"):
+        check_recipe.main([*given, "--list", "l"])
+    with pytest.raises(SreError, match="data/trials/l.enroll: no such file"):
+        check_recipe.main([*given, "--enroll", "l"])
 
 
 def test_a_full_disk(tmp_path, sound_dir, monkeypatch):

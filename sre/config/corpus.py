@@ -1,0 +1,98 @@
+"""What a recipe's data.smk makes: a split to train on, trial lists and, where there are any, other splits."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from sre import SreError
+
+NAME = "[a-z0-9_]+"  # of splits and lists, which are wildcards of the rules
+
+
+@dataclass(frozen=True)
+class TrialList:
+    """A list of trials, data/trials/<name>.
+
+    split : of all its utterances
+    enroll : whether data/trials/<name>.enroll tells the utterances of each model; else a model is an utterance
+    """
+
+    name: str
+    split: str
+    enroll: bool = False
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The splits (folders of data/) and trial lists of a recipe.
+
+    Attributes
+    ----------
+    train : split to train on
+    lists : trial lists, at least one
+    feats_only : splits that have feats.scp and no audio
+    adapt : split of unlabelled data of the target domain, None for none
+    notes : sentences for the report
+    """
+
+    train: str
+    lists: tuple[TrialList, ...]
+    feats_only: tuple[str, ...] = ()
+    adapt: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def eval_splits(self) -> list[str]:
+        """Return the splits of the lists, sorted; the split to train on is one if it has a development list."""
+        return sorted({item.split for item in self.lists})
+
+    @property
+    def splits(self) -> list[str]:
+        """Return all splits, sorted."""
+        return sorted({self.train, *self.eval_splits, *([self.adapt] if self.adapt else [])})
+
+    @property
+    def development(self) -> TrialList:
+        """Return the list of pairs of training speakers, which a recipe with development.speakers has."""
+        return TrialList(f"{self.train}_dev", self.train)
+
+    def with_development(self) -> "Corpus":
+        """Return the same corpus with its development list."""
+        return replace(self, lists=(*self.lists, self.development))
+
+
+def read_corpus(parts: Mapping[str, object], where: str) -> Corpus:
+    """Return the corpus of the arguments that a data.smk, `where`, gives to corpus().
+
+    Raises SreError, with all that is wrong, for parts that are missing, unknown or of another kind, and bad names.
+    """
+    known = [field.name for field in fields(Corpus)]
+    problems = [
+        f"corpus() has no '{name}'; the nearest is '{difflib.get_close_matches(name, known, 1, 0.0)[0]}'"
+        for name in parts
+        if name not in known
+    ]
+    lists, train = parts.get("lists"), parts.get("train")
+    if not train:
+        problems.append("corpus() lacks train; write train='SPLIT', the split to train on")
+    if not lists or isinstance(lists, str) or not all(isinstance(item, TrialList) for item in lists):
+        problems.append("corpus() lacks lists; write lists=[TrialList('NAME', 'SPLIT')], one or more")
+    for name in ("feats_only", "notes"):
+        if not isinstance(parts.get(name, ()), list | tuple):
+            problems.append(f"corpus(): {name} is {parts[name]!r}; write a list of texts")
+    if problems:
+        raise SreError("\n".join(f"{where}: {problem}" for problem in problems))
+    parts = {name: tuple(value) if isinstance(value, list) else value for name, value in parts.items()}
+    corpus = Corpus(**parts)
+    names = [item.name for item in corpus.lists]
+    for name in [*corpus.splits, *names, *corpus.feats_only]:
+        if not re.fullmatch(NAME, name):
+            problems.append(f"'{name}' names a split or a list; write it with small letters, digits and _ only")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        problems.append(f"two trial lists are named '{twice[0]}'; rename one")
+    if strange := sorted({*corpus.feats_only} - {*corpus.splits}):
+        problems.append(f"feats_only has '{strange[0]}', which is none of the splits {', '.join(corpus.splits)}")
+    if problems:
+        raise SreError("\n".join(f"{where}: {problem}" for problem in problems))
+    return corpus
