@@ -59,7 +59,7 @@ def from_kaldi(plda: Path, mean: Path | None, lda: Path | None, length_norm: boo
         if len(vector) != D:
             raise SreError(f"{mean}: {len(vector)} values where {D} go on; give mean.vec and lda.mat of this PLDA")
         steps, arrays = ["centre", *steps], [vector, *arrays]
-    return Plda(Chain(steps, arrays), parts, {"chain": steps, "enrol": "mean", "scale": True, "num_utts": True})
+    return Plda(Chain(steps, arrays), parts, facts={"chain": steps})
 
 
 def to_kaldi(source: Path, out: Path, transform: Path | None, text: bool) -> None:
@@ -67,7 +67,7 @@ def to_kaldi(source: Path, out: Path, transform: Path | None, text: bool) -> Non
     backend = load(source)
     if not isinstance(backend, Plda):
         raise SreError(f"{source}: Kaldi has no form of a {backend.kind} back-end; give one of type plda")
-    chain, facts = backend.chain, backend.facts
+    chain, options = backend.chain, backend.options
     if "length_norm" in chain.steps[:-1]:
         raise SreError(f"{source}: its chain {chain.steps} goes on after length_norm; for Kaldi let it end there")
     if chain.steps and not transform:
@@ -76,8 +76,8 @@ def to_kaldi(source: Path, out: Path, transform: Path | None, text: bool) -> Non
         kaldi_plda.write_kaldi_matrix(transform, folded(chain, len(backend.parts["plda_mean"])))
     kaldi_plda.write_kaldi_plda(out, *(backend.parts[part] for part in PARTS), text=text)
     before = "transform-vec, " * bool(transform) + "ivector-normalize-length, " * ("length_norm" in chain.steps)
-    options = f"--normalize-length={str(facts['scale']).lower()}" + " --num-utts" * facts["num_utts"]
-    say(f"{out}: what scores so in Kaldi is {before}ivector-plda-scoring {options}, of the mean of each model")
+    scoring = f"--normalize-length={str(options.scale).lower()}" + " --num-utts" * options.num_utts
+    say(f"{out}: what scores so in Kaldi is {before}ivector-plda-scoring {scoring}, of the mean of each model")
 
 
 def folded(chain: Chain, dimension: int) -> np.ndarray:

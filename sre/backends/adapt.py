@@ -10,7 +10,7 @@ import scipy
 
 from sre import SreError
 from sre.backends.lda import eigh, floor_eigenvalues, normalising_transform
-from sre.backends.plda import WITHIN_FLOOR, Gaussian
+from sre.backends.two_covariance import WITHIN_FLOOR, Gaussian
 
 
 def adapt(model: Gaussian, embeddings: np.ndarray, method: str, within: float, between: float) -> Gaussian:

@@ -1,8 +1,7 @@
-"""What every back-end answers to, and pieces they share."""
+"""Sides, pairs and their scores, which are of one form for all back-ends, and pieces that back-ends share."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -58,20 +57,6 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.e)
-
-
-class Backend(Protocol):
-    """Arrays in `parts` and facts in `facts` are all of it; `facts` says what was asked and what was used."""
-
-    kind: ClassVar[str]
-    parts: dict[str, np.ndarray]
-    facts: dict[str, object]
-
-    def enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
-        """(N, D) embeddings and, for each of E models, the indices of its utterances."""
-
-    def test(self, embeddings: np.ndarray) -> Side:
-        """(T, D) embeddings."""
 
 
 def score_matrix(enrol: Side, test: Side, by_test: bool = False) -> np.ndarray:

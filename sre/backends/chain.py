@@ -8,7 +8,8 @@ lda:K                   linear discriminant analysis to at most K dimensions, as
 lda:K:S                 the same with the within-class covariance shrunk by S, e.g. lda:128:0.05
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ from sre import SreError
 from sre.backends.base import check_speakers, check_training, length_normalise, speaker_means
 from sre.backends.lda import apply_affine, fit_lda, normalising_transform
 
-NDIM = {"centre": 1, "length_norm": 1, "whiten": 2, "wccn": 2, "lda": 2}  # of each step's array
+Facts = dict[str, object]
 
 
 @dataclass
@@ -37,8 +38,8 @@ class Chain:
         """The dimension of what it gives, where a step knows it. Raises ValueError for arrays of other steps."""
         dimension = None
         for number, (step, array) in enumerate(zip(self.steps, self.arrays, strict=True)):
-            kind = step.partition(":")[0] if isinstance(step, str) else None
-            if kind not in NDIM or array.ndim != NDIM[kind] or (array.size == 0) != (kind == "length_norm"):
+            kind = step.partition(":")[0] if isinstance(step, str) else ""
+            if kind not in STEPS or array.ndim != STEPS[kind].axes or (array.size == 0) != (kind == "length_norm"):
                 raise ValueError(f"chain_{number} of shape {array.shape} is none of step {step!r}")
             if kind == "length_norm":
                 continue
@@ -58,6 +59,7 @@ class Chain:
 
 
 def check_dimension(embeddings: np.ndarray, expected: int | None) -> None:
+    """Raise SreError where (N, D) embeddings are not of the dimension that is expected; None: any."""
     if expected not in (None, embeddings.shape[1]):
         raise SreError(
             f"embeddings of dimension {embeddings.shape[1]}, the back-end was fitted on {expected};"
@@ -66,6 +68,7 @@ def check_dimension(embeddings: np.ndarray, expected: int | None) -> None:
 
 
 def apply_step(array: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return what a step, by its array, makes of (N, D) embeddings."""
     if not array.size:
         return length_normalise(x, np.sqrt(x.shape[1]))
     return x - array if array.ndim == 1 else apply_affine(array, x)
@@ -87,13 +90,19 @@ def fit_chain(
     """Fit on (N, D) training embeddings and their (N,) speakers; `adapt` (A, D) are those of the target domain.
 
     centre:adapt centres training by its own mean and everything else by the adaptation set's (Kaldi's sre16 recipe).
-    Raises SreError where centre:adapt has no adaptation set, and as `check_speakers` does for lda and wccn.
+    Raises SreError for a name that is no step's, where centre:adapt has no adaptation set, and as `check_speakers`
+    does for lda and wccn.
     """
-    chain, facts = Chain(), {"embeddings": len(embeddings), "chain": list(steps)}
+    for step in steps:
+        if not any(re.fullmatch(form, step) for form in FORMS):
+            raise SreError(f"chain: '{step}' is no step; there are {', '.join(FORMS)}")
+    chain, facts = Chain(), Facts(embeddings=len(embeddings), chain=list(steps))
     x = embeddings.astype(np.float64)
     adapt = None if adapt is None else adapt.astype(np.float64)
     for step in steps:
-        array = later = _fit_step(step, x, speakers, facts)
+        kind, *options = step.split(":")
+        array, more = STEPS[kind].fit(x, speakers, options)
+        later, facts = array, facts | more
         if step == "centre:adapt":
             if adapt is None:
                 raise SreError("chain step centre:adapt needs an adaptation set; give its embeddings (--adapt)")
@@ -104,28 +113,36 @@ def fit_chain(
     return FittedChain(chain, x, adapt, facts)
 
 
-def _fit_step(step: str, x: np.ndarray, speakers: np.ndarray, facts: dict[str, object]) -> np.ndarray:
-    kind, *options = step.split(":")
-    if kind == "length_norm":
-        return np.empty(0)
-    if kind == "lda":
-        transform, lda_facts = fit_lda(x, speakers, int(options[0]), *map(float, options[1:]))
-        facts |= lda_facts
-        return transform
-    mean = x.mean(axis=0)
-    if kind == "centre":
-        return mean
-    if kind == "wccn":
-        check_speakers(x, speakers, "WCCN")
-        covariance = within_covariance(x, speakers)
-    else:
-        check_training(x)
-        centred = x - mean
-        covariance = centred.T @ centred / len(x)
-    transform, facts[f"{kind}_floored"] = normalising_transform(covariance)
+def _centre(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:
+    return x.mean(axis=0), {}
+
+
+def _length_norm(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:
+    return np.empty(0), {}
+
+
+def _whiten(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:
+    check_training(x)
+    centred = x - x.mean(axis=0)
+    transform, floored = normalising_transform(centred.T @ centred / len(x))
     if options == ["zca"]:
         transform = (transform / np.linalg.norm(transform, axis=1, keepdims=True)).T @ transform
-    return np.hstack([transform, -(transform @ mean)[:, None]])
+    return _about_mean(transform, x), {"whiten_floored": floored}
+
+
+def _wccn(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:
+    check_speakers(x, speakers, "WCCN")
+    transform, floored = normalising_transform(within_covariance(x, speakers))
+    return _about_mean(transform, x), {"wccn_floored": floored}
+
+
+def _about_mean(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """(D, D) and (N, D) -> (D, D + 1), the affine transform that maps the mean to 0."""
+    return np.hstack([transform, -(transform @ x.mean(axis=0))[:, None]])
+
+
+def _lda(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:
+    return fit_lda(x, speakers, int(options[0]), *map(float, options[1:]))
 
 
 def within_covariance(x: np.ndarray, speakers: np.ndarray) -> np.ndarray:
@@ -133,3 +150,27 @@ def within_covariance(x: np.ndarray, speakers: np.ndarray) -> np.ndarray:
     names, means, _ = speaker_means(x, speakers)
     difference = x - means[np.searchsorted(names, speakers)]
     return difference.T @ difference / len(x)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A kind of chain step.
+
+    fit : (N, d) embeddings, (N,) speakers and what follows the colons of its name -> its array, and the facts
+    axes : of its array, which `apply_step` tells the kinds apart by
+    forms : regular expressions of the names that it may have in a config
+    """
+
+    fit: Callable[[np.ndarray, np.ndarray, list[str]], tuple[np.ndarray, Facts]]
+    axes: int
+    forms: tuple[str, ...]
+
+
+STEPS = {
+    "centre": Step(_centre, 1, ("centre", "centre:adapt")),
+    "length_norm": Step(_length_norm, 1, ("length_norm",)),
+    "whiten": Step(_whiten, 2, ("whiten:pca", "whiten:zca")),
+    "wccn": Step(_wccn, 2, ("wccn",)),
+    "lda": Step(_lda, 2, ("lda:[1-9][0-9]*(:0[.][0-9]+)?",)),
+}
+FORMS = [form for step in STEPS.values() for form in step.forms]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import Backend, Side, speaker_means
+from sre.backends.backend import Backend
+from sre.backends.base import Side, speaker_means
 from sre.io.embeddings import Embeddings
 
 NOBODY = -1

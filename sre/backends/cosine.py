@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sre.backends.backend import Backend
 from sre.backends.base import Side, group_means, length_normalise
-from sre.backends.fitted import Fitted
 
 
-class Cosine(Fitted):
+class Cosine(Backend):
     """A model of several utterances is the mean of its length-normalised embeddings, length-normalised again."""
 
     kind = "cosine"
@@ -21,7 +21,7 @@ class Cosine(Fitted):
         return Side(length_normalise(x), np.zeros(len(x)))
 
 
-class Euclidean(Fitted):
+class Euclidean(Backend):
     """Score: -|a - b|^2. A model of several utterances is the mean of its embeddings."""
 
     kind = "euclidean"

@@ -1,25 +1,28 @@
-"""A back-end is one self-contained npz: its chain and arrays, its kind and facts as JSON; no pickle."""
+"""A back-end is one self-contained npz: its chain and arrays, its kind and facts as JSON; no pickle.
+
+Its options stand among the facts.
+"""
 
 import json
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from sre import FileError, SreError
-from sre.backends.base import Backend
+from sre.backends.backend import Backend
 from sre.backends.chain import Chain
-from sre.backends.cosine import Cosine, Euclidean
-from sre.backends.heavy_tailed import HeavyTailed
+from sre.backends.cosine import Cosine
+from sre.backends.kinds import KINDS
 from sre.backends.plda import Plda
 from sre.io.atomic import atomic_output
 from sre.io.kaldi_plda import read_kaldi_plda
 
-KINDS = {kind.kind: kind for kind in (Cosine, Euclidean, Plda, HeavyTailed)}
-
 
 def save(path: str | Path, backend: Backend) -> None:
-    header = {"kind": backend.kind, "facts": backend.facts, "chain": backend.chain.steps}
+    """Write a back-end's file."""
+    header = {"kind": backend.kind, "facts": backend.facts | asdict(backend.options), "chain": backend.chain.steps}
     chain = {f"chain_{number}": array for number, array in enumerate(backend.chain.arrays)}
     with atomic_output(path, "wb") as file:
         np.savez(file, header=np.array(json.dumps(header, sort_keys=True)), **chain, **backend.parts)
@@ -40,7 +43,7 @@ def load(path: str | Path) -> Backend:
         return Cosine()
     if _is_kaldi(Path(path)):
         parts = dict(zip(("plda_mean", "plda_transform", "plda_psi"), read_kaldi_plda(path), strict=True))
-        return Plda(Chain(), parts, {"chain": [], "enrol": "mean", "scale": True, "num_utts": True})
+        return Plda(Chain(), parts, facts={"chain": []})
     try:
         if Path(path).is_file() and not zipfile.is_zipfile(path):
             raise ValueError("an npz is needed, or Kaldi's plda, whole")
@@ -75,7 +78,7 @@ def _fitted(header: dict, parts: dict[str, np.ndarray]) -> Backend:
         raise ValueError(f"{', '.join(lacking)} missing")
     chain = Chain(steps, [parts.pop(f"chain_{number}") for number in range(len(steps))])
     dimension = chain.check()
-    backend = KINDS[kind](chain, parts, facts)
+    backend = KINDS[kind](chain, parts, KINDS[kind].OPTIONS.read(facts), facts)
     backend.check(dimension)
     return backend
 

@@ -14,42 +14,48 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from sre.backends.base import Side, group_means
-from sre.backends.chain import Chain
-from sre.backends.fitted import Fitted
-from sre.backends.splda import Subspace, precisions
+from sre.backends.backend import Backend
+from sre.backends.base import Side, check_speakers, group_means
+from sre.backends.chain import FittedChain
+from sre.backends.options import Asked, HeavyTailedOptions
+from sre.backends.splda import fit_subspace, precisions
 
 INTERPOLATION = 1e-9  # its relative error
 RANGE = 2.0  # b is limited to the range of training, widened so many times on both sides
 
 
-class HeavyTailed(Fitted):
-    """parts: mean (D,), P (r, D), omega (r,), G (D, D), as in splda.py; b_range (2,). facts["nu"]."""
+class HeavyTailed(Backend):
+    """parts: mean (D,), P (r, D), omega (r,), G (D, D), as in splda.py; b_range (2,)."""
 
     kind = "ht_plda"
     SHAPES = {"mean": "d", "P": "rd", "omega": "r", "G": "dd", "b_range": "b"}
     POSITIVE = ("omega", "b_range")
-    FACTS = {"nu": (int, float)}
+    OPTIONS = HeavyTailedOptions
+    options: HeavyTailedOptions
 
     def check(self, dimension: int | None) -> None:
         super().check(dimension)
         low, high = self.parts["b_range"] if len(self.parts["b_range"]) == 2 else (0, 0)
-        if not 0 < low < high or self.facts["nu"] <= 0:
-            raise ValueError(f"b_range {self.parts['b_range']} or nu {self.facts['nu']} is out of its range")
+        if not 0 < low < high or self.options.nu <= 0:
+            raise ValueError(f"b_range {self.parts['b_range']} or nu {self.options.nu} is out of its range")
 
     @classmethod
-    def of(cls, chain: Chain, model: Subspace, train: np.ndarray, facts: dict[str, object]) -> "HeavyTailed":
-        """`train` (N, D): what the chain made of the training embeddings, for the range of b."""
+    def fit(cls, asked: Asked, prepared: FittedChain, speakers: np.ndarray) -> "HeavyTailed":
+        """Fit by EM; the range of b is that of the training embeddings. Raises SreError where no subspace fits."""
+        x = prepared.train
+        check_speakers(x, speakers, "PLDA")
+        model, facts = fit_subspace(x, speakers, asked.rank, asked.iterations, asked.nu)
         P, omega, G = model.projection()
-        parts = {"mean": model.mean, "P": P, "omega": omega, "G": G}
-        b = precisions(train - model.mean, G, len(omega), facts["nu"])
-        parts["b_range"] = np.array([b.min() / RANGE, b.max() * RANGE])
-        return cls(chain, parts, facts)
+        b = precisions(x - model.mean, G, len(omega), asked.nu)
+        b_range = np.array([b.min() / RANGE, b.max() * RANGE])
+        parts = {"mean": model.mean, "P": P, "omega": omega, "G": G, "b_range": b_range}
+        facts = prepared.facts | {"speakers": int(speakers.max()) + 1} | facts
+        return cls(prepared.chain, parts, HeavyTailedOptions.asked(asked), facts)
 
     def _evidence(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(N, D) -> a (N, r), b (N,)."""
         centred = x - self.parts["mean"]
-        b = precisions(centred, self.parts["G"], len(self.parts["omega"]), self.facts["nu"])
+        b = precisions(centred, self.parts["G"], len(self.parts["omega"]), self.options.nu)
         b = np.clip(b, *self.parts["b_range"])
         return b[:, None] * (centred @ self.parts["P"].T) * np.sqrt(self.parts["omega"]), b
 

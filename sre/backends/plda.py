@@ -1,147 +1,71 @@
-"""Gaussian PLDA: two-covariance as Kaldi's ivector/plda.cc (S. Ioffe, ECCV 2006), and its scoring.
+"""Gaussian PLDA, and its scoring as Kaldi's ivector-plda-scoring.
 
-An embedding is m + y + e with speaker part y ~ N(0, B) and residual e ~ N(0, W). B and W come from EM (here), from
-simplified PLDA of rank r (splda.py) or from adaptation (adapt.py); a transform makes W the unit matrix and B diagonal:
-psi.
+Its covariances W (within) and B (between) are from EM (two_covariance.py), from simplified PLDA of rank r (splda.py),
+or from adaptation (adapt.py).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import Side, group_means, speaker_means
-from sre.backends.chain import Chain
-from sre.backends.fitted import Fitted
-from sre.backends.lda import eigh, floor_eigenvalues
-
-Model = TypeVar("Model")
-WITHIN_FLOOR = 1e-10  # of the largest: only what is rounding. At 1e-6 the scores of a singular W are not Kaldi's
-
-
-@dataclass
-class Gaussian:
-    """Mean (D,), within-class covariance W and between-class covariance B, both (D, D)."""
-
-    mean: np.ndarray
-    W: np.ndarray
-    B: np.ndarray
-
-    def diagonalised(self) -> tuple[np.ndarray, np.ndarray]:
-        """T (D, D) and psi (D,) falling with T W T' = 1 and T B T' = diag(psi); a W that is singular is floored."""
-        try:
-            psi, vectors = eigh(self.B, self.W)
-        except np.linalg.LinAlgError:  # W has grown so much that what it was floored to is rounding
-            self.W, _ = floor_eigenvalues(self.W, WITHIN_FLOOR * np.linalg.norm(self.W, 2))
-            psi, vectors = eigh(self.B, self.W)
-        order = np.argsort(-psi, kind="stable")
-        return vectors.T[order], np.maximum(psi[order], 0)
+from sre.backends.adapt import adapt
+from sre.backends.backend import Backend
+from sre.backends.base import Side, check_speakers, check_training, group_means
+from sre.backends.chain import FittedChain
+from sre.backends.options import Asked, PldaOptions
+from sre.backends.splda import fit_subspace
+from sre.backends.two_covariance import Gaussian, fit_two_covariance
 
 
-def fit_two_covariance(x: np.ndarray, speakers: np.ndarray, iterations: int) -> tuple[Gaussian, dict[str, object]]:
-    """(N, D) and (N,) -> the model about the mean of speaker means, eigenvalues floored, log-likelihoods by iteration.
-
-    Starts from unit matrices, as Kaldi's PldaEstimator. Raises SreError where the likelihood falls.
-    """
-    _, means, counts = speaker_means(x, speakers)
-    start = Gaussian(means.mean(axis=0), np.eye(x.shape[1]), np.eye(x.shape[1]))
-    x, centred = x - start.mean, means - start.mean  # what is far from 0 would leave rounding only
-    scatter = x.T @ x - (centred * counts[:, None]).T @ centred  # within speakers, about their own means
-
-    floor = WITHIN_FLOOR * np.linalg.norm(scatter, 2) / len(x)
-
-    def step(model: Gaussian) -> tuple[Gaussian, float, int]:
-        model, likelihood = em_step(model, scatter, means, counts)
-        # where the data has no variance each step shrinks W, until it could not be inverted
-        model.W, floored = floor_eigenvalues(model.W, floor)
-        return model, likelihood, floored
-
-    return climb(start, step, iterations)
-
-
-def climb(
-    model: Model, step: Callable[[Model], tuple[Model, float, int]], iterations: int, floored_at_start: int = 0
-) -> tuple[Model, dict[str, object]]:
-    """EM by `step`: a model -> the next, the log-likelihood of what came in, the eigenvalues of W floored in the next.
-
-    Flooring is no part of EM: a floored step that lowers the likelihood is the last and is not taken. facts:
-    log_likelihood of the start and after each step taken. Raises SreError where any other step lowers it.
-    """
-    candidate, likelihood, floored = step(model)
-    likelihoods, taken = [likelihood], floored_at_start
-    for _ in range(iterations):
-        after, likelihood, next_floored = step(candidate)
-        if floored and likelihood < likelihoods[-1]:
-            break
-        if likelihood < likelihoods[-1] - 1e-6 * abs(likelihoods[-1]):
-            raise SreError(
-                f"PLDA's log-likelihood fell during EM, from {likelihoods[-1]:.9g} to {likelihood:.9g}: the covariances"
-                " are nearly singular; put an lda step with fewer dimensions into the chain"
-            )
-        model, taken = candidate, floored
-        candidate, floored = after, next_floored
-        likelihoods.append(likelihood)
-    return model, {"within_floored": taken, "log_likelihood": likelihoods}
-
-
-def em_step(model: Gaussian, scatter: np.ndarray, means: np.ndarray, counts: np.ndarray) -> tuple[Gaussian, float]:
-    """One EM iteration (plda.cc: GetStatsFromClassMeans, EstimateFromStats), and the likelihood of what came in.
-
-    (D, D) scatter within speakers, (S, D) speaker means, (S,) counts. Where W = 1 and B = diag(psi), every speaker's
-    posterior is diagonal, so that one product takes all speakers at once, whatever their counts.
-    """
-    T, psi = model.diagonalised()
-    back = model.W @ T.T  # T^-1
-    n = counts[:, None]
-    y = (means - model.mean) @ T.T
-    expected = y * (n * psi / (n * psi + 1))  # of the speaker part
-    variance = psi / (n * psi + 1)  # (S, D)
-    rest = y - expected
-    between = expected.T @ expected + np.diag(variance.sum(axis=0))
-    within = (n * rest).T @ rest + np.diag((n * variance).sum(axis=0))
-    N, S, D = int(counts.sum()), len(counts), len(psi)
-    likelihood = -0.5 * (
-        N * (D * np.log(2 * np.pi) + 2 * np.linalg.slogdet(back)[1])
-        + np.sum(T @ scatter * T)
-        + np.sum(np.log1p(n * psi) + n * y * y / (n * psi + 1))
-    )
-    new = Gaussian(model.mean, (scatter + back @ within @ back.T) / N, back @ between @ back.T / S)
-    return new, float(likelihood)
-
-
-class Plda(Fitted):
+class Plda(Backend):
     """Log likelihood ratio of same and different speakers, as Kaldi's ivector-plda-scoring.
 
     parts: plda_mean (D,), plda_transform (D, D), plda_psi (D,), as in Kaldi's plda files.
-    facts["scale"]: embeddings are scaled, in the space where W is 1, to the length that they have on average.
     """
 
     kind = "plda"
     SHAPES = {"plda_mean": "d", "plda_transform": "dd", "plda_psi": "d"}
     POSITIVE = ("plda_psi",)
-    FACTS = {"scale": (bool,)}
+    OPTIONS = PldaOptions
+    options: PldaOptions
 
     @classmethod
-    def of(cls, chain: Chain, model: Gaussian, facts: dict[str, object]) -> "Plda":
+    def fit(cls, asked: Asked, prepared: FittedChain, speakers: np.ndarray) -> "Plda":
+        """Fit by EM, of rank r where one is asked for, and adapt. Raises SreError where no model fits."""
+        x = prepared.train
+        check_speakers(x, speakers, "PLDA")
+        facts = prepared.facts | {"speakers": int(speakers.max()) + 1}
+        if asked.rank:
+            subspace, more = fit_subspace(x, speakers, asked.rank, asked.iterations)
+            model = Gaussian(subspace.mean, subspace.W, subspace.F @ subspace.F.T)
+        else:
+            model, more = fit_two_covariance(x, speakers, asked.iterations)
+        if asked.adapt:
+            if prepared.adapt is None:
+                raise SreError("PLDA's adaptation needs an adaptation set; give its embeddings (--adapt)")
+            check_training(prepared.adapt, "adaptation")
+            model = adapt(model, prepared.adapt, **asdict(asked.adapt))
+            more |= {"adapt": asdict(asked.adapt), "adapt_embeddings": len(prepared.adapt)}
         transform, psi = model.diagonalised()
-        return cls(chain, {"plda_mean": model.mean, "plda_transform": transform, "plda_psi": psi}, facts)
+        parts = {"plda_mean": model.mean, "plda_transform": transform, "plda_psi": psi}
+        return cls(prepared.chain, parts, PldaOptions.asked(asked), facts | more)
 
     def _project(self, x: np.ndarray, n: np.ndarray | float = 1.0) -> np.ndarray:
         """(N, d) -> (N, d) where W is the unit matrix; n: of how many utterances each is the mean."""
         psi = self.parts["plda_psi"]
         y = (x - self.parts["plda_mean"]) @ self.parts["plda_transform"].T
-        if not self.facts["scale"]:
+        if not self.options.scale:
             return y
         expected = np.sum(y * y / (psi + 1 / np.reshape(n, (-1, 1))), axis=1, keepdims=True)
         return y * np.sqrt(y.shape[1] / np.maximum(expected, 1e-200))  # the mean itself stays 0
 
     def _enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
         n = np.array([len(group) for group in groups], dtype=float)
-        if self.facts.get("enrol") == "by_the_book":
+        if self.options.enrol == "by_the_book":
             return self._side(group_means(self._project(self._prepared(embeddings)), groups), n)
-        if not self.facts.get("num_utts", True):
+        if not self.options.num_utts:
             n[:] = 1
         return self._side(self._project(self._prepared(group_means(embeddings, groups)), n), n)
 
@@ -163,7 +87,7 @@ class Plda(Fitted):
         return Side(np.hstack([mean / variance, 0.5 / self._variance(1) - 0.5 / variance]), constants)
 
     def _variance(self, n: np.ndarray | float) -> np.ndarray:
-        """Of a test of the speaker of whom n utterances are known, where W is the unit matrix."""
+        """The variance of a test of the speaker of whom n utterances are known, where W is the unit matrix."""
         return 1 + self.parts["plda_psi"] / (n * self.parts["plda_psi"] + 1)
 
     def _test(self, x: np.ndarray) -> Side:

@@ -1,6 +1,7 @@
 """Configs: read, checked against the schema, filled with defaults, written canonically."""
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 
 from sre import SreError
@@ -118,14 +119,19 @@ def resolve_model_config(
 def resolve_backend(schema: Schema, config: dict, where: str) -> dict:
     """A back-end's config with defaults; raises SreError where its options do not go together."""
     filled = schema.check(config, where, "$defs", "backend")
-    adapts = filled["adapt"] is not None
-    if filled["type"] == "ht_plda" and not filled["rank"]:
-        raise SreError(f"{where}: ht_plda needs rank, the dimension of the speaker subspace; 100 to 200 is usual")
-    if adapts and filled["type"] != "plda":
-        raise SreError(f"{where}: adapt works on type plda, not on {filled['type']}; take one of them away")
-    if filled["enrol"] == "by_the_book" and filled["type"] != "plda":
-        raise SreError(f"{where}: enrol by_the_book is PLDA's; {filled['type']} has mean, score_mean, score_max")
+    check_backend(filled, where)
     return filled
+
+
+def check_backend(config: Mapping[str, object], where: str) -> None:
+    """Raise SreError where options of a back-end, with defaults, do not go together."""
+    kind = config["type"]
+    if kind == "ht_plda" and not config["rank"]:
+        raise SreError(f"{where}: ht_plda needs rank, the dimension of the speaker subspace; 100 to 200 is usual")
+    if config["adapt"] is not None and kind != "plda":
+        raise SreError(f"{where}: adapt works on type plda, not on {kind}; take one of them away")
+    if config["enrol"] == "by_the_book" and kind != "plda":
+        raise SreError(f"{where}: enrol by_the_book is PLDA's; {kind} has mean, score_mean, score_max")
 
 
 def needs_adaptation(config: dict) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import Backend, Pairs
+from sre.backends.backend import Backend
+from sre.backends.base import Pairs
 from sre.io.embeddings import NO_EMBEDDING, Embeddings
 from sre.io.tables import read_utt2spk
 from sre.io.trial_check import several_speakers

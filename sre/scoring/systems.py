@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sre import FileError, SreError
-from sre.backends.base import Backend, Pairs, scores_of_pairs
+from sre.backends.backend import Backend
+from sre.backends.base import Pairs, scores_of_pairs
 from sre.backends.calibration import Calibration, fit_calibration
 from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.files import load

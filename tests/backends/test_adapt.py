@@ -10,7 +10,7 @@ from simulated import PLAIN, backend_config, fitted, scores_of, speech
 from sre import SreError
 from sre.backends import fit
 from sre.backends.adapt import adapt
-from sre.backends.plda import Gaussian, fit_two_covariance
+from sre.backends.two_covariance import Gaussian, fit_two_covariance
 
 D = 5
 

@@ -13,8 +13,8 @@ from sre.backends.base import Pairs, scores_of_pairs
 from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.lda import normalising_transform
 from sre.backends.norm import METHODS, normalise
-from sre.backends.plda import Gaussian
 from sre.backends.splda import Subspace
+from sre.backends.two_covariance import Gaussian
 from sre.io.embeddings import Embeddings
 
 TYPES = [

@@ -60,7 +60,7 @@ def test_cosine(evaluation: Evaluation, kaldi: Path) -> None:
 
 def test_lda_plda(evaluation: Evaluation, kaldi: Path, lda_plda: Plda) -> None:
     assert difference(evaluation, lda_plda, kaldi, "lda_plda_numutts") < 1e-3
-    without = replace(lda_plda, facts=lda_plda.facts | {"num_utts": False})
+    without = replace(lda_plda, options=replace(lda_plda.options, num_utts=False))
     assert difference(evaluation, without, kaldi, "lda_plda") < 1e-3
 
 

@@ -9,7 +9,7 @@ from simulated import PLAIN, fitted, joint_ratio, likelihood, scores_of, small_d
 from sre import SreError
 from sre.backends import Plda
 from sre.backends.base import check_speakers
-from sre.backends.plda import WITHIN_FLOOR, fit_two_covariance
+from sre.backends.two_covariance import WITHIN_FLOOR, fit_two_covariance
 
 
 def covariances(model: Plda) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import kaldiio
@@ -200,7 +201,7 @@ def largest_difference(kaldi: Path, npz: Path, scores: str) -> float:
 def test_kaldis_files_score_as_kaldi(kaldi: Path, imported: Path, tmp_path: Path) -> None:
     assert largest_difference(kaldi, imported, "lda_plda_numutts") < 1e-3
     backend = load(imported)
-    backend.facts["num_utts"] = False
+    backend.options = replace(backend.options, num_utts=False)
     save(tmp_path / "plain.npz", backend)
     assert largest_difference(kaldi, tmp_path / "plain.npz", "lda_plda") < 1e-3
     adapted = ("--mean", kaldi / "adapt_mean.vec", "--lda", kaldi / "lda.mat", kaldi / "plda_adapt")
@@ -224,7 +225,7 @@ def test_every_affine_chain_is_folded(tmp_path: Path) -> None:
     arrays_ = [draw.normal(size=shape) for shape in (6, (6, 7), 6, (2, 7))]
     chain = Chain(["centre", "whiten:zca", "centre:adapt", "lda:2", "length_norm"], [*arrays_, np.empty(0)])
     parts = {"plda_mean": MEAN, "plda_transform": TRANSFORM, "plda_psi": PSI}
-    save(tmp_path / "x.npz", Plda(chain, parts, {"enrol": "mean", "scale": True, "num_utts": True}))
+    save(tmp_path / "x.npz", Plda(chain, parts))
     copy("--transform", tmp_path / "x.mat", tmp_path / "x.npz", tmp_path / "plda")
     copy("--lda", tmp_path / "x.mat", tmp_path / "plda", tmp_path / "back.npz")
     x = draw.normal(size=(9, 6))
@@ -269,7 +270,7 @@ def test_copies_that_are_refused(
     backend = load("plain.npz")
     backend.chain = Chain(["length_norm", "centre"], [np.empty(0), np.ones(2)])
     save("after.npz", backend)
-    save("cosine.npz", Cosine(Chain(), {}, {"enrol": "mean"}))
+    save("cosine.npz", Cosine())
     kaldiio.save_mat("mean3.vec", np.ones(3))
     write_kaldi_matrix("lda3.mat", np.ones((3, 4)))
     before = sorted(Path().iterdir())

@@ -1,37 +1,48 @@
-"""What all back-ends have: a chain, arrays, facts, and how several enrolment utterances become one model."""
+"""What all back-ends are: a chain, arrays and options, and how several enrolment utterances become one model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar, Self
 
 import numpy as np
 
-from sre.backends.base import Side, group_means, group_starts
-from sre.backends.chain import Chain, check_dimension
-
-ENROL = ("mean", "by_the_book", "score_mean", "score_max")
+from sre.backends.base import Side, group_means, group_starts, score_matrix
+from sre.backends.chain import Chain, FittedChain, check_dimension
+from sre.backends.options import Asked, Options
 
 
 @dataclass
-class Fitted:
-    """Subclasses score embeddings that went through the chain: `_model` (x, groups) and `_test` (x) give Sides.
+class Backend:
+    """A back-end. Its kinds score embeddings that went through the chain, by `_model` (x, groups) and `_test` (x).
 
-    facts["enrol"] says what a model of several utterances is:
-      mean         what the back-end makes of their mean (cosine: of unit vectors; PLDA: as Kaldi, told their number)
-      by_the_book  PLDA: the joint likelihood of all of them, each through the chain
-      score_mean, score_max   the mean, or the largest, of the scores of each
+    parts : its arrays
+    options : what was asked for and its scores depend on
+    facts : what was asked and used, with the options; for people to read, nothing depends on it
     """
 
     kind: ClassVar[str]
+    OPTIONS: ClassVar[type[Options]] = Options
     SHAPES: ClassVar[dict[str, str]] = {}  # part -> a letter an axis, the same for the same size; d: the chain's
     POSITIVE: ClassVar[tuple[str, ...]] = ()  # parts of which no value is below 0
-    FACTS: ClassVar[dict[str, tuple[type, ...]]] = {}  # that scoring needs
     chain: Chain = field(default_factory=Chain)
     parts: dict[str, np.ndarray] = field(default_factory=dict)
+    options: Options = None  # type: ignore[assignment]  # of OPTIONS; None: their defaults
     facts: dict[str, object] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.options = self.options or self.OPTIONS()
+        self.facts = self.facts | asdict(self.options)
+
+    @classmethod
+    def fit(cls, asked: Asked, prepared: FittedChain, speakers: np.ndarray) -> Self:
+        """Fit it on what the chain made of (N, D) embeddings, and their (N,) speakers as codes from 0.
+
+        This is the one of a kind that has no arrays. Raises SreError where it cannot be fitted on these.
+        """
+        return cls(prepared.chain, {}, cls.OPTIONS.asked(asked), prepared.facts)
+
     def check(self, dimension: int | None) -> None:
-        """Raise ValueError where parts or facts are not of this kind; dimension: of what the chain gives."""
+        """Raise ValueError where parts or options are not of this kind; dimension: of what the chain gives."""
         sizes = {} if dimension is None else {"d": dimension}
         for name, axes in self.SHAPES.items():
             shape = self.parts[name].shape
@@ -41,15 +52,20 @@ class Fitted:
         for name in self.POSITIVE:
             if (self.parts[name] < 0).any():
                 raise ValueError(f"{name} has values below 0")
-        for name, kinds in self.FACTS.items():
-            if type(self.facts.get(name)) not in kinds:
-                raise ValueError(f"its fact {name} is {self.facts.get(name)!r}")
-        if self.facts.get("enrol", "mean") not in ENROL:
-            raise ValueError(f"its fact enrol is {self.facts['enrol']!r}")
+
+    def score(self, enrol: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """Return (E, T) scores of (E, D) embeddings, each a model of one utterance, against (T, D) tests.
+
+        A vector (D,) on a side has no axis in the result: the score of two vectors is a number.
+        """
+        enrol, test = np.asarray(enrol), np.asarray(test)
+        models = np.atleast_2d(enrol)
+        sides = self.enrol(models, np.arange(len(models))[:, None]), self.test(np.atleast_2d(test))
+        return score_matrix(*sides).reshape(enrol.shape[:-1] + test.shape[:-1])[()]
 
     def enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
-        """(N, D) embeddings and, for each of E models, the indices of its utterances."""
-        how = self.facts.get("enrol", "mean")
+        """Return the side of E models: (N, D) embeddings and, for each model, the indices of its utterances."""
+        how = self.options.enrol
         rows = np.concatenate(groups)
         starts = group_starts(groups)
         if how in ("score_mean", "score_max") and len(rows) > len(groups):
@@ -74,7 +90,7 @@ class Fitted:
         raise NotImplementedError
 
     def test(self, embeddings: np.ndarray) -> Side:
-        """(T, D) embeddings."""
+        """Return the side of T tests, (T, D) embeddings."""
         return self._test(self._prepared(embeddings))
 
     def _test(self, x: np.ndarray) -> Side:
