@@ -12,7 +12,7 @@ from sre.io.trials import read_scores, write_scores
 from sre.machine.log import run, say
 from sre.scoring.cohort import read_cohort
 from sre.scoring.evaluation import Evaluation
-from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, top_n_of
+from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, args.utt2spk, args.cohort_utt2spk)
     pairs, rule = evaluation.pairs(backend), cohort_rule(args)
     chosen, evaluation = read_cohort(args.cohort, rule, evaluation, args.cohort_utt2spk, args.utt2spk)
-    cohort, top_n = Cohort.of(backend, chosen), top_n_of(args, args.method)
-    scores, facts = normalise(raw, pairs, cohort, args.method, top_n, evaluation.speakers)
+    cohort = Cohort.of(backend, chosen)
+    scores, facts = normalise(raw, pairs, cohort, args.method, args.top_n, evaluation.speakers)
     write_scores(args.out, trials, scores)
     say(f"{args.out}: {len(scores)} trials, " + ", ".join(f"{key} {value}" for key, value in facts.items()))
 

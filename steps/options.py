@@ -12,7 +12,6 @@ from sre.backends.cohort import CohortRule
 from sre.cli.arguments import input_file, input_folder, seed, share, whole
 from sre.cli.given import DEFAULT_FEATURES, config_argument
 from sre.config.corpus import NAME, TrialList
-from sre.config.resolve import default_top_n
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -113,7 +112,3 @@ def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
 def cohort_rule(args: argparse.Namespace) -> CohortRule:
     """The rule that the cohort's options name."""
     return CohortRule(args.cohort_of, args.cohort_size, args.cohort_seed)
-
-
-def top_n_of(args: argparse.Namespace, method: str) -> int:
-    return default_top_n(method) if args.top_n is None else args.top_n

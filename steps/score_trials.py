@@ -16,7 +16,7 @@ from sre.io.trials import read_trials, write_scores
 from sre.machine.log import run, say, warn
 from sre.scoring.cohort import read_cohort
 from sre.scoring.evaluation import Evaluation
-from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, top_n_of
+from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -44,8 +44,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.norm:
         rule = cohort_rule(args)
         chosen, evaluation = read_cohort(args.cohort, rule, evaluation, args.cohort_utt2spk, args.utt2spk)
-        cohort, top_n = Cohort.of(backend, chosen), top_n_of(args, args.norm)
-        scores, facts = normalise(scores, pairs, cohort, args.norm, top_n, evaluation.speakers)
+        cohort = Cohort.of(backend, chosen)
+        scores, facts = normalise(scores, pairs, cohort, args.norm, args.top_n, evaluation.speakers)
         say(", ".join(f"{key} {value}" for key, value in facts.items()))
     write_scores(args.scores, trials, scores)
     say(f"{args.scores}: {len(scores)} trials")

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from sre import SreError
 from sre.backends.base import Side, group_means, group_starts, score_matrix
 from sre.backends.chain import Chain, FittedChain, check_dimension
 from sre.backends.options import Asked, Options
@@ -22,6 +23,9 @@ class Backend:
 
     kind: ClassVar[str]
     OPTIONS: ClassVar[type[Options]] = Options
+    ENROL: ClassVar[tuple[str, ...]] = ("mean", "score_mean", "score_max")  # what its option enrol may be
+    ADAPTS: ClassVar[bool] = False  # whether it has an adaptation
+    NEEDS_RANK: ClassVar[bool] = False
     SHAPES: ClassVar[dict[str, str]] = {}  # part -> a letter an axis, the same for the same size; d: the chain's
     POSITIVE: ClassVar[tuple[str, ...]] = ()  # parts of which no value is below 0
     chain: Chain = field(default_factory=Chain)
@@ -34,6 +38,16 @@ class Backend:
         self.facts = self.facts | asdict(self.options)
 
     @classmethod
+    def check_asked(cls, asked: Asked) -> None:
+        """Raise SreError for what this kind does not have, or needs."""
+        if asked.enrol not in cls.ENROL:
+            raise SreError(f"{cls.kind}: enrol '{asked.enrol}' is not of this type; give one of {', '.join(cls.ENROL)}")
+        if asked.adapt and not cls.ADAPTS:
+            raise SreError(f"{cls.kind}: this type has no adaptation; leave adapt out, or give type plda")
+        if cls.NEEDS_RANK and not asked.rank:
+            raise SreError(f"{cls.kind}: it needs rank, the dimension of the speaker subspace; 100 to 200 is usual")
+
+    @classmethod
     def fit(cls, asked: Asked, prepared: FittedChain, speakers: np.ndarray) -> Self:
         """Fit it on what the chain made of (N, D) embeddings, and their (N,) speakers as codes from 0.
 
@@ -43,6 +57,8 @@ class Backend:
 
     def check(self, dimension: int | None) -> None:
         """Raise ValueError where parts or options are not of this kind; dimension: of what the chain gives."""
+        if self.options.enrol not in self.ENROL:
+            raise ValueError(f"its fact enrol is {self.options.enrol!r}")
         sizes = {} if dimension is None else {"d": dimension}
         for name, axes in self.SHAPES.items():
             shape = self.parts[name].shape

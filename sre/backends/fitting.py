@@ -24,6 +24,7 @@ def fit(
     asked = Asked.of(config)
     if asked.type not in KINDS:
         raise SreError(f"back-end: there is no type '{asked.type}'; give one of {', '.join(KINDS)}")
+    KINDS[asked.type].check_asked(asked)
     check_training(embeddings)
     if len(speakers) != len(embeddings):
         raise SreError(f"{len(embeddings)} embeddings and {len(speakers)} speakers; give the speaker of each")

@@ -28,6 +28,7 @@ class HeavyTailed(Backend):
     """parts: mean (D,), P (r, D), omega (r,), G (D, D), as in splda.py; b_range (2,)."""
 
     kind = "ht_plda"
+    NEEDS_RANK = True
     SHAPES = {"mean": "d", "P": "rd", "omega": "r", "G": "dd", "b_range": "b"}
     POSITIVE = ("omega", "b_range")
     OPTIONS = HeavyTailedOptions

@@ -103,27 +103,40 @@ def _asnorm2(task: _Task) -> np.ndarray:
     return 0.5 * (z + (raw - mean) / std)
 
 
-# The methods of a norm. How many members count where a config does not say: sre.config.resolve.default_top_n
-METHODS: dict[str, Callable[[_Task], np.ndarray]] = {
-    "znorm": _znorm,
-    "tnorm": _tnorm,
-    "ztnorm": _ztnorm,
-    "snorm": _snorm,
-    "asnorm1": _snorm,  # with a top_n
-    "asnorm2": _asnorm2,
+@dataclass(frozen=True)
+class Method:
+    """What a norm computes, and how many cohort members count where nobody says; 0: all."""
+
+    compute: Callable[[_Task], np.ndarray]
+    top_n: int = 0
+
+
+METHODS = {
+    "znorm": Method(_znorm),
+    "tnorm": Method(_tnorm),
+    "ztnorm": Method(_ztnorm),
+    "snorm": Method(_snorm),
+    "asnorm1": Method(_snorm, 300),  # WeSpeaker's
+    "asnorm2": Method(_asnorm2, 300),
 }
 
 
 def normalise(
-    raw: np.ndarray, pairs: Pairs, cohort: Cohort, method: str, top_n: int = 0, speakers: Speakers | None = None
+    raw: np.ndarray,
+    pairs: Pairs,
+    cohort: Cohort,
+    method: str,
+    top_n: int | None = None,
+    speakers: Speakers | None = None,
 ) -> tuple[np.ndarray, Facts]:
     """Return (P,) normalised scores of (P,) raw ones, and the facts: cohort size, top_n asked and used.
 
     method : one of METHODS
-    top_n : nearest cohort members; 0 or more than there are: all of them
+    top_n : nearest cohort members; 0 or more than there are: all of them; None: the method's default
     speakers : of the (E,) models and (T,) tests, so that a trial's own speakers are left out of its cohort
     Raises SreError where a side has fewer than two cohort members left, scores without spread, or for another top_n.
     """
+    top_n = METHODS[method].top_n if top_n is None else top_n
     if top_n < 0 or top_n == 1:
         raise SreError(f"top_n is {top_n}, of which there is no deviation; give 2 or more, or 0 for the whole cohort")
     enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
@@ -134,7 +147,7 @@ def normalise(
     of_test = _CohortRows.make(test, own_t, t, own_e[e], transposed=True)
     used = min(top_n or len(cohort), len(cohort))
     facts: Facts = {"cohort": len(cohort), "top_n": used} | ({"top_n_asked": top_n} if top_n else {})
-    return METHODS[method](_Task(raw, of_enrol, of_test, cohort, used)), facts
+    return METHODS[method].compute(_Task(raw, of_enrol, of_test, cohort, used)), facts
 
 
 def _cohort_statistics(cohort: Cohort, top_n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 from sre import SreError
-from sre.config.resolve import check_backend
 
-ENROL = ("mean", "by_the_book", "score_mean", "score_max")
 KINDS_OF = {bool: (bool,), float: (int, float), str: (str,)}  # what JSON may have where an option is of this type
 
 
@@ -41,16 +39,12 @@ class Asked:
     def of(cls, config: Mapping[str, object]) -> "Asked":
         """Return a config with its defaults.
 
-        Raises SreError for keys that are none, for a config without a type, and for options that do not go together.
+        Raises SreError for a key that is none, and for a config without a type.
         """
         given = _known(cls, config, "back-end")
         if adapt := given.get("adapt"):
             given["adapt"] = Adaptation(**_known(Adaptation, adapt, "back-end: adapt"))
-        asked = cls(**given | {"chain": tuple(given.get("chain", cls.chain))})
-        check_backend(vars(asked), "back-end")
-        if asked.enrol not in ENROL:
-            raise SreError(f"back-end: enrol '{asked.enrol}'; give one of {', '.join(ENROL)}")
-        return asked
+        return cls(**given | {"chain": tuple(given.get("chain", cls.chain))})
 
 
 def _known(kind: type, given: Mapping[str, object], what: str) -> dict[str, object]:
@@ -87,8 +81,6 @@ class Options:
         for field in fields(cls):
             if type(values[field.name]) not in KINDS_OF[type(field.default)]:
                 raise ValueError(f"its fact {field.name} is {values[field.name]!r}")
-        if values["enrol"] not in ENROL:
-            raise ValueError(f"its fact enrol is {values['enrol']!r}")
         return cls(**values)
 
 

@@ -26,6 +26,8 @@ class Plda(Backend):
     """
 
     kind = "plda"
+    ENROL = (*Backend.ENROL, "by_the_book")
+    ADAPTS = True
     SHAPES = {"plda_mean": "d", "plda_transform": "dd", "plda_psi": "d"}
     POSITIVE = ("plda_psi",)
     OPTIONS = PldaOptions

@@ -112,7 +112,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     for name in sorted(backends.keys() & filled.get("fusions", {})):
         problems.append(f"fusions: '{name}' is a back-end's name too; rename it")
     for name in filled["systems"]:
-        tried(add_system, recipe, name, backends, norms, filled.get("fusions", {}))
+        tried(add_system, recipe, schema, name, backends, norms)
     held_out = filled["development"]["speakers"]
     for model in filled["models"]:
         path = tried(model_file, model, folder)
@@ -210,16 +210,17 @@ def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict
 
 
 def add_system(
-    recipe: Recipe, name: str, backends: dict, norms: dict, fusions: dict, above: tuple[str, ...] = ()
+    recipe: Recipe, schema: Schema, name: str, backends: dict, norms: dict, above: tuple[str, ...] = ()
 ) -> None:
     """Add a system and, before it, those that it is calibrated on or fused from."""
+    fusions, types = recipe.config.get("fusions", {}), schema.part("$defs", "backend")["properties"]["type"]["enum"]
     if name in above:
         raise SreError(f"fusions: '{name}' is fused from itself; take it out")
-    system = resolve_system(name, backends, norms, fusions)
+    system = resolve_system(name, backends, norms, fusions, types)
     if system["of"] and not recipe.config["development"]["speakers"]:
         raise SreError(f"systems: '{name}' is trained on a development list; set development.speakers")
     for one in system["of"] or ():
-        add_system(recipe, one, backends, norms, fusions, (*above, name))
+        add_system(recipe, schema, one, backends, norms, (*above, name))
     if not system["of"]:
         recipe.backends[system["backend"]] = backends[system["backend"]]
         if needs_adaptation(backends[system["backend"]]) and not recipe.config["adapt_data"]:

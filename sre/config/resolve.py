@@ -1,7 +1,7 @@
 """Configs: read, checked against the schema, filled with defaults, written canonically."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from sre import SreError
@@ -23,7 +23,6 @@ NORMS = {
     "asnorm2": {"method": "asnorm2"},
 }
 CALIBRATION = "cal"
-TYPES = ("euclidean", "plda", "ht_plda")  # of back-ends, which are no names of one
 
 
 def merged(base: dict, over: dict) -> dict:
@@ -117,21 +116,22 @@ def resolve_model_config(
 
 
 def resolve_backend(schema: Schema, config: dict, where: str) -> dict:
-    """A back-end's config with defaults; raises SreError where its options do not go together."""
-    filled = schema.check(config, where, "$defs", "backend")
-    check_backend(filled, where)
+    """Return a back-end's config with defaults. Raises SreError where its options do not go together.
+
+    The schema's keys x-types and x-needed-by say which types take an option, or a value of it, and which need one.
+    """
+    filled, keys = schema.check(config, where, "$defs", "backend"), schema.part("$defs", "backend")["properties"]
+    kind, adapts, of_enrol = filled["type"], keys["adapt"]["x-types"], keys["enrol"]["x-types"]
+    if kind in keys["rank"]["x-needed-by"] and not filled["rank"]:
+        raise SreError(f"{where}: {kind} needs rank, the dimension of the speaker subspace; 100 to 200 is usual")
+    if filled["adapt"] is not None and kind not in adapts:
+        raise SreError(f"{where}: adapt works on type {', '.join(adapts)}, not on {kind}; take one of them away")
+    if kind not in of_enrol.get(filled["enrol"], [kind]):
+        others = ", ".join(value for value in keys["enrol"]["enum"] if kind in of_enrol.get(value, [kind]))
+        raise SreError(
+            f"{where}: enrol {filled['enrol']} is none of type {kind}, which has {others}; give one of these"
+        )
     return filled
-
-
-def check_backend(config: Mapping[str, object], where: str) -> None:
-    """Raise SreError where options of a back-end, with defaults, do not go together."""
-    kind = config["type"]
-    if kind == "ht_plda" and not config["rank"]:
-        raise SreError(f"{where}: ht_plda needs rank, the dimension of the speaker subspace; 100 to 200 is usual")
-    if config["adapt"] is not None and kind != "plda":
-        raise SreError(f"{where}: adapt works on type plda, not on {kind}; take one of them away")
-    if config["enrol"] == "by_the_book" and kind != "plda":
-        raise SreError(f"{where}: enrol by_the_book is PLDA's; {kind} has mean, score_mean, score_max")
 
 
 def needs_adaptation(config: dict) -> bool:
@@ -140,25 +140,28 @@ def needs_adaptation(config: dict) -> bool:
 
 
 def resolve_norm(schema: Schema, config: dict, where: str) -> dict:
-    """A norm's config with defaults: top_n is 300 for the adaptive ones, else the whole cohort (0)."""
+    """Return a norm's config with defaults; the schema's key x-methods has the top_n of methods that take not all."""
     filled = schema.check(config, where, "$defs", "norm")
     if filled["top_n"] is None:
-        filled["top_n"] = default_top_n(filled["method"])
+        filled["top_n"] = schema.part("$defs", "norm", "properties", "top_n")["x-methods"].get(filled["method"], 0)
     for name in ("top_n", "cohort_size"):
         if filled[name] == 1:
             raise SreError(f"{where}: {name} 1 has no deviation; give 2 or more, or 0 for all of the cohort")
     return filled
 
 
-def default_top_n(method: str) -> int:
-    """Nearest cohort members of a norm that names no number; 0: all."""
-    return 300 if method.startswith("asnorm") else 0
-
-
-def resolve_system(name: str, backends: dict[str, dict], norms: dict[str, dict], fusions: dict[str, list]) -> dict:
+def resolve_system(
+    name: str,
+    backends: dict[str, dict],
+    norms: dict[str, dict],
+    fusions: dict[str, list],
+    types: Collection[str] = (),
+) -> dict:
     """`backend[+norm][+cal]` -> {"backend", "norm" (or None), "of"}; a fusion's name -> {"of"}.
 
-    "of": the systems whose scores are calibrated or fused, or None. Raises SreError naming the nearest known one.
+    "of": the systems whose scores are calibrated or fused, or None.
+    types : of back-ends, for those who write one of these in the place of a back-end's name
+    Raises SreError naming the nearest known one.
     """
     if name in fusions:
         return {"of": fusions[name]}
@@ -171,7 +174,7 @@ def resolve_system(name: str, backends: dict[str, dict], norms: dict[str, dict],
         if part not in known:
             near = difflib.get_close_matches(part, known, 1, 0.0)
             there = ", ".join(filter(None, known))
-            kinds = f"; '{part}' is a type, of which backends: makes one of any name" if part in TYPES else ""
+            kinds = f"; '{part}' is a type, of which backends: makes one of any name" if part in types else ""
             raise SreError(
                 f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}';"
                 f" there are {there}{kinds}"

@@ -157,7 +157,10 @@ def test_a_fusion_is_not_a_back_end(name: str) -> None:
         ({"type": "ht_plda", "rank": 9, "nu": 0}, "nu: 0 is less than or equal to the minimum of 0"),
         ({"type": "cosine", "adapt": {"method": "coral"}}, "b.yaml: adapt works on type plda, not on cosine"),
         ({"type": "ht_plda", "rank": 9, "adapt": {"method": "coral"}}, "adapt works on type plda, not on ht_plda"),
-        ({"type": "cosine", "enrol": "by_the_book"}, "b.yaml: enrol by_the_book is PLDA's; cosine has mean"),
+        (
+            {"type": "cosine", "enrol": "by_the_book"},
+            "enrol by_the_book is none of type cosine, which has mean, score_mean, score_max; give",
+        ),
     ],
 )
 def test_bad_backend(schema: Schema, config: dict, sentence: str) -> None:
