@@ -18,7 +18,7 @@ SET = "set"  # set=a.b.c=VALUE: one key, wherever it is
 
 
 def read_config(recipes: Path, files: Sequence[Path], entries: Sequence[str], alone: bool = False) -> dict:
-    """The merged config, not yet checked.
+    """Return the merged config, not yet checked.
 
     files, entries : of Snakemake's --configfile and --config, as they were typed
     alone : without the recipe's own config.yaml, Snakemake's --replace-workflow-config
@@ -34,7 +34,7 @@ def read_config(recipes: Path, files: Sequence[Path], entries: Sequence[str], al
 
 
 def read_entries(schema: Schema, entries: Sequence[str]) -> dict:
-    """What KEY=VALUE entries say, mappings merged. Raises SreError where two of them give one key two values."""
+    """Return what KEY=VALUE entries say, mappings merged. Raises SreError if two of them give one key two values."""
     config: dict = {}
     for entry in entries:
         key, equals, text = entry.partition("=")
@@ -51,7 +51,7 @@ def read_entries(schema: Schema, entries: Sequence[str]) -> dict:
 
 
 def _conflict(config: dict, more: dict, place: str = "") -> str:
-    """The dotted key that has another value in both; '' for none."""
+    """Return the dotted key that has another value in both; '' if there is none."""
     for key in config.keys() & more.keys():
         old, new = config[key], more[key]
         if isinstance(old, dict) and isinstance(new, dict):
@@ -67,11 +67,11 @@ def _short(entry: str) -> str:
 
 
 def _settings(entry: str, text: str) -> list[tuple[list[str], str]]:
-    """The (path, value) pairs of `a.b=1` or `[a.b=1, c=2]`."""
+    """Return the (path, value) pairs of `a.b=1` or `[a.b=1, c=2]`."""
     bare = text.strip()
     found = []
-    for one in _pieces(bare[1:-1]) if bare[:1] == "[" and bare[-1:] == "]" else [bare]:
-        path, equals, value = one.strip().partition("=")
+    for setting in _pieces(bare[1:-1]) if bare[:1] == "[" and bare[-1:] == "]" else [bare]:
+        path, equals, value = setting.strip().partition("=")
         keys = path.strip().split(".")
         if not equals or not all(keys) or len(keys) > MAX_DEPTH:
             raise SreError(f"--config {_short(entry)}: write set=KEY.KEY=VALUE, e.g. set=xvector.training.lr=0.05")
@@ -80,7 +80,7 @@ def _settings(entry: str, text: str) -> list[tuple[list[str], str]]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Between commas that are in no brackets and no quotes."""
+    """Split a text at the commas that are in no brackets and no quotes."""
     parts, depth, quote = [""], 0, ""
     for letter in text:
         if quote or letter in "'\"":
@@ -94,7 +94,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _part(schema: Schema, path: Sequence[str]) -> dict:
-    """Where the schema describes a key; what is no key of a recipe is a model's name."""
+    """Return the part of the schema that describes a key; what is no key of a recipe is a model's name."""
     part = schema.part() if path[0] in schema.part()["properties"] else {"additionalProperties": {"$ref": "/model"}}
     for key in path:
         part = schema.inner(part, key)
@@ -102,7 +102,7 @@ def _part(schema: Schema, path: Sequence[str]) -> dict:
 
 
 def check_once(arguments: Sequence[str]) -> None:
-    """Raises SreError where --config is given twice: Snakemake forgets all but the last."""
+    """Raise SreError if --config is given twice: Snakemake forgets all but the last."""
     own = list(arguments)[: arguments.index("--") if "--" in arguments else None]
     given = [word for word in own if re.fullmatch(r"--config(=.*)?|-[npkFft]*C.*", word, re.DOTALL)]
     if len(given) > 1:
@@ -110,7 +110,7 @@ def check_once(arguments: Sequence[str]) -> None:
 
 
 def check_command(arguments: Sequence[str]) -> None:
-    """Raises SreError for what Snakemake ends on with a traceback, before it has read the Snakefile."""
+    """Raise SreError for what Snakemake ends on with a traceback, before it has read the Snakefile."""
     from snakemake.cli import get_argument_parser
 
     check_once(arguments)
@@ -129,7 +129,7 @@ def check_command(arguments: Sequence[str]) -> None:
 
 
 def check_targets(arguments: Sequence[str], rules: Sequence[str]) -> None:
-    """Raises SreError for a target, or a name behind --until or -R, that is no rule and, without /, no file of ours."""
+    """Raise SreError for a target, or a name behind --until or -R, that is no rule and, without /, no file of ours."""
     from snakemake.cli import get_argument_parser
 
     stages = "data feats train embed score report"

@@ -25,12 +25,13 @@ NAME = r"^[a-z0-9_]+\Z"  # the schema's pattern of what becomes a file name
 
 
 class Schema:
-    """`check` raises one SreError with all that is wrong, else returns a filled copy."""
+    """The schema of configs: `check` raises one SreError with all that is wrong, else returns a filled copy."""
 
     def __init__(self, path: str | Path) -> None:
         self.root = _read(Path(path))
 
     def part(self, *pointer: str) -> dict:
+        """Return the part of the schema at a path of keys."""
         part = self.root
         for key in pointer:
             part = part[key]
@@ -40,7 +41,7 @@ class Schema:
         return self.root["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
 
     def inner(self, part: dict, key: str) -> dict:
-        """What belongs under `key` of a value of `part`; {} where that is not said."""
+        """Return what the schema says of `key` in a value of `part`; {} if it says nothing."""
         others = part.get("additionalProperties")
         return self._resolved(part.get("properties", {}).get(key, others if isinstance(others, dict) else {}))
 
@@ -60,7 +61,7 @@ class Schema:
         return self._filled(config, part)
 
     def _as_wanted(self, value: Any, part: dict) -> Any:
-        """A copy of `value`: 'yes', "0.05", 2024 and a word are true, 0.05, text and a list where these are wanted."""
+        """Return a copy of `value`: 'yes', "0.05", 2024 and a word are true, 0.05, text and a list where these are wanted."""
         part = self._resolved(part)
         types = types_of(part)
         if isinstance(value, dict):
@@ -79,7 +80,7 @@ class Schema:
         return value
 
     def typed(self, text: str, part: dict, where: str) -> Any:
-        """What was typed on a command line for a value of `part`, words as they are; `check` converts them.
+        """Return what was typed on a command line for a value of `part`, words as they are; `check` converts them.
 
         Raises SreError that begins with `where` for brackets that do not close.
         """
@@ -141,7 +142,7 @@ class Schema:
         return f"unknown key '{full}'; {'it is' if near[0] == key else 'the nearest is'} {there}{also}"
 
     def _places(self, part: dict, config: dict) -> dict[str, list[str]]:
-        """Key -> where in `part` it has its place; in a recipe also what to type for it, and for a model's."""
+        """Return key -> its places in `part`; for a recipe also what to type for it, and for a model's keys."""
         found: dict[str, list[str]] = {}
         recipe = part is self.root
 
@@ -176,7 +177,7 @@ def _list(value: object) -> list:
 
 
 def types_of(part: dict) -> set[str]:
-    """Names of the JSON types that a part of the schema allows; none: it does not say."""
+    """Return the names of the JSON types that a part of the schema allows; none: it does not say."""
     if "enum" in part:
         return {"string" if isinstance(value, str) else "integer" for value in part["enum"]}
     types = part.get("type", [])
@@ -184,7 +185,7 @@ def types_of(part: dict) -> set[str]:
 
 
 def _from_word(word: str, types: set[str]) -> object:
-    """A word as null, a boolean or a number where that is wanted and can be read, else as it is."""
+    """Return a word as null, a boolean or a number if that is wanted and can be read, else as it is."""
     bare = word.strip()
     if "null" in types and bare.lower() in NULLS:
         return None
@@ -200,7 +201,7 @@ def _from_word(word: str, types: set[str]) -> object:
 
 
 def _out_of_range(value: object, place: str = "") -> Iterator[str]:
-    """Numbers that are in no range: JSON has no nan, and comparisons do not find it."""
+    """Yield a sentence for each number that is in no range: JSON has no nan, and comparisons do not find it."""
     if isinstance(value, dict | list):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _out_of_range(part, f"{place}.{key}" if place else str(key))

@@ -47,9 +47,9 @@ class Bootstrap:
 
     @classmethod
     def of_speakers(cls, enrol: np.ndarray, test: np.ndarray, replicates: int, seed: int) -> "Bootstrap":
-        """(P,) names, or numbers in the order of the names, of the speakers of models and tests.
+        """Return draws of the speakers of models and tests: (P,) names, or numbers in the order of the names.
 
-        Raises SreError where they are under two.
+        Raises SreError if they are fewer than two.
         """
         names, codes = np.unique(np.concatenate([enrol, test]), return_inverse=True)
         if len(names) < 2:
@@ -60,32 +60,35 @@ class Bootstrap:
 
     @classmethod
     def of_trials(cls, trials: int, replicates: int, seed: int) -> "Bootstrap":
-        """For comparison, or where nobody knows the speakers: trials as if they were independent."""
+        """Return draws of trials as if they were independent: to compare, or where nobody knows the speakers."""
         return cls(np.arange(trials), np.arange(trials), None, replicates, seed)
 
     @property
     def speakers(self) -> int | None:
+        """The number of speakers, S; None: trials are drawn."""
         return None if self.counts is None else self.counts.shape[1]
 
     def facts(self) -> dict[str, object]:
-        """Those of two systems are equal where their draws are the same."""
-        drawn = {"by": "trial"} if self.counts is None else {"by": "speaker", "speakers": self.speakers}
+        """Return what the draws depend on, for metrics.json: equal facts of two systems mean equal draws."""
+        drawn: dict[str, object] = (
+            {"by": "trial"} if self.counts is None else {"by": "speaker", "speakers": self.speakers}
+        )
         columns = [*COLUMNS, *OWN.values()]
         return drawn | {"replicates": self.size, "seed": self.seed, "level": LEVEL, "columns": columns}
 
     def replicates(
         self, scores: np.ndarray, target: np.ndarray, keep: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
-        """Of scores (P,) and target (P,) bool: name of COLUMNS -> (R,); `eer` in per cent, the others as summarise.
+        """Return the draws (R,) of each of COLUMNS, by name; `eer` in per cent, the others as `summarise` has them.
 
-        And of OWN: the cost at the threshold where the list's is least, spread about that to the standard deviation
-        sqrt(V + b^2). V is the variance of that cost over dyads that share a speaker (M. Fafchamps and F. Gubert, J.
-        Development Economics, 2007), b how much lower on average the least cost of a draw is.
-        keep (P,) bool: of these trials only. NaN where a draw lacks target or nontarget trials. Raises SreError as
-        `check_scores`.
+        The names of OWN are there too: the cost at the threshold where the list's is least, spread about that to the
+        standard deviation sqrt(V + b^2). V is the variance of that cost over dyads that share a speaker (M. Fafchamps
+        and F. Gubert, J. Development Economics, 2007), b how much lower on average the least cost of a draw is.
+
+        scores (P,), target (P,) bool; keep (P,) bool: take these trials only. A value is NaN where a draw lacks target
+        or nontarget trials. Raises SreError as `check_scores`.
         """
-        keep = np.ones(len(scores), bool) if keep is None else keep
-        rows = np.flatnonzero(keep)
+        rows = np.arange(len(scores)) if keep is None else np.flatnonzero(keep)
         ordered = _Ordered.of(scores[rows], target[rows])
         of_targets = rows[target[rows]][ordered.target_order]
         of_nontargets = rows[~target[rows]][ordered.nontarget_order]
@@ -113,9 +116,9 @@ class Bootstrap:
 
 
 def _spread(costs: np.ndarray, least: np.ndarray, estimate: float, variance: float) -> np.ndarray:
-    """Draws of a cost (R,) about the estimate, spread to the variance and the square of the bias of each draw's least.
+    """Return draws (R,) of a cost about the estimate, spread to the variance plus the squared mean of cost - least.
 
-    The least of each draw where the cost is the same in all: where all trials are rejected.
+    Return `least` if the cost is the same in all draws, as it is where all trials are rejected.
     """
     found = np.isfinite(costs)
     deviation = costs[found].std(ddof=1) if found.sum() > 1 else 0.0
@@ -126,11 +129,11 @@ def _spread(costs: np.ndarray, least: np.ndarray, estimate: float, variance: flo
 
 
 def interval(estimate: float, draws: np.ndarray, speakers: int | None, most: float = np.inf) -> list[float] | None:
-    """[low, high] of LEVEL about an error rate from its draws (R,), in their unit, within 0 and `most`.
+    """Return [low, high] of LEVEL about an error rate from its draws (R,), in their unit, within 0 and `most`.
 
     `summarise` and `Bootstrap.replicates` have EER in per cent, `sre.metrics.eer` gives a share, which is 100 * it in
-    per cent. Raises SreError where one is a share and the other per cent, and for an estimate that is not finite.
-    None where nothing can be said: no draw differs from another (not one error), or too many lack a kind of trial.
+    per cent. Raises SreError if one is a share and the other per cent, and for an estimate that is not finite.
+    Return None if nothing can be said: no draw differs from another (not one error), or too many lack a kind of trial.
     """
     check_unit(estimate, draws)
     margin = _margin(draws, speakers)
@@ -138,36 +141,36 @@ def interval(estimate: float, draws: np.ndarray, speakers: int | None, most: flo
 
 
 def why_no_interval(draws: np.ndarray, speakers: int | None) -> str:
-    """The reason for which `interval` gives None for these draws (R,); "" where it does not."""
+    """Return why `interval` gives None for these draws (R,); "" if it does not."""
     if _margin(draws, speakers) is not None:
         return ""
     lost = int((~np.isfinite(draws)).sum())
     if len(draws) - lost < max(2, (1 - MOST_LOST) * len(draws)):
-        of = "the trials" if speakers is None else f"the {speakers} speakers"
-        return f"{lost} of {len(draws)} draws of {of} lack target or nontarget trials; take a list of more speakers"
+        drawn = "the trials" if speakers is None else f"the {speakers} speakers"
+        return f"{lost} of {len(draws)} draws of {drawn} lack target or nontarget trials; take a list of more speakers"
     return "no draw differs from another, as where there is not one error; take a harder or longer list"
 
 
 def intervals(metrics: dict, draws: Mapping[str, np.ndarray], speakers: int | None) -> dict[str, list[float] | None]:
-    """Of each of COLUMNS that there are draws of, in the metrics of `summarise`."""
-    of = {name: draws[interval_column(name, draws)] for name in COLUMNS if name in draws}
-    return {name: interval(metrics[name], values, speakers, most_of(name)) for name, values in of.items()}
+    """Return the `interval` of each of COLUMNS that there are draws of; `metrics` are those of `summarise`."""
+    drawn = {name: draws[interval_column(name, draws)] for name in COLUMNS if name in draws}
+    return {name: interval(metrics[name], values, speakers, most_of(name)) for name, values in drawn.items()}
 
 
 def interval_column(name: str, columns: Collection[str]) -> str:
-    """Whose draws the interval of a rate is made of; those of older versions have no OWN."""
+    """Return the column whose draws make a rate's interval: its one of OWN, which files of older versions lack."""
     return OWN[name] if OWN.get(name) in columns else name
 
 
 def most_of(name: str) -> float:
-    """What a rate cannot be above."""
+    """Return the number that a rate cannot be above."""
     return 100.0 if name == "eer" else 1.0 if name in OWN else np.inf
 
 
 def paired(difference: float, draws: np.ndarray, speakers: int | None) -> tuple[float, float, float] | None:
-    """(low, high, p) of a difference between two systems from that of their draws (R,); p is two-sided.
+    """Return (low, high, p) of a difference between two systems from that of their draws (R,); p is two-sided.
 
-    None where they differ in no draw, or too many lack a kind of trial.
+    Return None if they differ in no draw, or too many draws lack a kind of trial.
     """
     margin = _margin(draws, speakers)
     if margin is None:
@@ -177,11 +180,11 @@ def paired(difference: float, draws: np.ndarray, speakers: int | None) -> tuple[
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """S. Holm's p-values (1979), corrected for all of (n,) comparisons, in their order."""
-    p = np.asarray(p, float)
-    order = np.argsort(p, kind="stable")
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    """Return S. Holm's p-values (1979), corrected for all of (n,) comparisons, in their order."""
+    values = np.asarray(p, float)
+    order = np.argsort(values, kind="stable")
+    corrected = np.empty(len(values))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)))
     return corrected
 
 
@@ -211,43 +214,44 @@ class _Ordered:
     @classmethod
     def of(cls, scores: np.ndarray, target: np.ndarray) -> "_Ordered":
         check_scores(scores, target)
-        orders = [np.argsort(scores[kind], kind="stable") for kind in (target, ~target)]
-        values = [scores[kind][order] for kind, order in zip((target, ~target), orders, strict=True)]
+        target_order, nontarget_order = (np.argsort(scores[kind], kind="stable") for kind in (target, ~target))
+        targets, nontargets = scores[target][target_order], scores[~target][nontarget_order]
 
         def below(thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return tuple(np.append(np.searchsorted(some, thresholds), len(some)) for some in values)
+            under_targets, under_nontargets = (
+                np.append(np.searchsorted(values, thresholds), len(values)) for values in (targets, nontargets)
+            )
+            return under_targets, under_nontargets
 
         bayes = below(np.array([bayes_threshold(p) for p in P_TARGETS]))
-        bits = [
-            np.logaddexp(0, sign * some.astype(np.float64)) / np.log(2)
-            for sign, some in zip((-1, 1), values, strict=True)
-        ]
         ordered = cls(
-            *orders,
+            target_order,
+            nontarget_order,
             below(np.unique(scores)),
-            below(np.unique(values[0])),
+            below(np.unique(targets)),
             list(zip(*bayes, strict=True))[:-1],
             [],
-            tuple(bits),
+            (_bits(-targets.astype(np.float64)), _bits(nontargets.astype(np.float64))),
         )
+        misses, passed = ordered.at_targets
         for p in P_TARGETS:
-            point = int(np.argmin(ordered.cost(p, *ordered.at_targets)))
-            ordered.at_least.append(tuple(int(counts[point]) for counts in ordered.at_targets))
+            point = int(np.argmin(ordered.cost(p, misses, passed)))
+            ordered.at_least.append((int(misses[point]), int(passed[point])))
         return ordered
 
-    def cost(self, p: float, misses: np.ndarray, passed: np.ndarray) -> np.ndarray:
-        """Normalised DCF where so many targets and nontargets are under the threshold."""
+    def cost(self, p: float, misses: np.ndarray | int, passed: np.ndarray | int) -> np.ndarray | float:
+        """Return the normalised DCF where so many targets and nontargets are under the threshold."""
         return _dcf(p, misses / len(self.target_order), 1 - passed / len(self.nontarget_order))
 
     def influences(self, p: float, misses: int, passed: int) -> tuple[np.ndarray, np.ndarray]:
-        """What each target and nontarget trial, in this order, adds to that cost's deviation; each sums to zero."""
+        """Return what each target and nontarget trial, in this order, adds to a cost's deviation; each sums to zero."""
         targets, nontargets = len(self.target_order), len(self.nontarget_order)
         missed, alarms = np.arange(targets) < misses, np.arange(nontargets) >= passed
         of_targets, of_nontargets = (missed - missed.mean()) / targets, (alarms - alarms.mean()) / nontargets
-        return _dcf(p, of_targets, 0.0), _dcf(p, 0.0, of_nontargets)
+        return np.asarray(_dcf(p, of_targets, 0.0)), np.asarray(_dcf(p, 0.0, of_nontargets))
 
     def rates(self, w_target: np.ndarray, w_nontarget: np.ndarray) -> list[float]:
-        """COLUMNS where each target and nontarget trial, in this order, counts so many times; then costs `at_least`."""
+        """Return COLUMNS, then costs `at_least`, if each target and nontarget trial, in this order, counts so often."""
         misses, passed = _cumulative(w_target), _cumulative(w_nontarget)
         targets, nontargets = int(misses[-1]), int(passed[-1])
         if not targets or not nontargets:
@@ -263,7 +267,7 @@ class _Ordered:
         return [100 * self._eer(misses, passed), *least, *actual, cllr, *own]
 
     def _eer(self, misses: np.ndarray, passed: np.ndarray) -> float:
-        """As sre.metrics.eer; the crossing is found by bisection, as P_miss - P_fa rises."""
+        """Return the EER as `sre.metrics.eer`; the crossing is found by bisection, as P_miss - P_fa rises."""
         of_targets, of_nontargets = self.below
 
         def rates(point: int) -> tuple[float, float]:
@@ -279,13 +283,18 @@ class _Ordered:
         return miss_before + before / (before + after) * (miss_after - miss_before)
 
 
+def _bits(negative_llrs: np.ndarray) -> np.ndarray:
+    """Return log2(1 + e^x): what a target trial's negative LLR, or a nontarget trial's LLR, adds to Cllr."""
+    return np.logaddexp(0, negative_llrs) / np.log(2)
+
+
 def _dcf(p_target: float, p_miss: np.ndarray | float, p_fa: np.ndarray | float) -> np.ndarray | float:
-    """With costs of 1, normalised."""
+    """Return the detection cost of P_miss and P_fa with costs of 1, normalised."""
     return (p_target * p_miss + (1 - p_target) * p_fa) / min(p_target, 1 - p_target)
 
 
 def _cumulative(weights: np.ndarray) -> np.ndarray:
-    """(n,) -> (n + 1,): the sum of what stands before."""
+    """Return (n + 1,): the sums of the (n,) weights that stand before each place."""
     sums = np.zeros(len(weights) + 1, np.int64)
     np.cumsum(weights, out=sums[1:])
     return sums

@@ -1,4 +1,4 @@
-"""The variance of a rate over trials, which are of one speaker or of two, and vary together where they share one.
+"""The variance of a rate over trials, which are of one speaker or of two, and vary together if they share one.
 
 M. Fafchamps and F. Gubert, The formation of risk sharing networks, J. Development Economics, 2007 (of regressions).
 """
@@ -10,16 +10,22 @@ import numpy as np
 
 @dataclass
 class Dyads:
-    """Whose the trials are: the target trials (N,), and both sides of the nontarget trials (M,), as numbers."""
+    """The speakers of trials, as numbers below `speakers`.
+
+    of_target : (N,), of the target trials
+    first, second : (M,), of both sides of the nontarget trials
+    pair : (M,), the number of their unordered pair
+    """
 
     of_target: np.ndarray
     first: np.ndarray
     second: np.ndarray
-    pair: np.ndarray  # number of the unordered pair of speakers
+    pair: np.ndarray
     speakers: int
 
     @classmethod
     def of(cls, of_target: np.ndarray, first: np.ndarray, second: np.ndarray, speakers: int) -> "Dyads":
+        """Return the dyads of these speakers, with their pairs numbered."""
         pairs = np.minimum(first, second).astype(np.int64) * speakers + np.maximum(first, second)
         return cls(of_target, first, second, np.unique(pairs, return_inverse=True)[1], speakers)
 

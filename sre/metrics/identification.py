@@ -9,22 +9,22 @@ searches, one for each test utterance.
 import numpy as np
 
 from sre import SreError
-from sre.io.trials import Trials
+from sre.io.trials import LabelledTrials
 from sre.metrics.rates import check_scores
 
 RANKS = (1, 5, 10)
 FPIRS = (0.01, 0.1)
 
 
-def identify(trials: Trials, scores: np.ndarray) -> dict:
-    """Rank-k accuracy, and FNIR at given FPIR, of labelled trials and their (N,) scores; all rates are shares.
+def identify(trials: LabelledTrials, scores: np.ndarray) -> dict[str, float | None]:
+    """Return rank-k accuracy, and FNIR at given FPIR, of labelled trials and their (N,) scores; all rates are shares.
 
     `rank_<k>`: share of mated searches whose mate is among the k best models, for k below the models of the largest
     search. `fnir_at_fpir_<x>`: the lowest share of mated searches whose mate is not first, or scores under the
     threshold, over all thresholds that at most a share x of the non-mated searches reach with any model; that is
     absent where all searches are mated. `threshold_fpir_<x>` is the lowest of these thresholds, None: above all scores.
 
-    Raises SreError as `check_scores` does, and where no test utterance is tried against more than one model.
+    Raises SreError as `check_scores` does, and if no test utterance is tried against more than one model.
     """
     check_scores(scores, trials.target)
     models = np.bincount(trials.test)
@@ -35,7 +35,11 @@ def identify(trials: Trials, scores: np.ndarray) -> dict:
         )
     mate, rank, impostor = _candidates(trials, scores)
     mated = rank > 0
-    facts = {"searches": len(models), "mated": int(mated.sum()), "nonmated": int((~mated).sum())}
+    facts: dict[str, float | None] = {
+        "searches": len(models),
+        "mated": int(mated.sum()),
+        "nonmated": int((~mated).sum()),
+    }
     facts |= {"models_min": int(models.min()), "models_max": int(models.max())}
     facts |= {f"rank_{k}": float((rank[mated] <= k).mean()) for k in RANKS if k < models.max()}
     if mated.all():
@@ -43,8 +47,8 @@ def identify(trials: Trials, scores: np.ndarray) -> dict:
     return facts | _open_set(mate[rank == 1], impostor[~mated], int(mated.sum()))
 
 
-def _candidates(trials: Trials, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each search: its best target's score and rank (0 where it has none), and its best nontarget's score, (T,)."""
+def _candidates(trials: LabelledTrials, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (T,) each search's best target's score and rank (0 if it has none), and its best nontarget's score."""
     test, target, size = trials.test, trials.target, len(trials.test_ids)
     mate, impostor = np.full((2, size), -np.inf)
     np.maximum.at(mate, test[target], scores[target])
@@ -53,12 +57,15 @@ def _candidates(trials: Trials, scores: np.ndarray) -> tuple[np.ndarray, np.ndar
     return mate, np.where(mate > -np.inf, before + 1, 0), impostor
 
 
-def _open_set(first: np.ndarray, impostors: np.ndarray, mated: int) -> dict:
-    """From the scores of mates that stand first, and of the best models of the M non-mated searches, (M,)."""
+def _open_set(first: np.ndarray, impostors: np.ndarray, mated: int) -> dict[str, float | None]:
+    """Return the open-set rates, from the scores of mates that stand first, and of the best models of the others.
+
+    mated : the number of searches that are mated
+    """
     thresholds = np.append(np.unique(np.concatenate((first, impostors))), np.inf)
     fpir = (len(impostors) - np.searchsorted(np.sort(impostors), thresholds)) / len(impostors)
     fnir = (mated - len(first) + np.searchsorted(np.sort(first), thresholds)) / mated
-    rates = {}
+    rates: dict[str, float | None] = {}
     for share in FPIRS:
         at = int(np.argmax(fpir <= share))
         rates[f"fnir_at_fpir_{share}"] = float(fnir[at])

@@ -44,7 +44,7 @@ def check_scores(scores: np.ndarray, target: np.ndarray) -> None:
 
 
 def bayes_threshold(p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
-    """LLR from which accepting costs less than rejecting: ln(C_fa (1 - P_target) / (C_miss P_target))."""
+    """Return the LLR from which accepting costs less than rejecting: ln(C_fa (1 - P_target) / (C_miss P_target))."""
     w_miss, w_fa = _weights(p_target, c_miss, c_fa)
     return log(w_fa) - log(w_miss)
 
@@ -67,21 +67,21 @@ class Curve:
     rejected: int = 0
 
     def rates(self, threshold: float) -> tuple[float, float]:
-        """P_miss and P_fa at one threshold above the floor."""
+        """Return P_miss and P_fa at one threshold above the floor."""
         threshold = np.float64(threshold)  # or it would be rounded to float32 scores
         misses = self.missed + bisect_left(self.targets, threshold)
         accepted = len(self.nontargets) - bisect_left(self.nontargets, threshold)
         return misses / (self.missed + len(self.targets)), accepted / (self.rejected + len(self.nontargets))
 
     def lowest(self, holds: Callable[[float, float], bool]) -> float:
-        """The lowest score from which `holds(p_miss, p_fa)`; +inf if it is none. It must not cease to hold above."""
+        """Return the lowest score from which `holds(p_miss, p_fa)`, +inf if there is none. It must hold above, too."""
         sides = (self.targets, self.nontargets)
         places = [bisect_left(side, True, key=lambda score: holds(*self.rates(score))) for side in sides]
         found = [float(side[at]) for side, at in zip(sides, places, strict=True) if at < len(side)]
         return min(found, default=inf)
 
     def before(self, threshold: float) -> float:
-        """The highest score under a threshold."""
+        """Return the highest score under a threshold."""
         places = [(side, bisect_left(side, np.float64(threshold))) for side in (self.targets, self.nontargets)]
         return max(float(side[at - 1]) for side, at in places if at)
 
@@ -116,18 +116,20 @@ class SortedScores:
 
     @cached_property
     def whole(self) -> Curve:
+        """All operating points."""
         self.nontargets[: self.cut].sort()
         return Curve(self.targets, self.nontargets)
 
     @cached_property
     def upper(self) -> Curve:
+        """The operating points above the highest eighth's lowest nontarget score."""
         floor = self.nontargets[self.cut]
         missed = int(np.searchsorted(self.targets, floor, "right"))
         rejected = self.cut + int(np.searchsorted(self.nontargets[self.cut :], floor, "right"))
         return Curve(self.targets[missed:], self.nontargets[rejected:], missed, rejected)
 
     def lowest(self, holds: Callable[[float, float], bool]) -> tuple[Curve, float]:
-        """As `Curve.lowest`, and a curve with the point before it on it."""
+        """Return what `Curve.lowest` does, and before it a curve that also has the point under that score."""
         threshold = self.upper.lowest(holds)
         curve = self.upper if threshold > self.upper.corners[0][0] else self.whole
         return curve, threshold if curve is self.upper else curve.lowest(holds)
@@ -144,7 +146,7 @@ class SortedScores:
         return p_miss[ends], p_fa[ends]
 
     def eer(self) -> tuple[float, float]:
-        """Equal error rate (a share, 0 to 1) and its threshold.
+        """Return the equal error rate (a share, 0 to 1) and its threshold.
 
         The rate is interpolated linearly between the two adjacent operating points where P_miss - P_fa changes
         sign. The threshold is that of the two where the rates differ less, so it is a score of the list.
@@ -157,15 +159,16 @@ class SortedScores:
         return rate, before if gap < gap_after or after == inf else after
 
     def eer_convex_hull(self) -> float:
-        """Equal error rate (a share) on the convex hull of the ROC: N. Brümmer and E. de Villiers' ROCCH-EER (BOSARIS).
+        """Return the equal error rate (a share) on the ROC's convex hull, at most `eer` and 1/2.
 
-        At most `eer` and 1/2. It is the error rate, at the prior that makes it highest, of the best threshold there is.
+        It is N. Brümmer and E. de Villiers' ROCCH-EER (BOSARIS): the error rate, at the prior that makes it highest, of
+        the best threshold there is.
         """
         p_miss, p_fa = self.hull
         return float(np.interp(0, p_miss - p_fa, p_miss))
 
     def min_dcf(self, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> tuple[float, float]:
-        """Least detection cost over all thresholds, and its (lowest) threshold; +inf means: reject every trial.
+        """Return the least detection cost over all thresholds, and its (lowest) threshold; +inf: reject every trial.
 
         C(t) = C_miss P_target P_miss(t) + C_fa (1 - P_target) P_fa(t), divided by the cost of the better of
         accepting all and rejecting all (NIST SRE evaluation plans), so it lies between 0 and 1.
@@ -179,7 +182,7 @@ class SortedScores:
         return float(cost[best] / min(w_miss, w_fa)), float(thresholds[best])
 
     def act_dcf(self, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
-        """Detection cost at `bayes_threshold` of scores that claim to be LLRs, normalised as in `min_dcf`.
+        """Return the detection cost at `bayes_threshold` of scores that claim to be LLRs, normalised as in `min_dcf`.
 
         As in NIST's SRE evaluation plans. At least min_dcf, and above 1 where rejecting or accepting every trial
         unheard would have cost less.
@@ -189,20 +192,20 @@ class SortedScores:
         return (w_miss * p_miss + w_fa * p_fa) / min(w_miss, w_fa)
 
     def miss_at_fa(self, share: float) -> tuple[float, float]:
-        """The lowest P_miss among all thresholds with P_fa <= share, and its threshold: no interpolation."""
+        """Return the lowest P_miss among all thresholds with P_fa <= share, and its threshold: no interpolation."""
         assert 0 < share < 1
         curve, threshold = self.lowest(lambda _, p_fa: p_fa <= share)
         return curve.rates(threshold)[0], threshold
 
     def fa_at_miss(self, share: float) -> tuple[float, float]:
-        """The lowest P_fa among all thresholds with P_miss <= share, and its threshold: no interpolation."""
+        """Return the lowest P_fa among all thresholds with P_miss <= share, and its threshold: no interpolation."""
         assert 0 < share < 1
         beyond = bisect_left(self.targets, True, key=lambda score: self.whole.rates(score)[0] > share)
         threshold = float(self.targets[beyond - 1])  # never the lowest
         return self.whole.rates(threshold)[1], threshold
 
     def min_cllr(self) -> float:
-        """`cllr` after the best non-decreasing map of the scores, 0 to 1.
+        """Return `cllr` after the best non-decreasing map of the scores, 0 to 1.
 
         The map is isotonic regression (pool adjacent violators, PAV) of the target's share among the trials of each
         distinct score. What it makes an LLR of plus or minus infinity costs its trials nothing: 0 log 0 = 0.

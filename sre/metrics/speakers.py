@@ -9,20 +9,23 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.io.trials import Trials
+from sre.io.trials import LabelledTrials, Trials
 from sre.metrics.bootstrap import Bootstrap, interval_column, intervals, why_no_interval
 
 
 def speakers_of_sides(
     trials: Trials, enrol_map: Mapping[str, list[str]], utt2spk: Mapping[str, str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the models (E,), each that of its first utterance with one, and of the tests (T,); "" where nobody knows."""
+    """Return the speakers of the models (E,) and of the tests (T,); "" where nobody knows.
+
+    A model's is that of its first utterance whose speaker is known.
+    """
     models = [next((utt2spk[utt] for utt in enrol_map[model] if utt in utt2spk), "") for model in trials.enrol_ids]
     return np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
 
 
 def check_speakers_known(trials: Trials, sides: tuple[np.ndarray, np.ndarray], utt2spk: Path) -> None:
-    """Raise SreError where a model or test has none: drawing trials instead would claim far too much."""
+    """Raise SreError if a model or test has no speaker: drawing trials instead would claim far too much."""
     lost = np.concatenate(
         [ids[known == ""] for ids, known in zip((trials.enrol_ids, trials.test_ids), sides, strict=True)]
     )
@@ -36,9 +39,9 @@ def check_speakers_known(trials: Trials, sides: tuple[np.ndarray, np.ndarray], u
 def bootstrap_of(
     trials: Trials, speakers: tuple[np.ndarray, np.ndarray] | None, replicates: int, seed: int
 ) -> Bootstrap:
-    """Over the speakers of models (E,) and tests (T,); over the trials where some have none."""
+    """Return draws of the speakers of models (E,) and tests (T,), or of the trials if some have no speaker."""
     if speakers is None or "" in np.concatenate(speakers):
-        return Bootstrap.of_trials(len(trials.target), replicates, seed)
+        return Bootstrap.of_trials(len(trials), replicates, seed)
     codes = np.unique(np.concatenate(speakers), return_inverse=True)[1]
     models, tests = codes[: len(speakers[0])], codes[len(speakers[0]) :]
     return Bootstrap.of_speakers(models[trials.enrol], tests[trials.test], replicates, seed)
@@ -47,12 +50,15 @@ def bootstrap_of(
 def intervals_of(
     summary: dict,
     scores: np.ndarray,
-    trials: Trials,
+    trials: LabelledTrials,
     speakers: tuple[np.ndarray, np.ndarray],
     wanted: Mapping[str, str],
     replicates: int = 1000,
 ) -> tuple[dict, dict[str, list[str]]]:
-    """`intervals` and `bootstrap` of a summary of (N,) scores; reason -> those of `wanted` (name -> key) without."""
+    """Return `intervals` and `bootstrap` of a summary of (N,) scores, and reason -> names of `wanted` without interval.
+
+    wanted : name that a person reads -> its key in the summary
+    """
     drawn = bootstrap_of(trials, speakers, replicates, seed=1)
     draws = drawn.replicates(scores, trials.target)
     bounds = intervals(summary, draws, drawn.speakers)
