@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sre import SreError
 
@@ -62,7 +63,7 @@ class Corpus:
         return replace(self, lists=(*self.lists, self.development))
 
 
-def read_corpus(parts: Mapping[str, object], where: str) -> Corpus:
+def read_corpus(parts: Mapping[str, Any], where: str) -> Corpus:
     """Return the corpus of the arguments that a data.smk, `where`, gives to corpus().
 
     Raises SreError, with all that is wrong, for parts that are missing, unknown or of another kind, and bad names.

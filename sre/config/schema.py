@@ -61,7 +61,7 @@ class Schema:
         return self._filled(config, part)
 
     def _as_wanted(self, value: Any, part: dict) -> Any:
-        """Return a copy of `value`: 'yes', "0.05", 2024 and a word are true, 0.05, text and a list where these are wanted."""
+        """Return a copy of `value`: 'yes', "0.05", 2024, a word are true, 0.05, text, a list if these are wanted."""
         part = self._resolved(part)
         types = types_of(part)
         if isinstance(value, dict):
