@@ -13,7 +13,7 @@ from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.trials import align_scores, read_trials
 from sre.machine.log import run, say
-from sre.metrics.identification import identify
+from sre.metrics.identification import identification_rates
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     scores, _ = align_scores(args.scores, args.trials)
     try:
-        rates = identify(read_trials(args.trials), scores)
+        rates = identification_rates(read_trials(args.trials), scores)
     except SreError as error:
         raise SreError(f"{args.scores}: {error}") from None
     if args.out:

@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+import scipy
 
 from sre import SreError
 from sre.machine.cores import available_cores
 from sre.metrics.dyads import Dyads
-from sre.metrics.rates import P_TARGETS, bayes_threshold, check_scores
+from sre.metrics.ordered import Ordered
+from sre.metrics.rates import P_TARGETS, eer
 from sre.metrics.units import check_unit
 
 FEW_SPEAKERS = 40  # docs/uncertainty.md has how often the intervals hold the truth, by number of speakers
@@ -89,7 +90,7 @@ class Bootstrap:
         or nontarget trials. Raises SreError as `check_scores`.
         """
         rows = np.arange(len(scores)) if keep is None else np.flatnonzero(keep)
-        ordered = _Ordered.of(scores[rows], target[rows])
+        ordered = Ordered.of(scores[rows], target[rows])
         of_targets = rows[target[rows]][ordered.target_order]
         of_nontargets = rows[~target[rows]][ordered.nontarget_order]
         speakers = self.first[of_targets], self.first[of_nontargets], self.second[of_nontargets]
@@ -176,7 +177,7 @@ def paired(difference: float, draws: np.ndarray, speakers: int | None) -> tuple[
     if margin is None:
         return None
     sigmas = abs(difference) / np.nanstd(draws, ddof=1)
-    return difference - margin, difference + margin, float(2 * stdtr(_freedom(speakers), -sigmas))
+    return difference - margin, difference + margin, float(2 * scipy.special.stdtr(_freedom(speakers), -sigmas))
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -196,105 +197,27 @@ def _margin(draws: np.ndarray, speakers: int | None) -> float | None:
     found = draws[np.isfinite(draws)]
     if len(found) < max(2, (1 - MOST_LOST) * len(draws)) or found.min() == found.max():
         return None
-    return float(stdtrit(_freedom(speakers), (1 + LEVEL) / 2) * found.std(ddof=1))
+    return float(scipy.special.stdtrit(_freedom(speakers), (1 + LEVEL) / 2) * found.std(ddof=1))
 
 
-@dataclass
-class _Ordered:
-    """Scores sorted once, so that a draw costs two cumulative sums of its weights."""
+def eer_with_interval(
+    scores: np.ndarray,
+    target: np.ndarray,
+    speakers: tuple[np.ndarray, np.ndarray] | None = None,
+    replicates: int = 1000,
+    seed: int = 1,
+) -> tuple[float, list[float] | None]:
+    """Return the equal error rate and its 95 % interval [low, high], all in per cent.
 
-    target_order: np.ndarray
-    nontarget_order: np.ndarray
-    below: tuple[np.ndarray, np.ndarray]  # (K + 1,) each: targets, nontargets under each distinct score, all at +inf
-    at_targets: tuple[np.ndarray, np.ndarray]  # the same for the scores of targets only, where minDCF has its minimum
-    at_bayes: list[tuple[int, int]]  # the same at the Bayes threshold of each of P_TARGETS
-    at_least: list[tuple[int, int]]  # the same where the list's cost is least
-    bits: tuple[np.ndarray, np.ndarray]  # what each target and nontarget trial adds to Cllr
-
-    @classmethod
-    def of(cls, scores: np.ndarray, target: np.ndarray) -> "_Ordered":
-        check_scores(scores, target)
-        target_order, nontarget_order = (np.argsort(scores[kind], kind="stable") for kind in (target, ~target))
-        targets, nontargets = scores[target][target_order], scores[~target][nontarget_order]
-
-        def below(thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            under_targets, under_nontargets = (
-                np.append(np.searchsorted(values, thresholds), len(values)) for values in (targets, nontargets)
-            )
-            return under_targets, under_nontargets
-
-        bayes = below(np.array([bayes_threshold(p) for p in P_TARGETS]))
-        ordered = cls(
-            target_order,
-            nontarget_order,
-            below(np.unique(scores)),
-            below(np.unique(targets)),
-            list(zip(*bayes, strict=True))[:-1],
-            [],
-            (_bits(-targets.astype(np.float64)), _bits(nontargets.astype(np.float64))),
-        )
-        misses, passed = ordered.at_targets
-        for p in P_TARGETS:
-            point = int(np.argmin(ordered.cost(p, misses, passed)))
-            ordered.at_least.append((int(misses[point]), int(passed[point])))
-        return ordered
-
-    def cost(self, p: float, misses: np.ndarray | int, passed: np.ndarray | int) -> np.ndarray | float:
-        """Return the normalised DCF where so many targets and nontargets are under the threshold."""
-        return _dcf(p, misses / len(self.target_order), 1 - passed / len(self.nontarget_order))
-
-    def influences(self, p: float, misses: int, passed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what each target and nontarget trial, in this order, adds to a cost's deviation; each sums to zero."""
-        targets, nontargets = len(self.target_order), len(self.nontarget_order)
-        missed, alarms = np.arange(targets) < misses, np.arange(nontargets) >= passed
-        of_targets, of_nontargets = (missed - missed.mean()) / targets, (alarms - alarms.mean()) / nontargets
-        return np.asarray(_dcf(p, of_targets, 0.0)), np.asarray(_dcf(p, 0.0, of_nontargets))
-
-    def rates(self, w_target: np.ndarray, w_nontarget: np.ndarray) -> list[float]:
-        """Return COLUMNS, then costs `at_least`, if each target and nontarget trial, in this order, counts so often."""
-        misses, passed = _cumulative(w_target), _cumulative(w_nontarget)
-        targets, nontargets = int(misses[-1]), int(passed[-1])
-        if not targets or not nontargets:
-            return [np.nan] * (len(COLUMNS) + len(P_TARGETS))
-
-        def cost(p: float, t: np.ndarray | int, n: np.ndarray | int) -> np.ndarray | float:
-            return _dcf(p, misses[t] / targets, (nontargets - passed[n]) / nontargets)
-
-        least = [np.min(cost(p, *self.at_targets)) for p in P_TARGETS]
-        actual = [cost(p, *point) for p, point in zip(P_TARGETS, self.at_bayes, strict=True)]
-        own = [cost(p, *point) for p, point in zip(P_TARGETS, self.at_least, strict=True)]
-        cllr = (self.bits[0] @ w_target / targets + self.bits[1] @ w_nontarget / nontargets) / 2
-        return [100 * self._eer(misses, passed), *least, *actual, cllr, *own]
-
-    def _eer(self, misses: np.ndarray, passed: np.ndarray) -> float:
-        """Return the EER as `sre.metrics.eer`; the crossing is found by bisection, as P_miss - P_fa rises."""
-        of_targets, of_nontargets = self.below
-
-        def rates(point: int) -> tuple[float, float]:
-            return misses[of_targets[point]] / misses[-1], 1 - passed[of_nontargets[point]] / passed[-1]
-
-        low, high = 0, len(of_targets) - 1  # P_miss < P_fa at the lowest score, and not at +inf
-        while high - low > 1:
-            middle = (low + high) // 2
-            p_miss, p_fa = rates(middle)
-            low, high = (low, middle) if p_miss >= p_fa else (middle, high)
-        (miss_before, fa_before), (miss_after, fa_after) = rates(low), rates(high)
-        before, after = fa_before - miss_before, miss_after - fa_after
-        return miss_before + before / (before + after) * (miss_after - miss_before)
-
-
-def _bits(negative_llrs: np.ndarray) -> np.ndarray:
-    """Return log2(1 + e^x): what a target trial's negative LLR, or a nontarget trial's LLR, adds to Cllr."""
-    return np.logaddexp(0, negative_llrs) / np.log(2)
-
-
-def _dcf(p_target: float, p_miss: np.ndarray | float, p_fa: np.ndarray | float) -> np.ndarray | float:
-    """Return the detection cost of P_miss and P_fa with costs of 1, normalised."""
-    return (p_target * p_miss + (1 - p_target) * p_fa) / min(p_target, 1 - p_target)
-
-
-def _cumulative(weights: np.ndarray) -> np.ndarray:
-    """Return (n + 1,): the sums of the (n,) weights that stand before each place."""
-    sums = np.zeros(len(weights) + 1, np.int64)
-    np.cumsum(weights, out=sums[1:])
-    return sums
+    scores, target : (P,) float and (P,) bool
+    speakers : names (P,) of the speaker of each trial's model, and of its test. None: trials are drawn in their place,
+        and the interval is far too short if a speaker has several trials.
+    The interval is None where nothing can be said (`why_no_interval`). Raises SreError as `check_scores` does.
+    """
+    scores, target = np.asarray(scores), np.asarray(target).astype(bool)
+    rate = 100 * eer(scores, target)[0]
+    if speakers is None:
+        drawn = Bootstrap.of_trials(len(scores), replicates, seed)
+    else:
+        drawn = Bootstrap.of_speakers(*speakers, replicates, seed)
+    return rate, interval(rate, drawn.replicates(scores, target)["eer"], drawn.speakers, 100.0)

@@ -16,7 +16,7 @@ RANKS = (1, 5, 10)
 FPIRS = (0.01, 0.1)
 
 
-def identify(trials: LabelledTrials, scores: np.ndarray) -> dict[str, float | None]:
+def identification_rates(trials: LabelledTrials, scores: np.ndarray) -> dict[str, float | None]:
     """Return rank-k accuracy, and FNIR at given FPIR, of labelled trials and their (N,) scores; all rates are shares.
 
     `rank_<k>`: share of mated searches whose mate is among the k best models, for k below the models of the largest

@@ -11,6 +11,7 @@ from functools import cached_property
 from math import inf, log
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 
 from sre import SreError
 
@@ -137,12 +138,12 @@ class SortedScores:
     @cached_property
     def hull(self) -> tuple[np.ndarray, np.ndarray]:
         """P_miss and P_fa at the vertices of the ROC's convex hull: the ends of the blocks of PAV, (0, 1) to (1, 0)."""
-        from scipy.optimize import isotonic_regression  # a fifth of a second, which scoring alone need not spend
-
         _, p_miss, p_fa = self.whole.corners
         target_share, nontarget_share = np.diff(p_miss), -np.diff(p_fa)
         both = target_share + nontarget_share
-        ends = isotonic_regression(target_share / both, weights=both).blocks  # posteriors at equal priors
+        ends = scipy.optimize.isotonic_regression(
+            target_share / both, weights=both
+        ).blocks  # posteriors at equal priors
         return p_miss[ends], p_fa[ends]
 
     def eer(self) -> tuple[float, float]:
@@ -210,10 +211,9 @@ class SortedScores:
         The map is isotonic regression (pool adjacent violators, PAV) of the target's share among the trials of each
         distinct score. What it makes an LLR of plus or minus infinity costs its trials nothing: 0 log 0 = 0.
         """
-        from scipy.special import xlogy
-
         p_miss, p_fa = self.hull
         target_share, nontarget_share = np.diff(p_miss), -np.diff(p_fa)  # of each block
         both = target_share + nontarget_share
+        xlogy = scipy.special.xlogy
         nats = xlogy(target_share, target_share / both).sum() + xlogy(nontarget_share, nontarget_share / both).sum()
         return max(0.0, float(-nats / (2 * log(2))))

@@ -8,7 +8,7 @@ import pytest
 from trial_lists import index_trials
 
 from sre import SreError
-from sre.metrics.identification import identify
+from sre.metrics.identification import identification_rates
 from steps import compute_identification
 
 
@@ -43,7 +43,7 @@ def test_a_loop_over_searches_agrees() -> None:
         if target.all() or not target.any() or scores.min() == scores.max():
             continue
         trials = index_trials(map(str, cells // 15), (f"{test:02}" for test in search), target)
-        found = identify(trials, scores)
+        found = identification_rates(trials, scores)
         expected = by_a_loop(search.tolist(), scores, target, [1, 5, 10], [0.01, 0.1])
         assert {name: value for name, value in found.items() if "threshold" not in name} == pytest.approx(expected)
 
