@@ -1,6 +1,7 @@
 """Error rates of one list whose trials count several times, as in a draw of the bootstrap.
 
-The scores are sorted once, so that a draw costs two cumulative sums of its weights. Legend: N trials, K distinct scores.
+The scores are sorted once, so that a draw costs two cumulative sums of its weights.
+Legend: N trials, K distinct scores.
 """
 
 from dataclasses import dataclass
