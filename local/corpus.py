@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from sre.cli.arguments import share, whole
 from sre.datadir.audio import check_audio
@@ -22,7 +23,7 @@ def add_audio_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
 
 
-def take_audio_rules(args: dict[str, object]) -> AudioRules:
+def take_audio_rules(args: dict[str, Any]) -> AudioRules:
     """Return the rules that `add_audio_options` asked for, and take them out of the parsed arguments."""
     return AudioRules(**{name: args.pop(name) for name in ("sample_rate", "resample", "max_rejected")})
 

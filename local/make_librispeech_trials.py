@@ -85,7 +85,7 @@ def draw_nontargets(spk2utt: dict[str, list[str]], groups: list[list[str]], want
     rounds = speaker_rounds(groups, draw)
     while len(taken) < wanted:
         for a, b in next(rounds):
-            speakers, total = tuple(sorted((a, b))), len(spk2utt[a]) * len(spk2utt[b])
+            speakers, total = (min(a, b), max(a, b)), len(spk2utt[a]) * len(spk2utt[b])
             if len(taken) == wanted or used[speakers] == total:
                 continue
             used[speakers] += 1
@@ -97,7 +97,8 @@ def draw_nontargets(spk2utt: dict[str, list[str]], groups: list[list[str]], want
 
 
 def _utterance_pair(ours: list[str], theirs: list[str], at: int) -> Pair:
-    return tuple(sorted((ours[at // len(theirs)], theirs[at % len(theirs)])))
+    first, second = sorted((ours[at // len(theirs)], theirs[at % len(theirs)]))
+    return first, second
 
 
 def gender_groups(speakers: list[str], gender: dict[str, str]) -> list[list[str]]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,8 @@ def make_speakers(out_dir: Path, seed: int, speakers: list[Speaker], num_workers
     Not a Pool: that waits for ever for a worker that was killed. Here an orphan ends with its speaker.
     """
     fork, progress = multiprocessing.get_context("fork"), Progress("corpus", len(speakers), "speakers")
-    waiting, running = list(speakers), {}
+    waiting = list(speakers)
+    running: dict[object, tuple[ForkProcess, Speaker]] = {}  # by sentinel
     while waiting or running:
         while waiting and len(running) < num_workers:
             speaker = waiting.pop(0)
@@ -85,7 +87,7 @@ def make_speakers(out_dir: Path, seed: int, speakers: list[Speaker], num_workers
             process = fork.Process(target=run, args=(make,), daemon=True)
             process.start()
             running[process.sentinel] = process, speaker
-        for sentinel in wait(list(running)):
+        for sentinel in wait([process.sentinel for process, _ in running.values()]):
             process, speaker = running.pop(sentinel)
             process.join()
             if process.exitcode == 1:

@@ -8,6 +8,7 @@ import ctypes
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.signal import resample_poly
@@ -99,7 +100,8 @@ class Synthesizer:
         if self.espeak.espeak_Initialize(2, 0, espeakng_loader.get_data_path().encode(), 0) != 22050:  # 2: synchronous
             raise SreError("espeak-ng does not start; install it again: pip install --force-reinstall espeakng-loader")
         callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-        self.callback, self.pieces = callback(self._receive), []  # held: C keeps only the address
+        self.callback = callback(self._receive)  # held: C keeps only the address
+        self.pieces: list[np.ndarray] = []
         self.espeak.espeak_SetSynthCallback(self.callback)
         name = f"{voice.accent}+{voice.variant}"
         if self.espeak.espeak_SetVoiceByName(name.encode()) != 0:
@@ -107,7 +109,7 @@ class Synthesizer:
                 f"espeak-ng has no voice '{name}'; install the version of setup.cfg: pip install -e '.[demo]'"
             )
 
-    def _receive(self, samples, num_samples: int, _events) -> int:
+    def _receive(self, samples: Any, num_samples: int, _events: int | None) -> int:
         if samples and num_samples > 0:
             self.pieces.append(np.ctypeslib.as_array(samples, (num_samples,)).astype(np.float64))
         return 0
@@ -118,8 +120,8 @@ class Synthesizer:
         self.espeak.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         for parameter, value in ((self.RATE, rate), (self.PITCH, pitch), (self.RANGE, pitch_range)):
             self.espeak.espeak_SetParameter(parameter, value, 0)
-        text = text.encode() + b"\0"
-        self.espeak.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, 0, 0, 1, None, None)  # 1: UTF-8
+        phrase = text.encode() + b"\0"
+        self.espeak.espeak_Synth(phrase, ctypes.c_size_t(len(phrase)), 0, 0, 0, 1, None, None)  # 1: UTF-8
         return np.concatenate(self.pieces)
 
 

@@ -35,8 +35,8 @@ def parts_present(corpus: str | Path) -> list[str]:
     Raises SreError, with what was looked for and found, unless there are a train and a test part.
     """
     corpus = Path(corpus)
-    parts = ", ".join(OFFICIAL_PARTS)
-    looked = f"looked for the folders {parts}, train-* and test-*, at least one train and one test"
+    official = ", ".join(OFFICIAL_PARTS)
+    looked = f"looked for the folders {official}, train-* and test-*, at least one train and one test"
     if not corpus.is_dir():
         raise SreError(f"{corpus}: no such folder ({looked} part); give the folder that holds them as corpus")
     folders = sorted(folder.name for folder in corpus.iterdir() if folder.is_dir())

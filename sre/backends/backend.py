@@ -1,13 +1,12 @@
 """What all back-ends are: a chain, arrays and options, and how several enrolment utterances become one model."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import Side, group_means, group_starts, score_matrix
+from sre.backends.base import Groups, Side, group_means, group_starts, score_matrix
 from sre.backends.chain import Chain, FittedChain, check_dimension
 from sre.backends.options import Asked, Options
 
@@ -79,7 +78,7 @@ class Backend:
         sides = self.enrol(models, np.arange(len(models))[:, None]), self.test(np.atleast_2d(test))
         return score_matrix(*sides).reshape(enrol.shape[:-1] + test.shape[:-1])[()]
 
-    def enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+    def enrol(self, embeddings: np.ndarray, groups: Groups) -> Side:
         """Return the side of E models: (N, D) embeddings and, for each model, the indices of its utterances."""
         how = self.options.enrol
         rows = np.concatenate(groups)
@@ -92,7 +91,7 @@ class Backend:
             return Side(group_means(each.vectors, within), group_means(each.constants, within), zeros=each.zeros)
         return self._enrol(embeddings[rows], np.split(np.arange(len(rows)), starts[1:]))
 
-    def _enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+    def _enrol(self, embeddings: np.ndarray, groups: Groups) -> Side:
         return self._model(self._prepared(embeddings), groups)
 
     def _prepared(self, embeddings: np.ndarray) -> np.ndarray:
@@ -102,7 +101,7 @@ class Backend:
         check_dimension(x, None if mean is None else len(mean))
         return x
 
-    def _model(self, x: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+    def _model(self, x: np.ndarray, groups: Groups) -> Side:
         raise NotImplementedError
 
     def test(self, embeddings: np.ndarray) -> Side:

@@ -8,6 +8,7 @@ import numpy as np
 from sre import SreError
 
 BLOCK_BYTES = 16 << 20  # a block of scores: what a matrix product may take at once
+Groups = Sequence[np.ndarray] | np.ndarray  # the row indices of each group; an (E, M) array: M of each
 EQUAL = 1e-12  # of the total variance: less than this is rounding
 DENSE_PAIRS = 64  # where trials are denser than one pair in so many, blocks of the whole matrix are quicker
 
@@ -128,12 +129,12 @@ def blocks_of_pairs(first: np.ndarray, models: int, others: int) -> Iterator[tup
             yield slice(block * rows, min((block + 1) * rows, models)), order[a:b]
 
 
-def group_starts(groups: Sequence[np.ndarray]) -> np.ndarray:
+def group_starts(groups: Groups) -> np.ndarray:
     """Return the place at which each of the groups begins in their concatenation."""
     return np.cumsum([0, *(len(group) for group in groups)])[:-1]
 
 
-def group_means(x: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
+def group_means(x: np.ndarray, groups: Groups) -> np.ndarray:
     """(N, …) and E groups of row indices -> (E, …) means."""
     sizes = np.array([len(group) for group in groups])
     rows = x[np.concatenate(groups)]

@@ -135,7 +135,7 @@ class _Problem:
 
     def facts(self, llrs: np.ndarray) -> dict[str, object]:
         targets = int(np.count_nonzero(self.target))
-        facts = {"p_target": self.p_target, "ridge": self.ridge}
+        facts: dict[str, object] = {"p_target": self.p_target, "ridge": self.ridge}
         facts |= {"targets": targets, "nontargets": len(llrs) - targets, "cross_entropy": self.cross_entropy(llrs)}
         return facts | {"separable": bool(llrs[self.target].min() > llrs[~self.target].max())}
 

@@ -107,7 +107,8 @@ def fit_chain(
             if adapt is None:
                 raise SreError("chain step centre:adapt needs an adaptation set; give its embeddings (--adapt)")
             later = adapt.mean(axis=0)
-        chain.steps.append(step), chain.arrays.append(later)
+        chain.steps.append(step)
+        chain.arrays.append(later)
         x = apply_step(array, x)
         adapt = None if adapt is None else apply_step(later, adapt)
     return FittedChain(chain, x, adapt, facts)

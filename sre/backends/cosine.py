@@ -1,11 +1,9 @@
 """Cosine similarity and squared Euclidean distance, after any chain."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from sre.backends.backend import Backend
-from sre.backends.base import Side, group_means, length_normalise
+from sre.backends.base import Groups, Side, group_means, length_normalise
 
 
 class Cosine(Backend):
@@ -13,7 +11,7 @@ class Cosine(Backend):
 
     kind = "cosine"
 
-    def _model(self, x: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+    def _model(self, x: np.ndarray, groups: Groups) -> Side:
         vectors = length_normalise(group_means(length_normalise(x), groups))
         return Side(vectors, np.zeros(len(vectors)))
 
@@ -26,7 +24,7 @@ class Euclidean(Backend):
 
     kind = "euclidean"
 
-    def _model(self, x: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+    def _model(self, x: np.ndarray, groups: Groups) -> Side:
         a = group_means(x, groups)
         return Side(2 * a, -np.sum(a * a, axis=1))
 

@@ -7,6 +7,7 @@ import json
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,9 @@ def save(path: str | Path, backend: Backend) -> None:
     """Write a back-end's file."""
     header = {"kind": backend.kind, "facts": backend.facts | asdict(backend.options), "chain": backend.chain.steps}
     chain = {f"chain_{number}": array for number, array in enumerate(backend.chain.arrays)}
+    arrays: dict[str, Any] = chain | backend.parts
     with atomic_output(path, "wb") as file:
-        np.savez(file, header=np.array(json.dumps(header, sort_keys=True)), **chain, **backend.parts)
+        np.savez(file, header=np.array(json.dumps(header, sort_keys=True)), **arrays)
 
 
 def save_failure(path: str | Path, reason: str) -> None:
@@ -73,8 +75,8 @@ def _fitted(header: dict, parts: dict[str, np.ndarray]) -> Backend:
     for name, array in parts.items():
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise ValueError(f"{name} is not of finite floating numbers")
-    lacking = {f"chain_{number}" for number in range(len(steps))} | KINDS[kind].SHAPES.keys()
-    if lacking := sorted(lacking - parts.keys()):
+    needed = {f"chain_{number}" for number in range(len(steps))} | KINDS[kind].SHAPES.keys()
+    if lacking := sorted(needed - parts.keys()):
         raise ValueError(f"{', '.join(lacking)} missing")
     chain = Chain(steps, [parts.pop(f"chain_{number}") for number in range(len(steps))])
     dimension = chain.check()

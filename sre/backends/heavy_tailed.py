@@ -9,13 +9,11 @@ Chebyshev nodes of b_t, exact in b_e, are interpolated, and the score is U_e . V
 singularity of 1/(1 + exp(u)) is at i pi, which tells how many nodes give INTERPOLATION (Trefethen, ATAP, theorem 8.2).
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from sre.backends.backend import Backend
-from sre.backends.base import Side, check_speakers, group_means
+from sre.backends.base import Groups, Side, check_speakers, group_means
 from sre.backends.chain import FittedChain
 from sre.backends.options import Asked, HeavyTailedOptions
 from sre.backends.splda import fit_subspace, precisions
@@ -64,7 +62,7 @@ class HeavyTailed(Backend):
         spread = 1 + b[:, None] * self.parts["omega"]
         return 0.5 * (a * a / spread - np.log(spread)).sum(axis=1)
 
-    def _model(self, x: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+    def _model(self, x: np.ndarray, groups: Groups) -> Side:
         a, b = self._evidence(x)
         size = np.array([len(group) for group in groups], dtype=float)
         a, b = group_means(a, groups) * size[:, None], group_means(b, groups) * size

@@ -10,7 +10,7 @@ EIGENVALUE_FLOOR = 1e-6  # of the largest
 
 def fit_lda(
     x: np.ndarray, speakers: np.ndarray, dim: int, shrinkage: float = 0.0
-) -> tuple[np.ndarray, dict[str, float]]:
+) -> tuple[np.ndarray, dict[str, object]]:
     """(N, D) embeddings -> (d, D + 1) affine transform, d = min(dim, S - 1, rank of the between-class covariance).
 
     Returns it with the facts: dimension asked and used, eigenvalues floored, shrinkage.
@@ -34,7 +34,7 @@ def fit_lda(
     rank = int((values > EIGENVALUE_FLOOR * values.max()).sum())
     d = min(dim, len(names) - 1, rank)
     transform = vectors[:, order[:d]].T @ whiten
-    facts = {"lda_dim_asked": dim, "lda_dim": d, "lda_floored": floored, "lda_shrinkage": shrinkage}
+    facts: dict[str, object] = {"lda_dim_asked": dim, "lda_dim": d, "lda_floored": floored, "lda_shrinkage": shrinkage}
     return np.hstack([transform, -(transform @ mean)[:, None]]), facts
 
 
@@ -63,7 +63,7 @@ def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOO
     return (vectors / np.sqrt(np.maximum(values, floor * values.max()))).T, int(low.sum())
 
 
-def floor_eigenvalues(covariance: np.ndarray, floor: float) -> tuple[np.ndarray, int]:
+def floor_eigenvalues(covariance: np.ndarray, floor: float | np.floating) -> tuple[np.ndarray, int]:
     """The covariance with its eigenvalues raised to `floor`, and how many were."""
     values, vectors = eigh(covariance)
     low = int((values < floor).sum())

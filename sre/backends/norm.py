@@ -146,7 +146,9 @@ def normalise(
     of_enrol = _CohortRows.make(enrol, own_e, e, own_t[t], transposed=False)
     of_test = _CohortRows.make(test, own_t, t, own_e[e], transposed=True)
     used = min(top_n or len(cohort), len(cohort))
-    facts: Facts = {"cohort": len(cohort), "top_n": used} | ({"top_n_asked": top_n} if top_n else {})
+    facts: Facts = {"cohort": len(cohort), "top_n": used}
+    if top_n:
+        facts["top_n_asked"] = top_n
     return METHODS[method].compute(_Task(raw, of_enrol, of_test, cohort, used)), facts
 
 

@@ -5,7 +5,7 @@ The defaults are those of the schema, so that a config of Python code may be as 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 from sre import SreError
 
@@ -36,7 +36,7 @@ class Asked:
     adapt: Adaptation | None = None
 
     @classmethod
-    def of(cls, config: Mapping[str, object]) -> "Asked":
+    def of(cls, config: Mapping[str, Any]) -> "Asked":
         """Return a config with its defaults.
 
         Raises SreError for a key that is none, and for a config without a type.
@@ -47,7 +47,7 @@ class Asked:
         return cls(**given | {"chain": tuple(given.get("chain", cls.chain))})
 
 
-def _known(kind: type, given: Mapping[str, object], what: str) -> dict[str, object]:
+def _known(kind: type, given: Mapping[str, Any], what: str) -> dict[str, Any]:
     """The given keys and values. Raises SreError where one is no field of `kind`, or its first field is missing."""
     names = [field.name for field in fields(kind)]
     if unknown := [name for name in given if name not in names]:
@@ -75,9 +75,9 @@ class Options:
         return cls(**{field.name: getattr(asked, field.name) for field in fields(cls)})
 
     @classmethod
-    def read(cls, facts: Mapping[str, object]) -> Self:
+    def read(cls, facts: Mapping[str, Any]) -> Self:
         """Return the options among a file's facts. Raises ValueError where one is missing or of another form."""
-        values = {field.name: facts.get(field.name) for field in fields(cls)}
+        values: dict[str, Any] = {field.name: facts.get(field.name) for field in fields(cls)}
         for field in fields(cls):
             if type(values[field.name]) not in KINDS_OF[type(field.default)]:
                 raise ValueError(f"its fact {field.name} is {values[field.name]!r}")

@@ -4,7 +4,6 @@ Its covariances W (within) and B (between) are from EM (two_covariance.py), from
 or from adaptation (adapt.py).
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from sre import SreError
 from sre.backends.adapt import adapt
 from sre.backends.backend import Backend
-from sre.backends.base import Side, check_speakers, check_training, group_means
+from sre.backends.base import Groups, Side, check_speakers, check_training, group_means
 from sre.backends.chain import FittedChain
 from sre.backends.options import Asked, PldaOptions
 from sre.backends.splda import fit_subspace
@@ -63,7 +62,7 @@ class Plda(Backend):
         expected = np.sum(y * y / (psi + 1 / np.reshape(n, (-1, 1))), axis=1, keepdims=True)
         return y * np.sqrt(y.shape[1] / np.maximum(expected, 1e-200))  # the mean itself stays 0
 
-    def _enrol(self, embeddings: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+    def _enrol(self, embeddings: np.ndarray, groups: Groups) -> Side:
         n = np.array([len(group) for group in groups], dtype=float)
         if self.options.enrol == "by_the_book":
             return self._side(group_means(self._project(self._prepared(embeddings)), groups), n)
@@ -71,7 +70,7 @@ class Plda(Backend):
             n[:] = 1
         return self._side(self._project(self._prepared(group_means(embeddings, groups)), n), n)
 
-    def _model(self, x: np.ndarray, groups: Sequence[np.ndarray]) -> Side:
+    def _model(self, x: np.ndarray, groups: Groups) -> Side:
         n = np.array([len(group) for group in groups], dtype=float)
         return self._side(self._project(group_means(x, groups), n), n)
 

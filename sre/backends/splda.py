@@ -92,7 +92,7 @@ def fit_subspace(
 
 
 def _em_step(
-    model: Subspace, second: np.ndarray, first: np.ndarray, n: np.ndarray, N: int, floor: float
+    model: Subspace, second: np.ndarray, first: np.ndarray, n: np.ndarray, N: int, floor: float | np.floating
 ) -> tuple[Subspace, float, int]:
     """`second` (D, D), `first` (S, D) and n (S,): weighted moments of centred embeddings, by speaker the last two."""
     S, D = first.shape

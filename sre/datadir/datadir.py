@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
 from sre.datadir.tables import (
@@ -140,7 +141,7 @@ def write_data_dir(
     out = Path(out)
     if not utt2spk or (wav is None and feats is None):
         raise SreError(f"{out}: no utterance is left for this data directory; look at what was asked and rejected")
-    tables: dict[str, Mapping[str, object]] = dict(extra)
+    tables: dict[str, Mapping[str, Any]] = dict(extra)
     tables["utt2spk"] = utt2spk
     tables["spk2utt"] = {spk: " ".join(utts) for spk, utts in invert(utt2spk).items()}
     if segments is not None:

@@ -13,7 +13,7 @@ Rejected = list[tuple[str, str, str]]  # id, path, reason
 
 
 def write_rejected_rows(path: str | Path, rows: Rejected) -> None:
-    """`id path reason` lines under a header, by tabs; a reason of several lines (ffmpeg's) becomes one."""
+    """Write `id path reason` lines under a header, by tabs; a reason of several lines (ffmpeg's) becomes one."""
     with atomic_output(path) as file:
         file.write("id\tpath\treason\n")
         for key, location, reason in sorted(rows):
@@ -22,12 +22,12 @@ def write_rejected_rows(path: str | Path, rows: Rejected) -> None:
 
 
 def read_rejected_rows(path: str | Path) -> Rejected:
-    """The rows that `write_rejected_rows` wrote. Raises SreError where there is no header or a line is no such row."""
-    rows = [tuple(line.split("\t")) for line in lines_of(read_text(path))]
-    wrong = next((number for number, row in enumerate(rows, 1) if len(row) != 3), None)
-    if wrong or rows[:1] != [("id", "path", "reason")]:
+    """Read the rows that `write_rejected_rows` wrote. Raises SreError if it has no header or a line is no such row."""
+    lines = [line.split("\t") for line in lines_of(read_text(path))]
+    wrong = next((number for number, line in enumerate(lines, 1) if len(line) != 3), None)
+    if wrong or lines[:1] != [["id", "path", "reason"]]:
         raise SreError(f"{path}:{wrong or 1}: cut short, not `id path reason` by tabs; make it again")
-    return rows[1:]
+    return [(key, location, reason) for key, location, reason in lines[1:]]
 
 
 def write_rejected(

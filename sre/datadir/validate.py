@@ -56,7 +56,8 @@ def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
         problems.append(f"{path}: empty; make it again, or delete it if it is not meant to be there")
     if len(set(keys)) < len(keys):
         first: Table = {}
-        same, other = [], []
+        same: list[str] = []
+        other: list[str] = []
         for key, value in rows:
             if key in first:
                 (same if first[key] == value else other).append(key)
