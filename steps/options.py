@@ -10,7 +10,7 @@ from pathlib import Path
 from sre import SreError
 from sre.backends.cohort import CohortRule
 from sre.cli.arguments import input_file, input_folder, seed, share, whole
-from sre.cli.given import DEFAULT_FEATURES, config_argument
+from sre.cli.given import DEFAULT_FEATURES, config_argument, systems_config
 from sre.config.corpus import NAME, TrialList
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -63,6 +63,34 @@ def lists_of(args: argparse.Namespace) -> dict[str, TrialList]:
             raise SreError(f"--enroll {name}: none of the lists {', '.join(lists)}; give it by --list too")
         lists[name] = replace(lists[name], enroll=True)
     return lists
+
+
+def add_systems_options(parser: argparse.ArgumentParser) -> None:
+    """Add SYSTEMS and --backend, and the options that tell whose scores they are and how intervals are drawn."""
+    systems = "names, as cosine,cosine+asnorm; a YAML with systems:, as a recipe's config; or such JSON text"
+    parser.add_argument("systems", metavar="SYSTEMS", help=systems)
+    files = "files, named <back-end>.npz; may be repeated"
+    parser.add_argument("--backend", action="append", required=True, type=input_file, metavar="F", help=files)
+    parser.add_argument("--run", default="run", metavar="NAME", help="of the model with its seed (default: run)")
+    parser.add_argument("--model", metavar="NAME", help="of the model, the same for all seeds (default: --run)")
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="of the training (default: 1)")
+    role = "what the list is for: development has calibrations and fusions made on it (default: evaluation)"
+    parser.add_argument("--role", choices=["evaluation", "development"], default="evaluation", help=role)
+    prior = "probability of a target, for which calibration and fusion are trained (default: 0.05)"
+    parser.add_argument("--p-target", type=share, default=0.05, metavar="P", help=prior)
+    draws = "draws of the speakers, for 95 %% intervals; 0: none (default: 1000)"
+    parser.add_argument("--replicates", type=whole(), default=1000, metavar="N", help=draws)
+    parser.add_argument("--replicates-seed", type=seed, default=1, metavar="N", help="of these draws (default: 1)")
+
+
+def systems_of(args: argparse.Namespace) -> dict[str, dict]:
+    """Return name -> resolved system. Raises SreError where the back-end of one is not given."""
+    backends = {path.stem for path in args.backend}
+    systems = systems_config(args.systems, sorted(backends))
+    for name, system in systems.items():
+        if not system["of"] and system.get("backend") not in backends:
+            raise SreError(f"system {name}: its back-end is no --backend; give {system.get('backend')}.npz")
+    return systems
 
 
 def add_feature_config(parser: argparse.ArgumentParser, what: str) -> None:

@@ -7,6 +7,13 @@ def adaptation(wildcards):
     return f"{EXP}/{wildcards.run}/embeddings/{ADAPT}.scp" if needed else []
 
 
+SYSTEMS = canonical({"systems": RECIPE.systems})
+
+
+def role_of(trials):
+    return "development" if trials == DEV else "evaluation"
+
+
 rule train_backend:
     input:
         embeddings=f"{{exp}}/{{run}}/embeddings/{TRAIN}.scp",
@@ -72,13 +79,18 @@ rule score_systems:
                 "run": wildcards.run,
                 "model": RECIPE.runs[wildcards.run].model,
                 "seed": RECIPE.runs[wildcards.run].seed,
-                "role": "development" if wildcards.trials == DEV else "evaluation",
+                "role": role_of(wildcards.trials),
                 "p_target": CONFIG["development"]["p_target"],
                 "bootstrap": CONFIG["bootstrap"],
                 "systems": RECIPE.systems,
                 "version": STAGE_VERSIONS["score"],
             }
         ),
+        asked=lambda wildcards, input: [
+            *("--model", RECIPE.runs[wildcards.run].model),
+            *("--seed", RECIPE.runs[wildcards.run].seed),
+            *("--role", role_of(wildcards.trials)),
+        ],
         options=lambda wildcards, input: [
             *(["--enroll-map", input.enroll] if input.enroll else []),
             *(["--development", input.development] if input.development else []),
@@ -86,9 +98,10 @@ rule score_systems:
         ],
     shell:
         job(
-            "steps.score_systems {params.job} {input.trials} --embeddings {input.embeddings}"
+            "steps.score_systems {SYSTEMS} {input.trials} --run {wildcards.run} {params.asked} --embeddings {input.embeddings}"
             " --utt2spk {input.speakers} --cohort {input.cohort} --cohort-utt2spk {input.utt2spk}"
-            " {params.options} {output}"
+            " {params.options} --p-target {CONFIG[development][p_target]}"
+            " --replicates {CONFIG[bootstrap][replicates]} --replicates-seed {CONFIG[bootstrap][seed]} {output}"
         )
 
 

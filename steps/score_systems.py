@@ -1,4 +1,7 @@
-"""Score all systems of one model run on one trial list, in one process (Snakemake's score stage).
+r"""Score all systems of one model run on one trial list, in one process (Snakemake's score stage).
+
+e.g.: python -m steps.score_systems cosine,cosine+asnorm data/trials/mini --backend cosine.npz --embeddings test.scp \
+          --cohort train.scp --cohort-utt2spk data/mini_train/utt2spk scores/mini/metrics.json
 
 Beside METRICS.json, which sums them up, each system has <system>.scores and <system>.metrics.json; a system whose
 config, back-end, embeddings and trials are unchanged is kept, so that adding one scores only that one.
@@ -9,8 +12,8 @@ import time
 
 import numpy as np
 
-from sre import SreError
-from sre.cli.arguments import Parser, input_file, json_job, output_file
+from sre.cli.arguments import Parser, input_file, output_file
+from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
 from sre.io.text import canonical
 from sre.io.trials import read_trials
@@ -21,30 +24,26 @@ from sre.scoring.cohort import read_training
 from sre.scoring.evaluation import Evaluation
 from sre.scoring.result import codes_of
 from sre.scoring.systems import Scorer, read_development, score_systems
-from steps.options import add_evaluation_options
+from steps.options import add_evaluation_options, add_systems_options, systems_of
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
-    kinds = {"systems": {"*": {"of": object}}, "model": str, "run": str, "seed": int, "role": str, "p_target": float}
-    kinds |= {"bootstrap": {"replicates": int, "seed": int}}
-    parser.add_argument("systems", type=json_job(**kinds), help=f"JSON of {', '.join(kinds)}")
+    add_systems_options(parser)
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`")
     add_evaluation_options(parser)
     calibrated = "METRICS.json of the development list, with its calibrations"
     parser.add_argument("--development", type=input_file, help=calibrated)
     parser.add_argument("--cohort", required=True, type=input_file, help="training embeddings")
     parser.add_argument("--cohort-utt2spk", required=True, type=input_file, help="of the training embeddings")
-    parser.add_argument(
-        "--backend", action="append", required=True, type=input_file, help="files, named <back-end>.npz"
-    )
     parser.add_argument("metrics", type=output_file, help="METRICS.json")
     args = parser.parse_args(argv)
     begun = time.monotonic()
-    job, backends = args.systems, {path.stem: path for path in args.backend}
-    for name, system in job["systems"].items():
-        if not system["of"] and system.get("backend") not in backends:
-            raise SreError(f"system {name}: its back-end is no --backend; give {system.get('backend')}.npz")
+    backends = {path.stem: path for path in args.backend}
+    drawn = {"replicates": args.replicates, "seed": args.replicates_seed}
+    job = {"run": args.run, "model": args.model or args.run, "seed": args.seed, "role": args.role}
+    job |= {"p_target": args.p_target, "bootstrap": drawn}
+    job |= {"systems": systems_of(args), "version": STAGE_VERSIONS["score"]}
     trials = read_trials(args.trials)
     evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, args.utt2spk)
     if args.utt2spk:  # else trials were drawn in place of speakers
@@ -60,7 +59,6 @@ def main(argv: list[str] | None = None) -> None:
     development = read_development(args.development) if args.development else {}
     with locked(args.metrics.parent / ".score.lock"):
         known = None if job["role"] == "development" else development
-        drawn = job["bootstrap"]
         bootstrap = evaluation.bootstrap(drawn["replicates"], drawn["seed"]) if drawn["replicates"] else None
         scorer = Scorer(
             evaluation, backends, training, job["systems"], args.metrics.parent, known, job["p_target"], bootstrap

@@ -2,15 +2,25 @@
 
 import os
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import sre
 from sre import SreError
 from sre.cli.arguments import input_file, json_object
-from sre.config.resolve import BACKENDS, recipe_features, resolve_backend, resolve_features, resolve_model_config
+from sre.config.resolve import (
+    BACKENDS,
+    NORMS,
+    recipe_features,
+    resolve_backend,
+    resolve_features,
+    resolve_model_config,
+    resolve_norm,
+    with_parts,
+)
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
+from sre.io.forms import wrong_part
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
 
@@ -137,6 +147,28 @@ def backend_config(argument: str) -> dict:
         )
     where, given = config_argument(argument)
     return resolve_backend(schema(), given, where)
+
+
+def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
+    """Return name -> system of names with commas between them, of a YAML as a recipe's config, or of resolved ones.
+
+    backends : names of the back-ends that there are
+    The parts of a calibrated or fused system come before it. Raises SreError for a name of none of these.
+    """
+    names_only = not argument.lstrip().startswith("{") and not argument.endswith((".yaml", ".yml"))
+    given = {"systems": argument.split(",")} if names_only else read_config_argument(argument)[1]
+    if isinstance(systems := given.get("systems"), dict):
+        if wrong_part(systems, {"*": {"of": object}}):
+            raise SreError("systems: of another form than snakemake writes them; give names, as cosine,cosine+asnorm")
+        return systems
+    known = [key for key in ("systems", "norms", "fusions") if key in given]
+    filled = {key: schema().check(given[key], f"{argument}: {key}", "properties", key) for key in known}
+    norms = NORMS | filled.get("norms", {})
+    norms = {name: resolve_norm(schema(), norm, f"norms.{name}") for name, norm in norms.items()}
+    found: dict[str, dict] = {}
+    for name in filled.get("systems") or backends:
+        found |= with_parts(name, dict.fromkeys(backends, {}), norms, filled.get("fusions", {}))
+    return found
 
 
 def told(facts: Mapping[str, object]) -> str:

@@ -16,7 +16,7 @@ from sre.config.resolve import (
     resolve_features,
     resolve_model,
     resolve_norm,
-    resolve_system,
+    with_parts,
 )
 from sre.config.schema import Schema
 from sre.io.atomic import sha256_text
@@ -209,20 +209,14 @@ def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict
     recipe.add_run(name, Run(name, 0, bundle["features"], bundle["path"]))
 
 
-def add_system(
-    recipe: Recipe, schema: Schema, name: str, backends: dict, norms: dict, above: tuple[str, ...] = ()
-) -> None:
+def add_system(recipe: Recipe, schema: Schema, name: str, backends: dict, norms: dict) -> None:
     """Add a system and, before it, those that it is calibrated on or fused from."""
     fusions, types = recipe.config.get("fusions", {}), schema.part("$defs", "backend")["properties"]["type"]["enum"]
-    if name in above:
-        raise SreError(f"fusions: '{name}' is fused from itself; take it out")
-    system = resolve_system(name, backends, norms, fusions, types)
-    if system["of"] and not recipe.config["development"]["speakers"]:
-        raise SreError(f"systems: '{name}' is trained on a development list; set development.speakers")
-    for one in system["of"] or ():
-        add_system(recipe, schema, one, backends, norms, (*above, name))
-    if not system["of"]:
-        recipe.backends[system["backend"]] = backends[system["backend"]]
-        if needs_adaptation(backends[system["backend"]]) and not recipe.config["adapt_data"]:
-            raise SreError(f"systems: '{name}' needs an adaptation set; set adapt_data, or take the system out")
-    recipe.systems.setdefault(name, system)
+    for one, system in with_parts(name, backends, norms, fusions, types).items():
+        if system["of"] and not recipe.config["development"]["speakers"]:
+            raise SreError(f"systems: '{one}' is trained on a development list; set development.speakers")
+        if not system["of"]:
+            recipe.backends[system["backend"]] = backends[system["backend"]]
+            if needs_adaptation(backends[system["backend"]]) and not recipe.config["adapt_data"]:
+                raise SreError(f"systems: '{one}' needs an adaptation set; set adapt_data, or take the system out")
+        recipe.systems.setdefault(one, system)

@@ -180,3 +180,25 @@ def resolve_system(
                 f" there are {there}{kinds}"
             )
     return {"backend": backend, "norm": norms[norm] if norm else None, "of": [base] if calibrated else None}
+
+
+def with_parts(
+    name: str,
+    backends: dict[str, dict],
+    norms: dict[str, dict],
+    fusions: dict[str, list],
+    types: Collection[str] = (),
+    above: tuple[str, ...] = (),
+) -> dict[str, dict]:
+    """Return a system and, before it, those that it is calibrated on or fused from: name -> as `resolve_system`.
+
+    above : names of the systems that it is part of
+    Raises SreError where one is fused from itself.
+    """
+    if name in above:
+        raise SreError(f"fusions: '{name}' is fused from itself; take it out")
+    system = resolve_system(name, backends, norms, fusions, types)
+    found: dict[str, dict] = {}
+    for part in system["of"] or ():
+        found |= with_parts(part, backends, norms, fusions, types, (*above, name))
+    return {**found, name: system}

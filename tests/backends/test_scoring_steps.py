@@ -215,14 +215,12 @@ def test_a_norm_needs_a_cohort() -> None:
 def score_stage(out: Path, **systems: dict) -> dict:
     """What the score stage leaves of a cosine and other systems in out/metrics.json."""
     train("cosine_centred", "cosine_centred.npz")
-    job = {"systems": {"cosine_centred": {"backend": "cosine_centred", "norm": None, "of": None}, **systems}}
-    job |= {"model": "m", "run": "m", "seed": 1, "role": "evaluation", "p_target": 0.05}
-    job |= {"bootstrap": {"replicates": 10, "seed": 1}}
+    job = {"cosine_centred": {"backend": "cosine_centred", "norm": None, "of": None}, **systems}
     known = ["--utt2spk", "eval.utt2spk", *COHORT]
     backends = [word for name in systems for word in ("--backend", f"{name}.npz")]
     out.mkdir(exist_ok=True)
-    options = [*EVAL, *known, "--backend", "cosine_centred.npz", *backends]
-    call(score_systems.main, json.dumps(job), "trials", *options, out / "metrics.json")
+    options = [*EVAL, *known, "--backend", "cosine_centred.npz", *backends, "--run", "m", "--replicates", 10]
+    call(score_systems.main, json.dumps({"systems": job}), "trials", *options, out / "metrics.json")
     return json.loads((out / "metrics.json").read_text())["systems"]
 
 
@@ -295,3 +293,19 @@ def test_embeddings_from_elsewhere(source: str, capsys) -> None:
     assert ids.tolist() == sorted(wanted) == all_ids[5:].tolist()
     np.testing.assert_array_equal(vectors, all_vectors[5:])
     assert "43 embeddings of dimension 5, 5 left out" in capsys.readouterr().err
+
+
+def test_systems_by_name_or_yaml(tmp_path: Path) -> None:
+    train("cosine", "cosine.npz")
+    options = [*EVAL, *COHORT, "--utt2spk", "eval.utt2spk", "--backend", "cosine.npz", "--replicates", 0]
+    call(score_systems.main, "cosine,cosine+snorm", "trials", *options, tmp_path / "a/metrics.json")
+    Path("few.yaml").write_text("systems: [cosine, cosine+few]\nnorms: {few: {method: snorm, top_n: 3}}\n")
+    call(score_systems.main, "few.yaml", "trials", *options, tmp_path / "b/metrics.json")
+    found = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in "ab"]
+    assert [list(one["systems"]) for one in found] == [["cosine", "cosine+snorm"], ["cosine", "cosine+few"]]
+    assert (found[0]["run"], found[0]["model"], found[0]["role"]) == ("run", "run", "evaluation")
+    assert found[0]["systems"]["cosine"]["metrics"] == found[1]["systems"]["cosine"]["metrics"]
+    with pytest.raises(SreError, match="'cosine\\+asnrm' names the unknown norm 'asnrm'; the nearest is 'asnorm'"):
+        call(score_systems.main, "cosine+asnrm", "trials", *options, tmp_path / "c/metrics.json")
+    with pytest.raises(SreError, match="unknown back-end 'plda'"):
+        call(score_systems.main, "plda", "trials", *options, tmp_path / "c/metrics.json")
