@@ -30,7 +30,7 @@ NIST_PLANS = {
 
 
 def operating_points(scores: np.ndarray, target: np.ndarray) -> Points:
-    """Error rates at every distinct score, ascending, and at +inf, where every trial is rejected.
+    """Return the error rates at every distinct score, ascending, and at +inf, where every trial is rejected.
 
     Parameters
     ----------
@@ -55,29 +55,32 @@ def operating_points(scores: np.ndarray, target: np.ndarray) -> Points:
 
 
 def eer(scores: np.ndarray, target: np.ndarray) -> tuple[float, float]:
-    """`SortedScores.eer`: the equal error rate, a share (`summarise` has per cent), and its threshold."""
+    """Return the equal error rate, a share from 0 to 1, and its threshold (`SortedScores.eer`).
+
+    `summarise` and `eer_with_interval` have it in per cent.
+    """
     return SortedScores(scores, target).eer()
 
 
 def eer_convex_hull(scores: np.ndarray, target: np.ndarray) -> float:
-    """`SortedScores.eer_convex_hull`: the equal error rate, a share as `eer`, on the ROC's convex hull."""
+    """Return the equal error rate on the ROC's convex hull, a share as `eer` is (`SortedScores.eer_convex_hull`)."""
     return SortedScores(scores, target).eer_convex_hull()
 
 
 def min_dcf(
     scores: np.ndarray, target: np.ndarray, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0
 ) -> tuple[float, float]:
-    """`SortedScores.min_dcf`: the least normalised detection cost and its threshold."""
+    """Return the least normalised detection cost and its threshold (`SortedScores.min_dcf`)."""
     return SortedScores(scores, target).min_dcf(p_target, c_miss, c_fa)
 
 
 def act_dcf(scores: np.ndarray, target: np.ndarray, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
-    """`SortedScores.act_dcf`: the normalised detection cost of LLRs at `bayes_threshold`."""
+    """Return the normalised detection cost of LLRs at `bayes_threshold` (`SortedScores.act_dcf`)."""
     return SortedScores(scores, target).act_dcf(p_target, c_miss, c_fa)
 
 
 def c_primary(scores: np.ndarray, target: np.ndarray, plan: str) -> tuple[float, float]:
-    """Minimum and actual C_primary of one of `NIST_PLANS`: the mean normalised cost over its operating points.
+    """Return minimum and actual C_primary of one of `NIST_PLANS`: the mean normalised cost over its operating points.
 
     Over all trials alike. NIST's own figures for SRE16 to SRE21 give partitions of the trials (by sex, language, number
     of enrolment segments, …) equal weights, which is NOT done here, so they differ where partitions do.
@@ -87,19 +90,20 @@ def c_primary(scores: np.ndarray, target: np.ndarray, plan: str) -> tuple[float,
 
 
 def miss_at_fa(scores: np.ndarray, target: np.ndarray, share: float) -> tuple[float, float]:
-    """`SortedScores.miss_at_fa`: the lowest P_miss with P_fa <= share, and its threshold."""
+    """Return the lowest P_miss with P_fa <= share, a share too, and its threshold (`SortedScores.miss_at_fa`)."""
     return SortedScores(scores, target).miss_at_fa(share)
 
 
 def fa_at_miss(scores: np.ndarray, target: np.ndarray, share: float) -> tuple[float, float]:
-    """`SortedScores.fa_at_miss`: the lowest P_fa with P_miss <= share, and its threshold."""
+    """Return the lowest P_fa with P_miss <= share, a share too, and its threshold (`SortedScores.fa_at_miss`)."""
     return SortedScores(scores, target).fa_at_miss(share)
 
 
 def cllr(scores: np.ndarray, target: np.ndarray) -> float:
-    """Cost of LLRs in bits a trial, at equal priors (N. Brümmer and J. du Preez, Computer Speech & Language, 2006).
+    """Return the cost of LLRs in bits a trial, at equal priors.
 
-    0 is perfect, 1 is what LLRs of 0 cost, and there is no upper limit.
+    0 is perfect, 1 is what LLRs of 0 cost, and there is no upper limit (N. Brümmer and J. du Preez, Computer Speech &
+    Language, 2006).
     """
     scores, target = np.asarray(scores), np.asarray(target).astype(bool)
     check_scores(scores, target)
@@ -109,14 +113,14 @@ def cllr(scores: np.ndarray, target: np.ndarray) -> float:
 
 
 def min_cllr(scores: np.ndarray, target: np.ndarray) -> float:
-    """`SortedScores.min_cllr`: Cllr after the best non-decreasing map of the scores."""
+    """Return Cllr after the best non-decreasing map of the scores (`SortedScores.min_cllr`)."""
     return SortedScores(scores, target).min_cllr()
 
 
 def summarise(
     scores: np.ndarray, target: np.ndarray, c_miss: float = 1.0, c_fa: float = 1.0, calibrated: bool = False
 ) -> dict:
-    """All numbers of one system on one list, ready for JSON.
+    """Return all numbers of one system on one list, ready for JSON.
 
     `eer` and `eer_convex_hull` are in per cent, rates at a given rate are shares. A threshold of None: every trial must
     be rejected to get there. `threshold_fa_0.01` is the lowest threshold with P_fa <= 1 %, that of `miss_at_fa_0.01`.
@@ -125,7 +129,8 @@ def summarise(
     """
     ranked = SortedScores(scores, target)
     rate, threshold = ranked.eer()
-    summary = {"targets": len(ranked.targets), "nontargets": len(ranked.nontargets), "c_miss": c_miss, "c_fa": c_fa}
+    counts = {"targets": len(ranked.targets), "nontargets": len(ranked.nontargets)}
+    summary: dict[str, float | None] = {**counts, "c_miss": c_miss, "c_fa": c_fa}
     summary |= {"eer": 100 * rate, "eer_threshold": threshold, "eer_convex_hull": 100 * ranked.eer_convex_hull()}
     for p_target in P_TARGETS:
         cost, threshold = ranked.min_dcf(p_target, c_miss, c_fa)
@@ -142,7 +147,7 @@ def summarise(
 
 
 def det_points(scores: np.ndarray, target: np.ndarray, max_points: int = 2000) -> Points:
-    """Operating points for a DET plot: at most `max_points`, even in normal deviates of P_miss and of P_fa.
+    """Return the operating points for a DET plot: at most `max_points`, even in normal deviates of P_miss and of P_fa.
 
     Both ends and the points around the EER are always there. Raises SreError as `check_scores` does.
     """

@@ -54,7 +54,7 @@ class Evaluation:
     def of(
         cls,
         trials: Trials,
-        enrol_map: Mapping[str, Sequence[str]],
+        enrol_map: Mapping[str, list[str]],
         embeddings: Embeddings,
         utt2spk: Mapping[str, str] | None = None,
     ) -> "Evaluation":
