@@ -12,7 +12,7 @@ from sre.io.trial_check import check_labels
 from sre.io.trials import read_enroll_map, read_trials
 from sre.machine.log import aligned, run, say
 from sre.report.errors import CONDITIONS, condition_cells, write_analysis
-from sre.scoring.breakdown import analyse
+from sre.scoring.analysis import analyse
 
 
 def main(argv: list[str] | None = None) -> None:

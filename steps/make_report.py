@@ -13,7 +13,9 @@ from sre.experiments.read import load_results, load_runs, read_features, read_ga
 from sre.io.text import read_text
 from sre.machine.log import run
 from sre.metrics.bootstrap import COLUMNS
-from sre.report import write_report
+from sre.report.build import write_report
+
+WIDTH = 120  # columns of the printed table, where no terminal says how many it has
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -37,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     notes = read_gates(args.notes) if args.notes else None
     features = read_features(args.features) if args.features else None
     command = read_text(args.command).strip() if args.command else ""
-    width = shutil.get_terminal_size((0, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal
+    width = shutil.get_terminal_size((WIDTH, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal
     table = write_report(
         args.out_dir, results, runs, args.title, args.primary, args.metric, notes, features, command, width
     )

@@ -8,24 +8,29 @@ import pyarrow as pa
 from pyarrow import csv
 
 from sre.io.atomic import atomic_output
-from sre.report.figure_sets import row_files
 from sre.report.numbers import plain
 from sre.report.ranking import Standing
-from sre.scoring.breakdown import Analysis, Row, analyse
+from sre.scoring.analysis import Analysis, analyse
+from sre.scoring.sides import Row
 
 CONDITIONS = ["condition", "speakers", "targets", "nontargets", "EER, %", "95 % interval", "P_miss, %", "P_fa, %"]
 SPEAKERS = ["speaker", "targets", "P_miss, %", "nontargets", "P_fa, %"]
+UTTERANCES = ["utterance", "speaker", "targets", "P_miss, %", "nontargets", "P_fa, %", "file"]
 PAIRS = ["kind", "enrol", "test", "score", "enrol files", "test file"]
 MANY_TRIALS, FEWER_DRAWS = 100_000, 200  # of so many trials each condition has fewer draws than the table of systems
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Of one evaluation list: whose they are, where the files lie, and what is in them."""
+    """The errors of one system on one evaluation list.
+
+    system : whose they are, in words
+    folder : of the tables, relative to the report's
+    """
 
     trials: str
     system: str
-    folder: str  # below the report's
+    folder: str
     analysis: Analysis
 
 
@@ -34,15 +39,12 @@ def write_errors(folder: Path, ranked: Mapping[str, Sequence[Standing]]) -> list
     found = []
     for trials, standings in ranked.items():
         row = next((one.group.done[0] for one in standings if one.reference and one.group.done), None)
-        if row is None or row.development or not row.result.get("data"):
-            continue
-        data, given = Path(row.result["data"]), row.result.get("enroll_map")
-        if not (data / "utt2spk").is_file():
+        if row is None or row.development or row.data is None or not (row.data / "utt2spk").is_file():
             continue
         trials_of = row.metrics["targets"] + row.metrics["nontargets"]
-        drawn = row.result.get("bootstrap") or {"replicates": 0, "seed": 1}
-        draws = drawn["replicates"] if trials_of <= MANY_TRIALS else min(drawn["replicates"], FEWER_DRAWS)
-        analysis = analyse(*row_files(row), Path(given) if given else None, data, draws=draws, seed=drawn["seed"])
+        draws, seed = row.drawn
+        draws = draws if trials_of <= MANY_TRIALS else min(draws, FEWER_DRAWS)
+        analysis = analyse(row.scores, row.trials_file, row.enroll_map, row.data, draws=draws, seed=seed)
         write_analysis(folder / row.trials, analysis)
         found.append(
             Errors(trials, f"{row.run} {row.system}, seed {row.seed}", f"{folder.name}/{row.trials}", analysis)
@@ -51,8 +53,9 @@ def write_errors(folder: Path, ranked: Mapping[str, Sequence[Standing]]) -> list
 
 
 def write_analysis(folder: Path, found: Analysis) -> None:
-    """breakdown.tsv, speakers.tsv, pairs.tsv and errors.csv."""
-    for name, rows in (("breakdown", found.breakdown), ("speakers", found.speakers), ("pairs", found.pairs)):
+    """Write breakdown.tsv, speakers.tsv, utterances.tsv, pairs.tsv and errors.csv."""
+    for name in ("breakdown", "speakers", "utterances", "pairs"):
+        rows = getattr(found, name)
         with atomic_output(folder / f"{name}.tsv") as file:
             file.writelines("\t".join(map(plain, cells)) + "\n" for cells in (rows[0], *(row.values() for row in rows)))
     with atomic_output(folder / "errors.csv", "wb") as file:
@@ -67,7 +70,12 @@ def condition_cells(row: Row) -> list[str]:
 
 def speaker_cells(row: Row) -> list[str]:
     targets, nontargets = f"{row['targets']:,}", f"{row['nontargets']:,}"
-    return [row["speaker"], targets, _percent(row["p_miss"]), nontargets, _percent(row["p_fa"])]
+    return [str(row["speaker"]), targets, _percent(row["p_miss"]), nontargets, _percent(row["p_fa"])]
+
+
+def utterance_cells(row: Row) -> list[str]:
+    _, *rates = speaker_cells(row)
+    return [str(row["utterance"]), str(row["speaker"]), *rates, str(row["file"])]
 
 
 def pair_cells(row: Row) -> list[str]:

@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sre.experiments.records import find_job
-from sre.machine.log import clock
 from sre.scoring.result import codes_of
 
-COST = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
+DEPTHS = {"exp": 2, "data": 1}  # folders from the top of the root down to a run, to a split
 LONGEST_ARGUMENT = 60
 MOST_COMMANDS = 300
 
 
 def jobs_behind(files: Iterable[Path]) -> list[dict]:
-    """Records of the jobs that made `files`, of those that made their inputs, and so on; each once, the first first."""
+    """Return the records of the jobs behind `files`, of those behind their inputs, and so on; each once, in time."""
     found: dict[Path, dict] = {}
     waiting = list(files)
     seen: set[Path] = set()
@@ -30,18 +30,31 @@ def jobs_behind(files: Iterable[Path]) -> list[dict]:
     return sorted(found.values(), key=lambda job: (job["begun"], job["command"]))
 
 
-def cost_rows(jobs: Sequence[dict]) -> list[list[str]]:
-    """By COST: a line a step and run (or split), in the order in which they were first run."""
+@dataclass(frozen=True)
+class StepCost:
+    """What the jobs of one step and run (or split) took together."""
+
+    step: str
+    subject: str
+    jobs: int
+    seconds: float
+    memory_mib: float
+    rate: str
+    device: str
+
+
+def step_costs(jobs: Sequence[dict]) -> list[StepCost]:
+    """Return the cost of each step and run (or split), in the order in which they were first run."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for job in jobs:
         groups.setdefault((_step(job), _subject(job)), []).append(job)
-    rows = []
+    costs = []
     for (step, subject), some in groups.items():
         seconds = sum(job["seconds"] for job in some)
         memory = max(job["peak_memory_mib"] for job in some)
         devices = ", ".join(sorted({job["device"] for job in some}))
-        rows.append([step, subject, f"{len(some)}", clock(seconds), f"{memory:.0f}", _rate(some, seconds), devices])
-    return rows
+        costs.append(StepCost(step, subject, len(some), seconds, memory, _rate(some, seconds), devices))
+    return costs
 
 
 def _step(job: dict) -> str:
@@ -49,17 +62,17 @@ def _step(job: dict) -> str:
 
 
 def _subject(job: dict) -> str:
-    """The run exp/<name>/<run>, or the split data/<split>, that the first output lies in."""
+    """Return the run exp/<name>/<run>, or the split data/<split>, that the first output lies in."""
     parts = Path(next(iter(job["outputs"]), "")).parts
-    for top, depth in (("exp", 2), ("data", 1)):
-        if top in parts[:-1]:
-            below = parts[parts.index(top) + depth :]
-            return below[0] if len(below) > 1 else ""
-    return ""
+    tops = [place for place, part in enumerate(parts[:-1]) if part in DEPTHS]
+    if not tops:
+        return ""
+    below = parts[tops[-1] + DEPTHS[parts[tops[-1]]] :]  # the last of them: the root itself may lie in a folder data
+    return below[0] if len(below) > 1 else ""
 
 
 def _rate(jobs: Sequence[dict], seconds: float) -> str:
-    """Utterances a second with the start of the process, of steps that work through utterances one by one."""
+    """Return utterances a second with the start of the process, of steps that work through utterances one by one."""
     if _step(jobs[0]) not in ("extract_embeddings", "make_features", "make_fbank", "make_mfcc"):
         return ""
     scps = [path for job in jobs for path in job["outputs"] if path.endswith(".scp") and Path(path).is_file()]
@@ -68,7 +81,7 @@ def _rate(jobs: Sequence[dict], seconds: float) -> str:
 
 
 def commands(jobs: Sequence[dict]) -> list[str]:
-    """One line a job; long arguments (resolved configs) are cut, `sre trace --long` has them whole."""
+    """Return one line a job; long arguments (resolved configs) are cut, `sre trace --long` has them whole."""
     lines = [" ".join(map(_cut, job["command"])) for job in jobs[:MOST_COMMANDS]]
     return lines + [f"… and {len(jobs) - MOST_COMMANDS} more"] * (len(jobs) > MOST_COMMANDS)
 
@@ -80,12 +93,12 @@ def _cut(argument: str) -> str:
 
 
 def code_versions(jobs: Sequence[dict], results: Iterable[dict]) -> list[str]:
-    """Of the jobs, and of the systems in metrics files that a job found unchanged and kept."""
+    """Return the versions of the jobs, and of the systems in metrics files that a job found unchanged and kept."""
     return sorted({job["code"] for job in jobs} | codes_of(results))
 
 
 def code_warning(codes: Sequence[str]) -> str | None:
-    """Where the numbers are of more than one state of the code, or of one that no revision has."""
+    """Return a sentence where the numbers are of more than one state of the code, or of one that no revision has."""
     changed = sum(code.endswith(".changed") for code in codes)
     if len(codes) < 2 and not changed:
         return None

@@ -1,22 +1,27 @@
-"""Numbers as the report writes them: rates with their digits, means over seeds, and the lines of a table of runs."""
+"""Numbers as the report writes them: rates with their digits, intervals, means over seeds, differences."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from statistics import stdev
 
-from sre.report.rows import RATES, Group, Row, marks
+from sre.metrics.bootstrap import P_TARGETS
+from sre.report.ranking import Difference, group_interval, speakers
+from sre.report.rows import RATES, Group, counts
 
-HEADINGS = ["run", "system", *(heading for heading, _, _ in RATES), "seed", "note"]
+NAMES = {key: name for name, key, _ in RATES} | {f"act_dcf_{p}": f"actDCF({p})" for p in P_TARGETS}
+DIGITS = {key: 2 if key == "eer" else 3 for key in NAMES}  # every run has more
+UNIT = {"eer": " %"}
 
 
 def plain(value: object) -> str:
-    """A cell of the TSV: six significant digits, nothing for None, no tabs or line breaks."""
+    """Return a cell of the TSV: six significant digits, nothing for None, no tabs or line breaks."""
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
 
 
-def rate_cells(row: Row) -> list[str]:
-    return [rate_cell(row.metrics, key, digits) for _, key, digits in RATES]
+def short_name(metric: str) -> str:
+    """Return a rate's name without its unit: EER, minDCF(0.01)."""
+    return NAMES[metric].removesuffix(", %")
 
 
 def rate_cell(metrics: dict | None, key: str, digits: int) -> str:
@@ -24,46 +29,34 @@ def rate_cell(metrics: dict | None, key: str, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def rate_text(group: Group, key: str, digits: int) -> str:
+def mean_text(group: Group, key: str, digits: int) -> str:
     return f"{group.mean(key):.{digits}f}" if group.values(key) else ""
 
 
-def mean_cells(group: Group) -> list[str]:
-    """`mean (least to greatest)` over the seeds for each of RATES."""
-    cells = []
-    for _, key, digits in RATES:
-        values = group.values(key)
-        bounds = [f"{bound:.{digits}f}" for bound in (min(values), max(values))] if values else []
-        cells.append(f"{group.mean(key):.{digits}f} ({' to '.join(bounds)})" if values else "")
-    return cells
+def value(group: Group, metric: str) -> str:
+    """Return the mean over the seeds with their standard deviation."""
+    found = group.values(metric)
+    spread = f" ± {stdev(found):.{DIGITS[metric]}f}" if len(found) > 1 else ""
+    return mean_text(group, metric, DIGITS[metric]) + spread
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of the table of results: a run, or the mean over the seeds of a model."""
-
-    row: Row
-    cells: list[str]  # those of HEADINGS
-    marks: list[str]  # of primary, chosen, best
-    is_mean: bool = False
-
-    @property
-    def best(self) -> bool:
-        return "best" in self.marks
+def interval_text(group: Group, metric: str) -> str:
+    bounds = group_interval(group, metric)
+    return f"{bounds[0]:.{DIGITS[metric]}f} to {bounds[1]:.{DIGITS[metric]}f}" if bounds else ""
 
 
-def table_lines(groups: Iterable[Group]) -> list[Line]:
-    """A model with several seeds ends with the line of their mean, which then carries the group's marks."""
-    lines = []
-    for group in groups:
-        several = len(group.rows) > 1 and bool(group.done)
-        for row in group.rows:
-            cells = [row.run, row.system, *rate_cells(row), str(row.seed), row.note]
-            lines.append(Line(row, cells, ["primary"] * row.primary if several else marks(group)))
-        if several:
-            first, done = group.rows[0], group.done
-            note = "" if len(done) == len(group.rows) else f"{len(done)} of {len(group.rows)} seeds; the others failed"
-            cells = [f"{first.model}, mean of {len(done)}", first.system, *mean_cells(group)]
-            cells += [" ".join(str(row.seed) for row in done), note]
-            lines.append(Line(first, cells, marks(group), is_mean=True))
-    return lines
+def difference_text(difference: Difference, metric: str) -> str:
+    """Return `+1.19 (-0.60 to +2.98), p 0.540`."""
+    digits, p = DIGITS[metric], difference.p
+    bounds = f"{difference.value:+.{digits}f} ({difference.low:+.{digits}f} to {difference.high:+.{digits}f})"
+    return f"{bounds}, p {'< 0.001' if p < 0.001 else f'{p:.3f}'}"
+
+
+def size_text(groups: Sequence[Group]) -> str:
+    """Return how many trials and speakers a list has."""
+    number = counts(groups)
+    if not number:
+        return "no system was scored"
+    done = next(group for group in groups if group.done)
+    of = f" of {speakers(done)} speakers" if speakers(done) else ""
+    return f"{number[0]:,} target and {number[1]:,} nontarget trials{of}"

@@ -98,7 +98,7 @@ def mean_draws(group: Group, metric: str) -> np.ndarray:
 
 
 def group_interval(group: Group, metric: str) -> list[float] | None:
-    """Of the mean over the seeds: how it would differ with other test speakers; the seeds are taken as they are."""
+    """Return the interval of the mean over the seeds: how it would differ with other test speakers; the seeds are taken as they are."""
     if not same_draws(group, group):
         return None
     column = interval_column(metric, group.done[0].result["bootstrap"]["columns"])
@@ -106,7 +106,7 @@ def group_interval(group: Group, metric: str) -> list[float] | None:
 
 
 def speakers(group: Group) -> int | None:
-    """Of the trial list; None where trials were drawn."""
+    """Return the number of speakers of the trial list; None where trials were drawn."""
     return (group.done[0].result.get("bootstrap") or {}).get("speakers")
 
 

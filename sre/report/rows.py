@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
+from sre.io.trials import align_scores
 from sre.scoring.replicates import read_replicates, replicates_of
 
 # heading, key in the metrics, decimals: what people compare
@@ -130,7 +131,7 @@ class Group:
         return [row for row in self.rows if row.metrics]
 
     def values(self, key: str) -> list[float]:
-        """Of the seeds that have it: metrics files of older versions lack some."""
+        """Return the rate of each seed that has it: metrics files of older versions lack some."""
         return [row.metrics[key] for row in self.done if row.metrics.get(key) is not None]
 
     def mean(self, key: str) -> float:
@@ -243,3 +244,13 @@ def counts(groups: Iterable[Group]) -> tuple[int, int] | None:
 def marks(group: Group) -> list[str]:
     words = ("primary", group.rows[0].primary), ("chosen", group.chosen), ("best", group.best)
     return [word for word, so in words if so]
+
+
+def row_scores(row: Row) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and target, (P,) each. Raises SreError where they are not what the metrics are of."""
+    scores, target = align_scores(row.scores, row.trials_file)
+    if (int(target.sum()), int((~target).sum())) != counts([Group((row,), best=False, chosen=False)]):
+        raise SreError(
+            f"{row.scores}: not the trials that {row.run}'s metrics were computed on; score {row.trials} again"
+        )
+    return scores, target

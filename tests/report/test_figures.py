@@ -10,12 +10,12 @@ from matplotlib.text import Text
 
 from sre import SreError
 from sre.metrics.rates import act_dcf, min_dcf
-from sre.report.figures.calibration import LOG_ODDS, BayesCurve, bayes_error_curves, calibration_plot
+from sre.report.figures.calibration import LOG_ODDS, MAX_PANELS, BayesCurve, bayes_error_curves, calibration_plot
 from sre.report.figures.cost import CostPoint, accuracy_cost_front, undominated
 from sre.report.figures.histogram import histogram
 from sre.report.figures.intervals import MAX_ROWS, interval_plot
 from sre.report.figures.map import embedding_map, principal_plane
-from sre.report.figures.style import MAX_CURVES, STYLE, place_labels
+from sre.report.figures.style import STYLE, place_labels
 
 ODD_NAME = 'a$x$ <b> & "c" -->'
 
@@ -32,7 +32,7 @@ def all_figures():
     scores, target = some_trials()
     rng = np.random.default_rng(0)
     costs = bayes_error_curves(scores, target, LOG_ODDS)
-    curves = [BayesCurve(f"{ODD_NAME} {n}", LOG_ODDS, *costs) for n in range(MAX_CURVES)]
+    curves = [BayesCurve(f"{ODD_NAME} {n}", LOG_ODDS, *costs) for n in range(MAX_PANELS)]
     points = [(f"{ODD_NAME} {n}", 2.0**n, 9 - n / 2, 8 - n / 2, 10 - n / 2) for n in range(12)]
     rows = [(f"{ODD_NAME} {n}", 5 + n / 7, 4.5, np.nan, n == 3) for n in range(MAX_ROWS)]
     thresholds = {"EER": 0.1, "minDCF(0.05)": 1.2, ODD_NAME: 2.5, "minDCF(0.001)": np.inf}

@@ -11,7 +11,10 @@ from sre import SreError
 from sre.io.trials import read_trials
 from sre.metrics.bootstrap import Bootstrap, interval
 from sre.metrics.rates import eer
-from sre.scoring.breakdown import Sides, analyse, breakdown, conditions, read_sides, trial_errors, worst_speakers
+from sre.scoring.analysis import analyse
+from sre.scoring.breakdown import breakdown, conditions
+from sre.scoring.sides import Sides, read_sides
+from sre.scoring.worst import trial_errors, worst_speakers, worst_utterances
 from steps import analyse_errors
 
 # Two women, two men, two utterances each: a2 of another session than a1, the session of d2 is not known
@@ -134,6 +137,14 @@ def test_breakdown_on_paper_at_the_threshold_is_accepted(tmp_path: Path) -> None
     assert [row["speaker"] for row in worst] == ["b", "a", "c", "d"]
     assert worst[0] == {"speaker": "b", "targets": 1, "nontargets": 6, "p_miss": 100, "p_fa": pytest.approx(100 / 6)}
     assert worst[1] == {"speaker": "a", "targets": 1, "nontargets": 6, "p_miss": 0, "p_fa": pytest.approx(100 / 6)}
+    files = worst_utterances(scores, sides, 2.0, top=3)  # b1 and b2 are in the one target that is missed, a1 b2 passes
+    assert [row["utterance"] for row in files] == ["b2", "b1", "a1"] and files[0]["speaker"] == "b"
+    assert [(row["targets"], row["p_miss"], row["nontargets"]) for row in files] == [
+        (1, 100, 3),
+        (1, 100, 3),
+        (1, 0, 3),
+    ]
+    assert [row["p_fa"] for row in files] == pytest.approx([100 / 3, 0, 100 / 3])
 
 
 def test_intervals_are_of_the_speakers_of_the_condition(tmp_path: Path) -> None:
@@ -222,6 +233,12 @@ def test_pairs_and_errors_name_the_files(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [row["enrol_files"] for row in found.pairs] == [f"one.wav;{two}", two, f"one.wav;{two}", two]
     assert [row["test_file"] for row in found.pairs] == ["", two, two, ""]
+    assert {row["utterance"]: row["file"] for row in found.utterances} == {
+        "a1": "one.wav",
+        "a2": two,
+        "b1": two,
+        "b2": "",
+    }
     errors = found.errors
     assert errors["kind"].tolist() == ["miss", "false alarm", "miss", "false alarm"]
     assert errors["margin"].tolist() == [-4, 1, -1, 0]  # the largest first

@@ -5,16 +5,18 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.optimize import isotonic_regression
 from scipy.special import expit, logit
 
 from sre.metrics.rates import operating_points
-from sre.report.figures.style import COLOURS, MARKERS, MAX_CURVES, STYLE, legend_below, svg
+from sre.report.figures.style import COLOURS, STYLE, legend_below, svg
 
 LOG_ODDS = np.linspace(-8, 4, 121)  # of the prior, natural: P_target 0.0003 to 0.98
 PRIOR_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.9)
+MAX_PANELS = 4
 MOST_COST = 1.5  # of the calibration plot's axis: scores that are no LLRs cost many times as much
 
 
@@ -56,33 +58,39 @@ def bayes_error_curves(scores: np.ndarray, target: np.ndarray, log_odds: np.ndar
 
 
 def calibration_plot(curves: Sequence[BayesCurve], name: str, label: str) -> str:
-    """Normalised Bayes error rates by the prior: actual costs solid, least costs dashed; at most MAX_CURVES systems.
+    """Return a panel a system: actual costs by the prior solid, least costs dashed, and the gap shaded.
 
     A solid line far above its dashed one is bad calibration; above 1, not listening would have cost less (ibid.).
-    Costs above MOST_COST are cut off. `name` and `label` as in `sre.report.figures.det.det_plot`.
+    Costs above MOST_COST are cut off. At most MAX_PANELS systems. `name` and `label` as in
+    `sre.report.figures.det.det_plot`.
     """
-    assert 0 < len(curves) <= MAX_CURVES
-    handles = [Line2D([], [], color="#333333", linestyle=s, label=t) for s, t in (("-", "actual"), ("--", "minimum"))]
+    assert 0 < len(curves) <= MAX_PANELS
+    columns = min(len(curves), 2)
+    rows = -(-len(curves) // columns)
+    most = max(float(curve.actual.max()) for curve in curves)
+    ceiling = min(max(1.1, 1.05 * most), MOST_COST)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4.3))
-        axes = figure.add_subplot()
-        most = max(float(curve.actual.max()) for curve in curves)
-        for number, (curve, colour, mark) in enumerate(zip(curves, COLOURS, MARKERS, strict=False)):
-            x, every = curve.log_odds, len(curve.log_odds) // 8 + 1
-            look = {"color": colour, "marker": mark, "markersize": 4.5, "linewidth": 1.4}
-            apart = every * number // MAX_CURVES, every  # where the marks are
-            axes.plot(x, curve.actual, markevery=apart, **look)
-            axes.plot(x, curve.minimum, markevery=apart, linestyle="--", markerfacecolor="white", **look)
-            handles.append(Line2D([], [], label=curve.label, **look))
-        axes.axhline(1, color="#333333", linewidth=1, linestyle=":")
-        handles.insert(2, Line2D([], [], color="#333333", linewidth=1, linestyle=":", label="deciding unheard"))
-        axes.set(xlim=(min(c.log_odds[0] for c in curves), max(c.log_odds[-1] for c in curves)))
-        axes.set(
-            xlabel="prior log odds of a target (natural logarithm)", ylim=(0, min(max(1.1, 1.05 * most), MOST_COST))
-        )
-        axes.set_ylabel("normalised DCF" + (f", cut off at {MOST_COST:g}" if most > MOST_COST else ""))
-        above = axes.secondary_xaxis("top")
-        above.set_ticks(logit(PRIOR_TICKS), [f"{prior:g}" for prior in PRIOR_TICKS])
-        above.set_xlabel("P_target")
-        legend_below(figure, handles, 2)
+        figure = Figure(figsize=(5.2, 0.4 + 2.2 * rows))
+        panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for axes, curve in zip(panels.flat, curves, strict=False):
+            _panel(axes, curve)
+            axes.set(ylim=(0, ceiling), xlim=(curve.log_odds[0], curve.log_odds[-1]))
+        for axes in list(panels.flat)[len(curves) :]:
+            axes.set_visible(False)
+        for axes in list(panels.flat)[max(0, len(curves) - columns) : len(curves)]:
+            axes.set_xlabel("P_target")
+            axes.tick_params(labelbottom=True)
+        figure.supylabel("normalised cost" + (f", cut off at {MOST_COST:g}" if most > MOST_COST else ""), size=9)
+        handles = [Line2D([], [], color=COLOURS[0], linestyle=s, label=t) for s, t in (("-", "cost"), ("--", "least"))]
+        handles.append(Line2D([], [], color="#333333", linewidth=1, linestyle=":", label="deciding unheard"))
+        legend_below(figure, handles)
         return svg(figure, name, label)
+
+
+def _panel(axes: Axes, curve: BayesCurve) -> None:
+    axes.axhline(1, color="#333333", linewidth=1, linestyle=":")
+    axes.fill_between(curve.log_odds, curve.minimum, curve.actual, color=COLOURS[0], alpha=0.18, linewidth=0)
+    axes.plot(curve.log_odds, curve.actual, color=COLOURS[0], linewidth=1.5)
+    axes.plot(curve.log_odds, curve.minimum, color=COLOURS[0], linewidth=1.2, linestyle="--")
+    axes.set_xticks(logit(PRIOR_TICKS), [f"{prior:g}" for prior in PRIOR_TICKS], size=8)
+    axes.set_title(curve.label, size=8.5, loc="left", wrap=True)

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from sre.report import blocks
 from sre.report.figures.style import COLOURS, LINES, STYLE, legend_below, svg
 
 
-def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[tuple[str, str]]:
-    """(caption, SVG) of loss, accuracy, learning rate and margin, validation EER by epoch; a line a run.
+def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[blocks.Figure]:
+    """Return figures of loss, accuracy, learning rate and margin, validation EER by epoch; a line a run.
 
     What no run has recorded has no panel.
     """
@@ -35,7 +36,8 @@ def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[
             caption = f"{title[0].upper()}{title[1:]} by epoch"
             if "margin" in dict(present):
                 caption = "Learning rate and margin by epoch"
-            drawn.append((caption, _training_panel(histories, title, present, scale, f"{name}-{number}", caption)))
+            panel = _training_panel(histories, title, present, scale, f"{name}-{number}", caption)
+            drawn.append(blocks.Figure(caption, panel))
     return drawn
 
 

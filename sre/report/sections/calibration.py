@@ -4,14 +4,31 @@ from collections.abc import Iterable
 
 from sre.io.text import exact
 from sre.metrics.rates import P_TARGETS, bayes_threshold
+from sre.report.blocks import Block, Heading, Table, Text
+from sre.report.content import Content
 from sre.report.numbers import plain, rate_cell
-from sre.report.rows import Group, Row
+from sre.report.rows import Group, Row, by_list
 
 HEADINGS = ["run", "system", "actDCF(0.05)", "Cllr", "minCllr", "offset", "weights", "fitted on"]
+FITTED_ELSEWHERE = (
+    "A calibration holds for data like those that it was fitted on. Where language, channel or duration differ,"
+    " compare actDCF with minDCF: what lies between them is lost to calibration."
+)
+
+
+def blocks(content: Content) -> list[Block]:
+    """Return nothing where no system is calibrated."""
+    found: list[Block] = []
+    for trials, groups in by_list(content.groups).items():
+        lines = calibration_lines(groups)
+        if lines:
+            found += [Heading(trials), Text(bayes_remark(groups))]
+            found.append(Table.of("Before → after calibration", HEADINGS, lines))
+    return [Text(FITTED_ELSEWHERE), *found] if found else []
 
 
 def calibration_lines(groups: Iterable[Group]) -> list[list[str]]:
-    """The calibrated systems of one list, by HEADINGS; `before → after` where both were scored."""
+    """Return the calibrated systems of one list, by HEADINGS; `before → after` where both were scored."""
     rows = {(row.run, row.system): row for group in groups for row in group.done}
     lines = []
     for row in rows.values():
@@ -31,7 +48,7 @@ def _change(before: Row, after: Row, key: str) -> str:
 
 
 def _weights(fitted: dict) -> str:
-    """`name weight` of each input of a fusion, the weight alone of a single system."""
+    """Return `name weight` of each input of a fusion, the weight alone of a single system."""
     values, names = fitted.get("weights") or [], fitted.get("inputs") or []
     if len(values) == 1 or len(names) != len(values):
         return ", ".join(map(plain, values))
@@ -44,7 +61,7 @@ def _fitted_on(fitted: dict) -> str:
 
 
 def bayes_remark(groups: Iterable[Group]) -> str:
-    """The Bayes thresholds at the costs of the list's systems."""
+    """Return the Bayes thresholds at the costs of the list's systems."""
     costs = next(
         (row.metrics.get("c_miss", 1.0), row.metrics.get("c_fa", 1.0)) for group in groups for row in group.done
     )

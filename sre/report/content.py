@@ -1,0 +1,43 @@
+"""What all sections of a report are made of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sre.report.errors import Errors
+from sre.report.ranking import Standing
+from sre.report.rows import Group
+
+
+@dataclass(frozen=True)
+class Content:
+    """The results of an experiment, ranked, and what is known of how they were made.
+
+    metric : of COLUMNS of sre/metrics/bootstrap.py, by which systems are ranked, chosen and tested
+    groups : all systems of all lists
+    ranked : trial list, as it is headed -> its systems, the first of the ranking first
+    runs : of load_runs
+    notes, features : of gates.json and features_checked.json
+    jobs : records of what was run
+    command : what makes the experiment again; "" where it is not known
+    errors : of the evaluation lists
+    folder : of the report, as people call it
+    """
+
+    title: str
+    metric: str
+    primary: str | None
+    groups: list[Group]
+    ranked: dict[str, list[Standing]]
+    runs: dict[str, dict]
+    notes: dict
+    features: dict
+    jobs: list[dict]
+    command: str
+    errors: list[Errors]
+    folder: Path
+
+    @property
+    def evaluations(self) -> Iterator[tuple[str, list[Standing]]]:
+        """The lists that are not for development, with their systems."""
+        return ((trials, some) for trials, some in self.ranked.items() if not some[0].group.rows[0].development)

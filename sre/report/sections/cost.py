@@ -1,0 +1,60 @@
+"""What the experiment cost: time, memory and rate by step, and each model's accuracy against its training time."""
+
+from collections.abc import Mapping, Sequence
+from math import nan
+
+import numpy as np
+
+from sre.machine.log import clock
+from sre.report.blocks import Beside, Block, Figure, Figures, Table
+from sre.report.content import Content
+from sre.report.figures.cost import CostPoint, accuracy_cost_front
+from sre.report.jobs import StepCost, step_costs
+from sre.report.ranking import Standing, group_interval
+
+HEAD = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
+
+
+def blocks(content: Content) -> list[Block]:
+    parts: list[Block] = [cost_table(content.jobs)] if content.jobs else []
+    drawn = cost_front(content.ranked, content.runs)
+    return [Beside([*parts, Figures(drawn)])] if drawn else parts
+
+
+def cost_table(jobs: Sequence[dict]) -> Table:
+    """Return a line a step and run; steps of less than half a second share one, and a device of all is said once."""
+    costs = step_costs(jobs)
+    quick = [cost for cost in costs if clock(cost.seconds) == "0:00"]
+    devices = {cost.device for cost in costs}
+    rows = [_cells(cost, len(devices) > 1) for cost in costs if cost not in quick]
+    if quick:
+        names = ", ".join(dict.fromkeys(cost.step for cost in quick))
+        memory = f"{max(cost.memory_mib for cost in quick):.0f}"
+        rows.append([f"under a second: {names}", "", f"{sum(cost.jobs for cost in quick)}", "0:00", memory, "", ""])
+    on = f", on {devices.pop()}" if len(devices) == 1 else ""
+    return Table.of(f"By step and run{on}; times are the sum over its jobs, start of the process included", HEAD, rows)
+
+
+def _cells(cost: StepCost, with_device: bool) -> list[str]:
+    cells = [cost.step, cost.subject, f"{cost.jobs}", clock(cost.seconds), f"{cost.memory_mib:.0f}", cost.rate]
+    return [*cells, cost.device if with_device else ""]
+
+
+def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, dict]) -> list[Figure]:
+    """Return a figure an evaluation list, where it has several models: each model's first system against its cost."""
+    figures: list[Figure] = []
+    for trials, standings in ranked.items():
+        points, models = [], set()
+        for group in (standing.group for standing in standings if standing.group.done):
+            model = group.name[0]
+            times = [(runs.get(row.run) or {"summary": {}})["summary"].get("training_s") for row in group.done]
+            if model in models or not all(times) or group.rows[0].development:
+                continue
+            models.add(model)
+            low, high = group_interval(group, "eer") or (nan, nan)
+            points.append(CostPoint(" ".join(group.name), np.mean(times) / 60, group.mean("eer"), low, high))
+        if len(points) > 1:
+            caption = f"Accuracy against cost on {trials}: the first system of each model in the table."
+            drawn = accuracy_cost_front(points, f"front{len(figures)}", caption, "training, minutes")
+            figures.append(Figure(caption, drawn))
+    return figures

@@ -1,0 +1,65 @@
+"""What was run: the trial lists by digest, the versions of the code, the commands, and the back-ends as fitted."""
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from sre.report.blocks import Block, Code, Fold, Table, Text
+from sre.report.content import Content
+from sre.report.jobs import code_versions, commands
+from sre.report.numbers import plain
+from sre.report.rows import Group, Row, by_list, counts, results_of
+from sre.report.sections.training import flat
+
+PACKAGES = ("sre", "torch", "torchaudio", "numpy", "scipy", "matplotlib")
+
+
+def blocks(content: Content) -> list[Block]:
+    rows = [row for group in content.groups for row in group.rows]
+    parts: list[Block] = [Text(f"To run all of it again: `{content.command}`.")] if content.command else []
+    parts.append(_trial_lists(content.groups))
+    if content.jobs:
+        parts.append(Text(f"Code: {', '.join(code_versions(content.jobs, results_of(content.groups)))}."))
+        parts.append(Fold(f"The commands of {len(content.jobs)} jobs", [Code("\n".join(commands(content.jobs)))]))
+    parts.append(Fold("Score jobs", [_score_jobs(rows)]))
+    if fitted := _backends(rows):
+        parts.append(
+            Fold("Back-ends as fitted", [Table.of("Facts of each", ["run", "system", "list", "facts"], fitted)])
+        )
+    versions = [["Python", platform.python_version()], *([name, _version(name)] for name in PACKAGES)]
+    return [*parts, Fold("Packages of this report", [Table.of("Versions", ["package", "version"], versions)])]
+
+
+def _trial_lists(groups: Sequence[Group]) -> Table:
+    lines = []
+    for trials, some in by_list(groups).items():
+        number = counts(some)
+        sizes = [*(f"{n:,}" for n in number), *(f"{100 / n:.3g}" for n in number)] if number else [""] * 4
+        lines.append([trials, *sizes, some[0].rows[0].trials_sha256])
+    head = ["list", "target", "nontarget", "one miss, %", "one false alarm, %", "SHA-256"]
+    return Table.of("Trial lists", head, lines)
+
+
+def _score_jobs(rows: Sequence[Row]) -> Table:
+    scored = {}
+    for row in rows:
+        facts = map(plain, row.job_facts)
+        scored[row.trials, row.run] = [row.run, row.model, str(row.seed), row.trials, *facts]
+    head = ["run", "model", "seed", "list", "seconds", "SHA-256 of the config"]
+    return Table.of("A job a run and list", head, scored.values())
+
+
+def _backends(rows: Sequence[Row]) -> list[list[str]]:
+    found = []
+    for row in rows:
+        if row.backend:
+            said = ", ".join(f"{key} {value}" for key, value in flat(row.backend).items())
+            found.append([row.run, row.system, row.trials, said])
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

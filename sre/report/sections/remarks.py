@@ -1,0 +1,101 @@
+"""What a reader should watch for: results that look wrong, and numbers that are not to be relied on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sre.report.blocks import Block, Bullets
+from sre.report.content import Content
+from sre.report.ranking import Standing
+from sre.report.rows import Group, Row, by_list
+
+UNHEARD = 1.0  # normalised cost of deciding without listening
+SPEAKERS_PER_DIMENSION = 2  # a covariance of D dimensions has full rank from D + 1 speakers on, and is steady far above
+
+
+def blocks(content: Content) -> list[Block]:
+    remarks = [*plda_remarks(content.groups, content.runs), *few_speakers(content.groups)]
+    for trials, standings in content.evaluations:
+        remarks += costly(trials, standings)
+    return [Bullets(remarks)] if remarks else []
+
+
+def plda_remarks(groups: Sequence[Group], runs: Mapping[str, dict]) -> list[str]:
+    """Return what to make of PLDA losing to cosine: expected of models trained with a margin loss, else not."""
+    expected, odd = [], []
+    for trials, some in by_list(groups).items():
+        for model in sorted({group.name[0] for group in some}):
+            done = [group for group in some if group.done and group.name[0] == model]
+            cosine = [group.mean("eer") for group in done if group.name[1].startswith("cosine")]
+            plda = [group.mean("eer") for group in done if "plda" in group.name[1]]
+            if cosine and plda and min(plda) > min(cosine):
+                fact = f"{model} on {trials} ({min(plda):.3f} against {min(cosine):.3f} %)"
+                (odd if _without_margin(model, runs) else expected).append(fact)
+    remarks = []
+    if expected:
+        remarks.append(
+            f"PLDA loses to cosine: {', '.join(expected)}. This is the expected case for embeddings trained with a"
+            " margin loss and tested on matched data. The loss has made them comparable by angle, and PLDA has little"
+            " left to do. The table says which differences are shown."
+        )
+    if odd:
+        remarks.append(
+            f"PLDA loses to cosine: {', '.join(odd)}. Training had no margin, and without one PLDA often helps. Look at"
+            " the number of training speakers, the LDA dimension, and whether training and test data match."
+        )
+    return remarks
+
+
+def _without_margin(model: str, runs: Mapping[str, dict]) -> bool:
+    """Return whether the training history says so; nothing is known of a model without one."""
+    lines = [line for run in runs.values() if run["model"] == model for line in run["history"]]
+    return bool(lines) and not any(line.get("margin") for line in lines)
+
+
+def few_speakers(groups: Sequence[Group]) -> list[str]:
+    """Return a sentence on each LDA whose dimension was cut, and on each PLDA fitted on few speakers."""
+    rows: dict[tuple[str, str], Row] = {}
+    for group in groups:
+        for row in group.done:
+            rows.setdefault((row.model, row.system.partition("+")[0]), row)
+    return list(
+        dict.fromkeys(said for (model, system), row in rows.items() for said in _fitted(f"{model} {system}", row))
+    )
+
+
+def _fitted(name: str, row: Row) -> Iterator[str]:
+    asked, given, speakers = (row.backend.get(key) for key in ("lda_dim_asked", "lda_dim", "speakers"))
+    if not isinstance(given, int):
+        return
+    on = f" of {speakers} speakers" if speakers else ""
+    if isinstance(asked, int) and asked > given:
+        yield f"LDA of `{name}` has {given} dimensions and not {asked} as asked: the training data{on} allow no more."
+    if speakers and speakers < SPEAKERS_PER_DIMENSION * given:
+        yield (
+            f"The back-end `{name}` was fitted on {speakers} speakers for {given} dimensions. That is few: its"
+            " covariance between speakers is not to be relied on. Fit it on more speakers, or lower the LDA dimension"
+            " (`lda:N` in its chain)."
+        )
+
+
+def costly(trials: str, standings: Sequence[Standing]) -> Iterator[str]:
+    """Return sentences on systems whose decisions cost more than deciding without listening: actDCF above 1."""
+    dear = [one.group for one in standings if one.group.values("act_dcf_0.05")]
+    dear = [group for group in dear if group.mean("act_dcf_0.05") > UNHEARD]
+    calibrated = [group for group in dear if group.done[0].calibration is not None]
+    if calibrated:
+        fitted = {(group.done[0].calibration or {}).get("trials") for group in calibrated}
+        on = ", ".join(sorted(str(name) for name in fitted if name)) or "another list"
+        yield (
+            f"On {trials}, actDCF(0.05) of {_named(calibrated)} is above 1: decisions by these scores cost more than"
+            f" deciding without listening. Their calibration was fitted on {on} and does not hold on {trials}."
+            " Calibrate on data like those of the list."
+        )
+    quoted = [one.group for one in standings if one.reference and one.group in dear and one.group not in calibrated]
+    if quoted:
+        yield (
+            f"On {trials}, actDCF(0.05) of {_named(quoted)} is above 1, for its scores are no log-likelihood ratios."
+            " EER and minDCF do not depend on that. Calibrate the scores before a threshold is set by a cost."
+        )
+
+
+def _named(groups: Sequence[Group]) -> str:
+    return ", ".join(f"`{' '.join(group.name)}` ({group.mean('act_dcf_0.05'):.2f})" for group in groups)

@@ -1,0 +1,38 @@
+"""report.tsv: one line a run, list and system, for programs."""
+
+from collections.abc import Mapping, Sequence
+
+from sre.metrics.bootstrap import COLUMNS
+from sre.metrics.rates import P_TARGETS
+from sre.report.numbers import plain
+from sre.report.ranking import Standing
+from sre.report.rows import THRESHOLDS, Row
+
+TSV_KEYS = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
+TSV_KEYS += tuple(key for _, key in THRESHOLDS) + tuple(f"act_dcf_{p}" for p in P_TARGETS) + ("cllr", "min_cllr")
+
+
+def tsv(ranked: Mapping[str, Sequence[Standing]]) -> str:
+    """Return one line a row under a heading; plain numbers, empty cells and a note where a system failed."""
+    lines = [["run", "model", "seed", "trials", "role", "system", "primary", "chosen", "status", *TSV_KEYS]]
+    lines[0] += [f"{key}_{end}" for key in COLUMNS for end in ("low", "high")]
+    lines[0] += ["on_development", "reference", "difference", "difference_low", "difference_high", "p_holm", "verdict"]
+    lines[0] += ["trials_sha256", "config_sha256", "wall_s", "note"]
+    standings = [standing for some in ranked.values() for standing in some]
+    lines += [_tsv_cells(row, standing) for standing in standings for row in standing.group.rows]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def _tsv_cells(row: Row, standing: Standing) -> list[str]:
+    """Return what is of the row, and what is of its model and system over the seeds."""
+    cells = [row.run, row.model, row.seed, row.trials, "development" if row.development else "evaluation", row.system]
+    cells += ["primary" if row.primary else "", "chosen" if standing.group.chosen else ""]
+    cells += ["ok" if row.metrics else "failed", *(plain((row.metrics or {}).get(key)) for key in TSV_KEYS)]
+    intervals = (row.metrics or {}).get("intervals") or {}
+    cells += [plain(bound) for key in COLUMNS for bound in intervals.get(key) or (None, None)]
+    difference = standing.difference
+    cells += [plain(standing.on_development), "reference" if standing.reference else ""]
+    cells += [plain(getattr(difference, name, None)) for name in ("value", "low", "high", "p", "verdict")]
+    seconds, config = row.job_facts
+    cells += [plain(value) for value in (row.trials_sha256, config, seconds)]
+    return [*map(str, cells), row.note]

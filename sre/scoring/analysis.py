@@ -1,0 +1,51 @@
+"""The errors of one score file, analysed: by condition, speaker, utterance, pair and trial."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from sre import SreError
+from sre.io.trials import align_scores, read_trials
+from sre.metrics.rates import eer
+from sre.scoring.breakdown import breakdown, conditions
+from sre.scoring.sides import Row, read_sides
+from sre.scoring.worst import confusing_pairs, trial_errors, worst_speakers, worst_utterances
+
+
+@dataclass
+class Analysis:
+    """What `breakdown` and the functions of sre/scoring/worst.py say of one system on one list."""
+
+    threshold: float
+    breakdown: list[Row]
+    speakers: list[Row]
+    utterances: list[Row]
+    pairs: list[Row]
+    errors: pd.DataFrame
+
+
+def analyse(
+    scores: Path,
+    trials: Path,
+    enroll_map: Path | None,
+    data_dir: Path,
+    threshold: float | None = None,
+    draws: int = 0,
+    seed: int = 1,
+) -> Analysis:
+    """Return all of it for a score file; the threshold, if none is given, is that of the EER over the whole list.
+
+    Raises SreError for files that cannot be read or do not belong together, and as `check_scores`.
+    """
+    values, target = align_scores(scores, trials)
+    try:
+        at_eer = eer(values, target)[1]
+    except SreError as error:
+        raise SreError(f"{scores}: {error}") from None
+    sides = read_sides(read_trials(trials), enroll_map, data_dir)
+    given = values, sides, at_eer if threshold is None else threshold
+    rows = breakdown(values, sides, conditions(sides), given[2], draws, seed)
+    return Analysis(
+        given[2], rows, worst_speakers(*given), worst_utterances(*given), confusing_pairs(*given), trial_errors(*given)
+    )
