@@ -98,7 +98,7 @@ def mean_draws(group: Group, metric: str) -> np.ndarray:
 
 
 def group_interval(group: Group, metric: str) -> list[float] | None:
-    """Return the interval of the mean over the seeds, which are taken as they are: how it differs with other speakers."""
+    """Return the interval of the mean over the seeds, taken as they are: how it would differ with other speakers."""
     if not same_draws(group, group):
         return None
     column = interval_column(metric, group.done[0].result["bootstrap"]["columns"])
