@@ -14,7 +14,7 @@ from sre.backends.two_covariance import WITHIN_FLOOR, Gaussian
 
 
 def adapt(model: Gaussian, embeddings: np.ndarray, method: str, within: float, between: float) -> Gaussian:
-    """The model with the mean of (A, D) embeddings and, by `method`, their covariance.
+    """Return the model with the mean of (A, D) embeddings and, by `method`, their covariance.
 
     within, between : shares of kaldi's excess variance, weights of coral_plus; coral takes none
     Raises SreError for fewer than two embeddings.
@@ -44,7 +44,7 @@ def _kaldi(model: Gaussian, covariance: np.ndarray, within: float, between: floa
 
 
 def grown(X: np.ndarray, Y: np.ndarray, weight: float) -> np.ndarray:
-    """X plus `weight` of the variance by which Y is over X, where both are diagonal."""
+    """Return X plus `weight` of the variance by which Y exceeds X, in the axes where both are diagonal."""
     whiten, _ = normalising_transform(X, WITHIN_FLOOR)
     variances, P = eigh(whiten @ Y @ whiten.T)
     back = scipy.linalg.inv(P.T @ whiten)
@@ -52,6 +52,6 @@ def grown(X: np.ndarray, Y: np.ndarray, weight: float) -> np.ndarray:
 
 
 def power(covariance: np.ndarray, exponent: float) -> np.ndarray:
-    """Symmetric power, of eigenvalues floored at WITHIN_FLOOR of the largest."""
+    """Return the symmetric power of a covariance, its eigenvalues floored at WITHIN_FLOOR of the largest."""
     values, vectors = eigh(covariance)
     return (vectors * np.maximum(values, WITHIN_FLOOR * values.max()) ** exponent) @ vectors.T

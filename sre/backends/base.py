@@ -14,7 +14,7 @@ DENSE_PAIRS = 64  # where trials are denser than one pair in so many, blocks of 
 
 
 class NoSpread(SreError):
-    """Embeddings, as a chain has left them, that do not differ where they must: all, or those of each speaker."""
+    """The embeddings that a chain has left do not differ: all of them, or (`within`) those of each speaker."""
 
     def __init__(self, text: str, within: bool = False) -> None:
         super().__init__(text)
@@ -25,8 +25,8 @@ class NoSpread(SreError):
 class Side:
     """One side of many trials: (M, K) vectors and (M,) constants, float64.
 
-    Of an enrolment side, `starts`: M models of several rows each, from starts[m] on; their largest score counts; and
-    `zeros`: so many columns at the end are zero and left out.
+    starts : of an enrolment side whose models have several rows each, from starts[m] on; their largest score counts
+    zeros : so many columns at the end of the vectors are zero, and left out
     """
 
     vectors: np.ndarray
@@ -38,7 +38,7 @@ class Side:
         return len(self.constants if self.starts is None else self.starts)
 
     def take(self, models: np.ndarray | slice) -> "Side":
-        """The side of some models, by index array or slice."""
+        """Return the side of some models, by index array or slice."""
         if self.starts is None:
             return Side(self.vectors[models], self.constants[models], zeros=self.zeros)
         ends = np.append(self.starts[1:], len(self.constants))
@@ -61,7 +61,7 @@ class Pairs:
 
 
 def score_matrix(enrol: Side, test: Side, by_test: bool = False) -> np.ndarray:
-    """(E, T) scores, or (T, E) `by_test`. Raises SreError where the sides were made of embeddings of two dimensions."""
+    """Return (E, T) scores, or (T, E) `by_test`. Raises SreError for sides of embeddings of two dimensions."""
     if by_test and enrol.starts is None:
         scores = _matched(enrol, test) @ enrol.vectors.T
         scores += test.constants[:, None]
@@ -120,7 +120,7 @@ def _pairs_of_blocks(pairs: Pairs) -> np.ndarray:
 
 
 def blocks_of_pairs(first: np.ndarray, models: int, others: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Slices of models whose scores against `others` fill BLOCK_BYTES, and the indices of the pairs they are in."""
+    """Yield slices of models whose scores against `others` fill BLOCK_BYTES, and the indices of their pairs."""
     order = np.argsort(first, kind="stable")
     rows = max(1, BLOCK_BYTES // (8 * max(others, 1)))
     edges = np.searchsorted(first[order], np.arange(0, models + rows, rows))
@@ -135,7 +135,7 @@ def group_starts(groups: Groups) -> np.ndarray:
 
 
 def group_means(x: np.ndarray, groups: Groups) -> np.ndarray:
-    """(N, …) and E groups of row indices -> (E, …) means."""
+    """Return (E, …) means of (N, …) over E groups of row indices."""
     sizes = np.array([len(group) for group in groups])
     rows = x[np.concatenate(groups)]
     if (sizes == 1).all():
@@ -144,14 +144,14 @@ def group_means(x: np.ndarray, groups: Groups) -> np.ndarray:
 
 
 def speaker_means(x: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, D) and (N,) -> speakers (S,) in bytewise order, their means (S, D) float64 and utterance counts (S,)."""
+    """Return the speakers (S,) of (N, D) embeddings in bytewise order, their means (S, D) float64 and counts (S,)."""
     names, inverse, counts = np.unique(np.asarray(speakers), return_inverse=True, return_counts=True)
     rows = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
     return names, np.stack([x[some].mean(axis=0, dtype=np.float64) for some in rows]), counts
 
 
 def length_normalise(x: np.ndarray, length: float = 1.0) -> np.ndarray:
-    """Rows of (N, D) scaled to `length`. Raises SreError for a row of zeros."""
+    """Return the rows of (N, D) scaled to `length`. Raises SreError for a row of zeros."""
     norm = np.linalg.norm(x, axis=1, keepdims=True)
     if not (norm > 0).all():
         raise SreError(
@@ -162,7 +162,7 @@ def length_normalise(x: np.ndarray, length: float = 1.0) -> np.ndarray:
 
 
 def check_training(x: np.ndarray, what: str = "training") -> None:
-    """Raises SreError where (N, D) training embeddings are not finite, or all equal but for float32's rounding."""
+    """Raise SreError where (N, D) training embeddings are not finite, or all equal but for float32's rounding."""
     if len(x) < 2:
         raise SreError(f"the {what} set has {len(x)} embeddings; give at least two, better some hundreds")
     bad = ~np.isfinite(x).all(axis=1)
@@ -173,7 +173,11 @@ def check_training(x: np.ndarray, what: str = "training") -> None:
 
 
 def check_speakers(x: np.ndarray, speakers: np.ndarray, what: str) -> None:
-    """Raises SreError for under two speakers or where none has two utterances, NoSpread where each one's are equal."""
+    """Check that (N, D) embeddings of (N,) speakers tell how a speaker varies.
+
+    Raises SreError for fewer than two speakers or where none has two utterances, NoSpread where those of each speaker
+    are equal. `what` begins the sentence.
+    """
     names = np.unique(speakers)
     if len(names) < 2 or len(x) == len(names):
         raise SreError(

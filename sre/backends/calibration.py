@@ -29,7 +29,7 @@ class Calibration:
     facts: dict[str, object] = field(default_factory=dict)  # of the fit, see `fit_calibration`
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """(N,) or (N, K) scores -> (N,) LLRs; raises SreError where there are not K scores a trial."""
+        """Return (N,) LLRs of (N,) or (N, K) scores. Raises SreError where there are not K scores a trial."""
         columns = _columns(scores)
         if columns.shape[1] != len(self.weights):
             raise SreError(
@@ -39,12 +39,12 @@ class Calibration:
         return columns @ self.weights + self.offset
 
     def as_dict(self) -> dict[str, object]:
-        """Ready for JSON, where every float keeps all its digits."""
+        """Return it ready for JSON, where every float keeps all its digits."""
         return {"weights": self.weights.tolist(), "offset": self.offset, "facts": dict(self.facts)}
 
     @classmethod
     def from_dict(cls, content: Mapping) -> "Calibration":
-        """Raises SreError where it is not of the form that `as_dict` gives."""
+        """Return the calibration that `as_dict` gave. Raises SreError for another form."""
         try:
             weights, offset = np.array(content["weights"], np.float64), float(content["offset"])
             facts = dict(content.get("facts", {}))
@@ -56,7 +56,7 @@ class Calibration:
 
 
 def fit_calibration(scores: np.ndarray, target: np.ndarray, p_target: float = 0.05, ridge: float = 1e-6) -> Calibration:
-    """The weights and offset of least prior-weighted cross entropy, by Newton's method from zero.
+    """Return the weights and offset of least prior-weighted cross entropy, by Newton's method from zero.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class _Problem:
         return self.cross_entropy(self.z @ w) + 0.5 * float(self.ridges @ w**2)
 
     def derivatives(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient (K + 1,) and Hessian (K + 1, K + 1)."""
+        """Return the gradient (K + 1,) and the Hessian (K + 1, K + 1)."""
         logits = self.sign * (self.z @ w + self.prior)
         wrong, right = np.exp(-np.logaddexp(0, -logits)), np.exp(-np.logaddexp(0, logits))  # probabilities
         gradient = self.z.T @ (self.share * self.sign * wrong) + self.ridges * w

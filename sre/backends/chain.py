@@ -23,19 +23,22 @@ Facts = dict[str, object]
 
 @dataclass
 class Chain:
-    """Names of the steps, and the array of each: (D,) to subtract, (d, D + 1) affine, empty for length_norm."""
+    """The names of the steps, and the array of each: (D,) to subtract, (d, D + 1) affine, empty for length_norm."""
 
     steps: list[str] = field(default_factory=list)
     arrays: list[np.ndarray] = field(default_factory=list)
 
     @property
     def dimension(self) -> int | None:
-        """D of what it takes, where a step knows it."""
+        """The dimension D of what it takes; None where no step knows it."""
         sizes = [a.shape[-1] - (a.ndim - 1) for a in self.arrays if a.size]
         return sizes[0] if sizes else None
 
     def check(self) -> int | None:
-        """The dimension of what it gives, where a step knows it. Raises ValueError for arrays of other steps."""
+        """Return the dimension of what it gives, None where no step knows it.
+
+        Raises ValueError for arrays of other steps.
+        """
         dimension = None
         for number, (step, array) in enumerate(zip(self.steps, self.arrays, strict=True)):
             kind = step.partition(":")[0] if isinstance(step, str) else ""
@@ -50,7 +53,7 @@ class Chain:
         return dimension
 
     def apply(self, embeddings: np.ndarray) -> np.ndarray:
-        """(N, D) -> (N, d) float64. Raises SreError for another dimension than the chain was fitted on."""
+        """Return (N, d) float64 of (N, D). Raises SreError for another dimension than the chain was fitted on."""
         check_dimension(embeddings, self.dimension)
         x = embeddings.astype(np.float64)
         for array in self.arrays:
@@ -147,7 +150,7 @@ def _lda(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.nd
 
 
 def within_covariance(x: np.ndarray, speakers: np.ndarray) -> np.ndarray:
-    """(N, D) -> (D, D): mean outer product of each embedding's difference from its speaker's mean."""
+    """Return (D, D), the mean outer product of each embedding's difference from its speaker's mean."""
     names, means, _ = speaker_means(x, speakers)
     difference = x - means[np.searchsorted(names, speakers)]
     return difference.T @ difference / len(x)

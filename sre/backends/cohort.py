@@ -25,6 +25,7 @@ class CohortRule:
 
     @property
     def name(self) -> str:
+        """The stem of the file that names the members."""
         return f"{self.of}_{f'{self.size}_seed{self.seed}' if self.size else 'all'}"
 
     def choose(self, training: Embeddings) -> Embeddings:
@@ -71,7 +72,7 @@ class Cohort:
         return len(self.test)
 
     def code(self, speakers: np.ndarray | None, count: int) -> np.ndarray:
-        """(M,) speakers -> their codes; NOBODY for those that are not in the cohort, or unknown."""
+        """Return the codes of (M,) speakers; NOBODY for one that is not in the cohort, or unknown."""
         if speakers is None or not len(self.names):
             return np.full(count, NOBODY)
         speakers = np.asarray(speakers, dtype=str)

@@ -20,7 +20,7 @@ class Cosine(Backend):
 
 
 class Euclidean(Backend):
-    """Score: -|a - b|^2. A model of several utterances is the mean of its embeddings."""
+    """The score is -|a - b|^2. A model of several utterances is the mean of its embeddings."""
 
     kind = "euclidean"
 

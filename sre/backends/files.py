@@ -31,7 +31,7 @@ def save(path: str | Path, backend: Backend) -> None:
 
 
 def save_failure(path: str | Path, reason: str) -> None:
-    """What could not be fitted leaves its reason, for the report's row."""
+    """Write why a back-end could not be fitted, for the report's row."""
     with atomic_output(path, "wb") as file:
         np.savez(file, header=np.array(json.dumps({"kind": "failed", "reason": reason})))
 
@@ -66,7 +66,7 @@ def load(path: str | Path) -> Backend:
 
 
 def _fitted(header: dict, parts: dict[str, np.ndarray]) -> Backend:
-    """Raises ValueError saying what is not of its kind's form."""
+    """The back-end of a file's header and arrays. Raises ValueError that says what is not of its kind's form."""
     kind, facts, steps = header["kind"], header["facts"], header["chain"]
     if kind not in KINDS:
         raise ValueError(f"of the unknown kind {kind!r}, known are {', '.join(KINDS)}")

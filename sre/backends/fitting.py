@@ -56,7 +56,7 @@ def _checked(backend: Backend) -> Backend:
 
 
 def _reason(error: NoSpread, chain: Sequence[str], embeddings: np.ndarray, speakers: np.ndarray) -> str:
-    """Why they differ too little: by themselves, or because there are too few for the steps of the chain."""
+    """The reason why embeddings do not differ: by themselves, or as they are too few for the steps of the chain."""
     x = embeddings.astype(np.float64)
     if error.within and within_share(x, speakers) <= EQUAL:
         return str(error)

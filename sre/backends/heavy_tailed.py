@@ -23,7 +23,7 @@ RANGE = 2.0  # b is limited to the range of training, widened so many times on b
 
 
 class HeavyTailed(Backend):
-    """parts: mean (D,), P (r, D), omega (r,), G (D, D), as in splda.py; b_range (2,)."""
+    """Heavy-tailed PLDA; parts: mean (D,), P (r, D), omega (r,), G (D, D), as in splda.py, and b_range (2,)."""
 
     kind = "ht_plda"
     NEEDS_RANK = True
@@ -33,6 +33,7 @@ class HeavyTailed(Backend):
     options: HeavyTailedOptions
 
     def check(self, dimension: int | None) -> None:
+        """Raise ValueError as those of all kinds do, and for a range of b or a nu that is none."""
         super().check(dimension)
         low, high = self.parts["b_range"] if len(self.parts["b_range"]) == 2 else (0, 0)
         if not 0 < low < high or self.options.nu <= 0:

@@ -11,9 +11,10 @@ EIGENVALUE_FLOOR = 1e-6  # of the largest
 def fit_lda(
     x: np.ndarray, speakers: np.ndarray, dim: int, shrinkage: float = 0.0
 ) -> tuple[np.ndarray, dict[str, object]]:
-    """(N, D) embeddings -> (d, D + 1) affine transform, d = min(dim, S - 1, rank of the between-class covariance).
+    """Return the (d, D + 1) affine transform of (N, D) embeddings, and facts of it.
 
-    Returns it with the facts: dimension asked and used, eigenvalues floored, shrinkage.
+    d is the least of dim, S - 1 and the rank of the between-class covariance. The facts are the dimension asked and
+    used, the eigenvalues floored and the shrinkage.
 
     The within-class covariance W becomes the unit matrix; directions fall in between-class variance. Shrinkage s puts
     (1 - s) W + s tr(W) / D in the place of W (J. Friedman, Regularized discriminant analysis, JASA 1989): a network's
@@ -39,7 +40,10 @@ def fit_lda(
 
 
 def eigh(A: np.ndarray, B: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """scipy's; where its quick driver fails ("Internal Error", on nearly equal eigenvalues) the slower, surer one."""
+    """Return what scipy.linalg.eigh does.
+
+    Its quick driver fails on nearly equal eigenvalues ("Internal Error"); then the slower, surer one is taken.
+    """
     try:
         return scipy.linalg.eigh(A, B)
     except np.linalg.LinAlgError:
@@ -47,12 +51,12 @@ def eigh(A: np.ndarray, B: np.ndarray | None = None) -> tuple[np.ndarray, np.nda
 
 
 def apply_affine(transform: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """(d, D + 1) affine, (N, D) -> (N, d)."""
+    """Return (N, d), what an affine transform (d, D + 1) makes of (N, D)."""
     return x @ transform[:, :-1].T + transform[:, -1]
 
 
 def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOOR) -> tuple[np.ndarray, int]:
-    """T with T C T' = 1, and how many eigenvalues were raised to `floor` of the largest (matrix-functions.cc).
+    """Return T with T C T' = 1, and how many eigenvalues were raised to `floor` of the largest (matrix-functions.cc).
 
     Raises NoSpread for a covariance of nothing.
     """
@@ -64,7 +68,7 @@ def normalising_transform(covariance: np.ndarray, floor: float = EIGENVALUE_FLOO
 
 
 def floor_eigenvalues(covariance: np.ndarray, floor: float | np.floating) -> tuple[np.ndarray, int]:
-    """The covariance with its eigenvalues raised to `floor`, and how many were."""
+    """Return the covariance with its eigenvalues raised to `floor`, and how many were."""
     values, vectors = eigh(covariance)
     low = int((values < floor).sum())
     if low:

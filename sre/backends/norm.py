@@ -39,14 +39,18 @@ class _CohortRows:
 
     @classmethod
     def make(cls, side: Side, own: np.ndarray, index: np.ndarray, other: np.ndarray, transposed: bool) -> "_CohortRows":
-        """own (M,) codes of the side's speakers; index (P,) the trials' models; other (P,) codes of their others."""
+        """Return the rows of a side.
+
+        own : (M,) codes of the side's speakers; index (P,) : the trials' models; other (P,) : codes of their tests,
+            or the reverse
+        """
         if (own == NOBODY).all() and (other == NOBODY).all():
             return cls(side, np.full((len(side), 2), NOBODY), index, transposed)
         keys, of = np.unique(np.stack([index, other]), axis=1, return_inverse=True)
         return cls(side.take(keys[0]), np.stack([own[keys[0]], keys[1]], axis=1), of.ravel(), transposed)
 
     def blocks(self, cohort: Cohort) -> Iterator[tuple[slice, np.ndarray]]:
-        """(r, C) cohort scores of a block of rows at a time; what is left out is -inf."""
+        """Yield (r, C) cohort scores of a block of rows at a time; what is left out is -inf."""
         step = max(1, BLOCK_BYTES // (8 * len(cohort)))
         for start in range(0, len(self.left_out), step):
             rows = slice(start, min(start + step, len(self.left_out)))
@@ -174,7 +178,7 @@ def _statistics(
 
 
 def top_statistics(scores: np.ndarray, top_n: int) -> tuple[np.ndarray, np.ndarray]:
-    """(M, C), -inf for what is left out -> mean and population standard deviation (M,) of the top_n highest."""
+    """Return mean and population standard deviation (M,) of the top_n highest of (M, C); -inf is left out."""
     if top_n < scores.shape[1]:
         scores = highest(scores, top_n)
     kept = scores != -np.inf
@@ -188,7 +192,10 @@ def top_statistics(scores: np.ndarray, top_n: int) -> tuple[np.ndarray, np.ndarr
 
 
 def highest(scores: np.ndarray, top_n: int) -> np.ndarray:
-    """(M, C) -> (M, top_n) ascending: the order within a partition is not defined, and one order is one rounding."""
+    """Return (M, top_n), the highest of (M, C) ascending.
+
+    The order within a partition is not defined, and a sum in another order is rounded otherwise.
+    """
 
     def of(rows: np.ndarray) -> np.ndarray:
         return np.sort(np.partition(rows, scores.shape[1] - top_n, axis=1)[:, -top_n:], axis=1)

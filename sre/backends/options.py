@@ -86,9 +86,10 @@ class Options:
 
 @dataclass(frozen=True)
 class PldaOptions(Options):
-    """scale: embeddings are scaled, in the space where W is 1, to the length that they have on average.
+    """PLDA's options.
 
-    num_utts: with enrol `mean`, the number of utterances counts (Kaldi's --num-utts).
+    scale : embeddings are scaled, in the space where W is 1, to the length that they have on average
+    num_utts : with enrol `mean`, the number of utterances counts (Kaldi's --num-utts)
     """
 
     scale: bool = True
@@ -97,6 +98,6 @@ class PldaOptions(Options):
 
 @dataclass(frozen=True)
 class HeavyTailedOptions(Options):
-    """nu: the degrees of freedom of the residual's Student's t."""
+    """Heavy-tailed PLDA's options; nu : the degrees of freedom of the residual's Student's t."""
 
     nu: float = 2.0

@@ -19,7 +19,7 @@ from sre.backends.two_covariance import Gaussian, fit_two_covariance
 
 
 class Plda(Backend):
-    """Log likelihood ratio of same and different speakers, as Kaldi's ivector-plda-scoring.
+    """The log likelihood ratio of same and different speakers, as Kaldi's ivector-plda-scoring.
 
     parts: plda_mean (D,), plda_transform (D, D), plda_psi (D,), as in Kaldi's plda files.
     """

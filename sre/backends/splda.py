@@ -21,14 +21,14 @@ ROUNDING = 1e-15  # of the largest: an eigenvalue that may be 0 or below
 
 @dataclass
 class Subspace:
-    """Mean (D,), speaker factors F (D, r), residual covariance W (D, D)."""
+    """A model of mean (D,), speaker factors F (D, r) and residual covariance W (D, D)."""
 
     mean: np.ndarray
     F: np.ndarray
     W: np.ndarray
 
     def projection(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """P (r, D) with P P' = 1 after whitening, omega (r,) falling, G (D, D).
+        """Return P (r, D) with P P' = 1 after whitening, omega (r,) falling, G (D, D).
 
         P x are an embedding's speaker coordinates times 1/sqrt(omega); F' W^-1 F has eigenvalues omega; x' G x is its
         squared distance from the speaker subspace.
@@ -41,7 +41,7 @@ class Subspace:
 
 
 def precisions(centred: np.ndarray, G: np.ndarray, rank: int, nu: float) -> np.ndarray:
-    """(N, D) -> b (N,): expected precision of each residual, (nu + D - r) / (nu + x' G x)."""
+    """Return b (N,), the expected precision of each residual: (nu + D - r) / (nu + x' G x)."""
     if np.isinf(nu):
         return np.ones(len(centred))
     distance = np.maximum(np.einsum("ij,ij->i", centred @ G, centred), 0)
@@ -51,7 +51,7 @@ def precisions(centred: np.ndarray, G: np.ndarray, rank: int, nu: float) -> np.n
 def fit_subspace(
     x: np.ndarray, speakers: np.ndarray, rank: int, iterations: int, nu: float = np.inf
 ) -> tuple[Subspace, dict[str, object]]:
-    """EM with minimum divergence on (N, D) and (N,); the likelihoods are of the Gaussian model only.
+    """Fit by EM with minimum divergence on (N, D) and (N,); the likelihoods are of the Gaussian model only.
 
     The rank is at most speakers - 1 and the dimension, heavy-tailed under that. Raises SreError where the likelihood
     falls.
@@ -114,7 +114,10 @@ def _em_step(
 
 
 def solve(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    """A^-1 B of a positive definite A; where A is that by rounding only, the result counts for as little as A does."""
+    """Return A^-1 B of a positive definite A.
+
+    If A is positive definite by rounding only, scipy warns; the result then counts for as little as A does.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)
         return scipy.linalg.solve(A, B, assume_a="pos")

@@ -20,14 +20,14 @@ WITHIN_FLOOR = 1e-10  # of the largest: only what is rounding. At 1e-6 the score
 
 @dataclass
 class Gaussian:
-    """Mean (D,), within-class covariance W and between-class covariance B, both (D, D)."""
+    """A model of mean (D,), within-class covariance W and between-class covariance B, both (D, D)."""
 
     mean: np.ndarray
     W: np.ndarray
     B: np.ndarray
 
     def diagonalised(self) -> tuple[np.ndarray, np.ndarray]:
-        """T (D, D) and psi (D,) falling with T W T' = 1 and T B T' = diag(psi); a W that is singular is floored."""
+        """Return T (D, D) and psi (D,) falling, with T W T' = 1 and T B T' = diag(psi); a singular W is floored."""
         try:
             psi, vectors = eigh(self.B, self.W)
         except np.linalg.LinAlgError:  # W has grown so much that what it was floored to is rounding
@@ -38,9 +38,9 @@ class Gaussian:
 
 
 def fit_two_covariance(x: np.ndarray, speakers: np.ndarray, iterations: int) -> tuple[Gaussian, dict[str, object]]:
-    """(N, D) and (N,) -> the model about the mean of speaker means, eigenvalues floored, log-likelihoods by iteration.
+    """Fit the model on (N, D) embeddings of (N,) speakers; its mean is that of the speaker means. Facts as `climb`.
 
-    Starts from unit matrices, as Kaldi's PldaEstimator. Raises SreError where the likelihood falls.
+    EM starts from unit matrices, as in Kaldi's PldaEstimator. Raises SreError where the likelihood falls.
     """
     _, means, counts = speaker_means(x, speakers)
     start = Gaussian(means.mean(axis=0), np.eye(x.shape[1]), np.eye(x.shape[1]))
@@ -61,10 +61,10 @@ def fit_two_covariance(x: np.ndarray, speakers: np.ndarray, iterations: int) -> 
 def climb(
     model: Model, step: Callable[[Model], tuple[Model, float, int]], iterations: int, floored_at_start: int = 0
 ) -> tuple[Model, dict[str, object]]:
-    """EM by `step`: a model -> the next, the log-likelihood of what came in, the eigenvalues of W floored in the next.
+    """Do EM by `step`: a model -> the next, the log-likelihood of what came in, eigenvalues of W floored in the next.
 
-    Flooring is no part of EM: a floored step that lowers the likelihood is the last and is not taken. facts:
-    log_likelihood of the start and after each step taken. Raises SreError where any other step lowers it.
+    Flooring is no part of EM: a floored step that lowers the likelihood is the last and is not taken. The facts are the
+    log_likelihood of the start and after each step taken, and the eigenvalues floored (within_floored). Raises SreError where any other step lowers it.
     """
     candidate, likelihood, floored = step(model)
     likelihoods, taken = [likelihood], floored_at_start
@@ -84,7 +84,7 @@ def climb(
 
 
 def em_step(model: Gaussian, scatter: np.ndarray, means: np.ndarray, counts: np.ndarray) -> tuple[Gaussian, float]:
-    """One EM iteration (plda.cc: GetStatsFromClassMeans, EstimateFromStats), and the likelihood of what came in.
+    """Do one EM iteration (plda.cc: GetStatsFromClassMeans, EstimateFromStats), and the likelihood of what came in.
 
     (D, D) scatter within speakers, (S, D) speaker means, (S,) counts. Where W = 1 and B = diag(psi), every speaker's
     posterior is diagonal, so that one product takes all speakers at once, whatever their counts.

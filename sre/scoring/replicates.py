@@ -9,12 +9,12 @@ from sre import SreError
 
 
 def replicates_of(scores: Path) -> Path:
-    """Beside x.scores; metrics.json names the columns."""
+    """Return the path of the draws beside x.scores; metrics.json names their columns."""
     return scores.with_name(scores.name.removesuffix(".scores") + ".replicates.npy")
 
 
 def read_replicates(path: Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
-    """Column -> (R,). Raises SreError where the file is missing, damaged, or not of these columns."""
+    """Read the draws (R,) of each column. Raises SreError for a file that is missing, damaged or of other columns."""
     cure = "delete the metrics.json beside it, and the stage score makes both again"
     try:
         values = np.load(path, allow_pickle=False)
