@@ -64,7 +64,8 @@ def climb(
     """Do EM by `step`: a model -> the next, the log-likelihood of what came in, eigenvalues of W floored in the next.
 
     Flooring is no part of EM: a floored step that lowers the likelihood is the last and is not taken. The facts are the
-    log_likelihood of the start and after each step taken, and the eigenvalues floored (within_floored). Raises SreError where any other step lowers it.
+    log_likelihood of the start and after each step taken, and the eigenvalues floored (within_floored). Raises SreError
+    where any other step lowers the likelihood.
     """
     candidate, likelihood, floored = step(model)
     likelihoods, taken = [likelihood], floored_at_start
