@@ -6,14 +6,11 @@ e.g.: python -m steps.check_features data exp/mini/features_checked.json --train
 Features are those of DATA/<split>/feats/<features>.
 """
 
-import json
-
 from sre import SreError
 from sre.cli.arguments import Parser, output_file
 from sre.features.store import FeatureStore
-from sre.io.atomic import atomic_output
 from sre.machine.log import run, say
-from sre.training.gates import TrialList, check_features, describe_features
+from sre.training.gates import FeaturesChecked, TrialList, check_features, describe_features
 from steps.options import add_list_options, lists_of
 
 
@@ -42,8 +39,7 @@ def main(argv: list[str] | None = None) -> None:
                 problems.append(str(error))
     if problems:
         raise SreError("\n".join(problems))
-    with atomic_output(args.out) as file:
-        json.dump(job | {"described": described}, file, indent=1, sort_keys=True)
+    FeaturesChecked(described, job).write(args.out)
     say(f"every utterance of {', '.join(lists)} has features")
 
 

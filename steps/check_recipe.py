@@ -5,14 +5,20 @@ e.g.: python -m steps.check_recipe data exp/mini/gates.json --train mini_train -
 Looks at ids, labels and models of the lists, at speakers who are in training and in test, and at the room on the disk.
 """
 
-import json
-
 from sre import SreError
 from sre.cli.arguments import Parser, output_file, whole
 from sre.cli.given import feature_config
-from sre.io.atomic import atomic_output
 from sre.machine.log import run, say
-from sre.training.gates import TrialList, check_disk, check_overlap, check_tables, check_trials, describe_split, gather
+from sre.training.gates import (
+    Gates,
+    TrialList,
+    check_disk,
+    check_overlap,
+    check_tables,
+    check_trials,
+    describe_split,
+    gather,
+)
 from steps.options import add_list_options, lists_of, named_config
 
 
@@ -42,18 +48,14 @@ def main(argv: list[str] | None = None) -> None:
         gather(problems, check_tables, folder)
     for name, item in lists.items():
         enroll = data / "trials" / f"{name}.enroll" if item.enroll else None
-        counts[name] = gather(
-            problems, check_trials, TrialList(name, data / "trials" / name, data / item.split, enroll)
-        )
+        checked = TrialList(name, data / "trials" / name, data / item.split, enroll)
+        if found := gather(problems, check_trials, checked):
+            counts[name] = found
     gather(problems, check_disk, data, {args.train, *splits, *others}, features, args.checkpoints)
     if problems:
         raise SreError("\n".join(problems))
     folders = [train, *(folder for _, folder in sorted({**splits, **others}.items()))]
-    with atomic_output(args.out) as file:
-        data_summary = [describe_split(folder) for folder in folders]
-        notes = [*args.note, *(note for part in (*data_summary, *counts.values()) for note in part.pop("notes"))]
-        result = {"notes": notes, "data": data_summary, "trials": counts}
-        json.dump(result, file, indent=1, sort_keys=True)
+    Gates(args.note, [describe_split(folder) for folder in folders], counts).write(args.out)
     say(f"gates passed: {len(counts)} trial lists, no speaker of {', '.join(splits)} in {train.name}")
 
 

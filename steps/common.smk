@@ -7,12 +7,13 @@ import sys
 from sre import SreError
 from sre.config.corpus import TrialList, read_corpus
 from sre.config.overrides import check_once, check_targets, read_config
-from sre.config.recipe import is_trained, load_recipe
+from sre.config.recipe import load_recipe
 from sre.config.resolve import needs_adaptation
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import atomic_output
 from sre.io.text import canonical
 from sre.machine.cores import available_cores
+from sre.training.summary import is_trained
 from sre.workflow.memory import keep_in
 from sre.workflow.paths import (
     check_inputs,

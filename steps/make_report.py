@@ -9,11 +9,12 @@ Prints the table and the page's path. A training's history.jsonl is looked for b
 import shutil
 
 from sre.cli.arguments import Parser, input_file, output_folder
-from sre.experiments.read import load_results, load_runs, read_features, read_gates
+from sre.experiments.read import load_results, load_runs
 from sre.io.text import read_text
 from sre.machine.log import run
 from sre.metrics.bootstrap import COLUMNS
 from sre.report.build import write_report
+from sre.training.gates import FeaturesChecked, Gates
 
 WIDTH = 120  # columns of the printed table, where no terminal says how many it has
 
@@ -36,12 +37,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     results = load_results(args.metrics)
     runs = load_runs(args.summaries, results)
-    notes = read_gates(args.notes) if args.notes else None
-    features = read_features(args.features) if args.features else None
+    gates = Gates.read(args.notes) if args.notes else None
+    features = FeaturesChecked.read(args.features) if args.features else None
     command = read_text(args.command).strip() if args.command else ""
     width = shutil.get_terminal_size((WIDTH, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal
     table = write_report(
-        args.out_dir, results, runs, args.title, args.primary, args.metric, notes, features, command, width
+        args.out_dir, results, runs, args.title, args.primary, args.metric, gates, features, command, width
     )
     print(f"{table}\n{args.out_dir / 'report.html'}")
 

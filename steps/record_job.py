@@ -7,7 +7,6 @@ The record stands only after the command has succeeded. Its seconds are the comm
 Where the record is given as LOG.log, it is LOG.json, and LOG.log has the command and all that it prints.
 """
 
-import json
 import os
 import resource
 import runpy
@@ -19,9 +18,9 @@ from datetime import UTC, datetime
 
 from sre import SreError
 from sre.cli.arguments import Parser, count, output_file
-from sre.experiments.records import identify
-from sre.io.atomic import atomic_output
-from sre.machine.environment import code_version, environment
+from sre.config.stages import step_of
+from sre.experiments.records import Record, identify
+from sre.machine.environment import SETTINGS, code_version, environment
 from sre.machine.log import print_to, run
 from sre.workflow import joblog
 
@@ -52,17 +51,17 @@ def main(argv: list[str] | None = None) -> None:
     begun, clock = datetime.now(UTC), time.monotonic()
     _run(command)
     seconds = time.monotonic() - clock
-    made = {
-        "command": ["python", "-m", *command],
-        "inputs": inputs,
-        "outputs": identify(args.outputs),
-        "begun": begun.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
-        "peak_memory_mib": round(_peak_memory_mib()),
+    Record(
+        command=["python", "-m", *command],
+        step=step_of(command[0]),
+        settings=SETTINGS,
+        inputs=inputs,
+        outputs=identify(args.outputs),
+        begun=begun.isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
+        peak_memory_mib=round(_peak_memory_mib()),
         **environment(),
-    }
-    with atomic_output(record) as file:
-        json.dump(made, file, indent=1, sort_keys=True)
+    ).write(record)
 
 
 def _run(command: list[str]) -> None:
@@ -76,13 +75,13 @@ def _run(command: list[str]) -> None:
 
 
 def _peak_memory_mib() -> float:
-    """Of this process or of its largest child; ru_maxrss is in KiB on Linux, in bytes on macOS."""
+    """Return the peak of this process or of its largest child; ru_maxrss is in KiB on Linux, in bytes on macOS."""
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def say_at_least(call: Callable[[], None]) -> None:
-    """Where the disk is so full that the log cannot take the error, it goes to the terminal."""
+    """Run `call`; the error goes to the terminal where the disk is so full that the log cannot take it."""
     terminal = os.dup(sys.stderr.fileno())
     try:
         run(call)

@@ -7,22 +7,21 @@ Beside METRICS.json, which sums them up, each system has <system>.scores and <sy
 config, back-end, embeddings and trials are unchanged is kept, so that adding one scores only that one.
 """
 
-import json
 import time
 
 import numpy as np
 
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.config.stages import STAGE_VERSIONS
-from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
+from sre.io.atomic import locked, sha256_arrays, sha256_file, sha256_text
 from sre.io.text import canonical
 from sre.io.trials import read_trials
-from sre.machine.environment import code_version, environment
+from sre.machine.environment import code_version, environment, note_settings
 from sre.machine.log import run, say
 from sre.metrics.speakers import check_speakers_known
 from sre.scoring.cohort import read_training
 from sre.scoring.evaluation import Evaluation
-from sre.scoring.result import codes_of
+from sre.scoring.result import DEVELOPMENT, Draws, ListResult, codes_of
 from sre.scoring.systems import Scorer, read_development, score_systems
 from steps.options import add_evaluation_options, add_systems_options, systems_of
 
@@ -44,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     job = {"run": args.run, "model": args.model or args.run, "seed": args.seed, "role": args.role}
     job |= {"p_target": args.p_target, "bootstrap": drawn}
     job |= {"systems": systems_of(args), "version": STAGE_VERSIONS["score"]}
+    note_settings(systems=job["systems"])
     trials = read_trials(args.trials)
     evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, args.utt2spk)
     if args.utt2spk:  # else trials were drawn in place of speakers
@@ -58,33 +58,30 @@ def main(argv: list[str] | None = None) -> None:
     }
     development = read_development(args.development) if args.development else {}
     with locked(args.metrics.parent / ".score.lock"):
-        known = None if job["role"] == "development" else development
+        known = None if job["role"] == DEVELOPMENT else development
         bootstrap = evaluation.bootstrap(drawn["replicates"], drawn["seed"]) if drawn["replicates"] else None
         scorer = Scorer(
             evaluation, backends, training, job["systems"], args.metrics.parent, known, job["p_target"], bootstrap
         )
         results = score_systems(scorer, inputs)
-        codes = codes_of([{"systems": results}])
-        summary = {
+        codes = codes_of(results.values())
+        ListResult(
             **{key: job[key] for key in ("model", "run", "seed", "role")},
-            "trials": args.metrics.parent.name,
-            "trials_file": str(args.trials),
-            "trials_sha256": inputs["trials"],
-            "missing_trials": 0,  # one that cannot be scored is an error
-            "enroll_map": str(args.enroll_map) if args.enroll_map else None,
-            "enroll_map_sha256": inputs["enroll_map"],
-            "data": str(args.utt2spk.parent) if args.utt2spk else None,
-            "embeddings": [str(path) for path in args.embeddings],
-            "bootstrap": bootstrap.facts() if bootstrap else None,
-            "environment": environment() | {"code": ", ".join(sorted(codes)) or code_version()},
-            "config_sha256": sha256_text(canonical(job)),
-            "systems": results,
-            "wall_s": round(time.monotonic() - begun, 3),
-        }
-        with atomic_output(args.metrics) as file:
-            json.dump(summary, file, indent=1, sort_keys=True)
+            trials=args.metrics.parent.name,
+            trials_file=str(args.trials),
+            trials_sha256=inputs["trials"],
+            enroll_map=str(args.enroll_map) if args.enroll_map else None,
+            enroll_map_sha256=inputs["enroll_map"],
+            data=str(args.utt2spk.parent) if args.utt2spk else None,
+            embeddings=[str(path) for path in args.embeddings],
+            bootstrap=Draws(**bootstrap.facts()) if bootstrap else None,
+            environment=environment() | {"code": ", ".join(sorted(codes)) or code_version()},
+            config_sha256=sha256_text(canonical(job)),
+            systems=results,
+            wall_s=round(time.monotonic() - begun, 3),
+        ).write(args.metrics)
     for name, result in results.items():
-        say(f"{name}: " + (f"EER {result['metrics']['eer']:.3f} %" if result["status"] == "ok" else result["reason"]))
+        say(f"{name}: " + (f"EER {result.metrics['eer']:.3f} %" if result.done else result.reason))
     say(f"{len(results)} systems on {len(trials.enrol)} trials")
 
 

@@ -16,6 +16,7 @@ from sre.config.resolve import BACKENDS, needs_adaptation
 from sre.io.embeddings import Embeddings
 from sre.io.ids import check_known
 from sre.io.tables import read_ids, read_utt2spk
+from sre.machine.environment import note_settings
 from sre.machine.log import run, say, warn
 from sre.scoring.cohort import read_training
 
@@ -34,6 +35,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--record-failure", action="store_true", help="what cannot be fitted becomes the report's row")
     parser.add_argument("backend", type=output_file, help="the back-end file to write")
     args = parser.parse_args(argv)
+    if not args.leave_out:  # fitted without some speakers, it is a development list's
+        note_settings(backends={args.backend.stem: args.config})
     if args.adapt and not needs_adaptation(args.config):
         raise SreError("--adapt: the back-end has no adapt and no centre:adapt in its chain; give one, or leave it out")
     training = read_training(args.embeddings, args.utt2spk)

@@ -1,9 +1,25 @@
 """`sre clean`: what can be removed of experiments."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from sre.cli.arguments import input_folder
-from sre.experiments.clean import clean
+from sre.experiments.clean import find, listed, megabytes, remove
+from sre.machine.log import say
+
+
+def clean(folders: Sequence[Path], yes: bool = False) -> None:
+    """List what can go of each experiment and, with `yes`, remove it. Raises SreError for what is no experiment."""
+    found = find(folders)
+    print("\n".join(listed(found)))
+    everything = [item for some in found.values() for item in some]
+    if everything and not yes:
+        say("nothing was removed; the same command with --yes removes what is listed")
+    for item in everything * yes:
+        remove(item)
+    if yes:
+        say(f"removed {megabytes(everything)} MB in {len(everything)} places")
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:

@@ -1,9 +1,16 @@
 """`sre compare`: what changed between two experiments, and whether it matters."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from sre.cli.arguments import input_folder
 from sre.experiments.compare import compare
+
+
+def print_comparison(folders: Sequence[Path], renamed: Sequence[str] = ()) -> None:
+    """Print what changed between the experiments. Raises SreError where a folder is none."""
+    print("\n".join(compare(folders, renamed)))
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
@@ -13,4 +20,4 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     )
     named = "a model of the first and its name in the others; may be repeated"
     parser.add_argument("--map", metavar="A=B", action="append", default=[], dest="renamed", help=named)
-    parser.set_defaults(do=compare)
+    parser.set_defaults(do=print_comparison)

@@ -1,12 +1,18 @@
 """`sre explain`: what snakemake will run, why, and at what cost."""
 
 import argparse
+from collections.abc import Sequence
 
 from sre.experiments.explain import explain
+
+
+def print_plan(arguments: Sequence[str]) -> None:
+    """Print what Snakemake will run. Raises SreError with Snakemake's own sentence where it fails."""
+    print("\n".join(explain(arguments)))
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
     """A subcommand that leaves all it is given, options too, to Snakemake."""
     parser = commands.add_parser("explain", help=text, prefix_chars="\0", add_help=False)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="as snakemake takes them")
-    parser.set_defaults(do=explain)
+    parser.set_defaults(do=print_plan)

@@ -19,8 +19,6 @@ from sre.config.resolve import (
     with_parts,
 )
 from sre.config.schema import Schema
-from sre.io.atomic import sha256_text
-from sre.io.text import canonical, read_object
 
 
 @dataclass(frozen=True)
@@ -190,15 +188,6 @@ def model_file(model: str, folder: Path) -> Path:
             f"{path}: no such file; the nearest model of the recipe is '{near}'; a model elsewhere is given by its path"
         )
     return path
-
-
-def is_trained(folder: Path, config: dict) -> bool:
-    """Whether the training of a resolved config is done in exp/<name>/<run>."""
-    summary = folder / "train_summary.json"
-    if not (folder / "final.pt").is_file() or not summary.is_file():
-        return False
-    cure = "delete it, and the same command writes it again from the training's checkpoints"
-    return read_object(summary, {"config_sha256": str}, cure)["config_sha256"] == sha256_text(canonical(config))
 
 
 def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict]) -> None:

@@ -1,4 +1,48 @@
-"""The stages, and the version of each."""
+"""The stages and their steps: versions, rules, costs, and which files a step leaves beside those that it declares.
+
+Nothing else in `sre` knows the names of stages and steps. A test holds the table of rules against steps/*.smk.
+"""
+
+from dataclasses import dataclass
 
 # A code change that alters a stage's results raises its number: that stage, and what follows, runs again.
 STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 2, "embed": 1, "score": 4}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The rules of steps/<stage>.smk that make files, and what such a job costs a newcomer's machine."""
+
+    rules: tuple[str, ...]
+    cost: str = "seconds"
+
+
+STAGES = {
+    "data": Stage(("check_recipe", "make_development_trials")),  # and the rules of recipes/*/data.smk
+    "feats": Stage(("make_features", "join_features", "import_features", "compute_vad", "check_features"), "minutes"),
+    "train": Stage(("train_embedding",), "hours of GPU (minutes for small corpora)"),
+    "embed": Stage(("extract_embeddings", "join_embeddings", "import_embeddings"), "minutes"),
+    "score": Stage(("train_backend", "score_systems")),
+    "report": Stage(("make_report",)),
+}
+TRAIN_EMBEDDING, TRAIN_BACKEND, SCORE_SYSTEMS = "train_embedding", "train_backend", "score_systems"
+NUMBERLESS = {"make_report", "check_recipe", "check_features"}  # steps whose code no score depends on
+# steps that work through utterances one by one
+BY_UTTERANCE = {"extract_embeddings", "make_features", "make_fbank", "make_mfcc"}
+GATES = ("gates.json", "features_checked.json")  # a training waits for them and does not read them
+BESIDE = {  # not declared as outputs: made by the job of a file that is beside them
+    "metrics.json": (".scores", ".metrics.json", ".replicates.npy", ".cohort"),
+    "final.pt": ("history.jsonl",),
+    "utt2spk": ("utt2dur", "rejected.tsv"),
+    "feats.scp": ("rejected.tsv",),
+}
+
+
+def stage_of(rule: str) -> str:
+    """Return the stage of a rule; a rule of a recipe makes data."""
+    return next((name for name, stage in STAGES.items() if rule in stage.rules), "data")
+
+
+def step_of(module: str) -> str:
+    """Return the name of the step that a module is: train_backend of steps.train_backend."""
+    return module.rpartition(".")[2]

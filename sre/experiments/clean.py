@@ -10,13 +10,15 @@ processes that were killed. What a later run reads, trains or shows again stays.
 import re
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sre import SreError
+from sre.config.stages import GATES
 from sre.io.atomic import is_alive, is_locked
-from sre.machine.log import aligned, say
+from sre.machine.log import aligned
+from sre.training.summary import BUNDLE_FILE
 
 TEMPORARY = re.compile(r"\..+\.tmp\.(?P<host>.+)\.(?P<pid>\d+)")
 HEADINGS = ["MB", "files", "what"]
@@ -32,36 +34,39 @@ class Item:
     size: int  # bytes
 
 
-def clean(folders: Sequence[Path], yes: bool = False) -> None:
-    """List what can go of each experiment and, with `yes`, remove it. Raises SreError for what is no experiment."""
-
+def find(folders: Sequence[Path]) -> dict[Path, list[Item]]:
+    """Map each experiment (none given: those in exp/) to what can go of it. Raises SreError for what is none."""
     folders = folders or sorted(path for path in Path("exp").glob("*") if is_experiment(path))
     if not folders:
         raise SreError("exp: no experiment in it; name one, as sre clean exp/mini")
     if strange := [folder for folder in folders if not is_experiment(folder)]:
         raise SreError(f"{strange[0]}: no experiment, which has gates.json or RUN/final.pt; give exp/NAME")
-    found = {folder: list(items(folder)) for folder in folders}
+    return {folder: list(items(folder)) for folder in folders}
+
+
+def listed(found: Mapping[Path, Sequence[Item]]) -> list[str]:
+    """Return lines: how much can go of each experiment, and a table of it."""
+    lines = []
     for folder, some in found.items():
+        lines.append(f"{folder}: {megabytes(some)} of {_mb(_size(folder)[1])} MB can go")
         rows = [[_mb(item.size), str(item.files), f"{item.path} ({item.reason})"] for item in some]
-        print(f"{folder}: {_mb(sum(item.size for item in some))} of {_mb(_size(folder)[1])} MB can go")
-        if rows:
-            print(aligned([HEADINGS, *rows]))
-    everything = [item for some in found.values() for item in some]
-    if everything and not yes:
-        say("nothing was removed; the same command with --yes removes what is listed")
-    for item in everything * yes:
-        remove(item)
-    if yes:
-        say(f"removed {_mb(sum(item.size for item in everything))} MB in {len(everything)} places")
+        lines += [*aligned([HEADINGS, *rows]).splitlines(), ""] if rows else []
+    return lines
+
+
+def megabytes(some: Sequence[Item]) -> str:
+    """Return how much room they take, in megabytes."""
+    return _mb(sum(item.size for item in some))
 
 
 def is_experiment(folder: Path) -> bool:
-    return (folder / "gates.json").is_file() or any(folder.glob("*/final.pt")) or any(folder.glob("*/checkpoints"))
+    """Return whether a folder has what only experiments have."""
+    return (folder / GATES[0]).is_file() or any(folder.glob(f"*/{BUNDLE_FILE}")) or any(folder.glob("*/checkpoints"))
 
 
 def items(folder: Path) -> Iterator[Item]:
     """What can go of an experiment: first the checkpoints, then temporaries."""
-    for final in sorted(folder.glob("*/final.pt")):
+    for final in sorted(folder.glob(f"*/{BUNDLE_FILE}")):
         made = final.stat().st_mtime
         for checkpoints in sorted((final.parent / "checkpoints").glob("*")):
             files = [path for path in checkpoints.rglob("*") if path.is_file()]
@@ -76,7 +81,7 @@ def items(folder: Path) -> Iterator[Item]:
 
 
 def remove(item: Item) -> None:
-    """Raises SreError where a training has begun since that may need it."""
+    """Remove it. Raises SreError where a training has begun since that may need it."""
     if item.path.is_dir():
         if is_locked(item.path.parents[1] / ".train.lock"):
             raise SreError(f"{item.path}: a training has begun there; wait for it, then clean again")

@@ -6,7 +6,7 @@ sre compare exp/ko_fbank40 exp/ko_grid --map xvector_aug=xvector_narrow
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -17,37 +17,36 @@ from sre.experiments.read import load_results
 from sre.experiments.settings import Settings, read_settings
 from sre.machine.log import aligned
 from sre.metrics.bootstrap import FEW_SPEAKERS, holm, paired
+from sre.metrics.rates import RATES, Rate
 from sre.scoring.replicates import read_replicates, replicates_of
+from sre.scoring.result import Draws, ListResult, SystemResult
 
-RATES = (("EER, %", "eer", 3), ("minDCF(0.01)", "min_dcf_0.01", 4))
+COMPARED = RATES[:2]  # the EER and minDCF(0.01)
 ALPHA = 0.05
 OTHER_TRIALS = "no test: other trials"
 SHOWN = 6  # of what is in one experiment only
 HEADINGS = ["other", "list", "model", "system", "rate", "A", "other", "other - A", "95 % interval", "p", "verdict"]
 
 
-def compare(folders: Sequence[Path], renamed: Sequence[str] = ()) -> None:
-    """Print what changed, and the rates with paired tests. Raises SreError where a folder is no experiment."""
-
+def compare(folders: Sequence[Path], renamed: Sequence[str] = ()) -> list[str]:
+    """Return lines: what changed, and the rates with paired tests. Raises SreError where a folder is no experiment."""
     if not 2 <= len(folders) <= len(ascii_uppercase):
         raise SreError(f"{len(folders)} experiment is given; give two or more, as exp/one exp/other")
-    pairs, sides = _pairs(renamed), []
-    others = {one: other for one, other in pairs} | {
-        other: one for one, other in pairs
-    }  # if B has an A too, it is another
+    pairs = _pairs(renamed)
+    others = dict(pairs) | {other: one for one, other in pairs}  # if B has an A too, it is another
+    found: list[Experiment] = []
     for label, folder in zip(ascii_uppercase, folders, strict=False):
-        sides.append(Side.read(folder, label, others if sides else {}, sides[0].lists if sides else {}))
+        found.append(Experiment.read(folder, label, others if found else {}, found[0].lists if found else {}))
     for one, other in pairs:
-        if one not in sides[0].models or not any(one in side.models for side in sides[1:]):
-            known = "; ".join(f"{side.folder} {', '.join(sorted(side.models))}" for side in sides)
+        if one not in found[0].models or not any(one in experiment.models for experiment in found[1:]):
+            known = "; ".join(f"{experiment.folder} {', '.join(sorted(experiment.models))}" for experiment in found)
             raise SreError(f"--map {one}={other}: one of the two is not there; the models are: {known}")
-    for side in sides:
-        print(f"{side.label}: {side.folder}")
-    different, same = changes(sides)
-    print("".join(f"  {line}\n" for line in [*different, same]))
-    if lines := results(sides):
-        print(aligned([HEADINGS, *(line.cells() for line in lines)]))
-    print("\n".join(remarks(sides, lines, bool(different))))
+    different, same = changes(found)
+    told = [f"{experiment.label}: {experiment.folder}" for experiment in found]
+    told += [*(f"  {line}" for line in [*different, same]), ""]
+    if lines := results(found):
+        told += [*aligned([HEADINGS, *(line.cells() for line in lines)]).splitlines(), ""]
+    return [*told, *remarks(found, lines, bool(different))]
 
 
 def _pairs(renamed: Sequence[str]) -> list[list[str]]:
@@ -61,36 +60,35 @@ def _pairs(renamed: Sequence[str]) -> list[list[str]]:
 class Entry:
     """The seeds of one model and system on one trial list."""
 
-    seeds: list[tuple[dict, dict]]  # the system's outcome, and the metrics.json that it stands in
+    seeds: list[tuple[SystemResult, ListResult]]  # what was scored, and the metrics file that it stands in
     failed: list[str] = field(default_factory=list)  # reasons, of the seeds where it failed
 
     def mean(self, key: str) -> float:
-        return float(np.mean([outcome["metrics"][key] for outcome, _ in self.seeds]))
+        return float(np.mean([outcome.metrics[key] for outcome, _ in self.seeds]))
 
     @property
     def digests(self) -> list[str]:
-        return sorted(outcome["scores_sha256"] for outcome, _ in self.seeds)
+        return sorted(outcome.scores_sha256 for outcome, _ in self.seeds)
 
-    def drawn(self) -> dict | None:
-        """What the draws were made of; None where seeds lack replicates, or were drawn in several ways."""
-        draws = [dict(result.get("bootstrap") or {}) for _, result in self.seeds]
-        kinds = [{name: value for name, value in of.items() if name != "columns"} for of in draws]
-        return kinds[0] or None if all(kind == kinds[0] for kind in kinds) and self._files() else None
+    def drawn(self) -> Draws | None:
+        """Return what the draws were made of; None where seeds lack replicates, or were drawn in several ways."""
+        kinds = [result.bootstrap and replace(result.bootstrap, columns=[]) for _, result in self.seeds]
+        return kinds[0] if all(kind == kinds[0] for kind in kinds) and self._files() else None
 
     def replicates(self, key: str) -> np.ndarray:
-        """(R,) rates, the mean over the seeds of each draw."""
-        columns = [result["bootstrap"]["columns"] for _, result in self.seeds]
+        """Return (R,) rates, the mean over the seeds of each draw."""
+        columns = [result.bootstrap.columns for _, result in self.seeds if result.bootstrap]
         draws = [read_replicates(file, names) for file, names in zip(self._files(), columns, strict=True)]
         return np.mean([of[key] for of in draws], axis=0)
 
     def _files(self) -> list[Path]:
-        files = [replicates_of(result["folder"] / outcome["scores"]) for outcome, result in self.seeds]
+        files = [replicates_of(result.folder / outcome.scores) for outcome, result in self.seeds]
         return files if all(file.is_file() for file in files) else []
 
 
 @dataclass
-class Side:
-    """One experiment; its models and trial lists are called as in the first, where they are the same."""
+class Experiment:
+    """One experiment of a comparison; its models and lists are called as in the first, where they are the same."""
 
     folder: Path
     label: str
@@ -103,34 +101,36 @@ class Side:
         return {model for _, model, _ in self.entries}
 
     @classmethod
-    def read(cls, folder: Path, label: str, models: Mapping[str, str], lists: Mapping[str, str]) -> "Side":
+    def read(cls, folder: Path, label: str, models: Mapping[str, str], lists: Mapping[str, str]) -> "Experiment":
+        """Read an experiment.
 
+        models : name here -> name in the first experiment
+        lists : name -> identity of the lists of the first
+
+        Raises SreError where the folder has no metrics files.
+        """
         found = load_results(sorted(folder.glob("*/scores/*/metrics.json")))
         if not found:
             raise SreError(f"{folder}: no RUN/scores/LIST/metrics.json in it; give an experiment, as exp/mini")
-        names = _same_lists({result["trials"]: _identity(result) for result in found}, lists)
-        for result in found:
-            result["model"] = models.get(result["model"], result["model"])
-            result["trials"] = names[result["trials"]]
+        names = _same_lists({result.trials: result.identity for result in found}, lists)
+        found = [
+            replace(result, model=models.get(result.model, result.model), trials=names[result.trials])
+            for result in found
+        ]
         entries: dict[tuple[str, str, str], Entry] = {}
         for result in found:
-            for system, outcome in result["systems"].items():
-                entry = entries.setdefault((result["trials"], result["model"], system), Entry([]))
-                if outcome["status"] == "ok":
+            for system, outcome in result.systems.items():
+                entry = entries.setdefault((result.trials, result.model, system), Entry([]))
+                if outcome.done:
                     entry.seeds.append((outcome, result))
                 else:
-                    entry.failed.append(outcome.get("reason", "without a reason"))
-        own = {result["trials"]: _identity(result) for result in found}
+                    entry.failed.append(outcome.reason)
+        own = {result.trials: result.identity for result in found}
         return cls(folder, label, read_settings(folder, found), own, entries)
 
 
-def _identity(result: Mapping) -> str:
-    """Of a list: its trials and, where models are of several utterances, what these are."""
-    return result["trials_sha256"] + (result.get("enroll_map_sha256") or "")
-
-
 def _same_lists(own: Mapping[str, str], first: Mapping[str, str]) -> dict[str, str]:
-    """Name -> name of the same list in the first experiment, where it is in it under another name."""
+    """Map name to the name of the same list in the first experiment, where it is in it under another name."""
     names = {name: name for name, digest in own.items() if first.get(name) == digest}
     for name, digest in own.items():
         taken = own.keys() | set(names.values())
@@ -139,7 +139,7 @@ def _same_lists(own: Mapping[str, str], first: Mapping[str, str]) -> dict[str, s
     return names
 
 
-def changes(sides: Sequence[Side]) -> tuple[list[str], str]:
+def changes(sides: Sequence[Experiment]) -> tuple[list[str], str]:
     """Lines for settings that differ or that some do not have, and one with all that is the same."""
     lines, same, lacking = [], defaultdict(list), defaultdict(list)
     for part in sorted({part for side in sides for part in side.settings}):
@@ -168,9 +168,9 @@ def changes(sides: Sequence[Side]) -> tuple[list[str], str]:
 class Line:
     """One rate of one model and system on one list in the first experiment and in another."""
 
-    other: Side
+    other: Experiment
     key: tuple[str, str, str]
-    rate: tuple[str, str, int]  # of RATES
+    rate: Rate
     values: tuple[float, float]
     test: tuple[float, float, float] | str  # interval and p of the difference, or why there is none
     p: float = np.nan  # corrected
@@ -187,7 +187,7 @@ class Line:
         return [self.other.label, *self.key, heading, *numbers, *told]
 
 
-def results(sides: Sequence[Side]) -> list[Line]:
+def results(sides: Sequence[Experiment]) -> list[Line]:
     """A line for each rate of what the first and another experiment both have; p is corrected over all (Holm)."""
     lines, first = [], sides[0]
     for other in sides[1:]:
@@ -195,10 +195,10 @@ def results(sides: Sequence[Side]) -> list[Line]:
             pair = first.entries[key], other.entries[key]
             if not pair[0].seeds or not pair[1].seeds:
                 continue
-            for rate in RATES:
-                values = pair[0].mean(rate[1]), pair[1].mean(rate[1])
+            for rate in COMPARED:
+                values = pair[0].mean(rate.key), pair[1].mean(rate.key)
                 alike = first.lists[key[0]] == other.lists[key[0]]
-                lines.append(Line(other, key, rate, values, _test(pair, rate[1]) if alike else OTHER_TRIALS))
+                lines.append(Line(other, key, rate, values, _test(pair, rate.key) if alike else OTHER_TRIALS))
     tested = [line for line in lines if not isinstance(line.test, str)]
     for line, p in zip(tested, holm([line.test[2] for line in tested]), strict=True):
         line.p = float(p)
@@ -214,18 +214,18 @@ def _test(pair: tuple[Entry, Entry], rate: str) -> tuple[float, float, float] | 
     if drawn[0] != drawn[1]:
         return "no test: other draws"
     draws = pair[1].replicates(rate) - pair[0].replicates(rate)
-    test = paired(pair[1].mean(rate) - pair[0].mean(rate), draws, drawn[0].get("speakers"))
+    test = paired(pair[1].mean(rate) - pair[0].mean(rate), draws, drawn[0].speakers)
     return test or "no test: they differ in no draw, or too many draws lack a kind of trial"
 
 
-def remarks(sides: Sequence[Side], lines: Sequence[Line], changed: bool) -> Iterator[str]:
+def remarks(sides: Sequence[Experiment], lines: Sequence[Line], changed: bool) -> Iterator[str]:
     """What to know before believing the table."""
     tested = [line for line in lines if not isinstance(line.test, str)]
     if tested:
         yield "Below 0 the other is better. Intervals and p: paired bootstrap over the list's speakers; p is corrected"
         yield f"for {len(tested)} comparisons (Holm), intervals are not. Rates are means over the seeds, and what"
         yield "another seed would change is not in the test."
-    speakers = [sides[0].entries[line.key].drawn().get("speakers") for line in tested]
+    speakers = [sides[0].entries[line.key].drawn().speakers for line in tested]
     if None in speakers:
         yield "Where no speakers are known, trials were drawn as if independent: these intervals are far too short."
     if few := [number for number in speakers if number and number < FEW_SPEAKERS]:
@@ -233,7 +233,7 @@ def remarks(sides: Sequence[Side], lines: Sequence[Line], changed: bool) -> Iter
         yield "differences can be shown (docs/uncertainty.md)."
     if others := sorted({line.key[0] for line in lines if line.test == OTHER_TRIALS}):
         yield f"Of {', '.join(others)} the trials differ (SHA-256): a difference in their rates means nothing."
-    pairs = [line.test == "identical scores" for line in lines[:: len(RATES)] if line.test != OTHER_TRIALS]
+    pairs = [line.test == "identical scores" for line in lines[:: len(COMPARED)] if line.test != OTHER_TRIALS]
     if pairs and all(pairs):
         yield f"Identical scores: all {len(pairs)} systems compared have score files of the same SHA-256."
     elif pairs and not changed:
@@ -253,7 +253,7 @@ def remarks(sides: Sequence[Side], lines: Sequence[Line], changed: bool) -> Iter
         yield "Nothing is in both to compare: their systems or lists differ, or their models' names (see --map A=B)."
 
 
-def lacking(side: Side, against: Side) -> list[str]:
+def lacking(side: Experiment, against: Experiment) -> list[str]:
     """What only `side` has, a line each: a whole list, a model on a list, some systems of a model."""
     lists, pairs = {key[0] for key in against.entries}, {key[:2] for key in against.entries}
     groups: dict[str, list[str]] = defaultdict(list)

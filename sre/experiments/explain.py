@@ -21,16 +21,12 @@ from pathlib import Path
 import sre
 from sre import SreError
 from sre.config.overrides import check_command
+from sre.config.stages import STAGES, TRAIN_EMBEDDING, stage_of
 from sre.experiments.records import read_record
 from sre.experiments.rerun import broken_off, changed_keys, changed_training, epochs_done, is_at_work
-from sre.io.text import read_object
-from sre.machine.log import clock
-from sre.training.summary import SUMMARY
+from sre.machine.log import aligned, clock
+from sre.training.summary import SUMMARY_FILE, TrainSummary
 
-TRAINING = "train_embedding"
-STAGES = ("data", "feats", "train", "embed", "score", "report")
-COSTS = {"train": "hours of GPU (minutes for small corpora)", "feats": "minutes", "embed": "minutes"}
-TRAIN_AGAIN = "delete it, and the model is trained again"
 BROKEN_OFF = "it was broken off"
 AT_WORK = "another snakemake is at it, or it was broken off"
 # How Snakemake's reasons begin, and what we say, the weightiest first, for a job can have several; {}: the files named.
@@ -45,8 +41,8 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Job:
-    """As Snakemake announces it; paths are relative to `folder`, where it runs."""
+class PlannedJob:
+    """A job that Snakemake announces; paths are relative to `folder`, where it runs."""
 
     rule: str
     input: list[str]
@@ -62,28 +58,30 @@ class Job:
 
     @property
     def record(self) -> Path | None:
-        """Where an earlier run of it has left its record, if it has."""
+        """The record that an earlier run of it has left."""
         path = self.path(self.log[0]).with_suffix(".json") if self.log else None
         return path if path and path.is_file() else None
 
     @property
     def seconds(self) -> float | None:
-        """Of the last time; of a training that was resumed, all its parts."""
-        measured = [read_record(self.record).get("seconds")] if self.record else []
-        summaries = [self.path(name) for name in self.output if Path(name).name == "train_summary.json"]
-        measured += [read_object(path, SUMMARY, TRAIN_AGAIN).get("training_s") for path in summaries if path.is_file()]
+        """The seconds of the last time; of a training that was resumed, those of all its parts."""
+        record = read_record(self.record) if self.record else None
+        summaries = [self.path(name) for name in self.output if Path(name).name == SUMMARY_FILE]
+        measured = [record and record.seconds]
+        measured += [TrainSummary.read(path).training_s for path in summaries if path.is_file()]
         return max((value for value in measured if value is not None), default=None)
 
     @property
     def epochs(self) -> tuple[int, int] | None:
-        """Of a training: how many are in checkpoints, and all."""
-        return epochs_done(self.path(self.output[0]).parent, self.command) if self.rule == TRAINING else None
+        """The epochs of a training that are in its checkpoints, and all of them."""
+        is_training = self.rule == TRAIN_EMBEDDING
+        return epochs_done(self.path(self.output[0]).parent, self.command) if is_training else None
 
     @property
     def changed(self) -> str:
-        """Of a training that is done: the keys that it is to have other values of."""
-        done = self.rule == TRAINING and self.path(self.output[0]).is_file()
-        return changed_training(self.path(self.output[0]).with_name("train_summary.json"), self.command) if done else ""
+        """The keys that a training which is done is to have other values of."""
+        done = self.rule == TRAIN_EMBEDDING and self.path(self.output[0]).is_file()
+        return changed_training(self.path(self.output[0]).with_name(SUMMARY_FILE), self.command) if done else ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class Why:
 
     words: str
     files: Sequence[str] = ()
-    after: Sequence[Job] = ()
+    after: Sequence[PlannedJob] = ()
 
     @property
     def text(self) -> str:
@@ -100,14 +98,11 @@ class Why:
         return self.words.replace("{}", "".join(self.files[:1]) + more)
 
 
-def explain(arguments: Sequence[str]) -> None:
-    """Print it. Raises SreError with Snakemake's own sentence where it fails."""
+def explain(arguments: Sequence[str]) -> list[str]:
+    """Return lines on what `snakemake arguments` will run. Raises SreError with the sentence of Snakemake's error."""
     if {"-h", "--help"} & set(arguments):
-        print(__doc__.strip())
-        return
-    root = project_root()
-    for line in describe(dry_run(root, arguments), stages_of_rules(root)):
-        print(line)
+        return __doc__.strip().splitlines()
+    return describe(dry_run(project_root(), arguments))
 
 
 def project_root() -> Path:
@@ -117,13 +112,7 @@ def project_root() -> Path:
     return root
 
 
-def stages_of_rules(root: Path) -> dict[str, str]:
-    """Rule -> stage, the name of its file in steps/; the rules of recipes, which are not in here, make data."""
-    texts = {stage: (root / "steps" / f"{stage}.smk").read_text(encoding="utf-8") for stage in STAGES}
-    return {rule: stage for stage, text in texts.items() for rule in re.findall(r"^\s*rule (\w+):", text, re.M)}
-
-
-def dry_run(root: Path, arguments: Sequence[str]) -> list[Job]:
+def dry_run(root: Path, arguments: Sequence[str]) -> list[PlannedJob]:
     """The jobs of `snakemake -n arguments`, without target rules, which have no output and do nothing.
 
     Raises SreError where Snakemake fails, or has not described as many jobs as it counted.
@@ -152,13 +141,13 @@ def _sentence(events: Iterable[dict], stderr: str) -> str:
     return "\n".join(lines) or "snakemake -n failed without a word; run it by hand"
 
 
-def jobs_of(events: Sequence[dict], forced: bool = True) -> list[Job]:
+def jobs_of(events: Sequence[dict], forced: bool = True) -> list[PlannedJob]:
     """The jobs of events; forced: some were asked for, else Snakemake says so of those that were begun by another."""
-    jobs = [Job(**event["job"]) for event in events if "job" in event]
+    jobs = [PlannedJob(**event["job"]) for event in events if "job" in event]
     begun = {folder: broken_off(Path(folder)) for folder in {job.folder for job in jobs}}
     words = AT_WORK if is_at_work(job.path(name) for job in jobs for name in job.log) else BROKEN_OFF
 
-    def is_begun(job: Job) -> bool:
+    def is_begun(job: PlannedJob) -> bool:
         return "Forced execution" in job.reason and not forced or not begun[job.folder].isdisjoint(job.output)
 
     jobs = [replace(job, begun=words) if is_begun(job) else job for job in jobs]
@@ -173,35 +162,34 @@ def jobs_of(events: Sequence[dict], forced: bool = True) -> list[Job]:
     return [job for job in jobs if job.output]
 
 
-def describe(jobs: Sequence[Job], stages: dict[str, str]) -> list[str]:
-    """Lines: a table of (stage, rule, reason), the trainings that are made again, the totals by stage."""
+def describe(jobs: Sequence[PlannedJob]) -> list[str]:
+    """Return lines: a table of (stage, rule, reason), the trainings that are made again, the totals by stage."""
     if not jobs:
         return ["nothing to do"]
     makers = {path: job for job in jobs for path in job.output}
-    groups: dict[tuple[str, str, str], list[tuple[Job, Why]]] = {}
-    for job in sorted(jobs, key=lambda job: STAGES.index(stages.get(job.rule, "data"))):
+    groups: dict[tuple[str, str], list[tuple[PlannedJob, Why]]] = {}
+    for job in sorted(jobs, key=lambda job: list(STAGES).index(stage_of(job.rule))):
         why = _why(job, makers)
-        groups.setdefault((stages.get(job.rule, "data"), job.rule, why.words), []).append((job, why))
+        groups.setdefault((job.rule, why.words), []).append((job, why))
     table = [["stage", "rule", "jobs", "why", "cost", "last time"]]
-    for (stage, rule, words), some in groups.items():
-        files = sorted({file for _, why in some for file in why.files})
-        cells = [str(len(some)), Why(words, files).text, COSTS.get(stage, "seconds")]
+    for (rule, words), some in groups.items():
+        files, stage = sorted({file for _, why in some for file in why.files}), stage_of(rule)
+        cells = [str(len(some)), Why(words, files).text, STAGES[stage].cost]
         table.append([stage, rule, *cells, _last_time([job for job, _ in some])])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
-    trained = [job for job in jobs if stages.get(job.rule) == "train" and job.path(job.output[0]).exists()]
+    lines = aligned(table).splitlines()
+    trained = [job for job in jobs if job.rule == TRAIN_EMBEDDING and job.path(job.output[0]).exists()]
     lines += [
         f"{job.rule}: {job.output[0]} exists and will be made again, because {_because(job, makers)}" for job in trained
     ]
     for job in jobs:
         if epochs := job.epochs:
             lines.append(f"{job.rule}: {job.output[0]}: {epochs[0]} of {epochs[1]} epochs are in its checkpoints")
-    counts = ", ".join(f"{stage} {sum(stages.get(job.rule, 'data') == stage for job in jobs)}" for stage in STAGES)
+    counts = ", ".join(f"{stage} {sum(stage_of(job.rule) == stage for job in jobs)}" for stage in STAGES)
     last = _last_time(jobs)
     return [*lines, f"total: {len(jobs)} jobs ({counts})" + (f", last time {last}" if last else "")]
 
 
-def _why(job: Job, makers: dict[str, Job]) -> Why:
+def _why(job: PlannedJob, makers: dict[str, PlannedJob]) -> Why:
     """The weightiest of its reasons, in our words; Snakemake's where we know none of them."""
     for begin, words in REASONS.items():
         found = re.search(rf"(?:^|; ){begin}(?:: (.*?))?(?=; [A-Z]|$)", job.reason, re.DOTALL)
@@ -224,7 +212,7 @@ def _why(job: Job, makers: dict[str, Job]) -> Why:
     return Why(job.reason or "snakemake gives no reason")
 
 
-def _because(job: Job, makers: dict[str, Job]) -> str:
+def _because(job: PlannedJob, makers: dict[str, PlannedJob]) -> str:
     """Its own reason, or those of the jobs at the beginning of the chain that it comes after."""
     why = _why(job, makers)
     if not why.after:
@@ -241,7 +229,7 @@ def _because(job: Job, makers: dict[str, Job]) -> str:
     return " and ".join(sorted(roots))
 
 
-def _last_time(jobs: Sequence[Job]) -> str:
+def _last_time(jobs: Sequence[PlannedJob]) -> str:
     """Summed over the jobs; '' where none was measured."""
     measured = [seconds for job in jobs if (seconds := job.seconds) is not None]
     some = f" ({len(measured)} of {len(jobs)} jobs)" if len(measured) < len(jobs) else ""

@@ -1,33 +1,31 @@
 """How a file was made: the record of each job, which `sre trace` follows back to config, data and code.
 
-A record is JSON: command (list), inputs and outputs (path -> {"bytes", "sha256"}), seconds, peak_memory_mib, begun
-(ISO 8601, UTC) and the environment: code, python, packages, device. Paths are as the job was given them, relative ones
-from the folder it ran in. Where a record stands, and the outputs that it names, tell where the tree was then: one that
-is moved or copied keeps its records, and all that is in it is found in it.
+A record is JSON, the fields of `Record`. Paths are as the job was given them, relative ones from the folder it ran in.
+Where a record stands, and the outputs that it names, tell where the tree was then: one that is moved or copied keeps
+its records, and all that is in it is found in it.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
-from sre.io.atomic import sha256_file
-from sre.io.forms import NONE, NUMBER, check_form
-from sre.io.text import read_json
+from sre.config.stages import BESIDE, GATES, SCORE_SYSTEMS, TRAIN_BACKEND, TRAIN_EMBEDDING, step_of
+from sre.io.atomic import atomic_output, sha256_file
+from sre.io.forms import NONE, NUMBER, built, check_form
+from sre.io.text import check_version, read_json
 from sre.machine.environment import PROJECT
 
+VERSION = 1  # of a record; the form before it had none, and neither step nor settings
 HASHED_BYTES = 2**30  # a larger file is known by its size only: archives of features would take minutes
 LEVELS = 4  # folders above a file whose log/ may hold its record
-BESIDE = {  # not declared as outputs: made by the job of a file that is beside them
-    "metrics.json": (".scores", ".metrics.json", ".replicates.npy", ".cohort"),
-    "final.pt": ("history.jsonl",),
-    "utt2spk": ("utt2dur", "rejected.tsv"),
-    "feats.scp": ("rejected.tsv",),
-}
+LONGEST_ARGUMENT = 100  # characters of JSON in a command that is shown
 FILES = {"*": (NONE, {"bytes?": int, "sha256?": str})}
 RECORD = {
     "command": [str],
@@ -37,18 +35,87 @@ RECORD = {
     "seconds": NUMBER,
     "peak_memory_mib": NUMBER,
 }
-RECORD |= {"code": str, "python": str, "packages": {"*": str}, "device": str}
-SCORED = {"systems": {"*": {"backend?": (NONE, str), "of?": (NONE, [str])}}}  # of a score job's argument
+RECORD |= {"code": str, "python": str, "packages": {"*": str}, "device": str, "step?": str}
+SYSTEMS = {"*": {"backend?": (NONE, str), "of?": (NONE, [str])}}
+RECORD |= {"settings?": {"systems?": SYSTEMS, "backends?": dict}}
 LOST = "delete it, and what it says of a job is lost"
-GATES = ("gates.json", "features_checked.json")  # a training waits for them and does not read them
+
+Identity = dict[str, Any]  # of a file: {"bytes", "sha256"}, see `identify`
 
 
-def identify(paths: Iterable[str | Path]) -> dict[str, dict]:
-    """path -> {"bytes", "sha256"}: no digest above HASHED_BYTES, nothing of a folder; None where it is missing."""
+@dataclass(frozen=True)
+class Record:
+    """What a job did, with what, and what that took.
+
+    command : python -m MODULE ARGUMENTS
+    inputs, outputs : path -> identity of the file; None where it was missing
+    begun : ISO 8601, UTC
+    code, python, packages, device : the environment, of sre.machine.environment
+    step : name of the module without its package
+    settings : what the step told of what it was asked (`note_settings`): "systems" (name -> config) of a score job,
+        "backends" (name -> config) of a back-end's
+    """
+
+    command: list[str]
+    inputs: dict[str, Identity | None] = field(default_factory=dict)
+    outputs: dict[str, Identity | None] = field(default_factory=dict)
+    begun: str = ""
+    seconds: float = 0.0
+    peak_memory_mib: float = 0.0
+    code: str = ""
+    python: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+    device: str = ""
+    step: str = ""
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def systems(self) -> dict[str, dict[str, Any]]:
+        return self.settings.get("systems", {})
+
+    @property
+    def backends(self) -> dict[str, Any]:
+        return self.settings.get("backends", {})
+
+    def digest(self, name: str) -> str | None:
+        """Return the SHA-256 of the input file of this name, "" if it was too large; None: it read no such file."""
+        found = [identity for path, identity in self.inputs.items() if Path(path).name == name and identity]
+        return found[-1].get("sha256", "") if found else None
+
+    def line(self, longest: int | None = LONGEST_ARGUMENT) -> str:
+        """Return the command as a shell takes it; JSON of more characters than `longest` is shown as {…}."""
+        return command_line(self.command, longest)
+
+    def write(self, path: Path) -> None:
+        with atomic_output(path) as file:
+            json.dump(asdict(self) | {"version": VERSION}, file, indent=1, sort_keys=True)
+
+
+def command_line(command: Sequence[str], longest: int | None = LONGEST_ARGUMENT) -> str:
+    """Return a command as a shell takes it; JSON of more characters than `longest` (None: any) is shown as {…}."""
+    cut = [longest is not None and len(part) > longest and part[0] in "{[" for part in command]
+    return " ".join("{…}" if long else shlex.quote(part) for part, long in zip(command, cut, strict=True))
+
+
+def _with_step(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of the form without a version with step and settings, which its command tells."""
+    _, _, module, *arguments = record["command"]
+    step, settings = step_of(module), {}
+    if step == SCORE_SYSTEMS:
+        settings = {"systems": json.loads(arguments[0])["systems"]}
+    elif step == TRAIN_BACKEND and "--leave-out" not in arguments:
+        config = arguments[0]  # by hand it may be a name or a YAML
+        told = json.loads(config) if config.lstrip().startswith("{") else config
+        settings = {"backends": {Path(arguments[-1]).stem: told}}
+    return record | {"step": step, "settings": settings}
+
+
+def identify(paths: Iterable[str | Path]) -> dict[str, Identity | None]:
+    """Map path to {"bytes", "sha256"}: no digest above HASHED_BYTES, nothing of a folder; None where it is missing."""
     return {str(path): _identity(Path(path)) for path in paths}
 
 
-def _identity(path: Path) -> dict | None:
+def _identity(path: Path) -> Identity | None:
     if path.is_dir():
         return {}
     if not path.is_file():
@@ -57,7 +124,7 @@ def _identity(path: Path) -> dict | None:
     return {"bytes": size} | ({"sha256": sha256_file(path)} if size <= HASHED_BYTES else {})
 
 
-def changed(path: Path, recorded: dict, digest: Callable[[Path], str] = sha256_file) -> str:
+def changed(path: Path, recorded: Identity, digest: Callable[[Path], str] = sha256_file) -> str:
     """What has become of a file since `identify`: "missing", "changed", or "" for nothing."""
     if not path.exists():
         return "missing"
@@ -72,14 +139,16 @@ def find_job(path: str | Path) -> "Job | None":
     path, found = Path(os.path.abspath(path)), []
     for folder in list(path.parents)[:LEVELS]:
         for file in sorted((folder / "log").glob("*.json")):
-            record = read_record(file)
-            trees = filter(None, (_tree(path, output, folder) for output in record.get("outputs", {})))
-            found += [Job(file, record, *tree) for tree in list(trees)[:1]]
-    return max(found, key=lambda job: job.record.get("begun", "")) if found else None
+            if record := read_record(file):
+                trees = filter(None, (_tree(path, output, folder) for output in record.outputs))
+                found += [Job(file, record, *tree) for tree in list(trees)[:1]]
+    return max(found, key=lambda job: job.record.begun) if found else None
 
 
 def _tree(path: Path, output: str, folder: Path) -> tuple[Path, Path] | None:
-    """Where the tree with `path` is and where it was when its record, of `folder`, named it `output`; None: it did not.
+    """Return where the tree with `path` is, and where it was when its record, in `folder`, named `path` as `output`.
+
+    None where `output` is another file.
 
     Equal folders tell nothing, so only how `path` and its folder are called must be the same. Paths of a tree that was
     named relatively are from the one, "" is where it was; for one that has not moved, / is where it was and is.
@@ -95,32 +164,32 @@ def _tree(path: Path, output: str, folder: Path) -> tuple[Path, Path] | None:
     return (Path(*now), Path(*was)) if now else (Path("/"), Path("/"))
 
 
-def read_record(file: Path) -> dict:
-    """{} where it has just been deleted (its job runs again) or is no record."""
+def read_record(file: Path) -> Record | None:
+    """Read a record, also of the form without a version; None where it has just been deleted, or is no record.
+
+    Raises SreError naming the file where it is damaged, of another form or of a newer version.
+    """
     try:
         state = os.stat(file)
         return _read(file, state.st_mtime_ns, state.st_ino)
     except FileNotFoundError:
-        return {}
+        return None
 
 
 @cache
-def _read(file: Path, *_state: int) -> dict:
-    """Once for each state of the file: a chain asks for the same records again and again."""
-    record = read_json(file, LOST)
-    if not isinstance(record, dict) or "outputs" not in record:
-        return {}
-    check_form(file, record, RECORD, LOST)
+def _read(file: Path, *_state: int) -> Record | None:
+    """Read each state of the file once: a chain asks for the same records again and again."""
+    content = read_json(file, LOST)
+    if not isinstance(content, dict) or "outputs" not in content:
+        return None
+    content = check_version(file, content, VERSION, LOST)
+    check_form(file, content, RECORD, LOST)
     try:
-        datetime.fromisoformat(record["begun"])
-        step, argument = record["command"][2:4] if len(record["command"]) > 3 else (record["command"][2], "")
-        if step == "steps.score_systems":
-            check_form(file, json.loads(argument), SCORED, LOST)
-        elif step == "steps.train_backend" and argument.lstrip().startswith("{"):
-            json.loads(argument)
-    except (ValueError, IndexError) as error:
+        datetime.fromisoformat(content["begun"])
+        content = content if "step" in content else _with_step(content)
+    except (ValueError, IndexError, KeyError, TypeError) as error:
         raise SreError(f"{file}: its command or time is of another form ({error}); {LOST}") from None
-    return record
+    return built(Record, check_form(file, content, RECORD, LOST))
 
 
 @dataclass(frozen=True)
@@ -128,12 +197,12 @@ class Job:
     """A record, where it stands, the folder that its paths are from, and what that was called in them."""
 
     path: Path
-    record: dict
+    record: Record
     root: Path
     was: Path = Path()
 
     def at(self, name: str) -> Path:
-        """Where a file of its tree is now; what is of no tree, from the working directory, else from the project's."""
+        """Return where a file of its tree is now; another is sought from the working directory, then the project's."""
         if Path(name).is_relative_to(self.was):
             return Path(os.path.abspath(self.root / Path(name).relative_to(self.was)))
         here, there = Path(os.path.abspath(name)), Path(os.path.abspath(PROJECT / name))
@@ -143,17 +212,14 @@ class Job:
         """The same as a name: unchanged where nothing has moved."""
         return name if str(self.at(name)) == os.path.abspath(name) else str(self.at(name))
 
-    def inputs(self, system: str | None = None) -> dict[str, dict | None]:
-        """Those that what it made depends on: no gates, and of a score job only what one system needs."""
-        inputs, command = self.record["inputs"], self.record["command"]
-        if command[2] == "steps.train_embedding":
+    def inputs(self, system: str | None = None) -> dict[str, Identity | None]:
+        """Return the inputs that its outputs depend on: no gates, and of a score job only what one system needs."""
+        inputs, systems = self.record.inputs, self.record.systems
+        if self.record.step == TRAIN_EMBEDDING:
             return {name: recorded for name, recorded in inputs.items() if Path(name).name not in GATES}
-        if command[2] != "steps.score_systems" or system is None:
+        if not systems or system is None:
             return inputs
-        systems, needed, waiting = json.loads(command[3])["systems"], set(), [system]
-        while waiting:
-            needed.add(name := waiting.pop())
-            waiting += systems.get(name, {}).get("of") or ()
+        needed = _needed(system, systems)
         backends = {systems[name]["backend"] for name in needed & systems.keys() if not systems[name].get("of")}
 
         def is_needed(path: Path) -> bool:
@@ -161,6 +227,15 @@ class Job:
             return path.stem in backends if path.suffix == ".npz" else calibrated or path.name != "metrics.json"
 
         return {name: recorded for name, recorded in inputs.items() if is_needed(Path(name))}
+
+
+def _needed(system: str, systems: Mapping[str, dict[str, Any]]) -> set[str]:
+    """Return the system and all those that it is calibrated on or fused from."""
+    needed, waiting = set(), [system]
+    while waiting:
+        needed.add(name := waiting.pop())
+        waiting += systems.get(name, {}).get("of") or ()
+    return needed
 
 
 def job_of(path: str | Path) -> Job | None:

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sre.io.atomic import is_locked, sha256_text
-from sre.io.text import read_object
-from sre.training.summary import PROGRESS
+from sre.training.summary import PLAN_FILE, TrainingPlan, TrainSummary
 
 SHOWN = 3  # changed keys
 
@@ -33,12 +32,12 @@ def changed_keys(reason: str) -> str:
 
 
 def changed_training(summary: Path, command: str) -> str:
-    """The same of a training that is done, by its train_summary.json and the command that makes it again."""
+    """Return the same of a training that is done, by its train_summary.json and the command that makes it again."""
     configs = _configs(command)
     if not configs or not summary.is_file():
         return ""
-    old = read_object(summary, {"config": dict}, "delete it, and the same command writes it again")["config"]
-    return _first(list(_differences(old, _mapping(configs[0]))))
+    old = TrainSummary.read(summary).config
+    return _first(list(_differences(old, _mapping(configs[0])))) if old else ""
 
 
 def _configs(command: str) -> list[str]:
@@ -138,9 +137,9 @@ def _is_held(lock: Path) -> bool:
 def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
     """(20, 40): epochs in the checkpoints of the training of `command`, and all of them; None: it has none."""
     configs = [sha256_text(word) for word in _configs(command)]
-    for path in sorted(run.glob(f"checkpoints/*/{PROGRESS}")):
-        told = read_object(path, {"config_sha256": str, "steps_per_epoch": int, "epochs": int}, "delete it")
+    for path in sorted(run.glob(f"checkpoints/*/{PLAN_FILE}")):
+        plan = TrainingPlan.read(path)
         steps = [int(step.stem[5:]) for step in path.parent.glob("step_*.pt") if step.stem[5:].isdigit()]
-        if told["config_sha256"] in configs and steps:
-            return max(steps) // max(told["steps_per_epoch"], 1), told["epochs"]
+        if plan.config_sha256 in configs and steps:
+            return max(steps) // max(plan.steps_per_epoch, 1), plan.epochs
     return None

@@ -2,72 +2,60 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from sre.experiments.records import read_record
-from sre.io.text import read_object
-from sre.training.summary import SUMMARY
+from sre.config.stages import NUMBERLESS, TRAIN_EMBEDDING
+from sre.experiments.records import Record, read_record
+from sre.io.text import flatten
+from sre.scoring.result import ListResult
+from sre.training.summary import SUMMARY_FILE, TrainSummary
 
-NUMBERLESS = ("steps.make_report", "steps.check_recipe", "steps.check_features")  # whose code no score depends on
+TRAINING_TABLES = ("utt2spk", "utt2num_frames")  # they tell training data apart, for they have no paths in them
 
 Settings = dict[str, dict[str, str]]  # part ("training xvector") -> setting ("training.lr") -> what it was
 
 
-def read_settings(folder: Path, found: Sequence[dict]) -> Settings:
-    """All that is recorded of how the numbers were made; where runs differ in a setting, each value of it."""
+def read_settings(folder: Path, found: Sequence[ListResult]) -> Settings:
+    """Return all that is recorded of how the numbers were made; where runs differ in a setting, each value of it."""
     values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for part, setting in _recorded(folder, found):
-        for key, text in _flat(setting):
-            values[part][key].add(text)
+        for key, value in flatten(setting):
+            values[part][key].add(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
     return {part: {key: " | ".join(sorted(some)) for key, some in of.items()} for part, of in values.items()}
 
 
-def _recorded(folder: Path, found: Sequence[dict]) -> Iterator[tuple[str, object]]:
-    models = {result["run"]: result["model"] for result in found}
+def _recorded(folder: Path, found: Sequence[ListResult]) -> Iterator[tuple[str, Any]]:
+    models = {result.run: result.model for result in found}
     for result in found:
-        facts = {"name": result["folder"].name, "SHA-256": result["trials_sha256"][:12]}
-        yield f"list {result['trials']}", facts
-        yield f"seeds {result['model']}", result["seed"]
-        yield from _environment(result.get("environment") or {})
+        yield f"list {result.trials}", {"name": result.folder.name, "SHA-256": result.trials_sha256[:12]}
+        yield f"seeds {result.model}", result.seed
+        yield from _environment(result.environment)
     for run, model in models.items():
-        if (path := folder / run / "train_summary.json").is_file():
-            summary = read_object(path, SUMMARY)
-            yield f"training {model}", {key: value for key, value in summary.get("config", {}).items() if key != "seed"}
-            yield from _environment(summary)
+        if (path := folder / run / SUMMARY_FILE).is_file():
+            summary = TrainSummary.read(path)
+            yield f"training {model}", {key: value for key, value in summary.config.items() if key != "seed"}
+            yield from _environment(vars(summary))
     for file in sorted([*folder.glob("log/*.json"), *folder.glob("*/log/*.json")]):
         record = read_record(file)
-        if record and record["command"][2] not in NUMBERLESS:
-            yield from _environment(record)
+        if record and record.step not in NUMBERLESS:
+            yield from _environment(vars(record))
             yield from _asked(record, models.get(file.parent.parent.name, ""))
 
 
-def _environment(record: dict) -> Iterator[tuple[str, object]]:
+def _environment(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for part in ("code", "python", "packages", "device"):
-        if part in record:
-            yield part, record[part]
+        if told.get(part):
+            yield part, told[part]
 
 
-def _asked(record: dict, model: str) -> Iterator[tuple[str, object]]:
-    """What a job was asked to do; of a training also its data, by tables that have no paths in them."""
-    command = record["command"]
-    if command[2] == "steps.score_systems":
-        for name, system in json.loads(command[3])["systems"].items():
-            yield f"system {name}", system
-    elif command[2] == "steps.train_backend" and "--leave-out" not in command:
-        is_json = command[3].lstrip().startswith("{")  # by hand it may be a name or a YAML
-        yield f"back-end {Path(command[-1]).stem}", json.loads(command[3]) if is_json else command[3]
-    elif command[2] == "steps.train_embedding":
-        tables = {Path(path).name: identity for path, identity in record["inputs"].items() if identity}
-        digests = {
-            name: tables[name].get("sha256", "")[:12] for name in ("utt2spk", "utt2num_frames") if name in tables
-        }
-        yield f"data {model}", digests
-
-
-def _flat(setting: object, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(setting, dict):
-        for key, value in setting.items():
-            yield from _flat(value, f"{name}.{key}" if name else key)
-    else:
-        yield name, setting if isinstance(setting, str) else json.dumps(setting, sort_keys=True)
+def _asked(record: Record, model: str) -> Iterator[tuple[str, Any]]:
+    """Yield what a job was asked to do; of a training also its data, by tables that have no paths in them."""
+    for name, system in record.systems.items():
+        yield f"system {name}", system
+    for name, backend in record.backends.items():
+        yield f"back-end {name}", backend
+    if record.step == TRAIN_EMBEDDING:
+        digests = {name: record.digest(name) for name in TRAINING_TABLES}
+        yield f"data {model}", {name: digest[:12] for name, digest in digests.items() if digest is not None}

@@ -4,6 +4,8 @@ A form is a type, a text (itself), a tuple of forms (one of them), [form] for a 
 just these two, or {name: form}: an object with these names, of which `name?` may be absent; "*" stands for all others.
 """
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from sre import SreError
@@ -52,3 +54,9 @@ def check_form(where: object, value: Any, form: Form, cure: str) -> Any:
     if what := wrong_part(value, form):
         raise SreError(f"{where}: {what}; {cure}")
     return value
+
+
+def built(kind: type[Any], content: Mapping[str, Any]) -> Any:
+    """Return the dataclass `kind` made of the values of its fields; null is the default, other names are left out."""
+    names = {one.name for one in fields(kind)}
+    return kind(**{name: value for name, value in content.items() if name in names and value is not None})

@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,31 @@ def read_json(path: str | Path, cure: str = "make it again") -> Any:
 def read_object(path: str | Path, form: Form | None = None, cure: str = "make it again") -> dict[str, Any]:
     """Read a JSON object. Raises SreError as `read_json` does, and naming what is not of the form (see forms.py)."""
     return check_form(path, read_json(path, cure), form or {}, cure)
+
+
+def read_versioned(path: str | Path, form: Form, version: int, cure: str) -> dict[str, Any]:
+    """Read a JSON object whose "version" is the number of its form; without one it is of the form before.
+
+    Raises SreError as `read_object` does, and where the version is above `version`, the newest that is known here.
+    """
+    return check_form(path, check_version(path, read_object(path, None, cure), version, cure), form, cure)
+
+
+def check_version(path: str | Path, content: dict[str, Any], version: int, cure: str) -> dict[str, Any]:
+    """Return what is in an object beside its "version". Raises SreError where that is above `version`, or no number."""
+    found = content.get("version", 0)
+    if not isinstance(found, int) or found > version:
+        raise SreError(f"{path}: of version {found}, and this sre reads it up to {version}; update sre, or {cure}")
+    return {name: value for name, value in content.items() if name != "version"}
+
+
+def flatten(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (`outer.inner`, value) of each value in nested objects; a list is one value."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from flatten(value, f"{name}.{key}" if name else key)
+    else:
+        yield name, content
 
 
 def canonical(config: object) -> str:

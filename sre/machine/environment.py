@@ -6,6 +6,7 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import sre
 from sre.machine.cores import available_cores
@@ -20,9 +21,17 @@ def environment() -> dict[str, object]:
     return {
         "code": code_version(),
         "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {name: found for name in PACKAGES if (found := package_version(name))},
         "device": _gpu() or f"{_processor()}, {available_cores()} cores",
     }
+
+
+SETTINGS: dict[str, Any] = {}  # of this process: what its step has noted
+
+
+def note_settings(**settings: Any) -> None:
+    """Note what a step was asked, for the record of its job, which steps.record_job writes in the same process."""
+    SETTINGS.update(settings)
 
 
 @cache
@@ -49,7 +58,8 @@ def _git(folder: Path, *command: str) -> str:
 
 
 @cache
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """Return the version of an installed package; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

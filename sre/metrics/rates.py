@@ -8,6 +8,7 @@ and (N,) bool, and raise SreError as `check_scores` does.
 
 from math import erfc, isfinite, log, sqrt
 from statistics import NormalDist, fmean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,33 @@ from sre.metrics.sorted_scores import bayes_threshold as bayes_threshold  # peop
 
 P_TARGETS = (0.05, 0.01, 0.001)
 SHARES = (0.01, 0.001)  # at which P_fa and P_miss are given
+
+
+class Rate(NamedTuple):
+    """A rate that people compare: its heading in a table, its key in `summarise`, the decimals that are shown."""
+
+    heading: str
+    key: str
+    digits: int
+
+    @property
+    def name(self) -> str:
+        return self.heading.partition(",")[0]
+
+    @property
+    def unit(self) -> str:
+        return " %" if self.heading.endswith("%") else ""
+
+
+RATES = (  # in the order of interest: a reader who shows few takes the first
+    Rate("EER, %", "eer", 3),
+    Rate("minDCF(0.01)", "min_dcf_0.01", 4),
+    Rate("minDCF(0.05)", "min_dcf_0.05", 4),
+    Rate("minDCF(0.001)", "min_dcf_0.001", 4),
+    Rate("actDCF(0.05)", "act_dcf_0.05", 4),
+    Rate("Cllr", "cllr", 4),
+    Rate("minCllr", "min_cllr", 4),
+)
 
 # P_targets of C_primary, all with C_miss = C_fa = 1, from NIST's evaluation plans of 2016, 2018, 2019 (CTS Challenge,
 # and audio-visual) and 2021. SRE18's C_primary is the mean of its two sets' (CMN2 and VAST).

@@ -28,6 +28,9 @@ from sre.report.sections import (
 )
 from sre.report.terminal import text_table
 from sre.report.tsv import tsv
+from sre.scoring.result import ListResult
+from sre.training.gates import FeaturesChecked, Gates
+from sre.training.summary import Trained
 
 SECTIONS: list[tuple[str, Callable[[Content], list[Block]]]] = [
     ("", answer.blocks),
@@ -47,13 +50,13 @@ SECTIONS: list[tuple[str, Callable[[Content], list[Block]]]] = [
 
 def write_report(
     out_dir: str | Path,
-    results_read: Sequence[dict],
-    runs: dict[str, dict],
+    results_read: Sequence[ListResult],
+    runs: dict[str, Trained],
     title: str,
     primary: str | None = None,
     metric: str = "eer",
-    notes: dict | None = None,
-    features: dict | None = None,
+    gates: Gates | None = None,
+    features: FeaturesChecked | None = None,
     command: str = "",
     width: int = 0,
 ) -> str:
@@ -66,8 +69,9 @@ def write_report(
     folder = Path(out_dir)
     groups = group_rows(make_rows(results_read, primary), metric)
     ranked = rank(groups, metric)
-    jobs = jobs_behind(result["folder"] / result["file"] for result in results_read)
-    known = (dict(notes or {}), dict(features or {}), jobs, command, write_errors(folder / "errors", ranked), folder)
+    jobs = jobs_behind(result.path for result in results_read)
+    errs = write_errors(folder / "errors", ranked)
+    known = (gates or Gates(), features or FeaturesChecked(), jobs, command, errs, folder)
     content = Content(title, metric, primary, groups, ranked, runs, *known)
     sections = [Section(heading, blocks(content)) for heading, blocks in SECTIONS]
     texts = {

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sre.experiments.records import Record
 from sre.report.errors import Errors
 from sre.report.ranking import Standing
 from sre.report.rows import Group
+from sre.training.gates import FeaturesChecked, Gates
+from sre.training.summary import Trained
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Content:
     groups : all systems of all lists
     ranked : trial list, as it is headed -> its systems, the first of the ranking first
     runs : of load_runs
-    notes, features : of gates.json and features_checked.json
+    gates, features : what was checked before training
     jobs : records of what was run
     command : what makes the experiment again; "" where it is not known
     errors : of the evaluation lists
@@ -29,10 +32,10 @@ class Content:
     primary: str | None
     groups: list[Group]
     ranked: dict[str, list[Standing]]
-    runs: dict[str, dict]
-    notes: dict
-    features: dict
-    jobs: list[dict]
+    runs: dict[str, Trained]
+    gates: Gates
+    features: FeaturesChecked
+    jobs: list[Record]
     command: str
     errors: list[Errors]
     folder: Path

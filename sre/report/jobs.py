@@ -1,21 +1,21 @@
 """What was run to make the report's numbers: the records behind the score jobs, followed back through their inputs."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sre.experiments.records import find_job
-from sre.scoring.result import codes_of
+from sre.config.stages import BY_UTTERANCE
+from sre.experiments.records import Record, find_job
+from sre.scoring.result import ListResult, codes_of
 
 DEPTHS = {"exp": 2, "data": 1}  # folders from the top of the root down to a run, to a split
 LONGEST_ARGUMENT = 60
 MOST_COMMANDS = 300
 
 
-def jobs_behind(files: Iterable[Path]) -> list[dict]:
+def jobs_behind(files: Iterable[Path]) -> list[Record]:
     """Return the records of the jobs behind `files`, of those behind their inputs, and so on; each once, in time."""
-    found: dict[Path, dict] = {}
+    found: dict[Path, Record] = {}
     waiting = list(files)
     seen: set[Path] = set()
     while waiting:
@@ -26,8 +26,8 @@ def jobs_behind(files: Iterable[Path]) -> list[dict]:
         job = find_job(file)
         if job and job.path not in found:
             found[job.path] = job.record
-            waiting += [job.at(path) for path in job.record["inputs"]]
-    return sorted(found.values(), key=lambda job: (job["begun"], job["command"]))
+            waiting += [job.at(path) for path in job.record.inputs]
+    return sorted(found.values(), key=lambda job: (job.begun, job.command))
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,23 @@ class StepCost:
     device: str
 
 
-def step_costs(jobs: Sequence[dict]) -> list[StepCost]:
+def step_costs(jobs: Sequence[Record]) -> list[StepCost]:
     """Return the cost of each step and run (or split), in the order in which they were first run."""
-    groups: dict[tuple[str, str], list[dict]] = {}
+    groups: dict[tuple[str, str], list[Record]] = {}
     for job in jobs:
-        groups.setdefault((_step(job), _subject(job)), []).append(job)
+        groups.setdefault((job.step, _subject(job)), []).append(job)
     costs = []
     for (step, subject), some in groups.items():
-        seconds = sum(job["seconds"] for job in some)
-        memory = max(job["peak_memory_mib"] for job in some)
-        devices = ", ".join(sorted({job["device"] for job in some}))
+        seconds = sum(job.seconds for job in some)
+        memory = max(job.peak_memory_mib for job in some)
+        devices = ", ".join(sorted({job.device for job in some}))
         costs.append(StepCost(step, subject, len(some), seconds, memory, _rate(some, seconds), devices))
     return costs
 
 
-def _step(job: dict) -> str:
-    return job["command"][2].rpartition(".")[2]
-
-
-def _subject(job: dict) -> str:
+def _subject(job: Record) -> str:
     """Return the run exp/<name>/<run>, or the split data/<split>, that the first output lies in."""
-    parts = Path(next(iter(job["outputs"]), "")).parts
+    parts = Path(next(iter(job.outputs), "")).parts
     tops = [place for place, part in enumerate(parts[:-1]) if part in DEPTHS]
     if not tops:
         return ""
@@ -71,30 +67,25 @@ def _subject(job: dict) -> str:
     return below[0] if len(below) > 1 else ""
 
 
-def _rate(jobs: Sequence[dict], seconds: float) -> str:
+def _rate(jobs: Sequence[Record], seconds: float) -> str:
     """Return utterances a second with the start of the process, of steps that work through utterances one by one."""
-    if _step(jobs[0]) not in ("extract_embeddings", "make_features", "make_fbank", "make_mfcc"):
+    if jobs[0].step not in BY_UTTERANCE:
         return ""
-    scps = [path for job in jobs for path in job["outputs"] if path.endswith(".scp") and Path(path).is_file()]
+    scps = [path for job in jobs for path in job.outputs if path.endswith(".scp") and Path(path).is_file()]
     utterances = sum(Path(path).read_bytes().count(b"\n") for path in scps)
     return f"{utterances / max(seconds, 1e-9):.0f} utt/s" if utterances else ""
 
 
-def commands(jobs: Sequence[dict]) -> list[str]:
+def commands(jobs: Sequence[Record]) -> list[str]:
     """Return one line a job; long arguments (resolved configs) are cut, `sre trace --long` has them whole."""
-    lines = [" ".join(map(_cut, job["command"])) for job in jobs[:MOST_COMMANDS]]
+    lines = [job.line(LONGEST_ARGUMENT) for job in jobs[:MOST_COMMANDS]]
     return lines + [f"… and {len(jobs) - MOST_COMMANDS} more"] * (len(jobs) > MOST_COMMANDS)
 
 
-def _cut(argument: str) -> str:
-    if argument.startswith(("{", "[")) and len(argument) > LONGEST_ARGUMENT:
-        return "'{…}'"
-    return json.dumps(argument, ensure_ascii=False) if " " in argument else argument
-
-
-def code_versions(jobs: Sequence[dict], results: Iterable[dict]) -> list[str]:
+def code_versions(jobs: Sequence[Record], results: Iterable[ListResult]) -> list[str]:
     """Return the versions of the jobs, and of the systems in metrics files that a job found unchanged and kept."""
-    return sorted({job["code"] for job in jobs} | codes_of(results))
+    kept = (one for result in results for one in result.systems.values())
+    return sorted({job.code for job in jobs} | codes_of(kept))
 
 
 def code_warning(codes: Sequence[str]) -> str | None:

@@ -18,12 +18,12 @@ from statistics import fmean
 
 from sre import SreError
 from sre.experiments.read import load_results
-from sre.io.text import lines_of, read_object, read_text
+from sre.io.text import lines_of, read_text
 from sre.metrics.bootstrap import COLUMNS
 from sre.report.numbers import plain
 from sre.report.ranking import group_interval
 from sre.report.rows import RATES, Group, Row, counts, group_rows, make_rows, marks
-from sre.training.summary import SUMMARY
+from sre.training.summary import SUMMARY_FILE, TrainSummary
 
 TRAINING_FACTS = ("parameters", "macs_2s", "training_s", "utterances_per_s_8s", "device")
 COSTS: tuple[tuple[str, Callable[[dict], float], int], ...] = (  # heading, of the facts of a training, decimals
@@ -54,7 +54,7 @@ def collect(folder: Path, command: str) -> dict:
     chosen = {(line["trials"], line["model"], line["system"]) for line in lines if line["chosen"]}
     groups = [replace(group, chosen=(group.rows[0].trials, *group.name) in chosen) for group in group_rows(rows)]
     several = [group for group in groups if len(group.rows) > 1 and group.done]
-    environments = [result["environment"] for result in results if "environment" in result]
+    environments = [result.environment for result in results if result.environment]
     return {
         "name": folder.name,
         "command": command,
@@ -76,30 +76,30 @@ def _list(trials: str, groups: Sequence[Group]) -> dict:
     some = [group for group in groups if group.rows[0].trials == trials]
     result = some[0].rows[0].result
     targets, nontargets = counts(some) or (None, None)
-    size = {"targets": targets, "nontargets": nontargets, "bootstrap": result.get("bootstrap")}
-    return {"name": trials, "role": result.get("role", "evaluation"), "sha256": result["trials_sha256"], **size}
+    size = {"targets": targets, "nontargets": nontargets, "bootstrap": result.bootstrap and result.bootstrap.as_dict()}
+    return {"name": trials, "role": result.role, "sha256": result.trials_sha256, **size}
 
 
 def _row(row: Row, group: Group) -> dict:
     names = {"run": row.run, "model": row.model, "seed": row.seed, "list": row.trials, "system": row.system}
     metrics = row.metrics or {}
     found = {"metrics": {key: metrics[key] for _, key, _ in RATES if key in metrics}, "note": row.note}
-    return names | found | {"marks": marks(group), "intervals": metrics.get("intervals") or {}}
+    return names | found | {"marks": marks(group), "intervals": row.intervals}
 
 
 def _mean(group: Group) -> dict:
     """The mean over the seeds, with intervals: all seeds have draws of the same speakers."""
     names = {"model": group.rows[0].model, "list": group.rows[0].trials, "system": group.rows[0].system}
     metrics = {key: group.mean(key) for _, key, _ in RATES if group.values(key)}
-    drawn = all("intervals" in row.metrics for row in group.done)
+    drawn = all(row.intervals for row in group.done)
     intervals = {key: group_interval(group, key) for key in COLUMNS} if drawn else {}
     return names | {"metrics": metrics, "intervals": intervals}
 
 
 def _training(folder: Path) -> dict:
-    path = folder / "train_summary.json"
-    summary = read_object(path, SUMMARY) if path.is_file() else {}
-    return {key: summary[key] for key in TRAINING_FACTS if key in summary}
+    path = folder / SUMMARY_FILE
+    told = TrainSummary.read(path).told() if path.is_file() else {}
+    return {key: told[key] for key in TRAINING_FACTS if key in told}
 
 
 def rendered(text: str, read: Callable[[str], dict]) -> str:

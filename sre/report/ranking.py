@@ -88,7 +88,7 @@ def _differences(groups: Sequence[Group], reference: Group, metric: str) -> dict
 
 
 def same_draws(one: Group, other: Group) -> bool:
-    facts = [row.result.get("bootstrap") for group in (one, other) for row in group.done]
+    facts = [row.bootstrap for group in (one, other) for row in group.done]
     return bool(one.done) and bool(other.done) and facts[0] is not None and all(fact == facts[0] for fact in facts)
 
 
@@ -101,13 +101,20 @@ def group_interval(group: Group, metric: str) -> list[float] | None:
     """Return the interval of the mean over the seeds, taken as they are: how it would differ with other speakers."""
     if not same_draws(group, group):
         return None
-    column = interval_column(metric, group.done[0].result["bootstrap"]["columns"])
+    column = interval_column(metric, columns(group))
     return interval(group.mean(metric), mean_draws(group, column), speakers(group), most_of(metric))
 
 
 def speakers(group: Group) -> int | None:
     """Return the number of speakers of the trial list; None where trials were drawn."""
-    return (group.done[0].result.get("bootstrap") or {}).get("speakers")
+    drawn = group.done[0].bootstrap
+    return drawn.speakers if drawn else None
+
+
+def columns(group: Group) -> list[str]:
+    """The names of the rates that there are draws of."""
+    drawn = group.done[0].bootstrap
+    return drawn.columns if drawn else []
 
 
 def without_interval(standings: Sequence[Standing], metric: str) -> str | None:
@@ -116,7 +123,7 @@ def without_interval(standings: Sequence[Standing], metric: str) -> str | None:
     some = [group for group in drawn if group_interval(group, metric) is None]
     if not some:
         return None
-    column = interval_column(metric, some[0].done[0].result["bootstrap"]["columns"])
+    column = interval_column(metric, columns(some[0]))
     reason = why_no_interval(mean_draws(some[0], column), speakers(some[0]))
     return f"{len(some)} systems have no interval, e.g. {some[0].done[0].run} {some[0].done[0].system}: {reason}."
 
@@ -124,7 +131,7 @@ def without_interval(standings: Sequence[Standing], metric: str) -> str | None:
 def warning(standings: Sequence[Standing]) -> str | None:
     """What the number of speakers means for the intervals of a list."""
     drawn = [standing.group for standing in standings if standing.group.done]
-    drawn = [group for group in drawn if group.done[0].result.get("bootstrap")]
+    drawn = [group for group in drawn if group.done[0].bootstrap]
     if not drawn:
         return None
     number = speakers(drawn[0])

@@ -7,23 +7,16 @@ development, on which systems are chosen, calibrated and fused, come after the e
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sre import SreError
 from sre.io.trials import align_scores
-from sre.scoring.replicates import read_replicates, replicates_of
+from sre.metrics.rates import RATES as RATES  # what people compare
+from sre.scoring.replicates import read_replicates
+from sre.scoring.result import Draws, ListResult, SystemResult
 
-# heading, key in the metrics, decimals: what people compare
-RATES = (
-    ("EER, %", "eer", 3),
-    ("minDCF(0.01)", "min_dcf_0.01", 4),
-    ("minDCF(0.05)", "min_dcf_0.05", 4),
-    ("minDCF(0.001)", "min_dcf_0.001", 4),
-    ("actDCF(0.05)", "act_dcf_0.05", 4),
-    ("Cllr", "cllr", 4),
-    ("minCllr", "min_cllr", 4),
-)
 THRESHOLDS = (
     ("at the EER", "eer_threshold"),
     ("at minDCF(0.01)", "threshold_min_dcf_0.01"),
@@ -43,13 +36,27 @@ class Row:
     seed: int
     run: str
     primary: bool
-    metrics: dict | None
+    metrics: dict[str, Any] | None
     note: str
-    result: dict  # the metrics file it is from
+    result: ListResult  # the metrics file it is from
 
     @property
     def development(self) -> bool:
-        return self.result.get("role") == "development"
+        return self.result.development
+
+    @property
+    def outcome(self) -> SystemResult:
+        return self.result.systems[self.system]
+
+    @property
+    def intervals(self) -> dict[str, list[float] | None]:
+        """The 95 % interval of each rate; {} without draws."""
+        return self.outcome.intervals
+
+    @property
+    def bootstrap(self) -> Draws | None:
+        """How the draws were made; None without."""
+        return self.result.bootstrap
 
     @property
     def list_title(self) -> str:
@@ -57,59 +64,59 @@ class Row:
 
     @property
     def scores(self) -> Path:
-        return self.result["folder"] / self.result["systems"][self.system]["scores"]
+        return self.result.scores(self.system)
 
     @property
     def trials_file(self) -> Path:
         """The trial list as the score job was given it, else beside its metrics file."""
-        named = Path(self.result["trials_file"])
-        return named if named.exists() else self.result["folder"] / named
+        named = Path(self.result.trials_file)
+        return named if named.exists() else self.result.folder / named
 
     @property
     def trials_sha256(self) -> str:
-        return self.result["trials_sha256"]
+        return self.result.trials_sha256
 
     @property
     def data(self) -> Path | None:
         """The data directory of the list's utterances."""
-        return Path(self.result["data"]) if self.result.get("data") else None
+        return Path(self.result.data) if self.result.data else None
 
     @property
     def enroll_map(self) -> Path | None:
-        return Path(self.result["enroll_map"]) if self.result.get("enroll_map") else None
+        return Path(self.result.enroll_map) if self.result.enroll_map else None
 
     @property
     def embeddings(self) -> list[Path]:
-        return list(map(Path, self.result.get("embeddings") or []))
+        return list(map(Path, self.result.embeddings))
 
     @property
     def drawn(self) -> tuple[int, int]:
         """How many draws the bootstrap made, and its seed; (0, 1) without."""
-        facts = self.result.get("bootstrap") or {"replicates": 0, "seed": 1}
-        return facts["replicates"], facts["seed"]
+        drawn = self.bootstrap
+        return (drawn.replicates, drawn.seed) if drawn else (0, 1)
 
     @property
     def backend(self) -> dict:
         """The facts of the fitted back-end and of the score normalisation."""
-        return self.result["systems"][self.system].get("backend") or {}
+        return self.outcome.backend
 
     @property
     def job_facts(self) -> tuple[float | None, str | None]:
         """Seconds that the score job took, and the SHA-256 of its config."""
-        return self.result.get("wall_s"), self.result.get("config_sha256")
+        return self.result.wall_s, self.result.config_sha256
 
     def draws(self, metric: str) -> np.ndarray:
         """(R,) replicates of the bootstrap, of a system whose metrics file says that there are."""
-        columns = self.result["bootstrap"]["columns"]
+        columns = self.bootstrap.columns if self.bootstrap else []
         if metric not in columns:
-            raise SreError(f"{self.result['folder']}/metrics.json: no draws of {metric}; score {self.trials} again")
-        return read_replicates(replicates_of(self.scores), columns)[metric]
+            raise SreError(f"{self.result.path}: no draws of {metric}; score {self.trials} again")
+        return read_replicates(self.result.replicates(self.system), columns)[metric]
 
     @property
     def calibration(self) -> dict | None:
         """Weights, offset, inputs, P_target and trials of a calibrated system, as far as its metrics file has them."""
-        fitted = self.result["systems"][self.system].get("calibration")
-        if isinstance(fitted, dict):
+        fitted = self.outcome.calibration
+        if fitted is not None:
             return fitted.get("facts", {}) | fitted
         return {} if self.system.endswith("+cal") else None
 
@@ -139,7 +146,7 @@ class Group:
         return sum(values) / len(values)
 
 
-def make_rows(results: Iterable[dict], primary: str | None = None) -> list[Row]:
+def make_rows(results: Iterable[ListResult], primary: str | None = None) -> list[Row]:
     """Rows in the order of list, model, system, seed; development lists last.
 
     `primary` is SYSTEM, MODEL/SYSTEM or RUN/SYSTEM. Raises SreError where it is not there, where a row
@@ -147,7 +154,7 @@ def make_rows(results: Iterable[dict], primary: str | None = None) -> list[Row]:
     """
     rows: dict[tuple, Row] = {}
     for result in results:
-        for system, outcome in result["systems"].items():
+        for system, outcome in result.systems.items():
             row = _make_row(result, system, outcome, primary)
             key = (row.trials, row.model, row.system, row.seed, row.run)
             if key in rows:
@@ -161,14 +168,14 @@ def make_rows(results: Iterable[dict], primary: str | None = None) -> list[Row]:
     return ordered
 
 
-def _make_row(result: dict, system: str, outcome: dict, primary: str | None) -> Row:
-    run, model = result["run"], result["model"]
-    metrics = outcome["metrics"] if outcome["status"] == "ok" else None
-    note = outcome.get("reason", "failed without a reason") if metrics is None else ""
+def _make_row(result: ListResult, system: str, outcome: SystemResult, primary: str | None) -> Row:
+    run, model = result.run, result.model
+    metrics = outcome.metrics if outcome.done else None
+    note = outcome.reason if metrics is None else ""
     if metrics and metrics["eer"] == 0:
         note = NO_ERRORS
     marked = primary in (system, f"{model}/{system}", f"{run}/{system}")
-    return Row(result["trials"], model, system, result["seed"], run, marked, metrics, " ".join(note.split()), result)
+    return Row(result.trials, model, system, result.seed, run, marked, metrics, " ".join(note.split()), result)
 
 
 def _check_lists(rows: Iterable[Row]) -> None:
@@ -180,7 +187,7 @@ def _check_lists(rows: Iterable[Row]) -> None:
                 f"trial list {row.trials}: a development list in some metrics files, an evaluation list in others"
                 f" (one of them by {row.run}); score all runs on it again"
             )
-        digest = row.result["trials_sha256"]
+        digest = row.trials_sha256
         if seen.setdefault(row.trials, digest) != digest:
             raise SreError(
                 f"trial list {row.trials}: scored in two versions, {seen[row.trials][:12]} and {digest[:12]}"
@@ -220,7 +227,7 @@ def _chosen(groups: Iterable[Group], metric: str) -> set[tuple[str, str]]:
     return {(model, min(of, key=lambda s, of=of: (-len(of[s]), sum(of[s])))) for model, of in means.items()}
 
 
-def results_of(groups: Iterable[Group]) -> list[dict]:
+def results_of(groups: Iterable[Group]) -> list[ListResult]:
     """The metrics files that groups are from, each once."""
     return list({id(row.result): row.result for group in groups for row in group.rows}.values())
 

@@ -28,8 +28,7 @@ def _tsv_cells(row: Row, standing: Standing) -> list[str]:
     cells = [row.run, row.model, row.seed, row.trials, "development" if row.development else "evaluation", row.system]
     cells += ["primary" if row.primary else "", "chosen" if standing.group.chosen else ""]
     cells += ["ok" if row.metrics else "failed", *(plain((row.metrics or {}).get(key)) for key in TSV_KEYS)]
-    intervals = (row.metrics or {}).get("intervals") or {}
-    cells += [plain(bound) for key in COLUMNS for bound in intervals.get(key) or (None, None)]
+    cells += [plain(bound) for key in COLUMNS for bound in row.intervals.get(key) or (None, None)]
     difference = standing.difference
     cells += [plain(standing.on_development), "reference" if standing.reference else ""]
     cells += [plain(getattr(difference, name, None)) for name in ("value", "low", "high", "p", "verdict")]

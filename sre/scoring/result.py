@@ -1,10 +1,23 @@
-"""Forms of what the stages leave for the report: metrics.json, train_summary.json, history.jsonl, gates.json, …"""
+"""metrics.json, the results of all systems of one run on one trial list: its one writer and reader.
 
+Beside it stand, for each system that was scored, <system>.scores, <system>.metrics.json (its SystemResult, by which an
+unchanged system is kept) and <system>.replicates.npy.
+"""
+
+import json
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
-from sre.io.forms import NONE, NUMBER
+from sre.io.atomic import atomic_output
+from sre.io.forms import NONE, NUMBER, built
+from sre.io.text import read_object, read_versioned
+from sre.scoring.replicates import replicates_of
 
+VERSION = 1  # of metrics.json; the form before it had none
 SCORE_AGAIN = "delete it, and the stage score makes it again"
+DEVELOPMENT = "development"  # the role of a list on which systems are chosen, calibrated and fused
 
 CALIBRATION = {
     "weights": [NUMBER],
@@ -23,16 +36,169 @@ DONE = {
     "calibration?": (NONE, CALIBRATION),
     "backend?": (NONE, dict),
 }
-DONE |= {"code?": str, "scores_sha256?": str, "replicates_sha256?": str}
-FAILED = {"status": "failed", "reason?": str}
+DONE |= {"code?": str, "scores_sha256?": str, "replicates_sha256?": str, "inputs_sha256?": str}
+FAILED = {"status": "failed", "reason?": str, "inputs_sha256?": str}
 BOOTSTRAP = {"replicates": int, "seed": int, "columns": [str], "speakers?": (NONE, int), "level?": NUMBER}
 ENVIRONMENT = {"code": str, "python": str, "packages": {"*": str}, "device": str}
 RESULT = {"model": str, "seed": int, "run": str, "trials": str, "trials_sha256": str, "trials_file": str}
 RESULT |= {"systems": {"*": (FAILED, DONE)}, "bootstrap?": (NONE, BOOTSTRAP)}
 RESULT |= {"environment?": (NONE, ENVIRONMENT), "data?": (NONE, str), "enroll_map?": (NONE, str), "role?": str}
-RESULT |= {"embeddings?": (NONE, [str])}
+RESULT |= {"embeddings?": (NONE, [str]), "enroll_map_sha256?": (NONE, str), "config_sha256?": str, "wall_s?": NUMBER}
 
 
-def codes_of(results: Iterable[dict]) -> set[str]:
-    """Versions of the code that made the systems of metrics files: one that was kept may be older than its job."""
-    return {outcome["code"] for result in results for outcome in result["systems"].values() if outcome.get("code")}
+@dataclass(frozen=True)
+class Draws:
+    """How a list's bootstrap drew; two systems can be compared where their draws are equal.
+
+    columns : of replicates.npy, names of rates
+    speakers : of the list; None where trials were drawn, for nobody knows the speakers
+    """
+
+    replicates: int
+    seed: int
+    columns: list[str]
+    speakers: int | None = None
+    level: float = 0.95
+    by: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is written: `speakers` only where speakers were drawn."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """One system on one list: scored ("ok"), or failed for a reason.
+
+    scores : name of the score file, which stands beside metrics.json
+    metrics : of sre.metrics.rates.summarise, and the intervals of its rates; {} where it failed
+    calibration : weights, offset, facts, inputs and trials of a calibrated or fused system
+    backend : facts of the back-end and of the score normalisation
+    code : version that scored it, which may be older than the job's: an unchanged system is kept
+    inputs_sha256 : of all that decides its scores
+    """
+
+    status: str
+    reason: str = "failed without a reason"
+    scores: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] | None = None
+    backend: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+    scores_sha256: str = ""
+    replicates_sha256: str = ""
+    inputs_sha256: str = ""
+
+    @property
+    def done(self) -> bool:
+        return self.status == "ok"
+
+    @property
+    def intervals(self) -> dict[str, list[float] | None]:
+        """The 95 % interval of each rate that has draws; None where the draws give none."""
+        return self.metrics.get("intervals") or {}
+
+    def numbers(self) -> dict[str, float | None]:
+        """Return the metrics by name, the ends of intervals as report.tsv calls them: eer_low, eer_high."""
+        return numbers_of(self.metrics)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is written: without the fields that a system of its status has not."""
+        if not self.done:
+            return {name: getattr(self, name) for name in ("status", "reason", "inputs_sha256")}
+        content = asdict(self)
+        absent = ["reason"] + ["replicates_sha256"] * (not self.replicates_sha256)
+        return {name: value for name, value in content.items() if name not in absent}
+
+    def write(self, path: Path) -> None:
+        with atomic_output(path) as file:
+            json.dump(self.as_dict(), file, indent=1, sort_keys=True)
+
+    @classmethod
+    def read(cls, path: Path) -> "SystemResult":
+        """Read <system>.metrics.json. Raises SreError naming the file and what is not of the form."""
+        return built(cls, read_object(path, (FAILED, DONE), "it is scored again"))
+
+
+def numbers_of(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers of `metrics`, the two ends of an interval of `eer` as eer_low and eer_high."""
+    ends = {
+        f"{key}_{end}": bound
+        for key, pair in (metrics.get("intervals") or {}).items()
+        for end, bound in zip(("low", "high"), pair or (None, None), strict=True)
+    }
+    return {key: value for key, value in metrics.items() if key != "intervals"} | ends
+
+
+@dataclass(frozen=True)
+class ListResult:
+    """All systems of one run on one trial list, and what they were scored of.
+
+    trials_file, enroll_map, data, embeddings : paths as the score job was given them
+    environment : code, python, packages and device of sre.machine.environment
+    path : where it was read; no part of the file
+    """
+
+    model: str
+    run: str
+    seed: int
+    trials: str
+    trials_file: str
+    trials_sha256: str
+    systems: dict[str, SystemResult]
+    role: str = "evaluation"
+    missing_trials: int = 0  # one that cannot be scored is an error
+    enroll_map: str | None = None
+    enroll_map_sha256: str = ""
+    data: str | None = None
+    embeddings: list[str] = field(default_factory=list)
+    bootstrap: Draws | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
+    config_sha256: str = ""
+    wall_s: float | None = None
+    path: Path = Path()
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    @property
+    def development(self) -> bool:
+        return self.role == DEVELOPMENT
+
+    @property
+    def identity(self) -> str:
+        """The list's digest: of its trials and, where models are of several utterances, of what these are."""
+        return self.trials_sha256 + self.enroll_map_sha256
+
+    def scores(self, system: str) -> Path:
+        return self.folder / self.systems[system].scores
+
+    def replicates(self, system: str) -> Path:
+        return replicates_of(self.scores(system))
+
+    def write(self, path: Path) -> None:
+        content = asdict(self)
+        del content["path"]
+        drawn = self.bootstrap and self.bootstrap.as_dict()
+        systems = {name: result.as_dict() for name, result in self.systems.items()}
+        with atomic_output(path) as file:
+            told = content | {"bootstrap": drawn, "systems": systems, "version": VERSION}
+            json.dump(told, file, indent=1, sort_keys=True)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "ListResult":
+        """Read a metrics.json, also of the form without a version.
+
+        Raises SreError naming the file where it is missing, damaged, of another form or of a newer version.
+        """
+        content = read_versioned(path, RESULT, VERSION, SCORE_AGAIN)
+        drawn = content.pop("bootstrap", None)
+        systems = {name: built(SystemResult, outcome) for name, outcome in content.pop("systems").items()}
+        bootstrap = built(Draws, drawn) if drawn else None
+        return built(cls, content | {"systems": systems, "bootstrap": bootstrap, "path": Path(path)})
+
+
+def codes_of(results: Iterable[SystemResult]) -> set[str]:
+    """Return the versions of the code that scored the systems."""
+    return {result.code for result in results if result.code}

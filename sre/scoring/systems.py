@@ -1,8 +1,7 @@
 """All systems of one model run and one trial list, in one process: shared embeddings, sides, cohorts and scores."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from sre.backends.norm import normalise
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import atomic_output, sha256_file, sha256_text
 from sre.io.embeddings import Embeddings
-from sre.io.text import canonical, read_object
+from sre.io.text import canonical
 from sre.io.trials import write_scores
 from sre.machine.environment import code_version
 from sre.machine.log import say, warn
@@ -25,6 +24,7 @@ from sre.metrics.bootstrap import Bootstrap, intervals
 from sre.metrics.rates import summarise
 from sre.scoring.evaluation import Evaluation
 from sre.scoring.replicates import replicates_of
+from sre.scoring.result import ListResult, SystemResult
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Scorer:
     training: Embeddings
     systems: Mapping[str, dict]
     folder: Path
-    calibrations: Mapping[str, dict] | None = None
+    calibrations: Mapping[str, SystemResult] | None = None
     p_target: float = 0.05
     bootstrap: Bootstrap | None = None
     _pairs: dict[str, tuple[Backend, Pairs]] = field(default_factory=dict)
@@ -91,33 +91,29 @@ class Scorer:
             fitted = fit_calibration(columns, self.evaluation.trials.target, self.p_target).as_dict()
             fitted |= {"inputs": inputs, "trials": self.folder.name}
         else:
-            result = self.calibrations.get(name, {"status": "failed", "reason": "it is not there"})
-            if result["status"] != "ok":
-                reason = result.get("reason", "it failed without a reason")
-                raise SreError(f"it was not calibrated on the development list: {reason}")
-            fitted = result.get("calibration")
+            result = self.calibrations.get(name, SystemResult("failed", "it is not there"))
+            if not result.done:
+                raise SreError(f"it was not calibrated on the development list: {result.reason}")
+            fitted = result.calibration
         return Calibration.from_dict(fitted).apply(columns), {"calibration": fitted}
 
 
-def read_development(path: Path) -> dict[str, dict]:
-    """System -> its outcome on the development list. Raises SreError where a calibration is not of its form."""
-    cure = "delete it, and the stage score makes it again"
-    systems = read_object(path, {"systems": {"*": {"status": str}}}, cure)["systems"]
-    for name, outcome in systems.items():
-        if outcome["status"] == "ok" and outcome.get("calibration"):
+def read_development(path: Path) -> dict[str, SystemResult]:
+    """Read the results of the development list. Raises SreError where a calibration in them cannot be used."""
+    systems = ListResult.read(path).systems
+    for name, result in systems.items():
+        if result.done and result.calibration:
             try:
-                Calibration.from_dict(outcome["calibration"])
+                Calibration.from_dict(result.calibration)
             except SreError as error:
                 raise SreError(f"{path}: {name}: {error}") from None
     return systems
 
 
-def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
+def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, SystemResult]:
     """Score each system into folder/<system>.scores; a system whose inputs and config are unchanged is kept.
 
     inputs : name -> SHA-256 of what is common to all (embeddings, trials, enrolment map, speakers)
-    Returns name -> {"status": "ok", "scores", "metrics", "backend", "calibration" (or None)}, or
-    {"status": "failed", "reason"}.
     """
     hashes = {name: sha256_file(path) for name, path in scorer.backends.items()}
     results = {}
@@ -133,10 +129,9 @@ def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, dict]:
                 raise
             except SreError as error:
                 path.unlink(missing_ok=True)
-                result = {"status": "failed", "reason": str(error)}
-            result["inputs_sha256"] = key
-            with atomic_output(record) as file:
-                json.dump(result, file, indent=1, sort_keys=True)
+                result = SystemResult("failed", str(error))
+            result = replace(result, inputs_sha256=key)
+            result.write(record)
         else:
             say(f"{name}: unchanged, kept")
         results[name] = result
@@ -156,28 +151,29 @@ def _recipe_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
     system = scorer.systems[name]
     if not system["of"]:
         return [system, hashes[system["backend"]]]
-    trained = scorer.p_target if scorer.calibrations is None else scorer.calibrations.get(name, {}).get("calibration")
+    known = (scorer.calibrations or {}).get(name)
+    trained = scorer.p_target if scorer.calibrations is None else known and known.calibration
     return [system["of"], trained, *(_recipe_of(scorer, one, hashes) for one in system["of"])]
 
 
-def _kept(path: Path, record: Path, key: str) -> dict | None:
+def _kept(path: Path, record: Path, key: str) -> SystemResult | None:
     if not record.is_file():
         return None
     try:
-        result = read_object(record, {"status": str}, "scored again")
+        result = SystemResult.read(record)
     except SreError as error:
         warn(str(error))
         return None
-    same = result.get("inputs_sha256") == key
-    if same and result["status"] == "ok":
-        same = path.is_file() and sha256_file(path) == result.get("scores_sha256")
+    same = result.inputs_sha256 == key
+    if same and result.done:
+        same = path.is_file() and sha256_file(path) == result.scores_sha256
         draws = replicates_of(path)
-        if same and "intervals" in result.get("metrics", {}):
-            same = draws.is_file() and sha256_file(draws) == result.get("replicates_sha256")
+        if same and result.intervals:
+            same = draws.is_file() and sha256_file(draws) == result.replicates_sha256
     return result if same else None
 
 
-def _score_one(scorer: Scorer, name: str, path: Path) -> dict:
+def _score_one(scorer: Scorer, name: str, path: Path) -> SystemResult:
     scores, facts = scorer.scores(name)
     calibrated = bool(scorer.systems[name]["of"])
     target = scorer.evaluation.trials.target
@@ -188,13 +184,13 @@ def _score_one(scorer: Scorer, name: str, path: Path) -> dict:
         with atomic_output(replicates_of(path), "wb") as file:
             np.save(file, np.stack(list(draws.values()), axis=1))
     write_scores(path, scorer.evaluation.trials, scores)
-    drawn = {"replicates_sha256": sha256_file(replicates_of(path))} if scorer.bootstrap else {}
-    return drawn | {
-        "status": "ok",
-        "scores": path.name,
-        "scores_sha256": sha256_file(path),
-        "metrics": metrics,
-        "calibration": facts.pop("calibration", None),
-        "backend": facts,
-        "code": code_version(),  # a system that is kept was made by an older one than the others
-    }
+    return SystemResult(
+        "ok",
+        scores=path.name,
+        scores_sha256=sha256_file(path),
+        replicates_sha256=sha256_file(replicates_of(path)) if scorer.bootstrap else "",
+        metrics=metrics,
+        calibration=facts.pop("calibration", None),
+        backend=facts,
+        code=code_version(),  # a system that is kept was made by an older one than the others
+    )

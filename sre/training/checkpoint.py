@@ -1,6 +1,5 @@
 """Checkpoints: whole or absent, found by step, read with weights_only."""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import torch
 
 from sre import SreError
-from sre.io.atomic import atomic_output
 from sre.machine.log import say, warn
 from sre.models.bundle import load
 
@@ -59,8 +57,3 @@ def average(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
             else:
                 total[name] = value
     return {name: (t / len(paths)).float() if t.is_floating_point() else t for name, t in total.items()}
-
-
-def write_history(path: Path, rows: Sequence[dict]) -> None:
-    with atomic_output(path) as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)

@@ -1,19 +1,22 @@
 """What is checked before any training: every trial id exists, no speaker is on both sides, the disk has room."""
 
+import json
 import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from sre import SreError
 from sre.datadir.rejected import read_rejected_rows
 from sre.features.store import FeatureStore
-from sre.io.forms import NONE, NUMBER
+from sre.io.atomic import atomic_output
+from sre.io.forms import NONE, NUMBER, built
 from sre.io.ids import alike, shown
 from sre.io.tables import read_numbers, read_table, read_utt2spk
-from sre.io.text import lines_of, read_text
+from sre.io.text import lines_of, read_text, read_versioned
 from sre.io.trial_check import check_labels, check_own_tests, check_pairs, speaks_for_itself
 from sre.io.trials import needed_utterances, read_enroll_map, read_trials
 
@@ -21,16 +24,129 @@ GUESSED_SECONDS = 8.0  # VoxCeleb's mean; of m4a and commands only decoding tell
 CHECKPOINT_BYTES = 100 << 20  # of a network of 8 million parameters: weights, momentum, head
 
 
+VERSION = 1  # of gates.json and features_checked.json; the forms before it had none
+CHECK_AGAIN = "delete it, and its stage makes it again"
+
+REASONS = (NONE, {"*": int})
+SPLIT = {"split": str, "utterances": int, "speakers": int, "hours?": (NONE, NUMBER)}
+SPLIT |= {"rejected?": int, "reasons?": REASONS}
+LIST = {"targets": int, "nontargets": int, "models": int, "trials?": int}
+GATES = {"notes?": [str], "data?": [SPLIT], "trials?": (NONE, {"*": LIST})}
+DESCRIBED = {"split": str, "features": str, "utterances": int, "rejected": int, "reasons": REASONS}
+FEATURES = {"described?": [DESCRIBED]}
+
+T = TypeVar("T")
+
+
 @dataclass
 class TrialList:
+    """A list as it stands on disk, and the data directory that its ids are of."""
+
     name: str
     trials: Path
     data_dir: Path
     enroll_map: Path | None
 
 
-def check_trials(item: TrialList) -> dict[str, object]:
-    """Counts of a list, and `notes` on it for the report.
+@dataclass(frozen=True)
+class ListCounts:
+    """What a trial list has; `notes` on it are sentences for the report."""
+
+    targets: int
+    nontargets: int
+    models: int
+    trials: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """What a split has after the data stage, and what that rejected: how many recordings, and reason -> how many."""
+
+    split: str
+    utterances: int
+    speakers: int
+    hours: float | None = None
+    rejected: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FeatureCounts:
+    """What a split has of one kind of features, and what was rejected on the way there."""
+
+    split: str
+    features: str
+    utterances: int
+    rejected: int
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gates:
+    """gates.json: what was checked before training, for the report.
+
+    notes : sentences on the recipe, its splits and its lists
+    data, trials : counts of each split, and of each trial list by its name
+    """
+
+    notes: list[str] = field(default_factory=list)
+    data: list[SplitCounts] = field(default_factory=list)
+    trials: dict[str, ListCounts] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Write all notes in one list: those of the recipe, of the splits, of the trial lists."""
+        parts = [*self.data, *self.trials.values()]
+        content = {
+            "notes": [*self.notes, *(note for part in parts for note in part.notes)],
+            "data": [_without_notes(part) for part in self.data],
+            "trials": {name: _without_notes(part) for name, part in self.trials.items()},
+            "version": VERSION,
+        }
+        with atomic_output(path) as file:
+            json.dump(content, file, indent=1, sort_keys=True)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Gates":
+        """Read a gates.json, also of the form without a version.
+
+        Raises SreError naming the file where it is missing, damaged, of another form or of a newer version.
+        """
+        content = read_versioned(path, GATES, VERSION, CHECK_AGAIN)
+        data = [built(SplitCounts, part) for part in content.get("data", [])]
+        trials = {name: built(ListCounts, part) for name, part in (content.get("trials") or {}).items()}
+        return cls(content.get("notes", []), data, trials)
+
+
+def _without_notes(part: SplitCounts | ListCounts) -> dict[str, object]:
+    return {name: value for name, value in asdict(part).items() if name != "notes"}
+
+
+@dataclass(frozen=True)
+class FeaturesChecked:
+    """features_checked.json: that every utterance of every list has features, and what was lost on the way there.
+
+    asked : what the check was given: the training split, the lists, the names of features
+    """
+
+    described: list[FeatureCounts] = field(default_factory=list)
+    asked: dict[str, object] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        content = self.asked | {"described": [asdict(part) for part in self.described], "version": VERSION}
+        with atomic_output(path) as file:
+            json.dump(content, file, indent=1, sort_keys=True)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "FeaturesChecked":
+        """Read a features_checked.json, also of the form without a version. Raises SreError as `Gates.read` does."""
+        content = read_versioned(path, FEATURES, VERSION, CHECK_AGAIN)
+        return cls([built(FeatureCounts, part) for part in content.pop("described", [])], content)
+
+
+def check_trials(item: TrialList) -> ListCounts:
+    """Return the counts of a list, and notes on it for the report.
 
     Raises SreError, with all that is wrong, where one of its ids is not in its data dir, labels or models are not as
     utt2spk has them, models are tested with their own utterances, or it has one class only.
@@ -51,7 +167,7 @@ def check_trials(item: TrialList) -> dict[str, object]:
     if targets in (0, len(trials)):
         raise SreError(f"trial list {item.name}: {targets} target trials of {len(trials)}; error rates need both kinds")
     problems: list[str] = []
-    notes = [gather(problems, check_own_tests, item.name, trials, models) or ""]
+    notes = [gather(problems, check_own_tests, item.name, trials, models)]
     gather(problems, check_labels, what, trials, models, known)
     if item.enroll_map is None:
         gather(problems, check_pairs, what, trials)
@@ -59,21 +175,17 @@ def check_trials(item: TrialList) -> dict[str, object]:
         raise SreError("\n".join(problems))
     if speaks_for_itself(known):
         notes.append(f"{item.name}: in its utt2spk each utterance is a speaker of its own, so labels were not checked.")
-    return {
-        "trials": len(trials),
-        "targets": targets,
-        "nontargets": len(trials) - targets,
-        "models": len(trials.enrol_ids),
-        "notes": [note for note in notes if note],
-    }
+    said = [note for note in notes if note]
+    return ListCounts(targets, len(trials) - targets, len(trials.enrol_ids), len(trials), said)
 
 
-def gather(problems: list[str], check: Callable, *arguments: object) -> object:
-    """The result of a check; the sentence of its SreError joins `problems`."""
+def gather(problems: list[str], check: Callable[..., T], *arguments: object) -> T | None:
+    """Return the result of a check; the sentence of its SreError joins `problems`, and the result is None."""
     try:
         return check(*arguments)
     except SreError as error:
         problems.append(str(error))
+        return None
 
 
 def check_tables(folder: Path) -> None:
@@ -145,48 +257,27 @@ def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict]
         )
 
 
-def describe_split(folder: Path) -> dict[str, object]:
-    utt2spk = read_utt2spk(folder / "utt2spk")
-    rejected, notes = folder / "rejected.tsv", folder / "notes"
-    return {
-        "split": folder.name,
-        "utterances": len(utt2spk),
-        "speakers": len(set(utt2spk.values())),
-        "hours": round(audio_seconds(folder) / 3600, 3) if (folder / "utt2dur").is_file() else None,
-        "notes": lines_of(read_text(notes)) if notes.is_file() else [],
-        **describe_rejected(rejected),
-    }
+def describe_split(folder: Path) -> SplitCounts:
+    """Return the counts of a split, and what its `notes` file says for the report."""
+    utt2spk, notes = read_utt2spk(folder / "utt2spk"), folder / "notes"
+    return SplitCounts(
+        folder.name,
+        len(utt2spk),
+        len(set(utt2spk.values())),
+        round(audio_seconds(folder) / 3600, 3) if (folder / "utt2dur").is_file() else None,
+        *describe_rejected(folder / "rejected.tsv"),
+        lines_of(read_text(notes)) if notes.is_file() else [],
+    )
 
 
-def describe_rejected(*tables: Path) -> dict[str, object]:
-    """Of rejected.tsv files that are there: how many, and how many for each reason (numbers in it are left out)."""
+def describe_rejected(*tables: Path) -> tuple[int, dict[str, int]]:
+    """Count the rows of the rejected.tsv files that are there, and those of each reason, whose numbers are left out."""
     rows = [row for path in tables if path.is_file() for row in read_rejected_rows(path)]
     reasons = Counter(re.sub(r"\d[\d.,]*", "…", reason) for _, _, reason in rows)
-    return {"rejected": len(rows), "reasons": dict(reasons.most_common())}
+    return len(rows), dict(reasons.most_common())
 
 
-def describe_features(split: str, folder: Path, store: FeatureStore) -> dict[str, object]:
-    """Of data/<split>/feats/<features>."""
+def describe_features(split: str, folder: Path, store: FeatureStore) -> FeatureCounts:
+    """Count what is in data/<split>/feats/<features>, and what was lost on the way there."""
     lost = describe_rejected(folder / "rejected.tsv", folder / "vad_rejected.tsv")
-    return {"split": split, "features": folder.name, "utterances": len(store.places), **lost}
-
-
-REASONS = (NONE, {"*": int})
-
-
-SPLIT = {"split": str, "utterances": int, "speakers": int, "hours?": (NONE, NUMBER)}
-
-
-SPLIT |= {"rejected?": int, "reasons?": REASONS}
-
-
-LIST = {"targets": int, "nontargets": int, "models": int}
-
-
-GATES = {"notes?": [str], "data?": [SPLIT], "trials?": (NONE, {"*": LIST})}
-
-
-DESCRIBED = {"split": str, "features": str, "utterances": int, "rejected": int, "reasons": REASONS}
-
-
-FEATURES = {"described?": [DESCRIBED]}
+    return FeatureCounts(split, folder.name, len(store.places), *lost)

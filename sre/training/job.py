@@ -1,6 +1,5 @@
 """One training: utterances through the filters -> partition -> Trainer -> the bundle final.pt and its summary."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ import torch
 from sre import SreError
 from sre.datadir.missing import check_promised
 from sre.features.store import FeatureStore
-from sre.io.atomic import atomic_output, locked, sha256_text
+from sre.io.atomic import locked, sha256_text
 from sre.io.text import canonical
 from sre.losses import build_head
 from sre.machine.cores import available_cores
@@ -21,10 +20,9 @@ from sre.machine.environment import environment
 from sre.machine.log import say
 from sre.models import build, cost
 from sre.models import bundle as bundles
-from sre.training import checkpoint
 from sre.training.augment import Augmentation
 from sre.training.chunks import Features
-from sre.training.summary import PROGRESS
+from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
 from sre.training.trainer import Trainer, TrainingOptions, middle_chunks
 from sre.training.validation import Partition, partition
 
@@ -92,9 +90,8 @@ def train(
             f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER;"
             f" {trainer.device}, {trainer.options.precision}"
         )
-        told = {"config_sha256": sha256_text(canonical(config)), "epochs": trainer.options.epochs}
-        with atomic_output(folder / PROGRESS) as file:
-            json.dump({**told, "steps_per_epoch": trainer.batches.steps_per_epoch}, file)
+        digest, epochs = sha256_text(canonical(config)), trainer.options.epochs
+        TrainingPlan(digest, epochs, trainer.batches.steps_per_epoch).write(folder)
         trainer.run()
         network = trainer.averaged()
         bundle = {
@@ -105,28 +102,26 @@ def train(
             "speakers": parts.speakers,
             "network": network,
         }
-        checkpoint.write_history(out.parent / "history.jsonl", trainer.history)
+        write_history(out.parent / HISTORY_FILE, trainer.history)
         shift = config["feature_config"].get("frame_shift", 10.0)  # features that were given tell none
         spec = cost.Spec(config["architecture"], trainer.features.num_features, config["options"], shift)
-        summary = {
+        TrainSummary(
             **counts,
-            "speakers": len(parts.speakers),
-            "utterances": len(parts.train),
-            "held_out_speakers": len({kept[utt] for utt in parts.held_out}),
-            "parameters": sum(p.numel() for p in trainer.network.parameters()),
-            "macs_2s": cost.macs(spec, 2),
-            "utterances_per_s_8s": round(cost.speed(spec), 2),
-            "epochs": config["training"]["epochs"],
-            "seed": config["seed"],
-            "precision": trainer.options.precision,
-            "training_s": round(sum(row["seconds"] for row in trainer.history), 1),
-            "this_run_s": round(time.monotonic() - begun, 1),
-            "config_sha256": sha256_text(canonical(config)),
-            "config": config,
+            speakers=len(parts.speakers),
+            utterances=len(parts.train),
+            held_out_speakers=len({kept[utt] for utt in parts.held_out}),
+            parameters=sum(p.numel() for p in trainer.network.parameters()),
+            macs_2s=cost.macs(spec, 2),
+            utterances_per_s_8s=round(cost.speed(spec), 2),
+            epochs=config["training"]["epochs"],
+            seed=config["seed"],
+            precision=trainer.options.precision,
+            training_s=round(sum(row["seconds"] for row in trainer.history), 1),
+            this_run_s=round(time.monotonic() - begun, 1),
+            config_sha256=digest,
+            config=config,
             **environment(),
-        }
-        with atomic_output(out.parent / "train_summary.json") as file:
-            json.dump(summary, file, indent=1, sort_keys=True)
+        ).write(out.parent / SUMMARY_FILE)
         bundles.save(out, bundle)  # last: what stands for a finished training
 
 

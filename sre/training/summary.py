@@ -1,23 +1,150 @@
-"""Files that a training leaves: train_summary.json, history.jsonl, and its progress."""
+"""What a training leaves beside final.pt: train_summary.json, history.jsonl, and a plan beside its checkpoints."""
 
-from sre.io.forms import NONE, NUMBER
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
-PROGRESS = "training.json"  # beside checkpoints: of which training they are
+from sre import SreError
+from sre.io.atomic import atomic_output, sha256_text
+from sre.io.forms import NONE, NUMBER, built, check_form
+from sre.io.text import canonical, read_object, read_text, read_versioned
 
+VERSION = 1  # of train_summary.json; the form before it had none
+SUMMARY_FILE, HISTORY_FILE, BUNDLE_FILE = "train_summary.json", "history.jsonl", "final.pt"
+PLAN_FILE = "training.json"  # beside checkpoints
+TRAIN_AGAIN = "delete it, and the stage train writes it again from its checkpoints"
 
+COUNTED = ("utterances_found", "utterances", "speakers", "held_out_speakers")
 SUMMARY = {f"dropped_{why}?": int for why in ("without_features", "short", "of_rare_speakers")}
-
-
 SUMMARY |= {f"{fact}?": (NONE, NUMBER) for fact in ("parameters", "macs_2s", "utterances_per_s_8s", "training_s")}
-
-
-SUMMARY |= {"config?": dict, "device?": str, "code?": str, "this_run_s?": NUMBER}
-
-
-COUNTED = {count: int for count in ("utterances_found", "utterances", "speakers", "held_out_speakers")}
-
-
-SUMMARY = (SUMMARY | {"utterances_found?": NONE}, SUMMARY | COUNTED)  # a bundle of elsewhere has no counts
-
-
+SUMMARY |= {"config?": dict, "config_sha256?": str, "device?": str, "code?": str, "this_run_s?": NUMBER}
+# a bundle of elsewhere has no counts
+SUMMARY = (SUMMARY | {"utterances_found?": NONE}, SUMMARY | dict.fromkeys(COUNTED, int))
+PLAN = {"config_sha256": str, "steps_per_epoch": int, "epochs": int}
 EPOCH = {"epoch": int, "*": (NONE, NUMBER)}
+
+Epoch = dict[str, float | None]  # a line of history.jsonl: column -> number
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What a training was made of, and what it cost; None is what a summary of elsewhere does not tell.
+
+    utterances_found : in the training data; `dropped_…` of them are left out by the filters
+    utterances, speakers : trained on; held_out_speakers are kept for validation
+    macs_2s : multiply-adds of the network for 2 s; utterances_per_s_8s : of 8 s, embedded by one CPU core
+    training_s, this_run_s : seconds of all epochs, and of the run that ended the training
+    config : the model's resolved config
+    others : names that are not ours, of a summary written elsewhere
+    """
+
+    utterances_found: int | None = None
+    dropped_without_features: int = 0
+    dropped_short: int = 0
+    dropped_of_rare_speakers: int = 0
+    rare_speakers: int | None = None
+    speakers: int | None = None
+    utterances: int | None = None
+    held_out_speakers: int | None = None
+    parameters: int | None = None
+    macs_2s: float | None = None
+    utterances_per_s_8s: float | None = None
+    epochs: int | None = None
+    seed: int | None = None
+    precision: str | None = None
+    training_s: float | None = None
+    this_run_s: float | None = None
+    config_sha256: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+    python: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+    device: str = ""
+    others: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is written, by name."""
+        content = asdict(self)
+        return dict(sorted((content.pop("others") | content).items()))
+
+    def told(self) -> dict[str, Any]:
+        """Return what it tells, without the long parts: config and packages."""
+        told = ((name, value) for name, value in self.as_dict().items() if name not in ("config", "packages"))
+        return {name: value for name, value in told if value not in (None, "")}
+
+    def write(self, path: Path) -> None:
+        with atomic_output(path) as file:
+            json.dump(self.as_dict() | {"version": VERSION}, file, indent=1, sort_keys=True)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "TrainSummary":
+        """Read a train_summary.json, also of the form without a version.
+
+        Raises SreError naming the file where it is missing, damaged, of another form or of a newer version.
+        """
+        content = read_versioned(path, SUMMARY, VERSION, TRAIN_AGAIN)
+        known = {one.name for one in fields(cls)} - {"others"}
+        others = {name: value for name, value in content.items() if name not in known}
+        return built(cls, {name: content[name] for name in content.keys() & known} | {"others": others})
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """The training that the checkpoints beside it are of."""
+
+    config_sha256: str
+    epochs: int
+    steps_per_epoch: int
+
+    def write(self, folder: Path) -> None:
+        with atomic_output(folder / PLAN_FILE) as file:
+            json.dump(asdict(self), file)
+
+    @classmethod
+    def read(cls, path: Path) -> "TrainingPlan":
+        """Read a plan. Raises SreError naming the file where it is damaged or of another form."""
+        return built(cls, read_object(path, PLAN, "delete it"))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One run of a report: its model, its summary, and its history, which is empty for a model trained elsewhere."""
+
+    model: str
+    summary: TrainSummary
+    history: list[Epoch]
+
+
+def is_trained(folder: Path, config: dict) -> bool:
+    """Return whether the training of a resolved config is done in exp/<name>/<run>.
+
+    Raises SreError where its summary cannot be read, or tells no config.
+    """
+    summary = folder / SUMMARY_FILE
+    if not (folder / BUNDLE_FILE).is_file() or not summary.is_file():
+        return False
+    found = TrainSummary.read(summary).config_sha256
+    if not found:
+        raise SreError(f"{summary}: config_sha256 is missing; {TRAIN_AGAIN}")
+    return found == sha256_text(canonical(config))
+
+
+def write_history(path: Path, rows: Sequence[Epoch]) -> None:
+    """Write a line an epoch."""
+    with atomic_output(path) as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """Read a history.jsonl, [] where there is none. Raises SreError naming the line that is no epoch."""
+    if not path.exists():
+        return []
+    lines, cure = [], "delete the line or train again"
+    for number, text in enumerate(read_text(path).splitlines(), 1):
+        try:
+            lines.append(check_form(f"{path}:{number}", json.loads(text), EPOCH, cure))
+        except ValueError:
+            raise SreError(f"{path}:{number}: not the JSON of an epoch; {cure}") from None
+    return lines

@@ -17,6 +17,7 @@ from sre.models import bundle as bundles
 from sre.training import checkpoint, schedule
 from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches
 from sre.training.chunks import Features, crop, make_loader, read
+from sre.training.summary import HISTORY_FILE, write_history
 from sre.training.validation import accuracy, held_out_eer
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
@@ -234,7 +235,7 @@ class Trainer:
             "sums": self.sums,
         }
         bundles.save(self.folder / f"step_{self.step:09}.pt", state)
-        checkpoint.write_history(self.folder.parent.parent / "history.jsonl", self.history)
+        write_history(self.folder.parent.parent / HISTORY_FILE, self.history)
         ends = {
             self.batches.steps_per_epoch * (self.options.epochs - back) for back in range(self.options.average_last)
         }

@@ -113,7 +113,7 @@ def _left(job: Job, alike: list[float]) -> float:
 def _planned(job) -> Job:
     log = Path(job.log[0]) if job.log else None
     try:
-        measured = read_record(log.with_suffix(".json")).get("seconds") if log else None
+        record = read_record(log.with_suffix(".json")) if log else None
     except SreError:  # a damaged record: the job writes another
-        measured = None
-    return Job(name_of(job.rule.name, job.wildcards_dict), job.rule.name, log, measured)
+        record = None
+    return Job(name_of(job.rule.name, job.wildcards_dict), job.rule.name, log, record.seconds if record else None)

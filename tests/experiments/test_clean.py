@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
-from sre.experiments.clean import clean
+from sre.cli.clean import clean
 from sre.io.atomic import atomic_output, locked
 
 HOST_PID = "no-such-host.1"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sre import SreError
-from sre.experiments.compare import compare
+from sre.cli.compare import print_comparison as compare
 
 COLUMNS = ["eer", "min_dcf_0.05", "min_dcf_0.01"]
 DRAWS = {"by": "speaker", "speakers": 100, "replicates": 400, "seed": 1, "level": 0.95, "columns": COLUMNS}

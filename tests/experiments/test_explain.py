@@ -11,7 +11,8 @@ import pytest
 from sre import SreError
 from sre.cli.arguments import Parser
 from sre.cli.explain import add
-from sre.experiments.explain import STAGES, describe, jobs_of, project_root, stages_of_rules
+from sre.config.stages import STAGES
+from sre.experiments.explain import describe, jobs_of
 
 RUN = "exp/mini/xvector"
 RECORD = {
@@ -33,7 +34,7 @@ def planned(rule: str, output: str, reason: str, folder: Path, log: str = "") ->
 def explained(events: list[dict]) -> list[str]:
     """With single spaces, and checked against the total as Snakemake counts it."""
     jobs = jobs_of([*events, {"total": len(events)}])
-    return [" ".join(line.split()) for line in describe(jobs, stages_of_rules(project_root()))]
+    return [" ".join(line.split()) for line in describe(jobs)]
 
 
 def test_a_learning_rate_was_changed(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_after_a_kill_and_beside_another_snakemake(reason: str, tmp_path: Path) 
 
 
 def test_nothing_to_do_and_a_dry_run_that_is_not_understood(tmp_path: Path) -> None:
-    assert describe(jobs_of([{"idle": True}]), {}) == ["nothing to do"]
+    assert describe(jobs_of([{"idle": True}])) == ["nothing to do"]
     job = planned("make_report", "exp/report.tsv", "Forced execution", tmp_path)
     with pytest.raises(SreError, match="counts 2 jobs and has described 1"):
         jobs_of([{"total": 2}, job])

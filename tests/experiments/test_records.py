@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
-from sre.experiments.records import Job, find_job, job_of
+from sre.experiments.records import Job, Record, find_job, job_of, read_record
 from sre.io.atomic import sha256_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,7 @@ def test_record_of_a_job(tmp_path: Path) -> None:
     assert start(tmp_path, COPY, "a.txt", "b.txt").wait() == 0
     record = json.loads((tmp_path / "log/job.1.json").read_text())
     assert record["command"] == ["python", "-m", "job", "a.txt", "b.txt"]
+    assert (record["version"], record["step"], record["settings"]) == (1, "job", {})
     assert record["inputs"] == {"a.txt": {"bytes": 5, "sha256": sha256_text("text\n")}, "gone.txt": None, ".": {}}
     assert record["outputs"] == {"b.txt": {"bytes": 5, "sha256": sha256_text("TEXT\n")}}
     assert 0 <= record["seconds"] < 60
@@ -99,14 +100,14 @@ def write_record(path: Path, begun: str, outputs: list[str], **more: object) -> 
 
 def test_the_newest_record_of_a_file_is_its_own(tmp_path: Path) -> None:
     file = "exp/run/final.pt"
-    write_record(tmp_path / "exp/log/x.json", "2026-01-02T00:00:00+00:00", [file], which="new")
-    write_record(tmp_path / "exp/run/log/x.json", "2026-01-01T00:00:00+00:00", [file], which="old")
+    write_record(tmp_path / "exp/log/x.json", "2026-01-02T00:00:00+00:00", [file], device="new")
+    write_record(tmp_path / "exp/run/log/x.json", "2026-01-01T00:00:00+00:00", [file], device="old")
     write_record(
-        tmp_path / "exp/run/log/y.json", "2026-01-03T00:00:00+00:00", ["exp/other/final.pt"], which="another's"
+        tmp_path / "exp/run/log/y.json", "2026-01-03T00:00:00+00:00", ["exp/other/final.pt"], device="another's"
     )
     (tmp_path / "exp/run/log/z.json").write_text("[1, 2]")
     job = find_job(tmp_path / file)
-    assert (job.path, job.record["which"]) == (tmp_path / "exp/log/x.json", "new")
+    assert (job.path, job.record.device) == (tmp_path / "exp/log/x.json", "new")
     assert job.root == tmp_path  # from whatever folder one asks
 
 
@@ -170,9 +171,9 @@ def score_job() -> Job:
     """Of cosine and plda, calibrated on a development list or not."""
     known = {name: {"backend": name, "norm": None, "of": None} for name in ("cosine", "plda")}
     known |= {f"{name}+cal": {"backend": None, "norm": None, "of": [name]} for name in ("cosine", "plda")}
-    command = ["python", "-m", "steps.score_systems", json.dumps({"systems": known})]
     inputs = ["trials", "eval.scp", "backends/cosine.npz", "backends/plda.npz", "scores/dev/metrics.json"]
-    return Job(Path("x.json"), {"command": command, "inputs": dict.fromkeys(inputs)}, Path())
+    record = Record([], step="score_systems", settings={"systems": known}, inputs=dict.fromkeys(inputs))
+    return Job(Path("x.json"), record, Path())
 
 
 def test_a_system_depends_on_its_own_backend_only() -> None:
@@ -180,12 +181,37 @@ def test_a_system_depends_on_its_own_backend_only() -> None:
     assert list(job.inputs("cosine")) == ["trials", "eval.scp", "backends/cosine.npz"]
     calibrated = ["trials", "eval.scp", "backends/plda.npz", "scores/dev/metrics.json"]
     assert list(job.inputs("plda+cal")) == calibrated
-    assert list(job.inputs()) == list(job.record["inputs"])
+    assert list(job.inputs()) == list(job.record.inputs)
 
 
 def test_a_training_does_not_depend_on_its_gates() -> None:
-    record = {
-        "command": ["python", "-m", "steps.train_embedding"],
-        "inputs": {"exp/x/gates.json": {}, "data/utt2spk": {}},
-    }
+    record = Record([], step="train_embedding", inputs={"exp/x/gates.json": {}, "data/utt2spk": {}})
     assert list(Job(Path("x.json"), record, Path()).inputs()) == ["data/utt2spk"]
+
+
+def test_a_record_without_step_and_settings_is_read_by_its_command(tmp_path: Path) -> None:
+    """Of the version before, whose readers took the command line apart."""
+    file = tmp_path / "log/x.json"
+    systems = {"plda": {"backend": "plda", "norm": None, "of": None}}
+    command = ["python", "-m", "steps.score_systems", json.dumps({"systems": systems})]
+    write_record(file, "2026-01-01", [], command=command)
+    record = read_record(file)
+    assert (record.step, record.systems, record.backends) == ("score_systems", systems, {})
+    for config, told in (('{"type": "plda"}', {"type": "plda"}), ("lda_plda", "lda_plda")):
+        command = ["python", "-m", "steps.train_backend", config, "--embeddings", "a.scp", "exp/plda.npz"]
+        write_record(tmp_path / f"log/{told}.json", "2026-01-01", [], command=command)
+        assert read_record(tmp_path / f"log/{told}.json").backends == {"plda": told}
+    write_record(tmp_path / "log/dev.json", "2026-01-01", [], command=[*command, "--leave-out", "some"])
+    assert read_record(tmp_path / "log/dev.json").backends == {}
+
+
+def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    write_record(tmp_path / "log/x.json", "2026-01-01", [], version=99)
+    with pytest.raises(SreError, match="x.json: of version 99, and .* up to 1; update sre, or delete it"):
+        read_record(tmp_path / "log/x.json")
+
+
+def test_a_step_tells_its_settings(tmp_path: Path) -> None:
+    told = "from sre.machine.environment import note_settings\nnote_settings(backends={'plda': {'type': 'plda'}})"
+    assert start(tmp_path, told).wait() == 0
+    assert read_record(tmp_path / "log/job.1.json").backends == {"plda": {"type": "plda"}}

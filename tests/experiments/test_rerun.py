@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sre.experiments.rerun import broken_off, changed_keys, changed_training, epochs_done, is_at_work
 from sre.io.atomic import sha256_text
 from sre.io.text import canonical
-from sre.training.summary import PROGRESS
+from sre.training.summary import PLAN_FILE
 
 BEFORE = {"training": {"lr": 0.002, "epochs": 40}, "note": "a; B now: 'b', c", "seeds": [1, 2], "version": 2}
 
@@ -93,7 +93,7 @@ def test_epochs_in_checkpoints(tmp_path: Path) -> None:
     config = canonical({"training": {"epochs": 40}})
     folder = tmp_path / "checkpoints/abc"
     folder.mkdir(parents=True)
-    (folder / PROGRESS).write_text(
+    (folder / PLAN_FILE).write_text(
         json.dumps({"config_sha256": sha256_text(config), "epochs": 40, "steps_per_epoch": 9})
     )
     command = f"python -m steps.train_embedding {shlex.quote(config)} --data d"

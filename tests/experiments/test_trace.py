@@ -10,7 +10,7 @@ import pytest
 from trial_lists import index_trials
 
 from sre import SreError
-from sre.experiments.trace import trace
+from sre.cli.trace import print_trace as trace
 from sre.io.atomic import sha256_file
 from sre.io.trials import read_trials, write_scores, write_trials
 from sre.metrics.bootstrap import intervals

@@ -20,7 +20,7 @@ from sre.io.ark import write_ark
 from sre.io.atomic import atomic_output, locked
 from sre.io.tables import write_table
 from sre.models import bundle as bundles
-from sre.training import checkpoint
+from sre.training.summary import write_history
 
 ROOT = Path(__file__).resolve().parents[2]
 BIG = np.ones(10_000)
@@ -48,7 +48,7 @@ WRITERS = {
     "array": write_array,
     "archive": lambda path: write_ark(path, path.with_suffix(".scp"), [("a", BIG)]),
     "checkpoint": lambda path: bundles.save(path, {"network": torch.ones(10_000)}),
-    "history": lambda path: checkpoint.write_history(path, [{"epoch": n} for n in range(2000)]),
+    "history": lambda path: write_history(path, [{"epoch": n} for n in range(2000)]),
     "back-end": lambda path: save(path, Cosine(facts={"x": "y" * 10_000})),
 }
 

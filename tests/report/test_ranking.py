@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +101,8 @@ def test_interval_of_one_seed_is_that_of_its_metrics_file_and_of_two_is_of_their
 
 def test_other_draws_are_not_compared(exp, tmp_path):
     results = load_results(sorted(exp.glob("*/scores/*/metrics.json")))
-    for result in results:
-        result["bootstrap"] = result["bootstrap"] | {"seed": 1 + (result["run"] == "resnet")}
+    seeds = [replace(one.bootstrap, seed=1 + (one.run == "resnet")) for one in results]
+    results = [replace(one, bootstrap=drawn) for one, drawn in zip(results, seeds, strict=True)]
     standings = rank(group_rows(make_rows(results)), "eer")["eval"]
     tested = {standing.group.name for standing in standings if standing.difference}
     assert tested == {("tdnn", "plda")}

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from sre import SreError
-from sre.config.recipe import is_trained
 from sre.extraction.embedder import Embedder
 from sre.io.text import canonical
 from sre.models import build
 from sre.models import bundle as bundles
 from sre.training import checkpoint
+from sre.training.summary import is_trained
 
 OPTIONS = {"channels": 4, "pooled_channels": 8, "embedding_dim": 4, "embedding": "second"}
 CPU = torch.device("cpu")
@@ -112,7 +112,5 @@ def test_a_damaged_summary_is_named_where_the_snakefile_asks(tmp_path: Path, tex
     (tmp_path / "train_summary.json").write_text('{"config_sha256": "of another"}')
     assert not is_trained(tmp_path, {})
     (tmp_path / "train_summary.json").write_text(text)
-    with pytest.raises(
-        SreError, match=f"train_summary.json: .*{sentence}.*; delete it, and the same command writes it"
-    ):
+    with pytest.raises(SreError, match=f"train_summary.json: .*{sentence}.*; delete it, and the stage train writes it"):
         is_trained(tmp_path, {})

@@ -12,6 +12,7 @@ from sre.features.store import FeatureStore
 from sre.io.tables import read_utt2spk, write_table
 from sre.training.gates import (
     GUESSED_SECONDS,
+    ListCounts,
     TrialList,
     audio_seconds,
     check_disk,
@@ -68,7 +69,7 @@ def inverted(rows):
 
 
 def test_labels_are_those_of_the_speakers(tmp_path):
-    assert gate(tmp_path, RIGHT) == {"trials": 66, "targets": 12, "nontargets": 54, "models": 11, "notes": []}
+    assert gate(tmp_path, RIGHT) == ListCounts(trials=66, targets=12, nontargets=54, models=11)
     one = [*RIGHT[:5], *inverted(RIGHT[5:6]), *RIGHT[6:]]
     with pytest.raises(
         SreError, match="t .*: 1 of 66 labels are not those of utt2spk, e.g. s0_0 s2_0 is target, of the"
@@ -83,7 +84,7 @@ def test_labels_are_those_of_the_speakers(tmp_path):
 def test_labels_of_models_and_models_of_several_speakers(tmp_path):
     models = {f"m{n}": f"s{n}_0 s{n}_1" for n in range(4)}
     rows = [f"m{m} s{n}_2 {'target' if m == n else 'nontarget'}" for m in range(4) for n in range(4)]
-    assert gate(tmp_path, rows, models)["models"] == 4
+    assert gate(tmp_path, rows, models).models == 4
     with pytest.raises(
         SreError, match="16 of 16 labels are not those of utt2spk; they seem to be inverted, e.g. m0 s0_2"
     ):
@@ -99,7 +100,7 @@ def test_pairs_with_both_labels_in_either_order(tmp_path):
         SreError, match="1 pairs are target in one order and nontarget in the other, e.g. s0_0 s1_0; keep"
     ):
         gate(tmp_path, [*RIGHT, "s1_0 s0_0 target"])
-    assert gate(tmp_path, [*RIGHT, "s1_0 s0_0 nontarget"])["trials"] == 67  # a pair may be tried in both orders
+    assert gate(tmp_path, [*RIGHT, "s1_0 s0_0 nontarget"]).trials == 67  # a pair may be tried in both orders
 
 
 def test_a_test_in_its_own_model_is_counted_or_refused(tmp_path):
@@ -115,7 +116,7 @@ def test_a_test_in_its_own_model_is_counted_or_refused(tmp_path):
         gate(tmp_path, ["s0_0 s0_0 target", *RIGHT])
     many = {f"s{spk}_{number}": f"s{spk}" for spk in range(2) for number in range(20)}
     pairs = [f"{a} {b} {'target' if a[:2] == b[:2] else 'nontarget'}" for a in many for b in many if a < b]
-    (note,) = gate(tmp_path, ["s0_0 s0_0 target", *pairs], utt2spk=many)["notes"]
+    (note,) = gate(tmp_path, ["s0_0 s0_0 target", *pairs], utt2spk=many).notes
     assert note.startswith(
         "t: 1 of 381 target trials test a model with one of its own utterances, e.g. s0_0 with s0_0;"
     )
@@ -146,7 +147,7 @@ def test_lengths_that_are_no_numbers(tmp_path):
 
 
 def test_where_utt2spk_knows_no_speakers_labels_are_not_held_against_it(tmp_path):
-    (note,) = gate(tmp_path, RIGHT, utt2spk={utt: utt for utt in UTT2SPK})["notes"]
+    (note,) = gate(tmp_path, RIGHT, utt2spk={utt: utt for utt in UTT2SPK}).notes
     assert "each utterance is a speaker of its own, so labels were not checked" in note
 
 

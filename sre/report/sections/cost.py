@@ -5,12 +5,14 @@ from math import nan
 
 import numpy as np
 
+from sre.experiments.records import Record
 from sre.machine.log import clock
 from sre.report.blocks import Beside, Block, Figure, Figures, Table
 from sre.report.content import Content
 from sre.report.figures.cost import CostPoint, accuracy_cost_front
 from sre.report.jobs import StepCost, step_costs
 from sre.report.ranking import Standing, group_interval
+from sre.training.summary import Trained
 
 HEAD = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
 
@@ -21,7 +23,7 @@ def blocks(content: Content) -> list[Block]:
     return [Beside([*parts, Figures(drawn)])] if drawn else parts
 
 
-def cost_table(jobs: Sequence[dict]) -> Table:
+def cost_table(jobs: Sequence[Record]) -> Table:
     """Return a line a step and run; steps of less than half a second share one, and a device of all is said once."""
     costs = step_costs(jobs)
     quick = [cost for cost in costs if clock(cost.seconds) == "0:00"]
@@ -40,14 +42,14 @@ def _cells(cost: StepCost, with_device: bool) -> list[str]:
     return [*cells, cost.device if with_device else ""]
 
 
-def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, dict]) -> list[Figure]:
+def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, Trained]) -> list[Figure]:
     """Return a figure an evaluation list, where it has several models: each model's first system against its cost."""
     figures: list[Figure] = []
     for trials, standings in ranked.items():
         points, models = [], set()
         for group in (standing.group for standing in standings if standing.group.done):
             model = group.name[0]
-            times = [(runs.get(row.run) or {"summary": {}})["summary"].get("training_s") for row in group.done]
+            times = [runs[row.run].summary.training_s if row.run in runs else None for row in group.done]
             if model in models or not all(times) or group.rows[0].development:
                 continue
             models.add(model)

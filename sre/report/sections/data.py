@@ -11,6 +11,8 @@ from sre.report.blocks import Block, Bullets, Figure, Figures, Table
 from sre.report.content import Content
 from sre.report.figures.map import embedding_map
 from sre.report.ranking import Standing
+from sre.training.gates import FeatureCounts, FeaturesChecked, Gates, SplitCounts
+from sre.training.summary import Trained, TrainSummary
 
 LINE = ["stage", "of", "what is left", "lost", "why"]
 DROPPED = (
@@ -21,55 +23,52 @@ DROPPED = (
 
 
 def blocks(content: Content) -> list[Block]:
-    found = lines(content.notes, content.features, content.runs)
-    parts: list[Block] = [Bullets(content.notes["notes"])] if content.notes.get("notes") else []
+    found = lines(content.gates, content.features, content.runs)
+    parts: list[Block] = [Bullets(content.gates.notes)] if content.gates.notes else []
     if found:
         parts.append(Table.of("From the corpus to training and trials", LINE, found))
     drawn = maps(content.ranked)
     return [*parts, Figures(drawn)] if drawn else parts
 
 
-def lines(gates: Mapping, features: Mapping, runs: Mapping[str, Mapping]) -> list[list[str]]:
+def lines(gates: Gates, features: FeaturesChecked, runs: Mapping[str, Trained]) -> list[list[str]]:
     """Return rows by LINE from gates.json, features_checked.json and training summaries, as far as they are there."""
-    found = [_split_line(split) for split in gates.get("data", [])]
-    found += [_features_line(part) for part in features.get("described", [])]
+    found = [_split_line(split) for split in gates.data]
+    found += [_features_line(part) for part in features.described]
     for name, run in runs.items():
-        found += _training_lines(name, run["summary"])
-    for name, counts in (gates.get("trials") or {}).items():
-        left = (
-            f"{counts['targets']:,} target and {counts['nontargets']:,} nontarget trials, {counts['models']:,} models"
-        )
+        found += _training_lines(name, run.summary)
+    for name, counts in gates.trials.items():
+        left = f"{counts.targets:,} target and {counts.nontargets:,} nontarget trials, {counts.models:,} models"
         found.append(["trials", name, left, "0", ""])
     return found
 
 
-def _split_line(split: Mapping) -> list[str]:
-    left = f"{split['utterances']:,} utterances of {split['speakers']:,} speakers"
-    if split.get("hours") is not None:
-        left += f", {split['hours']:.3g} h"
-    return ["data", split["split"], left, f"{split.get('rejected', 0):,}", _reasons(split.get("reasons"))]
+def _split_line(split: SplitCounts) -> list[str]:
+    left = f"{split.utterances:,} utterances of {split.speakers:,} speakers"
+    if split.hours is not None:
+        left += f", {split.hours:.3g} h"
+    return ["data", split.split, left, f"{split.rejected:,}", _reasons(split.reasons)]
 
 
-def _features_line(part: Mapping) -> list[str]:
-    stage = f"feats {part['features']}"
-    left = f"{part['utterances']:,} utterances"
-    return [stage, part["split"], left, f"{part['rejected']:,}", _reasons(part["reasons"])]
+def _features_line(part: FeatureCounts) -> list[str]:
+    left = f"{part.utterances:,} utterances"
+    return [f"feats {part.features}", part.split, left, f"{part.rejected:,}", _reasons(part.reasons)]
 
 
-def _training_lines(run: str, summary: Mapping) -> Iterable[list[str]]:
-    if "utterances_found" not in summary:
+def _training_lines(run: str, summary: TrainSummary) -> Iterable[list[str]]:
+    if summary.utterances_found is None or summary.utterances is None:
         return
-    lost = {why: summary[key] for key, why in DROPPED if summary.get(key)}
-    kept = summary["utterances_found"] - sum(lost.values())
+    lost = {why: getattr(summary, key) for key, why in DROPPED if getattr(summary, key)}
+    kept = summary.utterances_found - sum(lost.values())
     yield ["train: filters", run, f"{kept:,} utterances", f"{sum(lost.values()):,}", _reasons(lost)]
-    held_out = kept - summary["utterances"]
-    left = f"{summary['utterances']:,} utterances of {summary['speakers']:,} speakers trained on"
-    why = f"held out for validation, among them all of {summary['held_out_speakers']} speakers" if held_out else ""
+    held_out = kept - summary.utterances
+    left = f"{summary.utterances:,} utterances of {summary.speakers:,} speakers trained on"
+    why = f"held out for validation, among them all of {summary.held_out_speakers} speakers" if held_out else ""
     yield ["train: held out", run, left, f"{held_out:,}", why]
 
 
-def _reasons(reasons: Mapping[str, int] | None) -> str:
-    return "; ".join(f"{count:,} {reason}" for reason, count in (reasons or {}).items())
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return "; ".join(f"{count:,} {reason}" for reason, count in reasons.items())
 
 
 def maps(ranked: Mapping[str, Sequence[Standing]]) -> list[Figure]:

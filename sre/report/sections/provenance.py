@@ -2,8 +2,8 @@
 
 import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
+from sre.machine.environment import package_version
 from sre.report.blocks import Block, Code, Fold, Table, Text
 from sre.report.content import Content
 from sre.report.jobs import code_versions, commands
@@ -26,7 +26,10 @@ def blocks(content: Content) -> list[Block]:
         parts.append(
             Fold("Back-ends as fitted", [Table.of("Facts of each", ["run", "system", "list", "facts"], fitted)])
         )
-    versions = [["Python", platform.python_version()], *([name, _version(name)] for name in PACKAGES)]
+    versions = [
+        ["Python", platform.python_version()],
+        *([name, package_version(name) or "not installed"] for name in PACKAGES),
+    ]
     return [*parts, Fold("Packages of this report", [Table.of("Versions", ["package", "version"], versions)])]
 
 
@@ -56,10 +59,3 @@ def _backends(rows: Sequence[Row]) -> list[list[str]]:
             said = ", ".join(f"{key} {value}" for key, value in flat(row.backend).items())
             found.append([row.run, row.system, row.trials, said])
     return found
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

@@ -6,6 +6,7 @@ from sre.report.blocks import Block, Bullets
 from sre.report.content import Content
 from sre.report.ranking import Standing
 from sre.report.rows import Group, Row, by_list
+from sre.training.summary import Trained
 
 UNHEARD = 1.0  # normalised cost of deciding without listening
 SPEAKERS_PER_DIMENSION = 2  # a covariance of D dimensions has full rank from D + 1 speakers on, and is steady far above
@@ -18,7 +19,7 @@ def blocks(content: Content) -> list[Block]:
     return [Bullets(remarks)] if remarks else []
 
 
-def plda_remarks(groups: Sequence[Group], runs: Mapping[str, dict]) -> list[str]:
+def plda_remarks(groups: Sequence[Group], runs: Mapping[str, Trained]) -> list[str]:
     """Return what to make of PLDA losing to cosine: expected of models trained with a margin loss, else not."""
     expected, odd = [], []
     for trials, some in by_list(groups).items():
@@ -44,9 +45,9 @@ def plda_remarks(groups: Sequence[Group], runs: Mapping[str, dict]) -> list[str]
     return remarks
 
 
-def _without_margin(model: str, runs: Mapping[str, dict]) -> bool:
+def _without_margin(model: str, runs: Mapping[str, Trained]) -> bool:
     """Return whether the training history says so; nothing is known of a model without one."""
-    lines = [line for run in runs.values() if run["model"] == model for line in run["history"]]
+    lines = [line for run in runs.values() if run.model == model for line in run.history]
     return bool(lines) and not any(line.get("margin") for line in lines)
 
 

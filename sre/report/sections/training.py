@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from sre.io.text import flatten
 from sre.report.blocks import Block, Bullets, Figures, Heading, Table
 from sre.report.content import Content
 from sre.report.figures.training import training_panels
@@ -10,7 +11,6 @@ from sre.report.numbers import plain
 
 LAST = (("last loss", "loss"), ("last accuracy, %", "accuracy"), ("last validation EER, %", "valid_eer"))
 MEANS = (("utterances/s, mean", "utt_per_s", 1), ("waiting for data, mean %", "data_wait", 100))
-NOT_TOLD = ("config", "packages")  # long; `sre trace` shows them
 
 
 def blocks(content: Content) -> list[Block]:
@@ -19,12 +19,11 @@ def blocks(content: Content) -> list[Block]:
     if not runs:
         return []
     found: list[Block] = []
-    for number, model in enumerate(sorted({run["model"] for run in runs.values() if run["history"]})):
-        histories = {name: run["history"] for name, run in runs.items() if run["model"] == model and run["history"]}
+    for number, model in enumerate(sorted({run.model for run in runs.values() if run.history})):
+        histories = {name: run.history for name, run in runs.items() if run.model == model and run.history}
         found += [Heading(model), Figures(training_panels(histories, f"training{number}"))]
-    missing = [f"{name}: no training history beside its summary." for name, run in runs.items() if not run["history"]]
-    told = {name: {k: v for k, v in run["summary"].items() if k not in NOT_TOLD} for name, run in runs.items()}
-    facts = {name: flat(told[name]) | _history_facts(run["history"]) for name, run in runs.items()}
+    missing = [f"{name}: no training history beside its summary." for name, run in runs.items() if not run.history]
+    facts = {name: flat(run.summary.told()) | _history_facts(run.history) for name, run in runs.items()}
     keys = dict.fromkeys(key for some in facts.values() for key in some)
     rows = [[key, *(some.get(key, "") for some in facts.values())] for key in keys]
     return [*found, Bullets(missing), Table.of("Training runs", ["", *facts], rows)]
@@ -43,12 +42,6 @@ def _history_facts(history: Sequence[dict]) -> dict[str, str]:
     return facts
 
 
-def flat(facts: Mapping, prefix: str = "") -> dict[str, str]:
+def flat(facts: Mapping) -> dict[str, str]:
     """Return scalars by name, nested ones as `outer.inner`; lists as JSON."""
-    found: dict[str, str] = {}
-    for key, value in facts.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = json.dumps(value) if isinstance(value, list) else plain(value)
-    return found
+    return {name: json.dumps(value) if isinstance(value, list) else plain(value) for name, value in flatten(facts)}
