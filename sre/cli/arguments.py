@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,8 +37,8 @@ class Parser(argparse.ArgumentParser):
         self.has_commands = True
         return super().add_subparsers(**given)
 
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        args = sys.argv[1:] if args is None else args
+    def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        args = sys.argv[1:] if args is None else list(args)
         if self.prefix_chars == "-" and not self.has_commands:
             self._check_options(args)
         return super().parse_known_args(args, namespace)
@@ -113,9 +113,10 @@ def operating_point(text: str) -> tuple[str, tuple[float, float, float]]:
     except ArgumentTypeError:
         numbers = []
     if len(numbers) == 1 + text.count(",") == 3 and 0 < numbers[0] < 1:
-        weights = numbers[1] * numbers[0], numbers[2] * (1 - numbers[0])
+        p_target, c_miss, c_fa = numbers
+        weights = c_miss * p_target, c_fa * (1 - p_target)
         if min(weights) > 0 and max(weights) / min(weights) < math.inf:
-            return "".join(text.split()), tuple(numbers)
+            return "".join(text.split()), (p_target, c_miss, c_fa)
     raise ArgumentTypeError(f"{text}: P_TARGET is between 0 and 1, costs are above 0; write it like 0.01,10,1")
 
 

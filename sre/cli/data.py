@@ -1,7 +1,9 @@
 """`sre data`: look after Kaldi data directories."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
 from sre.cli.arguments import MOST, count, input_file, input_folder, output_folder, whole
@@ -19,7 +21,7 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     data = commands.add_parser("data", help=text)
     actions = data.add_subparsers(dest="_action", metavar="ACTION", required=True)
 
-    def action(name: str, do, text: str) -> argparse.ArgumentParser:
+    def action(name: str, do: Callable[..., None], text: str) -> argparse.ArgumentParser:
         parser = actions.add_parser(name, help=text, description=text)
         parser.set_defaults(do=do)
         return parser
@@ -69,10 +71,9 @@ def fix_data(directory: Path) -> None:
     say(f"{directory}: {len(done)} things mended" if done else f"{directory}: nothing to mend")
 
 
-def subset_data(source: Path, out: Path, utts: Path | None, speakers: Path | None, **conditions: int | None) -> None:
-    count = datadir_ops.subset(
-        source, out, utts=utts and read_ids(utts), speakers=speakers and read_ids(speakers), **conditions
-    )
+def subset_data(source: Path, out: Path, utts: Path | None, speakers: Path | None, **conditions: Any) -> None:
+    ids = [None if path is None else read_ids(path) for path in (utts, speakers)]
+    count = datadir_ops.subset(source, out, utts=ids[0], speakers=ids[1], **conditions)
     say(f"{out}: {count} utterances")
 
 

@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TextIO
+from types import FrameType, TracebackType
+from typing import Any, TextIO
 
 from sre.machine.log import LINE_EVERY_S, REDRAW_EVERY_S, clock
 from sre.workflow import joblog
@@ -50,7 +51,7 @@ class Console(logging.Filter):
     page : what the last line of a run that has made it names
     """
 
-    def __init__(self, workflow, stream: TextIO) -> None:
+    def __init__(self, workflow: Any, stream: TextIO) -> None:
         super().__init__()
         settings = workflow.output_settings
         self.workflow, self.screen = workflow, Screen(stream)
@@ -101,15 +102,15 @@ class Console(logging.Filter):
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _job_info(self, record: logging.LogRecord) -> None:
-        job = self.plan.jobs.get(record.jobid)
+        job = self.plan.jobs.get(vars(record)["jobid"])
         if job:
             job.start()
 
     def _job_finished(self, record: logging.LogRecord) -> None:
-        job = self.plan.jobs.get(record.job_id)
+        job = self.plan.jobs.get(vars(record)["job_id"])
         if not job or job.took is not None:
             return
-        self.errors.pop(record.job_id, None)
+        self.errors.pop(vars(record)["job_id"], None)
         self._finish(job)
 
     def _finish(self, job: Job) -> None:
@@ -125,14 +126,14 @@ class Console(logging.Filter):
         self._say(f"{job.name}: {', '.join(filter(None, parts))}{more}")
 
     def _job_error(self, record: logging.LogRecord) -> None:
-        job = self.plan.jobs.get(record.jobid)
+        job = self.plan.jobs.get(vars(record)["jobid"])
         if not job:
             return
         if job.status == 130 or joblog.stopped(job.text):
             self.stopped = True
         where = f"\nits log: {job.log}" if job.log else ""
-        more = f" ({record.rule_msg})" if getattr(record, "rule_msg", None) else ""  # of an executor, e.g. Slurm's
-        self.errors[record.jobid] = f"{job.name}: {joblog.failure(job.text, job.status)}{more}{where}"
+        more = f" ({told})" if (told := vars(record).get("rule_msg")) else ""  # of an executor, e.g. Slurm's
+        self.errors[vars(record)["jobid"]] = f"{job.name}: {joblog.failure(job.text, job.status)}{more}{where}"
         job.failed = True
         if self._running() and not self.stopped:
             self._say(f"{job.name}: failed; what runs beside it comes to its end first")
@@ -157,10 +158,10 @@ class Console(logging.Filter):
         """Keep an error for the end of a run, or show it at once where none has begun."""
         said = record.getMessage()
         if "CalledProcessError" in said:  # says no more than that the job failed, and how it ended
-            found = re.search(r"exit status (\d+)|died with <Signals\.\w+: (\d+)>", said)
-            for job in self.plan.jobs.values() if found else ():
-                if job.log and f"record_job {shlex.quote(str(job.log))} " in said:
-                    job.status = int(found[1]) if found[1] else 128 + int(found[2])
+            if found := re.search(r"exit status (\d+)|died with <Signals\.\w+: (\d+)>", said):
+                for job in self.plan.jobs.values():
+                    if job.log and f"record_job {shlex.quote(str(job.log))} " in said:
+                        job.status = int(found[1]) if found[1] else 128 + int(found[2])
             return False
         if said.startswith("Exiting because a job execution failed") or "At least one job did not" in said:
             return False
@@ -253,7 +254,7 @@ class Console(logging.Filter):
             self.screen.whole(self.page if Path.cwd() == self.folder else str(page))  # else --directory's
 
 
-def attach(workflow) -> Console | None:
+def attach(workflow: Any) -> Console | None:
     """Take over the terminal of Snakemake's main process; None where a logger plug-in has it, or in a job's process."""
     from snakemake.logging import logger
 
@@ -274,9 +275,10 @@ def _quiet_interrupt(console: Console) -> None:
     The first stops the run. Those of the next seconds change nothing: the jobs are ending, and what they would break
     off is Snakemake's waiting for them. A later one ends a run whose jobs do not.
     """
-    before, first = sys.excepthook, []
+    before = sys.excepthook
+    first: list[float] = []
 
-    def hook(kind, value, trace) -> None:
+    def hook(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             console.stopped = True
             if not console.live:
@@ -284,7 +286,7 @@ def _quiet_interrupt(console: Console) -> None:
         else:
             before(kind, value, trace)
 
-    def interrupted(number, frame) -> None:
+    def interrupted(number: int, frame: FrameType | None) -> None:
         first.append(time.monotonic())
         console.stopped = True
         if len(first) == 1:

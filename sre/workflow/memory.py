@@ -8,6 +8,7 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 METADATA = ".snakemake/metadata"
 
@@ -23,7 +24,7 @@ def keep_in(root: Path) -> None:
     usual = getattr(persistence.FilePersistence, "_usual_record_path", persistence.FilePersistence._record_path)
     inside = os.path.abspath(root)
 
-    def record_path(self, subject: str, name: str) -> str:
+    def record_path(self: Any, subject: str, name: str) -> str:
         place = usual(self, subject, name)
         within = os.path.relpath(os.path.abspath(name), inside)
         if subject != self._metadata_path or within.startswith(os.pardir):

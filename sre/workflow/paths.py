@@ -109,7 +109,7 @@ def check_times(inputs: Iterable[str]) -> None:
     ahead = {path: times - now for path in inputs if (times := _time(path)) > now + AHEAD_S}
     if not ahead:
         return
-    first = max(sorted(ahead), key=ahead.get)
+    first = max(sorted(ahead), key=ahead.__getitem__)
     paths = sorted(ahead)
     some = paths if len(paths) <= FEW else sorted({os.path.dirname(path) or "." for path in paths})
     touch = f"find {shlex.join(some)} -newermt now -exec touch -h {{}} +"
