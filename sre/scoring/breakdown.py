@@ -108,11 +108,13 @@ def breakdown(
     equal), with the 95 % interval `eer_low` to `eer_high` of so many draws of speakers; 0: without.
     """
     drawn = Bootstrap.of_speakers(sides.enrol_speaker, sides.test_speaker, draws, seed) if draws else None
-    decided, rows = outcomes(scores, sides, threshold), []
+    decided = outcomes(scores, sides, threshold)
+    rows: list[Row] = []
     for name, mask in chain([("all trials", np.ones(len(scores), bool))], some):
-        row = {"condition": name, "speakers": len(np.union1d(sides.enrol_speaker[mask], sides.test_speaker[mask]))}
-        row |= rates_of(*(np.count_nonzero(mask & outcome) for outcome in decided))
-        rows.append(row | _eer(scores, sides.trials.target, mask, drawn, row["speakers"]))
+        speakers = len(np.union1d(sides.enrol_speaker[mask], sides.test_speaker[mask]))
+        targets, misses, nontargets, false_alarms = (int(np.count_nonzero(mask & outcome)) for outcome in decided)
+        row = {"condition": name, "speakers": speakers} | rates_of(targets, misses, nontargets, false_alarms)
+        rows.append(row | _eer(scores, sides.trials.target, mask, drawn, speakers))
     return rows
 
 
@@ -122,4 +124,5 @@ def _eer(scores: np.ndarray, target: np.ndarray, mask: np.ndarray, drawn: Bootst
     except SreError:
         return dict.fromkeys(("eer", "eer_low", "eer_high"))
     ends = interval(rate, drawn.replicates(scores, target, mask)["eer"], speakers, 100.0) if drawn else None
-    return {"eer": rate} | dict(zip(("eer_low", "eer_high"), ends or (None, None), strict=True))
+    low, high = ends or (None, None)
+    return {"eer": rate, "eer_low": low, "eer_high": high}

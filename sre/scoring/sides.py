@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from sre.io.trials import LabelledTrials, read_enroll_map
 ATTRIBUTE = re.compile(r"(?!(utt2spk|spk2utt|utt2num_voiced)$)(spk2|utt2)[a-z0-9_]+")
 UNKNOWN = "?"
 
-Row = dict[str, str | int | float | None]
+Row = dict[str, Any]  # of a table: texts, counts and rates; None is what cannot be said
 
 
 @dataclass

@@ -25,7 +25,7 @@ def worst_speakers(scores: np.ndarray, sides: Sides, threshold: float, top: int 
         return (twice - np.bincount(enrol[some & (enrol == test)], minlength=size)).tolist()
 
     counts = zip(*map(involved, outcomes(scores, sides, threshold)), strict=True)
-    rows = [{"speaker": name} | rates_of(*four) for name, four in zip(sides.speakers, counts, strict=True)]
+    rows: list[Row] = [{"speaker": name} | rates_of(*four) for name, four in zip(sides.speakers, counts, strict=True)]
     return sorted(rows, key=lambda row: -((row["p_miss"] or 0) + (row["p_fa"] or 0)))[:top]
 
 
@@ -46,7 +46,7 @@ def worst_utterances(scores: np.ndarray, sides: Sides, threshold: float, top: in
         return count
 
     counts = np.stack([involved(some) for some in outcomes(scores, sides, threshold)], axis=1).tolist()
-    found = [
+    found: list[Row] = [
         {"utterance": utt, "speaker": sides.utt2spk[utt]} | rates_of(*four)
         for utt, four in zip(utts, counts, strict=True)
     ]
@@ -92,7 +92,7 @@ def _table(at: np.ndarray, kinds: Sequence[str], scores: np.ndarray, sides: Side
     return pd.DataFrame(columns | {"test_file": _column(tests, sides.tests, sides.file)})
 
 
-def _column(places: np.ndarray, things: Sequence, text_of: Callable[..., str] = str) -> pd.Categorical:
+def _column(places: np.ndarray, things: Sequence | np.ndarray, text_of: Callable[..., str] = str) -> pd.Categorical:
     used, codes = np.unique(places, return_inverse=True)
     texts, text_codes = np.unique(np.array([text_of(things[place]) for place in used], object), return_inverse=True)
     return pd.Categorical.from_codes(text_codes[codes], texts)
