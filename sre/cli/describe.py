@@ -19,7 +19,6 @@ from sre.cli.arguments import count, input_file
 from sre.cli.given import is_of_ours, model_config, read_config_argument, schema
 from sre.config.resolve import merged, recipe_features, resolve_model
 from sre.io.yaml_text import read_yaml
-from sre.models.table import WHOLE
 
 if TYPE_CHECKING:
     from sre.models.cost import Spec
@@ -40,6 +39,7 @@ def describe(
 ) -> None:
     """Print one `name value` a line; raises SreError where the config is not one."""
     from sre.models import cost
+    from sre.models.table import WHOLE
 
     spec = read_spec(config, features, configfile)
     print(f"parameters {cost.parameters(spec)}")
@@ -52,7 +52,7 @@ def describe(
 
 
 def read_spec(config: str, num_features: int | None = None, configfiles: Sequence[Path] = ()) -> Spec:
-    """Of a model's YAML, or of an architecture with its default options and num_features bins.
+    """Return the network of a model's YAML, or of an architecture with its default options and num_features bins.
 
     The features that a YAML names are in config.yaml of its recipe, or in `configfiles`.
     """
@@ -60,7 +60,7 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
     from sre.models.cost import Spec
 
     if config in ARCHITECTURES:
-        return Spec(config, num_features or 80)
+        return Spec(config, num_features or 80, schema().check({}, config, "$defs", "architectures", config))
     if is_of_ours(config):
         return _spec_of(_trained(config))
     path = Path(config)

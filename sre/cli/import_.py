@@ -5,23 +5,20 @@ from pathlib import Path
 
 from sre import SreError
 from sre.cli.arguments import input_file, json_object, output_file
-from sre.cli.given import feature_config, features_of, is_of_ours, read_config_argument
+from sre.cli.given import RECIPES, feature_config, features_of, is_of_ours, read_config_argument
 from sre.config.resolve import recipe_features, recipe_file, resolve_features
 from sre.config.schema import Schema
 from sre.io.atomic import sha256_file
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
-from sre.models.peers import FAMILIES, PEER_OPTIONS, RECIPES, check_state, peer_key_of, read_state, rename
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser = commands.add_parser("import", help=text, description=text)
     parser.add_argument("weights", metavar="CHECKPOINT.pt", type=input_file, help="avg_model.pt, a plain state dict")
     parser.add_argument("out", metavar="OUT/final.pt", type=output_file, help="the bundle to write")
-    kinds = sorted(["xvector", *FAMILIES])
-    parser.add_argument(
-        "--as", dest="architecture", metavar="ARCHITECTURE", choices=kinds, required=True, help=", ".join(kinds)
-    )
+    network = "the network, as a model's YAML names it, e.g. resnet34; a name that is not known is answered with all"
+    parser.add_argument("--as", dest="architecture", metavar="ARCHITECTURE", required=True, help=network)
     options = "of the architecture, where they are not its defaults"
     parser.add_argument("--options", type=json_object, default={}, metavar="JSON", help=options)
     features = "RECIPE:NAME or CONFIG.yaml:NAME, a recipe's feature config; or a YAML of options as make_fbank takes it"
@@ -31,22 +28,23 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
 
 def import_weights(weights: Path, out: Path, architecture: str, options: dict, features: str) -> None:
     """Write the bundle; raises SreError where keys or shapes of the checkpoint are not the architecture's."""
-    from sre.models import build
-    from sre.models import bundle as bundles
+    from sre.models import ARCHITECTURES, build
+    from sre.models.bundle import Bundle
+    from sre.models.peers import check_state, peer_key_of, read_state, rename
 
+    peer_key = peer_key_of(architecture)
     schema = Schema(RECIPES / "config.schema.yaml")
     name, feature_config = read_features(schema, features)
     bins = feature_config["num_mel_bins" if feature_config["type"] == "fbank" else "num_ceps"]
-    chosen = {**PEER_OPTIONS.get(architecture, {}), **options}
+    chosen = {**ARCHITECTURES[architecture].peer_options, **options}
     chosen = schema.check(chosen, "--options", "$defs", "architectures", architecture)
     network = build(architecture, bins, chosen)
-    state, left_out = rename(read_state(weights), peer_key_of(architecture))
+    state, left_out = rename(read_state(weights), peer_key)
     check_state(weights, state, network.state_dict(), f"{architecture} of {bins} bins, {canonical(chosen)}")
     network.load_state_dict(state)
     source = {"checkpoint": weights.name, "sha256": sha256_file(weights)}
     config = {"architecture": architecture, "options": chosen, "features": name, "imported": source}
-    texts = {"config": canonical(config), "feature_config": canonical(feature_config)}
-    bundles.save(out, {"format": bundles.FORMAT, **texts, "num_features": bins, "network": network.state_dict()})
+    Bundle(config, feature_config, bins, network.state_dict()).save(out)
     print(f"{out}: {sum(p.numel() for p in network.parameters())} parameters of {architecture}")
     print(f"tensors of the classifier that are left out: {left_out}")
     print(f"in a recipe with features {name}: bundles: {{{architecture}: {{path: {out}, features: {name}}}}}")

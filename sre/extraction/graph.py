@@ -92,9 +92,8 @@ class EmbeddingGraph(nn.Module):
             raise SreError(
                 f"{embedder.path}: it was trained on features of an unknown sample rate; export it with --from fbank"
             )
-        fused = network.reparameterise() if hasattr(network, "reparameterise") else network
         self.features = FeatureGraph(config) if source == "wav" else nn.Identity()
-        self.normalise, self.network = NormalisationGraph(config), fused
+        self.normalise, self.network = NormalisationGraph(config), network.reparameterise()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network.embed(self.normalise(self.features(x)))

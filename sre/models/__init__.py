@@ -1,10 +1,6 @@
 """Embedding networks: (B, T, F) features -> (B, D) embeddings. One file a family; `build` knows them by name."""
 
-from collections.abc import Callable
-from functools import partial
-
-from torch import nn
-
+from sre.models.base import Network
 from sre.models.campplus import CAMPlusPlus
 from sre.models.ecapa import ECAPA
 from sre.models.eres2net import ERes2Net, ERes2NetV2
@@ -15,19 +11,20 @@ from sre.models.redimnet import ReDimNet
 from sre.models.redimnet2 import ReDimNet2
 from sre.models.repvgg import RepVGG
 from sre.models.res2net import Res2Net
-from sre.models.resnet import FAMILY, DVectorResNet, ResNet
+from sre.models.resnet import BottleneckResNet, DVectorResNet, ResNet
 from sre.models.resnet_se import ResNetSE34L, ResNetSE34V2
 from sre.models.simam import SimAMResNet
 from sre.models.tdnn import ETDNN, FTDNN
 from sre.models.transformer import Transformer
 from sre.models.xvector import XVector
 
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+ARCHITECTURES: dict[str, type[Network]] = {
     "xvector": XVector,
     "etdnn": ETDNN,
     "ftdnn": FTDNN,
     "ecapa": ECAPA,
-    **{name: partial(ResNet, block=block, blocks=blocks) for name, (block, blocks) in FAMILY.items()},
+    **{f"resnet{depth}": ResNet for depth in (18, 34)},
+    **{f"resnet{depth}": BottleneckResNet for depth in (50, 101, 152, 221, 293)},
     "dvector_resnet18": DVectorResNet,
     "resnetse34l": ResNetSE34L,
     "resnetse34v2": ResNetSE34V2,
@@ -48,6 +45,6 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def build(architecture: str, num_features: int, options: dict) -> nn.Module:
-    """The network of a resolved model config; options are its constructor's keyword arguments."""
+def build(architecture: str, num_features: int, options: dict) -> Network:
+    """Return the network of a resolved model config; options are its constructor's keyword arguments."""
     return ARCHITECTURES[architecture](num_features, **options)

@@ -1,4 +1,4 @@
-"""final.pt, a trained model: its one writer and reader."""
+"""The file final.pt, a trained model: its one writer and reader. Files of tensors in general, as checkpoints are."""
 
 import io
 import json
@@ -9,15 +9,17 @@ import torch
 
 from sre import SreError
 from sre.io.atomic import atomic_output
+from sre.io.text import canonical
 
 FORMAT = "sre model 1"
-
-
 CURE = "it is damaged or of another program: train the model again, or get the bundle again"
 
 
 def save(path: Path, state: dict) -> None:
-    """Write it whole. Raises SreError where there is no room: PyTorch, writing itself, would end with a C++ error."""
+    """Write a dict of tensors and plain types whole. Raises SreError where there is no room.
+
+    PyTorch, writing itself, would end with a C++ error there.
+    """
     content = io.BytesIO()
     torch.save(state, content)
     with atomic_output(path, "wb") as file:
@@ -43,12 +45,32 @@ def load(path: str | Path) -> dict:
 
 @dataclass
 class Bundle:
-    """What a final.pt says of itself: model and feature configs, number of feature columns, the network's weights."""
+    """A trained model, as final.pt has it.
+
+    config : the model's, resolved; of imported weights "architecture", "options", "features" and "imported"
+    feature_config : of the features that the network takes, resolved
+    num_features : F, their dimension
+    network : the network's weights by state-dict key
+    speakers : the training speakers in the order of the loss's classes; None: not known, as of imported weights
+    """
 
     config: dict
     feature_config: dict
     num_features: int
     network: dict[str, torch.Tensor]
+    speakers: list[str] | None = None
+
+    def save(self, path: Path) -> None:
+        """Write final.pt. Raises SreError where there is no room."""
+        content: dict = {
+            "format": FORMAT,
+            "config": canonical(self.config),
+            "feature_config": canonical(self.feature_config),
+            "num_features": self.num_features,
+        }
+        if self.speakers is not None:
+            content["speakers"] = self.speakers
+        save(path, content | {"network": self.network})
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -71,7 +93,7 @@ def load_bundle(path: str | Path) -> Bundle:
             raise SreError(f"{path}: its weight '{name}' is no tensor of numbers; {CURE}")
         if not torch.isfinite(value).all():
             raise SreError(f"{path}: its weight '{name}' has NaN or infinite values; {CURE}")
-    return Bundle(config, feature_config, num_features, network)
+    return Bundle(config, feature_config, num_features, network, content.get("speakers"))
 
 
 def _json_of(content: dict, name: str, path: str | Path) -> dict:

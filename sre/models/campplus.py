@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sre.models.layers import StatisticsPooling
+from sre.models.base import Network
+from sre.models.pooling import TSTP
 from sre.models.resnet import BasicBlock
 
 KERNEL = 3  # of each dense layer
@@ -99,7 +100,7 @@ class DenseBlock(nn.Module):
         return self.conv(torch.relu(self.bn(self.layers(x))))
 
 
-class CAMPlusPlus(nn.Module):
+class CAMPlusPlus(Network):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -121,7 +122,7 @@ class CAMPlusPlus(nn.Module):
         blocks: Sequence[int] = (12, 24, 16),
         head_channels: int = 32,
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.head = Head(num_features, head_channels)
         self.tdnn = nn.Conv1d(self.head.out_channels, channels, 5, stride=2, padding=2, bias=False)
         self.tdnn_bn = nn.BatchNorm1d(channels)
@@ -130,10 +131,9 @@ class CAMPlusPlus(nn.Module):
             self.blocks.append(DenseBlock(channels, growth, layers, dilation))
             channels = self.blocks[-1].out_channels
         self.out_bn = nn.BatchNorm1d(channels)
-        self.pool = StatisticsPooling()
-        self.segment1 = nn.Conv1d(2 * channels, embedding_dim, 1, bias=False)  # a linear layer, of the published shape
+        self.pool = TSTP(channels)
+        self.segment1 = nn.Conv1d(self.pool.out_dim, embedding_dim, 1, bias=False)  # a linear layer, as published
         self.segment1_bn = nn.BatchNorm1d(embedding_dim, affine=False)
-        self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.head(x)  # (B, T, F) -> (B, C_head F/8, T)
@@ -142,29 +142,27 @@ class CAMPlusPlus(nn.Module):
         x = self.segment1(self.pool(x).unsqueeze(-1)).squeeze(-1)  # -> (B, 2C') -> (B, D)
         return self.segment1_bn(x)
 
-    embed = forward
-
-
-def peer_key(key: str) -> str:
-    """Our state-dict key of a key of WeSpeaker's CAM++."""
-    key = re.sub(r"head\.layer(\d)\.(\d)", lambda m: f"head.blocks.{2 * (int(m[1]) - 1) + int(m[2])}", key)
-    key = re.sub(r"block(\d)\.tdnnd(\d+)", lambda m: f"blocks.{int(m[1]) - 1}.layers.{int(m[2]) - 1}", key)
-    key = re.sub(r"transit(\d)", lambda m: f"blocks.{int(m[1]) - 1}", key)
-    for theirs, ours in (
-        ("xvector.", ""),
-        ("tdnn.nonlinear.batchnorm", "tdnn_bn"),
-        ("tdnn.linear", "tdnn"),
-        ("out_nonlinear.batchnorm", "out_bn"),
-        ("dense.nonlinear.batchnorm", "segment1_bn"),
-        ("dense.linear", "segment1"),
-        ("nonlinear1.batchnorm", "bn1"),
-        ("nonlinear2.batchnorm", "bn2"),
-        ("nonlinear.batchnorm", "bn"),
-        ("cam_layer.linear_local", "masked.local"),
-        ("cam_layer.linear1", "masked.squeeze"),
-        ("cam_layer.linear2", "masked.excite"),
-        ("linear1.", "reduce."),
-        ("linear.", "conv."),
-    ):
-        key = key.replace(theirs, ours)
-    return key
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's CAM++."""
+        key = re.sub(r"head\.layer(\d)\.(\d)", lambda m: f"head.blocks.{2 * (int(m[1]) - 1) + int(m[2])}", key)
+        key = re.sub(r"block(\d)\.tdnnd(\d+)", lambda m: f"blocks.{int(m[1]) - 1}.layers.{int(m[2]) - 1}", key)
+        key = re.sub(r"transit(\d)", lambda m: f"blocks.{int(m[1]) - 1}", key)
+        for theirs, ours in (
+            ("xvector.", ""),
+            ("tdnn.nonlinear.batchnorm", "tdnn_bn"),
+            ("tdnn.linear", "tdnn"),
+            ("out_nonlinear.batchnorm", "out_bn"),
+            ("dense.nonlinear.batchnorm", "segment1_bn"),
+            ("dense.linear", "segment1"),
+            ("nonlinear1.batchnorm", "bn1"),
+            ("nonlinear2.batchnorm", "bn2"),
+            ("nonlinear.batchnorm", "bn"),
+            ("cam_layer.linear_local", "masked.local"),
+            ("cam_layer.linear1", "masked.squeeze"),
+            ("cam_layer.linear2", "masked.excite"),
+            ("linear1.", "reduce."),
+            ("linear.", "conv."),
+        ):
+            key = key.replace(theirs, ours)
+        return key

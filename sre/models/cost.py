@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sre.machine.cores import available_cores
 from sre.machine.device import memory_format, prepare
 from sre.models import build
+from sre.models.base import Network
 
 BATCH_NORM_OPERATIONS = 4
 LONGEST_FIELD = 1000  # frames; what reaches both ends of so many sees the whole utterance
@@ -35,11 +36,10 @@ class Spec(NamedTuple):
         return round(1000 * seconds / self.frame_shift)
 
 
-def network_of(spec: Spec, device: str = "meta") -> nn.Module:
-    """In evaluation mode, without gradients, in the form for inference; on `meta` it has shapes only."""
+def network_of(spec: Spec, device: str = "meta") -> Network:
+    """Return the network in evaluation mode, without gradients, in the form for inference; on `meta` shapes only."""
     with torch.device(device):
-        network = build(spec.architecture, spec.num_features, dict(spec.options)).eval()
-        network = network.reparameterise() if hasattr(network, "reparameterise") else network
+        network = build(spec.architecture, spec.num_features, dict(spec.options)).eval().reparameterise()
     return network.requires_grad_(False)
 
 
@@ -48,7 +48,7 @@ def parameters(spec: Spec) -> int:
 
 
 def macs(spec: Spec, seconds: float) -> int:
-    """Of one utterance's embedding."""
+    """Count the multiply-accumulate operations of one utterance's embedding."""
     network, frames = network_of(spec), spec.frames(seconds)
     if any(isinstance(module, nn.RNNBase) for module in network.modules()):
         # a step takes as long to count as to compute, and each costs the same
@@ -57,7 +57,7 @@ def macs(spec: Spec, seconds: float) -> int:
     return _macs(network, frames, spec.num_features)
 
 
-def _macs(network: nn.Module, frames: int, num_features: int) -> int:
+def _macs(network: Network, frames: int, num_features: int) -> int:
     normalised = 0
 
     def count(_module: nn.Module, _inputs: tuple, output: Tensor) -> None:
@@ -76,19 +76,16 @@ def _macs(network: nn.Module, frames: int, num_features: int) -> int:
 def receptive_field(spec: Spec) -> int | None:
     """Frames that one frame before the pooling sees; None: the whole utterance, as with attention or global context.
 
-    That frame is the middle one of what the network's `pool` takes, or of what its `stages` give; a network without
-    either sees the whole utterance. NaN is sent back from it: unlike a gradient it does not vanish on its way.
+    That frame is the middle one of what the network's pooling takes; a network without one sees the whole utterance.
+    NaN is sent back from it: unlike a gradient it does not vanish on its way.
     """
     torch.manual_seed(0)
     # over time a network sees as far with few bins
     network = network_of(spec._replace(num_features=math.gcd(spec.num_features, STRIDES)), "cpu")
-    pooled: list[Tensor] = []
-    if hasattr(network, "pool"):
-        network.pool.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
-    elif hasattr(network, "stages"):
-        network.stages.register_forward_hook(lambda _, inputs, output: pooled.append(output))
-    else:
+    pooling, pooled = network.pooling(), list[Tensor]()
+    if pooling is None:
         return None
+    pooling.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
     x = torch.randn(1, LONGEST_FIELD, math.gcd(spec.num_features, STRIDES), requires_grad=True)
     network.embed(x)
     back = torch.zeros_like(pooled[0])

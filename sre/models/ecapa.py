@@ -9,9 +9,11 @@ import re
 import torch
 from torch import Tensor, nn
 
+from sre.models.base import Network
 from sre.models.pooling import POOLINGS
 
 DILATIONS = (2, 3, 4)  # of the three SE-Res2 blocks
+PEER_PARTS = ("first", "res2", "last", "se")  # WeSpeaker numbers the parts of a block
 SCALE = 8
 SQUEEZED = 128  # width of the squeeze-excitation's bottleneck
 AGGREGATED = 1536  # channels before the pooling, whatever C is
@@ -79,7 +81,7 @@ class Block(nn.Module):
         return x + self.se(self.last(self.res2(self.first(x))))
 
 
-class ECAPA(nn.Module):
+class ECAPA(Network):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -93,14 +95,13 @@ class ECAPA(nn.Module):
     def __init__(
         self, num_features: int, embedding_dim: int = 192, channels: int = 512, pooling: str = "astp_global"
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.first = FrameLayer(num_features, channels, kernel=5)
         self.blocks = nn.ModuleList(Block(channels, dilation) for dilation in DILATIONS)
         self.aggregate = nn.Conv1d(len(DILATIONS) * channels, AGGREGATED, 1)
         self.pool = POOLINGS[pooling](AGGREGATED)
         self.pool_bn = nn.BatchNorm1d(self.pool.out_dim)
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
-        self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x.transpose(1, 2))  # (B, T, F) -> (B, C, T)
@@ -111,18 +112,18 @@ class ECAPA(nn.Module):
         x = torch.relu(self.aggregate(torch.cat(outputs, dim=1)))  # 3 x (B, C, T) -> (B, 1536, T)
         return self.segment1(self.pool_bn(self.pool(x)))  # -> (B, 3072) -> (B, D)
 
-    embed = forward
-
-
-PEER_PARTS = ("first", "res2", "last", "se")
-
-
-def peer_key(key: str) -> str:
-    """Our name of a parameter of WeSpeaker's ECAPA_TDNN."""
-    block = re.match(r"layer(\d)\.se_res2block\.(\d)\.", key)
-    if block:
-        return f"blocks.{int(block[1]) - 2}.{PEER_PARTS[int(block[2])]}.{key[block.end() :]}"
-    for peer, ours in (("layer1.", "first."), ("conv.", "aggregate."), ("bn.", "pool_bn."), ("linear.", "segment1.")):
-        if key.startswith(peer):
-            return ours + key.removeprefix(peer)
-    return key
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our name of a parameter of WeSpeaker's ECAPA_TDNN."""
+        block = re.match(r"layer(\d)\.se_res2block\.(\d)\.", key)
+        if block:
+            return f"blocks.{int(block[1]) - 2}.{PEER_PARTS[int(block[2])]}.{key[block.end() :]}"
+        for peer, ours in (
+            ("layer1.", "first."),
+            ("conv.", "aggregate."),
+            ("bn.", "pool_bn."),
+            ("linear.", "segment1."),
+        ):
+            if key.startswith(peer):
+                return ours + key.removeprefix(peer)
+        return key

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sre.models.layers import StatisticsPooling
-from sre.models.res2net import Res2NetBlock, Sum, conv_norm
-from sre.models.res2net import peer_key as res2net_key
+from sre.models.base import Network
+from sre.models.pooling import TSTP
+from sre.models.res2net import Res2Net, Res2NetBlock, Sum, conv_norm
 from sre.models.resnet import residual_stages
 
 
@@ -55,7 +55,7 @@ class FusedStage(nn.Module):
         return x, self.fusion(x, self.halve(fused))
 
 
-class ERes2Net(nn.Module):
+class ERes2Net(Network):
     """(B, T, F) -> (B, D).
 
     Local fusion: from the third stage on, a block's groups are chained by AttentiveFusion. Global fusion, bottom up:
@@ -82,7 +82,7 @@ class ERes2Net(nn.Module):
         expansion: int = 2,
         unfused: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
 
         def block(in_channels: int, width: int, stride: int) -> nn.Module:
             fusion = AttentiveFusion if width >= 4 * channels else Sum
@@ -94,10 +94,8 @@ class ERes2Net(nn.Module):
         self.fused_stages = nn.ModuleList(
             FusedStage(stages[i], expansion * channels << i - 1) for i in range(unfused + 1, 4)
         )
-        self.pool = StatisticsPooling()
-        pooled = expansion * 8 * channels * -(-num_features // 8)  # F/8, rounded up
-        self.segment1 = nn.Linear(2 * pooled, embedding_dim)
-        self.embedding_dim = embedding_dim
+        self.pool = TSTP(expansion * 8 * channels * -(-num_features // 8))  # F/8, rounded up
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
@@ -107,7 +105,17 @@ class ERes2Net(nn.Module):
             x, fused = stage(x, fused)  # -> in the end (B, 8 E C, F/8, T/8)
         return self.segment1(self.pool(fused))  # -> (B, 2 x 8 E C x F/8) -> (B, D)
 
-    embed = forward
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's ERes2Nets."""
+        if key.startswith(("layer3.", "layer4.")):  # the first branch has a name there, so that the others begin with 0
+            key = re.sub(r"\.(convs|bns)\.(\d+)", lambda match: f".{match[1]}.{int(match[2]) + 1}", key)
+            key = key.replace(".conv2_1.", ".convs.0.").replace(".bn2_1.", ".bns.0.")
+        key = re.sub(r"\.fuse_models\.(\d+)\.local_att", r".branches.\1.fusion.attention", key)
+        key = re.sub(r"^fuse_mode12(3?4?)\.local_att", lambda m: f"fused_stages.{len(m[1])}.fusion.attention", key)
+        key = re.sub(r"^layer(\d)_downsample", lambda m: f"fused_stages.{int(m[1]) - 1}.halve", key)
+        key = re.sub(r"^layer([234])\.", lambda m: f"fused_stages.{int(m[1]) - 2}.stage.", key)
+        return Res2Net.peer_key(key.replace("layer1.", "stages.0."))
 
 
 class ERes2NetV2(ERes2Net):
@@ -115,6 +123,8 @@ class ERes2NetV2(ERes2Net):
 
     Parameters are ERes2Net's.
     """
+
+    peer_key = None  # WeSpeaker has no such network
 
     def __init__(
         self,
@@ -127,15 +137,3 @@ class ERes2NetV2(ERes2Net):
         expansion: int = 2,
     ) -> None:
         super().__init__(num_features, embedding_dim, channels, blocks, base_width, scale, expansion, unfused=2)
-
-
-def peer_key(key: str) -> str:
-    """Our state-dict key of a key of WeSpeaker's ERes2Nets."""
-    if key.startswith(("layer3.", "layer4.")):  # the first branch has a name there, so that the others begin with 0
-        key = re.sub(r"\.(convs|bns)\.(\d+)", lambda match: f".{match[1]}.{int(match[2]) + 1}", key)
-        key = key.replace(".conv2_1.", ".convs.0.").replace(".bn2_1.", ".bns.0.")
-    key = re.sub(r"\.fuse_models\.(\d+)\.local_att", r".branches.\1.fusion.attention", key)
-    key = re.sub(r"^fuse_mode12(3?4?)\.local_att", lambda m: f"fused_stages.{len(m[1])}.fusion.attention", key)
-    key = re.sub(r"^layer(\d)_downsample", lambda m: f"fused_stages.{int(m[1]) - 1}.halve", key)
-    key = re.sub(r"^layer([234])\.", lambda m: f"fused_stages.{int(m[1]) - 2}.stage.", key)
-    return res2net_key(key.replace("layer1.", "stages.0."))

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sre.models.layers import StatisticsPooling
+from sre.models.base import Network
+from sre.models.pooling import TSTP
 
 STRIDES = ((2, 1), (2, 2), (2, 1), (2, 1))  # of frequency and time, by stage
 
@@ -41,7 +42,7 @@ class InvertedBottleneck(nn.Module):
         return torch.relu(self.bn3(self.conv3(y)) + x)  # -> (B, C, F, T)
 
 
-class GeminiDFResNet(nn.Module):
+class GeminiDFResNet(Network):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -56,16 +57,15 @@ class GeminiDFResNet(nn.Module):
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: Sequence[int] = (3, 3, 27, 3)
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         widths = [channels, channels, 2 * channels, 4 * channels, 8 * channels]
         self.stem = convolution(1, channels, (1, 1))
         self.downsample = nn.ModuleList(convolution(widths[i], widths[i + 1], STRIDES[i]) for i in range(4))
         self.stages = nn.ModuleList(
             nn.Sequential(*(InvertedBottleneck(widths[i + 1]) for _ in range(blocks[i]))) for i in range(4)
         )
-        self.pool = StatisticsPooling()
-        self.segment1 = nn.Linear(2 * 8 * channels * -(-num_features // 16), embedding_dim)
-        self.embedding_dim = embedding_dim
+        self.pool = TSTP(8 * channels * -(-num_features // 16))  # F/16, rounded up
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
@@ -74,12 +74,10 @@ class GeminiDFResNet(nn.Module):
             x = stage(downsample(x))  # -> (B, 8C, F/16, T/2) in the end
         return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/16) -> (B, D)
 
-    embed = forward
-
-
-def peer_key(key: str) -> str:
-    """Our state-dict key of a key of WeSpeaker's Gemini_DF_ResNet."""
-    key = key.replace("downsample_layers.0.", "stem.").replace("seg_1.", "segment1.")
-    for stage in range(4):
-        key = key.replace(f"downsample_layers.{stage + 1}.", f"downsample.{stage}.")
-    return key
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's Gemini_DF_ResNet."""
+        key = key.replace("downsample_layers.0.", "stem.").replace("seg_1.", "segment1.")
+        for stage in range(4):
+            key = key.replace(f"downsample_layers.{stage + 1}.", f"downsample.{stage}.")
+        return key

@@ -7,40 +7,21 @@ WeSpeaker's features are 80 mel bins (72 for ReDimNet, 60 for its B0) with a Ham
 utterance's mean subtracted: recipe voxceleb's fbank80, or a file with `num_mel_bins: 72` and `window_type: hamming`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from importlib import import_module
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import sre
+import torch
+from torch import Tensor
+
 from sre import SreError
+from sre.models import ARCHITECTURES
 
-if TYPE_CHECKING:  # torch takes seconds to load, and `sre data` does without
-    from torch import Tensor
-
-RECIPES = Path(sre.__file__).resolve().parents[1] / "recipes"
-FAMILIES = {  # architecture: the file of sre/models with its peer_key
-    "campplus": "campplus",
-    "ecapa": "ecapa",
-    "eres2net34": "eres2net",
-    "gemini_dfresnet114": "gemini",
-    "redimnet": "redimnet",
-    "redimnet2": "redimnet2",
-    "repvgg_a0": "repvgg",
-    "res2net34": "res2net",
-    "simam_resnet34": "simam",
-    **{f"resnet{depth}": "resnet" for depth in (18, 34, 50, 101, 152, 221, 293)},
-}
-PEER_OPTIONS = {"xvector": {"embedding": "second"}, "redimnet2": {"wespeaker": True}}  # what WeSpeaker's class does
 CLASSIFIER = "projection."  # of the training speakers
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """A plain state dict, tensors only. Raises SreError for anything else."""
-    import torch
-
+    """Read a plain state dict, tensors only. Raises SreError for anything else."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -53,7 +34,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def rename(state: Mapping[str, Tensor], key_map: Callable[[str], str]) -> tuple[dict[str, Tensor], int]:
-    """The tensors by our names, and how many of the classifier were left out."""
+    """Return the tensors by our names, and how many of the classifier were left out."""
     kept = {key_map(key): value for key, value in state.items() if not key.startswith(CLASSIFIER)}
     return kept, sum(key.startswith(CLASSIFIER) for key in state)
 
@@ -75,16 +56,12 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
 
 
 def peer_key_of(architecture: str) -> Callable[[str], str]:
-    """Our state-dict key of a key of WeSpeaker's."""
-    if architecture == "xvector":
-        return _xvector_key
-    return import_module(f"sre.models.{FAMILIES[architecture]}").peer_key
-
-
-def _xvector_key(key: str) -> str:
-    """Of WeSpeaker's XVEC."""
-    for number in range(1, 6):
-        key = key.replace(f"frame_{number}.", f"frames.{number - 1}.")
-    for theirs, ours in (("conv_1d.", "conv."), ("seg_bn_1.", "segment1_bn."), ("seg_1.", "segment1.")):
-        key = key.replace(theirs, ours)
-    return key.replace("seg_2.", "segment2.")
+    """Return what makes our state-dict key of WeSpeaker's. Raises SreError where the network is none of WeSpeaker's."""
+    known = {name: kind.peer_key for name, kind in ARCHITECTURES.items() if kind.peer_key}
+    if architecture not in known:
+        near = get_close_matches(architecture, known, 1, 0.0)[0]
+        raise SreError(
+            f"'{architecture}' is no network whose WeSpeaker weights can be read, the nearest is '{near}'; give one of"
+            f" {', '.join(sorted(known))}"
+        )
+    return known[architecture]

@@ -20,8 +20,8 @@ Shapes: B batch, T frames, F features, C channels, P pooled channels, D embeddin
 import torch
 from torch import Tensor, nn
 
-from sre.models.layers import StatisticsPooling
-from sre.models.pooling import attention, weighted_mean_and_std
+from sre.models.base import Network
+from sre.models.pooling import TSTP, Pooling, at_least_float32, attention, weighted_mean_and_std
 
 KERNELS = (7, 11, 15)  # of the three mega-blocks; the prologue before them has 3, the epilogue after them 1
 
@@ -83,14 +83,14 @@ class Block(nn.Module):
         return self.dropout(torch.relu(y))
 
 
-class ContextPooling(nn.Module):
+class ContextPooling(Pooling):
     """Attentive mean and standard deviation, the attention told those of all frames: (B, P, T) -> (B, 2P).
 
-    ECAPA-TDNN's (Desplanques et al., 2020) with ReLU and batch norm before the tanh; statistics in float32 at least.
+    ECAPA-TDNN's (Desplanques et al., 2020) with ReLU and batch norm before the tanh.
     """
 
     def __init__(self, channels: int, bottleneck: int = 128) -> None:
-        super().__init__()
+        super().__init__(2 * channels)
         self.attention = nn.Sequential(
             nn.Conv1d(3 * channels, bottleneck, 1),
             nn.ReLU(),
@@ -99,16 +99,16 @@ class ContextPooling(nn.Module):
             nn.Conv1d(bottleneck, channels, 1),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dtype in (torch.bfloat16, torch.float16):
-            x = x.float()
-        alike = torch.ones_like(x[:, :1]) / x.shape[-1]  # (B, 1, T)
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = at_least_float32(x)
+        alike = torch.ones_like(x[:, :1])  # (B, 1, T)
+        alike = alike / x.shape[-1] if mask is None else alike * (mask / mask.sum(dim=1, keepdim=True)).unsqueeze(1)
         context = [statistic.unsqueeze(-1).expand_as(x) for statistic in weighted_mean_and_std(x, alike, 1e-10)]
         scores = self.attention(torch.cat([x, *context], dim=1))  # (B, 3P, T) -> (B, P, T)
-        return torch.cat(weighted_mean_and_std(x, attention(scores), 1e-10), dim=1)  # -> (B, 2P)
+        return torch.cat(weighted_mean_and_std(x, attention(scores, mask), 1e-10), dim=1)  # -> (B, 2P)
 
 
-class SpeakerNet(nn.Module):
+class SpeakerNet(Network):
     """(B, T, F) -> (B, D). M is the default; L has segment_layers 2 and embedding_dim 512.
 
     Parameters
@@ -131,19 +131,18 @@ class SpeakerNet(nn.Module):
         segment_layers: int = 1,
         dropout: float = 0.5,
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.frames = nn.Sequential(
             Block(num_features, channels, 3, dropout=dropout, residual=True),
             *(Block(channels, channels, kernel, repeat, dropout, residual=True) for kernel in KERNELS),
             Block(channels, pooled_channels, 1),
         )
-        self.pool = StatisticsPooling()
-        layers, width = [], 2 * pooled_channels
+        self.pool = TSTP(pooled_channels)
+        layers, width = [], self.pool.out_dim
         for _ in range(segment_layers):
             layers += [nn.Linear(width, embedding_dim), nn.BatchNorm1d(embedding_dim, affine=False), nn.ReLU()]
             width = embedding_dim
         self.segment = nn.Sequential(*layers[:-1])
-        self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         """What the loss sees in training: the embedding after a ReLU."""
@@ -155,7 +154,7 @@ class SpeakerNet(nn.Module):
         return self.segment(self.pool(x))  # -> (B, 2P) -> (B, D)
 
 
-class TitaNet(nn.Module):
+class TitaNet(Network):
     """(B, T, F) -> (B, D). L is the default; M has 512 channels, S 256 (and 1536 pooled_channels: see above).
 
     Parameters
@@ -176,18 +175,15 @@ class TitaNet(nn.Module):
         repeat: int = 3,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.frames = nn.Sequential(
             Block(num_features, channels, 3, squeeze=True),
             *(Block(channels, channels, kernel, repeat, dropout, residual=True, squeeze=True) for kernel in KERNELS),
             Block(channels, pooled_channels, 1, squeeze=True),
         )
         self.pool = ContextPooling(pooled_channels)
-        self.segment = nn.Sequential(nn.BatchNorm1d(2 * pooled_channels), nn.Linear(2 * pooled_channels, embedding_dim))
-        self.embedding_dim = embedding_dim
+        self.segment = nn.Sequential(nn.BatchNorm1d(self.pool.out_dim), nn.Linear(self.pool.out_dim, embedding_dim))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, P, T)
         return self.segment(self.pool(x))  # -> (B, 2P) -> (B, D)
-
-    embed = forward

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sre import SreError
+from sre.models.base import Network
 
 
 def outputs_of(lstm: nn.LSTM, x: Tensor) -> Tensor:
@@ -22,7 +23,7 @@ def outputs_of(lstm: nn.LSTM, x: Tensor) -> Tensor:
         return lstm(x.to(lstm.weight_ih_l0.dtype))[0]
 
 
-class GE2ELSTM(nn.Module):
+class GE2ELSTM(Network):
     """Linear layer on the last frame's output, of unit length: (B, T, F) -> (B, D).
 
     The default, 3 layers of 256, is the shape in general use; the paper's for text-independent verification is
@@ -45,12 +46,11 @@ class GE2ELSTM(nn.Module):
         projection_dim: int = 0,
         layers: int = 3,
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         if projection_dim >= hidden_dim:
             raise SreError(f"projection_dim {projection_dim} is not below hidden_dim {hidden_dim}: lower it, or set 0")
         self.lstm = nn.LSTM(num_features, hidden_dim, layers, batch_first=True, proj_size=projection_dim)
         self.segment1 = nn.Linear(projection_dim or hidden_dim, embedding_dim)
-        self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         if self.lstm.proj_size and torch.onnx.is_in_onnx_export():
@@ -59,8 +59,6 @@ class GE2ELSTM(nn.Module):
             outputs = outputs_of(self.lstm, x)  # (B, T, F) -> (B, T, P or H)
         last = outputs[:, -1]  # -> (B, P or H)
         return functional.normalize(self.segment1(last), dim=-1)  # -> (B, D)
-
-    embed = forward
 
     def _folded(self, x: Tensor) -> Tensor:
         """The same outputs from LSTMs without projection, as ONNX knows no other: P h fed back by W is h by W P."""
@@ -72,7 +70,7 @@ class GE2ELSTM(nn.Module):
         return x
 
 
-class BLSTM(nn.Module):
+class BLSTM(Network):
     """Bidirectional LSTM, its outputs averaged over the frames: (B, T, F) -> (B, D).
 
     Parameters
@@ -84,16 +82,14 @@ class BLSTM(nn.Module):
     """
 
     def __init__(self, num_features: int, embedding_dim: int = 128, layers: int = 3, frames: str = "mean") -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         if embedding_dim % 2:
             raise SreError(f"embedding_dim {embedding_dim} is odd: set an even one, half of it for each direction")
         self.lstm = nn.LSTM(num_features, embedding_dim // 2, layers, batch_first=True, bidirectional=True)
-        self.embedding_dim, self.frames = embedding_dim, frames
+        self.frames = frames
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = outputs_of(self.lstm, x)  # (B, T, F) -> (B, T, D)
         if outputs.dtype in (torch.bfloat16, torch.float16):
             outputs = outputs.float()
         return outputs.mean(dim=1) if self.frames == "mean" else outputs[:, -1]  # -> (B, D)
-
-    embed = forward

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from sre.models.base import Network
 from sre.models.pooling import ASTP
 from sre.models.redimnet_blocks import (
     Backbone,
@@ -96,7 +97,7 @@ def _build_stages(num_features: int, size: Size) -> list[Stage]:
     return stages
 
 
-class ReDimNet(nn.Module):
+class ReDimNet(Network):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -111,25 +112,22 @@ class ReDimNet(nn.Module):
     """
 
     def __init__(self, num_features: int, embedding_dim: int = 192, size: str = "b2") -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         chosen = SIZES[size]
         check_bins(f"ReDimNet {size}", num_features, chosen.stages)
         self.backbone = Backbone(num_features, chosen.channels, _build_stages(num_features, chosen), first_weight=1)
         self.pool = ASTP(num_features * chosen.channels, global_context=True)
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
-        self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.backbone(x)  # (B, T, F) -> (B, F C, T)
         return self.segment1(self.pool(x))  # -> (B, 2 F C) -> (B, D)
 
-    embed = forward
-
-
-def peer_key(key: str) -> str:
-    """Our name of a key of WeSpeaker's state dict."""
-    if key.startswith("backbone.stage"):
-        return peer_stage_key(key, first_block=1)
-    if key.startswith("backbone.inputs_weights."):
-        return key.replace("inputs_weights", "mixes") + ".weight"
-    return key.replace("seg_1.", "segment1.")
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our name of a key of WeSpeaker's state dict."""
+        if key.startswith("backbone.stage"):
+            return peer_stage_key(key, first_block=1)
+        if key.startswith("backbone.inputs_weights."):
+            return key.replace("inputs_weights", "mixes") + ".weight"
+        return key.replace("seg_1.", "segment1.")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from sre.models.base import Network
 from sre.models.pooling import ASTP
 from sre.models.redimnet_blocks import (
     Backbone,
@@ -98,7 +99,7 @@ def _build_head(num_features: int, size: Size) -> tuple[nn.Module, int]:
     return nn.Conv2d(size.channels * stride, size.head, 1), size.head * num_features // stride
 
 
-class ReDimNet2(nn.Module):
+class ReDimNet2(Network):
     """(B, T, F) -> (B, D), T at least 4; up to three frames at the end are left out, so that 4 divides the others.
 
     Parameters
@@ -113,8 +114,10 @@ class ReDimNet2(nn.Module):
     SreError : the size's strides do not divide F
     """
 
+    peer_options = {"wespeaker": True}
+
     def __init__(self, num_features: int, embedding_dim: int = 192, size: str = "b6", wespeaker: bool = False) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         chosen = (WESPEAKER_SIZES if wespeaker else SIZES)[size]
         check_bins(f"ReDimNet2 {size}", num_features, chosen.stages)
         self.backbone = Backbone(
@@ -124,7 +127,6 @@ class ReDimNet2(nn.Module):
         self.pool = ASTP(pooled, global_context=True)
         self.bn = nn.BatchNorm1d(self.pool.out_dim)
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
-        self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.backbone(x[:, : x.shape[1] // 4 * 4])  # (B, T, F) -> (B, F C, T), T a multiple of 4
@@ -133,18 +135,16 @@ class ReDimNet2(nn.Module):
         x = self.head(x).flatten(1, -2)  # -> (B, C', T)
         return self.segment1(self.bn(self.pool(x)))  # -> (B, 2C') -> (B, D)
 
-    embed = forward
-
-
-def peer_key(key: str) -> str:
-    """Our name of a key of WeSpeaker's state dict."""
-    if key.startswith("backbone.stage"):
-        return peer_stage_key(key, first_block=3)
-    for theirs, ours in (
-        ("backbone.fin_wght1d.w", f"backbone.mixes.{len(TIME_STRIDES)}.weight"),
-        ("backbone.head.", "head."),
-        ("linear.", "segment1."),
-    ):
-        if key.startswith(theirs):
-            return key.replace(theirs, ours)
-    return key
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our name of a key of WeSpeaker's state dict."""
+        if key.startswith("backbone.stage"):
+            return peer_stage_key(key, first_block=3)
+        for theirs, ours in (
+            ("backbone.fin_wght1d.w", f"backbone.mixes.{len(TIME_STRIDES)}.weight"),
+            ("backbone.head.", "head."),
+            ("linear.", "segment1."),
+        ):
+            if key.startswith(theirs):
+                return key.replace(theirs, ours)
+        return key

@@ -242,7 +242,7 @@ PARTS = (  # the peer's name of a part, ours
 
 
 def peer_stage_key(key: str, first_block: int) -> str:
-    """Our name of WeSpeaker's `backbone.stage…` key; first_block is the place of the first 2-D block in its stages."""
+    """Return our name of WeSpeaker's `backbone.stage…` key; first_block: place of the first 2-D block in its stages."""
     stage, place, rest = re.fullmatch(r"backbone\.stage(\d+)\.(\d+)\.(.*)", key).groups()
     if rest == "w":
         return f"backbone.mixes.{stage}.weight"

@@ -6,12 +6,14 @@ Verification, 2021. Shapes: B batch, T frames, F features, C channels, D embeddi
 
 import copy
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sre.models.layers import StatisticsPooling
+from sre.models.base import Network
+from sre.models.pooling import TSTP
 
 
 class ConvNorm(nn.Module):
@@ -70,7 +72,7 @@ def absorb(kernel: Tensor, bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return kernel * scale[:, None, None, None], bn.bias - scale * bn.running_mean
 
 
-class RepVGG(nn.Module):
+class RepVGG(Network):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -84,7 +86,7 @@ class RepVGG(nn.Module):
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: Sequence[int] = (3, 4, 23, 3)
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.stem = RepBlock(1, channels, 1)
         stages, width = [], channels
         for stage, count in enumerate(blocks):
@@ -93,34 +95,31 @@ class RepVGG(nn.Module):
             stages.append(nn.Sequential(first, *(RepBlock(out, out, 1) for _ in range(count - 1))))
             width = out
         self.stages = nn.Sequential(*stages)
-        self.pool = StatisticsPooling()
-        self.segment1 = nn.Linear(2 * 8 * channels * -(-num_features // 8), embedding_dim)
-        self.embedding_dim = embedding_dim
+        self.pool = TSTP(8 * channels * -(-num_features // 8))  # F/8, rounded up
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = self.stages(self.stem(x))  # -> (B, C, F, T) -> (B, 8C, F/8, T/8)
         return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
 
-    embed = forward
-
-    def reparameterise(self) -> "RepVGG":
-        """The inference form, in evaluation mode: one convolution for each block. This network stays as it is."""
+    def reparameterise(self) -> Self:
+        """Return a copy for inference, in evaluation mode, with one convolution for each block."""
         network = copy.deepcopy(self).eval()
         network.stem = network.stem.fused()
         network.stages = nn.Sequential(*(nn.Sequential(*(b.fused() for b in stage)) for stage in network.stages))
         return network
 
-
-def peer_key(key: str) -> str:
-    """Our state-dict key of a key of WeSpeaker's RepVGG in its training form."""
-    for old, new in (
-        ("stage0.", "stem."),
-        ("rbr_dense.", "dense."),
-        ("rbr_1x1.", "pointwise."),
-        ("rbr_identity.", "identity."),
-        ("seg.", "segment1."),
-        *((f"stage{stage + 1}.", f"stages.{stage}.") for stage in range(4)),
-    ):
-        key = key.replace(old, new)
-    return key
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's RepVGG in its training form."""
+        for old, new in (
+            ("stage0.", "stem."),
+            ("rbr_dense.", "dense."),
+            ("rbr_1x1.", "pointwise."),
+            ("rbr_identity.", "identity."),
+            ("seg.", "segment1."),
+            *((f"stage{stage + 1}.", f"stages.{stage}.") for stage in range(4)),
+        ):
+            key = key.replace(old, new)
+        return key

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sre.models.layers import StatisticsPooling
+from sre.models.base import Network
+from sre.models.pooling import TSTP
 from sre.models.resnet import projection, residual_stages
 
 
@@ -91,7 +92,7 @@ class Res2NetBlock(nn.Module):
         return clipped_relu(joined + self.shortcut(x))
 
 
-class Res2Net(nn.Module):
+class Res2Net(Network):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -113,17 +114,15 @@ class Res2Net(nn.Module):
         scale: int = 2,
         expansion: int = 2,
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         block = partial(
             Res2NetBlock, base_width=base_width, scale=scale, expansion=expansion, branches=max(scale - 1, 1)
         )
         halvings = len(blocks) - 1
         self.stem = conv_norm(1, channels, 3)
         self.stages = residual_stages(block, channels, blocks, (1, *[2] * halvings), expansion)
-        self.pool = StatisticsPooling()
-        pooled = expansion * (channels << halvings) * -(-num_features >> halvings)  # F/8, rounded up
-        self.segment1 = nn.Linear(2 * pooled, embedding_dim)
-        self.embedding_dim = embedding_dim
+        self.pool = TSTP(expansion * (channels << halvings) * -(-num_features >> halvings))  # F/8, rounded up
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
@@ -131,15 +130,13 @@ class Res2Net(nn.Module):
         x = self.stages(x)  # -> (B, 8 E C, F/8, T/8)
         return self.segment1(self.pool(x))  # -> (B, 2 x 8 E C x F/8) -> (B, D)
 
-    embed = forward
-
-
-def peer_key(key: str) -> str:
-    """Our state-dict key of a key of WeSpeaker's Res2Nets."""
-    key = re.sub(r"^conv1\.", "stem.0.", re.sub(r"^bn1\.", "stem.1.", key))
-    key = re.sub(r"^layer(\d)", lambda match: f"stages.{int(match[1]) - 1}", key)
-    for theirs, ours in (("1", "reduce"), ("3", "expand"), ("s.0", "first")):
-        key = key.replace(f".conv{theirs}.", f".{ours}.0.").replace(f".bn{theirs}.", f".{ours}.1.")
-    key = re.sub(r"\.convs\.(\d+)", lambda match: f".branches.{int(match[1]) - 1}.conv.0", key)
-    key = re.sub(r"\.bns\.(\d+)", lambda match: f".branches.{int(match[1]) - 1}.conv.1", key)
-    return key.replace("seg_1.", "segment1.")
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's Res2Nets."""
+        key = re.sub(r"^conv1\.", "stem.0.", re.sub(r"^bn1\.", "stem.1.", key))
+        key = re.sub(r"^layer(\d)", lambda match: f"stages.{int(match[1]) - 1}", key)
+        for theirs, ours in (("1", "reduce"), ("3", "expand"), ("s.0", "first")):
+            key = key.replace(f".conv{theirs}.", f".{ours}.0.").replace(f".bn{theirs}.", f".{ours}.1.")
+        key = re.sub(r"\.convs\.(\d+)", lambda match: f".branches.{int(match[1]) - 1}.conv.0", key)
+        key = re.sub(r"\.bns\.(\d+)", lambda match: f".branches.{int(match[1]) - 1}.conv.1", key)
+        return key.replace("seg_1.", "segment1.")

@@ -9,17 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from sre.models.layers import StatisticsPooling
-
-FAMILY = {  # name: kind of block, blocks of each stage
-    "resnet18": ("basic", (2, 2, 2, 2)),
-    "resnet34": ("basic", (3, 4, 6, 3)),
-    "resnet50": ("bottleneck", (3, 4, 6, 3)),
-    "resnet101": ("bottleneck", (3, 4, 23, 3)),
-    "resnet152": ("bottleneck", (3, 8, 36, 3)),
-    "resnet221": ("bottleneck", (6, 16, 48, 3)),
-    "resnet293": ("bottleneck", (10, 20, 64, 3)),
-}
+from sre.models.base import Network
+from sre.models.pooling import TSTP, Pooling, mean_and_std
 
 
 def projection(in_channels: int, channels: int, stride: int) -> nn.Sequential:
@@ -97,36 +88,30 @@ def initialise(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-class ResNet(nn.Module):
-    """(B, T, F) -> (B, D).
+class ResNet(Network):
+    """A ResNet of basic blocks, (B, T, F) -> (B, D).
 
     Parameters
     ----------
     num_features : F
     embedding_dim : D
-    channels : C of the first stage; the four stages have C, 2C, 4C, 8C
-    block : "basic" or "bottleneck"
-    blocks : residual blocks of each stage
+    channels : C of the first stage; the next stages have 2C, 4C, 8C
+    blocks : residual blocks of each stage; the schema has those of ResNet18, 34, …
     """
 
+    block: type[BasicBlock | Bottleneck] = BasicBlock
+
     def __init__(
-        self,
-        num_features: int,
-        embedding_dim: int = 256,
-        channels: int = 32,
-        block: str = "basic",
-        blocks: Sequence[int] = (3, 4, 6, 3),
+        self, num_features: int, embedding_dim: int = 256, channels: int = 32, *, blocks: Sequence[int]
     ) -> None:
-        super().__init__()
-        kind = {"basic": BasicBlock, "bottleneck": Bottleneck}[block]
+        super().__init__(embedding_dim)
         self.conv1 = nn.Conv2d(1, channels, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         halvings = len(blocks) - 1
-        self.stages = residual_stages(kind, channels, blocks, (1, *[2] * halvings), kind.expansion)
-        self.pool = StatisticsPooling()
-        pooled = kind.expansion * (channels << halvings) * -(-num_features >> halvings)  # F/8, rounded up
-        self.segment1 = nn.Linear(2 * pooled, embedding_dim)
-        self.embedding_dim = embedding_dim
+        self.stages = residual_stages(self.block, channels, blocks, (1, *[2] * halvings), self.block.expansion)
+        width = self.block.expansion * (channels << halvings)
+        self.pool = TSTP(width * -(-num_features >> halvings))  # F/8, rounded up
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
@@ -134,10 +119,30 @@ class ResNet(nn.Module):
         x = self.stages(x)  # -> (B, 8C, F/8, T/8), of bottlenecks (B, 32C, F/8, T/8)
         return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
 
-    embed = forward
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's ResNets."""
+        for stage in range(4):
+            key = key.replace(f"layer{stage + 1}.", f"stages.{stage}.")
+        return key.replace("seg_1.", "segment1.")
 
 
-class DVectorResNet(nn.Module):
+class BottleneckResNet(ResNet):
+    """A ResNet of bottlenecks; parameters are ResNet's."""
+
+    block = Bottleneck
+
+
+class BinAndTimeMean(Pooling):
+    """The mean over bins and time: (B, C, F, T) -> (B, C)."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is None:
+            return x.mean(dim=(2, 3))
+        return mean_and_std(x.mean(dim=2), mask)[0]
+
+
+class DVectorResNet(Network):
     """ResNet18 d-vector, (B, T, F) -> (B, D). Y. Jung, SpeakerRecognition_tutorial, 2018-2020.
 
     ResNet18 with 16 instead of 64 channels, a 7x7 first convolution without stride, no max pooling, and the mean over
@@ -152,13 +157,13 @@ class DVectorResNet(nn.Module):
     """
 
     def __init__(self, num_features: int, embedding_dim: int = 128, channels: int = 16) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.conv1 = nn.Conv2d(1, channels, 7, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.stages = residual_stages(BasicBlock, channels, (2, 2, 2, 2))
-        self.segment1 = nn.Linear(8 * channels, embedding_dim)
+        self.pool = BinAndTimeMean(8 * channels)
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
         self.segment1_bn = nn.BatchNorm1d(embedding_dim)
-        self.embedding_dim = embedding_dim
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,11 +175,4 @@ class DVectorResNet(nn.Module):
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F, T)
         x = self.stages(x)  # -> (B, 8C, F/8, T/8)
-        return self.segment1(x.mean(dim=(2, 3)))  # -> (B, 8C) -> (B, D)
-
-
-def peer_key(key: str) -> str:
-    """Our state-dict key of a key of WeSpeaker's ResNets."""
-    for stage in range(4):
-        key = key.replace(f"layer{stage + 1}.", f"stages.{stage}.")
-    return key.replace("seg_1.", "segment1.")
+        return self.segment1(self.pool(x))  # -> (B, 8C) -> (B, D)

@@ -8,6 +8,7 @@ Shapes: B batch, T frames, F features, C channels, D embedding.
 import torch
 from torch import Tensor, nn
 
+from sre.models.base import Network
 from sre.models.pooling import ASP, SAP
 from sre.models.resnet import initialise, projection, residual_stages
 
@@ -50,7 +51,7 @@ def input_norm(num_features: int, instance_norm: bool) -> nn.Module:
     return nn.InstanceNorm1d(num_features) if instance_norm else nn.Identity()
 
 
-class ResNetSE34L(nn.Module):
+class ResNetSE34L(Network):
     """The fast ResNet: few channels, mean over frequency, self-attentive pooling; (B, T, F) -> (B, D).
 
     Parameters
@@ -64,14 +65,13 @@ class ResNetSE34L(nn.Module):
     def __init__(
         self, num_features: int, embedding_dim: int = 512, channels: int = 16, instance_norm: bool = True
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.input_norm = input_norm(num_features, instance_norm)
         self.conv1 = nn.Conv2d(1, channels, 7, stride=(2, 1), padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.stages = residual_stages(SEBasicBlock, channels, (3, 4, 6, 3), strides=(1, 2, 2, 1))
         self.pool = SAP(8 * channels)
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
-        self.embedding_dim = embedding_dim
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,10 +80,8 @@ class ResNetSE34L(nn.Module):
         x = self.stages(x).mean(dim=2)  # -> (B, 8C, F/8, T/4) -> (B, 8C, T/4)
         return self.segment1(self.pool(x))  # -> (B, 8C) -> (B, D)
 
-    embed = forward
 
-
-class ResNetSE34V2(nn.Module):
+class ResNetSE34V2(Network):
     """The wide one: attentive statistics of every channel and bin; (B, T, F) -> (B, D).
 
     Parameters
@@ -97,14 +95,13 @@ class ResNetSE34V2(nn.Module):
     def __init__(
         self, num_features: int, embedding_dim: int = 512, channels: int = 32, instance_norm: bool = True
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.input_norm = input_norm(num_features, instance_norm)
         self.conv1 = nn.Conv2d(1, channels, 3, padding=1)
         self.bn1 = nn.BatchNorm2d(channels)
         self.stages = residual_stages(SEBasicBlock, channels, (3, 4, 6, 3))
         self.pool = ASP(8 * channels * -(-num_features // 8))
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
-        self.embedding_dim = embedding_dim
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,5 +109,3 @@ class ResNetSE34V2(nn.Module):
         x = self.bn1(torch.relu(self.conv1(x)))  # -> (B, C, F, T)
         x = self.stages(x).flatten(1, 2)  # -> (B, 8C, F/8, T/8) -> (B, 8C x F/8, T/8)
         return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
-
-    embed = forward

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sre.models.base import Network
 from sre.models.pooling import ASP
 from sre.models.resnet import BasicBlock, residual_stages
 
@@ -36,7 +37,7 @@ def simam_block(in_channels: int, channels: int, stride: int) -> BasicBlock:
     return BasicBlock(in_channels, channels, stride, SimAM())
 
 
-class SimAMResNet(nn.Module):
+class SimAMResNet(Network):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -50,13 +51,12 @@ class SimAMResNet(nn.Module):
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 64, blocks: Sequence[int] = (3, 4, 6, 3)
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.conv1 = nn.Conv2d(1, channels, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.stages = residual_stages(simam_block, channels, blocks)
         self.pool = ASP(8 * channels * -(-num_features // 8))
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
-        self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
@@ -64,17 +64,15 @@ class SimAMResNet(nn.Module):
         x = self.stages(x).flatten(1, 2)  # -> (B, 8C, F/8, T/8) -> (B, 8C x F/8, T/8)
         return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
 
-    embed = forward
-
-
-def peer_key(key: str) -> str:
-    """Our state-dict key of a key of WeSpeaker's SimAM_ResNet."""
-    for old, new in (
-        ("front.", ""),
-        ("downsample.", "shortcut."),
-        ("pooling.", "pool."),
-        ("bottleneck.", "segment1."),
-        *((f"layer{stage + 1}.", f"stages.{stage}.") for stage in range(4)),
-    ):
-        key = key.replace(old, new)
-    return key
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's SimAM_ResNet."""
+        for old, new in (
+            ("front.", ""),
+            ("downsample.", "shortcut."),
+            ("pooling.", "pool."),
+            ("bottleneck.", "segment1."),
+            *((f"layer{stage + 1}.", f"stages.{stage}.") for stage in range(4)),
+        ):
+            key = key.replace(old, new)
+        return key

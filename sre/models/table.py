@@ -1,20 +1,16 @@
 """The table of all models in docs/models.md: sizes and costs beside the published numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sre import SreError
+from sre.config.schema import Schema
 from sre.io.atomic import atomic_output
 from sre.io.text import read_text
 from sre.io.yaml_text import read_yaml
 from sre.machine.environment import environment
 from sre.machine.log import say
-
-if TYPE_CHECKING:  # torch takes seconds to load, and `sre data` does without
-    from sre.models.cost import Spec
+from sre.models import cost
 
 WHOLE = "whole utterance"  # what a network without a receptive field sees
 BEGIN, END = "<!-- begin models -->\n", "<!-- end models -->"
@@ -45,22 +41,21 @@ def rows(page: Path) -> list[dict]:
     return models
 
 
-def spec_of(row: dict) -> Spec:
-    from sre.models.cost import Spec
+def spec_of(row: dict, schema: Schema) -> cost.Spec:
+    """Return a row's network, with the schema's defaults for the options that it does not name."""
+    architecture, options = row["architecture"], row.get("options", {})
+    options = schema.check(options, f"options of {row['name']}", "$defs", "architectures", architecture)
+    return cost.Spec(architecture, row.get("features", 80), options, row.get("frame_shift", 10.0))
 
-    return Spec(row["architecture"], row.get("features", 80), row.get("options", {}), row.get("frame_shift", 10.0))
 
-
-def cells(row: dict, with_speed: bool) -> list[str]:
-    """A row of the table; published numbers are in parentheses."""
-    from sre.models import cost
-
-    spec = spec_of(row)
+def cells(row: dict, schema: Schema, with_speed: bool) -> list[str]:
+    """Return a row of the table; published numbers are in parentheses."""
+    spec = spec_of(row, schema)
     published = {key: f" ({row[key]})" if key in row else "" for key in ("parameters", "macs")}
     if "seconds" in row:
         published["macs"] = f" ({row['macs']} at {row['seconds']} s)"
     speed = f"{cost.speed(spec):.3g}" if with_speed else ""
-    options = ", ".join(f"{key}: {value}" for key, value in spec.options.items())
+    options = ", ".join(f"{key}: {value}" for key, value in row.get("options", {}).items())
     return [
         row["name"],
         f"`{row['architecture']}`" + (f" `{options}`" if options else ""),
@@ -75,23 +70,23 @@ def cells(row: dict, with_speed: bool) -> list[str]:
     ]
 
 
-def table(page: Path, with_speed: bool) -> Iterator[str]:
-    """The lines between the page's marks."""
+def table(page: Path, schema: Schema, with_speed: bool) -> Iterator[str]:
+    """Yield the lines between the page's marks."""
     if with_speed:
         yield f"Speed: {environment()['device']}.\n"
     yield "| " + " | ".join(HEADINGS) + " |"
     yield "| --- | --- | --- | --: | --: | --: | --: | --: | --: | --- |"
     for row in rows(page):
         say(f"{row['name']} …")
-        yield "| " + " | ".join(cells(row, with_speed)) + " |"
+        yield "| " + " | ".join(cells(row, schema, with_speed)) + " |"
 
 
-def write_table(page: Path, with_speed: bool) -> None:
-    """Raises SreError where the page has no marks."""
+def write_table(page: Path, schema: Schema, with_speed: bool) -> None:
+    """Write the table anew between the page's marks. Raises SreError where the page has none."""
     before, begin, rest = read_text(page).partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise SreError(f"{page}: no lines '{BEGIN.strip()}' and '{END}'; write them where the table belongs")
-    lines = "\n".join(table(page, with_speed))
+    lines = "\n".join(table(page, schema, with_speed))
     with atomic_output(page) as file:
         file.write(f"{before}{begin}{lines}\n{end}{after}")

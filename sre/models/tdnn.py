@@ -12,6 +12,7 @@ P pooled statistics, D embedding.
 import torch
 from torch import Tensor, nn
 
+from sre.models.base import Network
 from sre.models.pooling import POOLINGS
 from sre.models.xvector import FrameLayer
 
@@ -52,7 +53,7 @@ class SegmentLevel(nn.Module):
         return self.second(self.bn(torch.relu(self.first(x))))
 
 
-class ETDNN(nn.Module):
+class ETDNN(Network):
     """(B, T, F) -> (B, D), T at least 23.
 
     Parameters
@@ -73,14 +74,14 @@ class ETDNN(nn.Module):
         pooling: str = "tstp",
         embedding: str = "first",
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         widths = [num_features, *[channels] * (len(EXTENDED) - 1), pooled_channels]
         self.frames = nn.Sequential(
             *(FrameLayer(widths[i], widths[i + 1], *context) for i, context in enumerate(EXTENDED))
         )
         self.pool = POOLINGS[pooling](pooled_channels)
         self.segment = SegmentLevel(self.pool.out_dim, embedding_dim)
-        self.embedding_dim, self.embedding = embedding_dim, embedding
+        self.embedding = embedding
 
     def forward(self, x: Tensor) -> Tensor:
         """What the loss sees in training: the last segment-level layer's output."""
@@ -127,7 +128,7 @@ class FactorizedLayer(nn.Module):
         self.factor1.weight.add_(change.view_as(self.factor1.weight))
 
 
-class FTDNN(nn.Module):
+class FTDNN(Network):
     """(B, T, F) -> (B, D), T at least 5; a frame before the pooling sees 33.
 
     The trainer calls constrain() after every fourth step, which keeps the first factors semi-orthogonal.
@@ -151,7 +152,7 @@ class FTDNN(nn.Module):
         pooling: str = "tstp",
         embedding: str = "first",
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.first = FrameLayer(num_features, channels // 2, 5, 1)
         self.factorized = nn.ModuleList()
         for number, (shift, joined) in enumerate(FACTORIZED, start=2):
@@ -160,7 +161,7 @@ class FTDNN(nn.Module):
         self.last = FrameLayer(channels, pooled_channels, 1, 1)
         self.pool = POOLINGS[pooling](pooled_channels)
         self.segment = SegmentLevel(self.pool.out_dim, embedding_dim)
-        self.embedding_dim, self.embedding = embedding_dim, embedding
+        self.embedding = embedding
 
     def constrain(self) -> None:
         """Move each layer's first factor one step towards a semi-orthogonal matrix times a free scale."""

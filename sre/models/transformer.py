@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sre import SreError
+from sre.models.base import Network
 
 
 class Attention(nn.Module):
@@ -67,7 +68,7 @@ class DecoderLayer(nn.Module):
         return self.norm3(x + self.dropout(self.feedforward(x)))
 
 
-class Transformer(nn.Module):
+class Transformer(Network):
     """(B, T, F) -> (B, D).
 
     Parameters
@@ -89,18 +90,15 @@ class Transformer(nn.Module):
         feedforward_dim: int = 2048,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         if embedding_dim % heads:
             raise SreError(f"embedding_dim {embedding_dim} is not a multiple of the {heads} heads: change one of them")
         options = (embedding_dim, heads, feedforward_dim, dropout)
         self.input = nn.Linear(num_features, embedding_dim)
         self.encoder = nn.Sequential(*(EncoderLayer(*options) for _ in range(layers)))
         self.decoder = DecoderLayer(*options)
-        self.embedding_dim = embedding_dim
 
     def forward(self, x: Tensor) -> Tensor:
         memory = self.encoder(torch.sigmoid(self.input(x)))  # (B, T, F) -> (B, T, D)
         zeros = memory.new_zeros(memory.shape[0], 1, self.embedding_dim)
         return self.decoder(zeros, memory).squeeze(1)  # -> (B, 1, D) -> (B, D)
-
-    embed = forward

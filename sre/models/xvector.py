@@ -7,7 +7,8 @@ segment-level layers. Shapes: B batch, T frames, F features, C channels, D embed
 import torch
 from torch import Tensor, nn
 
-from sre.models.layers import StatisticsPooling
+from sre.models.base import Network
+from sre.models.pooling import TSTP
 
 CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # kernel and dilation of each frame-level layer: 15 frames in all
 
@@ -24,7 +25,7 @@ class FrameLayer(nn.Module):
         return self.bn(torch.relu(self.conv(x)))
 
 
-class XVector(nn.Module):
+class XVector(Network):
     """(B, T, F) -> (B, D), T at least 15.
 
     Parameters
@@ -36,6 +37,8 @@ class XVector(nn.Module):
         (WeSpeaker)
     """
 
+    peer_options = {"embedding": "second"}
+
     def __init__(
         self,
         num_features: int,
@@ -44,16 +47,16 @@ class XVector(nn.Module):
         pooled_channels: int = 1500,
         embedding: str = "first",
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         widths = [num_features, channels, channels, channels, channels, pooled_channels]
         self.frames = nn.Sequential(
             *(FrameLayer(widths[i], widths[i + 1], *context) for i, context in enumerate(CONTEXTS))
         )
-        self.pool = StatisticsPooling()
-        self.segment1 = nn.Linear(2 * pooled_channels, embedding_dim)
+        self.pool = TSTP(pooled_channels)
+        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
         self.segment1_bn = nn.BatchNorm1d(embedding_dim, affine=False)
         self.segment2 = nn.Linear(embedding_dim, embedding_dim)
-        self.embedding_dim, self.embedding = embedding_dim, embedding
+        self.embedding = embedding
 
     def forward(self, x: Tensor) -> Tensor:
         """What the loss sees in training: the last segment-level layer's output."""
@@ -66,3 +69,12 @@ class XVector(nn.Module):
     def _first(self, x: Tensor) -> Tensor:
         x = self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, C, T - 14)
         return self.segment1(self.pool(x))  # -> (B, 2C) -> (B, D)
+
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's XVEC."""
+        for number in range(1, 6):
+            key = key.replace(f"frame_{number}.", f"frames.{number - 1}.")
+        for theirs, ours in (("conv_1d.", "conv."), ("seg_bn_1.", "segment1_bn."), ("seg_1.", "segment1.")):
+            key = key.replace(theirs, ours)
+        return key.replace("seg_2.", "segment2.")

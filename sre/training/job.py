@@ -19,7 +19,7 @@ from sre.machine.device import choose_device, choose_precision, prepare
 from sre.machine.environment import environment
 from sre.machine.log import say
 from sre.models import build, cost
-from sre.models import bundle as bundles
+from sre.models.bundle import Bundle
 from sre.training.augment import Augmentation
 from sre.training.chunks import Features
 from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
@@ -94,14 +94,7 @@ def train(
         TrainingPlan(digest, epochs, trainer.batches.steps_per_epoch).write(folder)
         trainer.run()
         network = trainer.averaged()
-        bundle = {
-            "format": bundles.FORMAT,
-            "config": canonical(config),
-            "feature_config": canonical(stores[0].config),
-            "num_features": trainer.features.num_features,
-            "speakers": parts.speakers,
-            "network": network,
-        }
+        bundle = Bundle(config, stores[0].config, trainer.features.num_features, network, parts.speakers)
         write_history(out.parent / HISTORY_FILE, trainer.history)
         shift = config["feature_config"].get("frame_shift", 10.0)  # features that were given tell none
         spec = cost.Spec(config["architecture"], trainer.features.num_features, config["options"], shift)
@@ -122,7 +115,7 @@ def train(
             config=config,
             **environment(),
         ).write(out.parent / SUMMARY_FILE)
-        bundles.save(out, bundle)  # last: what stands for a finished training
+        bundle.save(out)  # last: what stands for a finished training
 
 
 def make_trainer(

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
+from sre.losses.base import Head
 from sre.machine.cores import available_cores
 from sre.machine.device import memory_format
 from sre.machine.log import Progress, clock, say, warn
 from sre.models import bundle as bundles
+from sre.models.base import Network
 from sre.training import checkpoint, schedule
 from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches
 from sre.training.chunks import Features, crop, make_loader, read
@@ -60,8 +62,8 @@ class Trainer:
     held_out : (H, T, F) chunks of unseen speakers and their (H,) names, or None
     """
 
-    network: nn.Module
-    head: nn.Module
+    network: Network
+    head: Head
     features: Features
     labels: Tensor
     options: TrainingOptions
@@ -160,7 +162,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.parameters, o.clip_norm or math.inf)
         if torch.isfinite(loss) and torch.isfinite(norm):
             self.optimizer.step()
-            if self.step % CONSTRAIN_EVERY == 0 and hasattr(self.network, "constrain"):
+            if self.step % CONSTRAIN_EVERY == 0:
                 self.network.constrain()
             self.bad_in_a_row = 0
             self.sums["loss"] += float(loss.detach()) * len(labels)

@@ -12,7 +12,6 @@ from sre.config.resolve import BACKENDS, NORMS, resolve_backend, resolve_model, 
 from sre.config.schema import Schema
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
-from sre.models.resnet import FAMILY
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path.parent.name for path in ROOT.glob("recipes/*/config.yaml"))
@@ -276,11 +275,6 @@ def test_every_key_has_a_description(schema: Schema) -> None:
     assert [key for key, said in keys if len(said.get("description", "").split()) < 4] == []
     numbers = [(key, said) for key, said in keys if has_numbers(said.get("default"))]
     assert [key for key, said in numbers if "Default: " not in said["description"]] == []
-
-
-def test_blocks_of_the_resnets_are_those_of_the_networks(schema: Schema) -> None:
-    for name, (_, blocks) in FAMILY.items():
-        assert schema.check({}, name, "$defs", "architectures", name)["blocks"] == list(blocks), name
 
 
 def test_a_norm_of_one_cohort_member(schema: Schema) -> None:

@@ -12,27 +12,23 @@ from sre.extraction import embedder as embedding
 from sre.extraction.embedder import Embedder, extract, pad
 from sre.features.store import FeatureStore
 from sre.io.ark import write_ark
-from sre.io.text import canonical
 from sre.models import build
-from sre.models import bundle as bundles
+from sre.models.bundle import Bundle, save
 
-OPTIONS = {"xvector": {"channels": 16, "pooled_channels": 24, "embedding_dim": 8}, "resnet34": {"channels": 4}}
+OPTIONS = {
+    "xvector": {"channels": 16, "pooled_channels": 24, "embedding_dim": 8},
+    "resnet34": {"channels": 4, "blocks": [1, 1, 1]},
+}
 
 
-def bundle(path: Path, architecture: str = "xvector", **changes: object) -> Path:
+def bundle(path: Path, architecture: str = "xvector") -> Path:
     torch.manual_seed(0)
     network = build(architecture, 8, OPTIONS[architecture])
     network.train()
     for _ in range(3):
         network(torch.randn(8, 40, 8))  # running statistics of batch norm that are not the initial ones
-    state = {
-        "format": "sre model 1",
-        "config": canonical({"architecture": architecture, "options": OPTIONS[architecture], "features": "given"}),
-        "feature_config": canonical({"type": "given", "cmn": "none"}),
-        "num_features": 8,
-        "network": network.state_dict(),
-    }
-    bundles.save(path, {**state, **changes})
+    config = {"architecture": architecture, "options": OPTIONS[architecture], "features": "given"}
+    Bundle(config, {"type": "given", "cmn": "none"}, 8, network.state_dict()).save(path)
     return path
 
 
@@ -102,9 +98,10 @@ def test_missing_features(embedder: Embedder, store: FeatureStore) -> None:
 
 
 def test_not_a_bundle(tmp_path: Path) -> None:
+    save(tmp_path / "final.pt", {"step": 1})
     with pytest.raises(SreError, match="not a model bundle of this project"):
-        Embedder(bundle(tmp_path / "final.pt", format="other"), torch.device("cpu"))
-    (tmp_path / "final.pt").write_bytes((tmp_path / "final.pt").read_bytes()[:500])
+        Embedder(tmp_path / "final.pt", torch.device("cpu"))
+    (tmp_path / "final.pt").write_bytes(bundle(tmp_path / "final.pt").read_bytes()[:500])
     with pytest.raises(SreError, match="final.pt: not a readable checkpoint"):
         Embedder(tmp_path / "final.pt", torch.device("cpu"))
 

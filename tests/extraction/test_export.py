@@ -21,7 +21,7 @@ from sre.features.store import FeatureStore
 from sre.io.audio import AudioRules
 from sre.io.text import canonical
 from sre.models import build
-from sre.models import bundle as bundles
+from sre.models.bundle import Bundle
 from steps import compute_vad
 
 OPTIONS = {"channels": 16, "pooled_channels": 64, "embedding_dim": 48}
@@ -49,14 +49,8 @@ def bundle(path: Path, features: str, feature_config: dict) -> Path:
     network = build("xvector", 24, OPTIONS)
     for _ in range(3):
         network(torch.randn(8, 40, 24))  # what batch norms have seen
-    state = {
-        "format": "sre model 1",
-        "config": canonical({"architecture": "xvector", "options": OPTIONS, "features": features}),
-        "feature_config": canonical(feature_config),
-        "num_features": 24,
-        "network": network.state_dict(),
-    }
-    bundles.save(path, state)
+    config = {"architecture": "xvector", "options": OPTIONS, "features": features}
+    Bundle(config, feature_config, 24, network.state_dict()).save(path)
     return path
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sre.cli.given import schema
 from sre.models import build
 from sre.models.peers import peer_key_of
 
@@ -53,6 +54,7 @@ def test_same_function_as_the_published_model(name: str) -> None:
     architecture, options = MODELS[name]
     peer = json.loads((PEERS / f"{name}.json").read_text())
     bins = peer["arguments"].get("feat_dim", 80)
+    options = schema().check(options, name, "$defs", "architectures", architecture)
     network = build(architecture, bins, options).double().eval()
     assert sum(p.numel() for p in network.parameters()) == peer["parameters"]
     key_map = peer_key_of(architecture)

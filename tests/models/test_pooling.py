@@ -5,6 +5,7 @@ import torch
 
 from sre import SreError
 from sre.models.pooling import ASP, ASTP, MHASTP, MQMHASTP, SAP, TAP, TSDP, TSTP, XiVector
+from sre.models.quartznet import ContextPooling
 
 X = torch.tensor([[[1.0, 3.0, 5.0], [2.0, 2.0, 2.0]]], dtype=torch.float64)  # (1, 2, 3)
 POOLINGS = {
@@ -20,6 +21,7 @@ POOLINGS = {
     "mhastp, a query a head": lambda: MHASTP(8, heads=4, layers=1),
     "mqmhastp": lambda: MQMHASTP(8, heads=4, bottleneck_dim=4),
     "xi-vector": lambda: XiVector(8, 4),
+    "of TitaNet": lambda: ContextPooling(8, 4),
 }
 
 
@@ -55,6 +57,12 @@ def test_deviation_is_unbiased_with_an_offset():
 
 def test_statistics_are_means_then_deviations():
     assert_pools(TSTP(2), X, [3, 2, (4 + 1e-7) ** 0.5, 1e-7**0.5])
+
+
+def test_statistics_of_a_map_with_bins_are_those_of_the_flat_map():
+    x, mask = torch.randn(2, 4, 3, 5, dtype=torch.float64), torch.arange(5) < torch.tensor([[5], [2]])
+    for given in (None, mask):
+        torch.testing.assert_close(TSTP(12)(x, given), TSTP(12)(x.flatten(1, 2), given))
 
 
 def test_one_frame_has_no_deviation():

@@ -8,6 +8,7 @@ import pytest
 
 from sre import SreError
 from sre.cli import command
+from sre.cli.given import schema
 from sre.models import cost
 from sre.models.cost import Spec, macs, parameters, receptive_field
 from sre.models.table import BEGIN, END, HEADINGS, SPEED, cells, rows, spec_of, write_table
@@ -24,7 +25,7 @@ UNITS = {"M": 10**6, "G": 10**9}
 )
 def test_published(name: str, quantity: str) -> None:
     row = ROWS[name]
-    spec = spec_of(row)
+    spec = spec_of(row, schema())
     here = parameters(spec) if quantity == "parameters" else macs(spec, row.get("seconds", 2))
     published = float(row[quantity][:-1]) * UNITS[row[quantity][-1]]
     holds = here + row.get(f"{quantity}_beside", 0) == pytest.approx(published, rel=TOLERANCE[quantity])
@@ -61,7 +62,8 @@ def test_macs_of_attention() -> None:
 
 
 def test_macs_of_another_frame_shift() -> None:
-    assert macs(Spec("resnet34", 80, frame_shift=20.0), 4) == macs(Spec("resnet34", 80), 2)
+    options = {"channels": 8, "blocks": (1, 1)}
+    assert macs(Spec("resnet34", 80, options, frame_shift=20.0), 4) == macs(Spec("resnet34", 80, options), 2)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_macs_of_another_frame_shift() -> None:
     ],
 )
 def test_receptive_field(architecture: str, frames: int | None) -> None:
-    assert receptive_field(Spec(architecture, 72)) == frames
+    assert receptive_field(spec_of({"name": "x", "architecture": architecture, "features": 72}, schema())) == frames
 
 
 @pytest.fixture
@@ -164,7 +166,7 @@ def test_page_has_the_numbers_of_the_code(name: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cost, "receptive_field", field_of)
     on_page = {row[0]: row for row in page_rows(PAGE)}[name]
     on_page[SPEED] = ""
-    assert on_page == cells(ROWS[name], with_speed=False)
+    assert on_page == cells(ROWS[name], schema(), with_speed=False)
 
 
 def test_table_is_written_between_the_marks(tmp_path: Path) -> None:
@@ -172,11 +174,11 @@ def test_table_is_written_between_the_marks(tmp_path: Path) -> None:
     page.with_suffix(".yaml").write_text("models:\n- {name: small, architecture: blstm, features: 4, after: me}\n")
     page.write_text(f"before\n{BEGIN}old\n{END}\nafter\n")
     for with_speed in (False, True):
-        write_table(page, with_speed)
+        write_table(page, schema(), with_speed)
         ((*_, speed, remark),) = page_rows(page)
         assert bool(speed) == with_speed and not remark
     assert page.read_text().startswith("before\n") and page.read_text().endswith("\nafter\n")
     assert "old" not in page.read_text()
     page.write_text("no marks")
     with pytest.raises(SreError, match="no lines '<!-- begin models -->'"):
-        write_table(page, with_speed=False)
+        write_table(page, schema(), with_speed=False)

@@ -7,17 +7,22 @@ import pytest
 import torch
 from test_peer_models import peer_tensor
 
+from sre.cli.given import schema
 from sre.extraction.embedder import MIN_FRAMES
+from sre.models import ARCHITECTURES
 from sre.models.gemini import GeminiDFResNet
 from sre.models.repvgg import RepBlock, RepVGG
-from sre.models.resnet import FAMILY, DVectorResNet, ResNet
+from sre.models.resnet import BinAndTimeMean, BottleneckResNet, DVectorResNet, ResNet
 from sre.models.resnet_se import ResNetSE34L, ResNetSE34V2
 from sre.models.simam import SimAM, SimAMResNet
 
-MEMBERS = {name: partial(ResNet, block=block, blocks=blocks) for name, (block, blocks) in FAMILY.items()}
+MEMBERS = {  # with the schema's blocks
+    name: partial(ARCHITECTURES[name], **schema().check({}, name, "$defs", "architectures", name))
+    for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet221", "resnet293")
+}
 SMALL = {
-    "basic": partial(ResNet, channels=8),
-    "bottleneck": partial(ResNet, channels=4, block="bottleneck", blocks=(2, 1, 1, 1)),
+    "basic": partial(ResNet, channels=8, blocks=(3, 4, 6, 3)),
+    "bottleneck": partial(BottleneckResNet, channels=4, blocks=(2, 1, 1, 1)),
     "three stages": partial(ResNet, channels=8, blocks=(1, 1, 1)),
     "dvector": partial(DVectorResNet, channels=8),
     "se34l": partial(ResNetSE34L, channels=8),
@@ -164,3 +169,10 @@ def test_simam_by_hand() -> None:
     far, near = (1 / (1 + np.exp(-(square / (4 * (8 / 3 + 1e-4)) + 0.5))) for square in (4, 0))
     expected = torch.tensor([[[[0, 2 * near], [2 * near, 4 * far]]]], dtype=torch.float64)
     torch.testing.assert_close(SimAM()(x), expected)
+
+
+def test_mean_over_bins_and_time_under_a_mask_is_each_utterance_by_itself():
+    pool, lengths = BinAndTimeMean(3), [7, 1, 4]
+    x, mask = torch.randn(3, 3, 5, 7), torch.arange(7) < torch.tensor(lengths).unsqueeze(1)
+    alone = torch.cat([pool(x[i : i + 1, ..., :n]) for i, n in enumerate(lengths)])
+    torch.testing.assert_close(pool(x, mask), alone)

@@ -9,9 +9,9 @@ import torch
 
 from sre import SreError
 from sre.extraction.embedder import Embedder
-from sre.io.text import canonical
 from sre.models import build
 from sre.models import bundle as bundles
+from sre.models.bundle import Bundle
 from sre.training import checkpoint
 from sre.training.summary import is_trained
 
@@ -20,11 +20,21 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def bundle() -> dict:
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What is in a file of a bundle."""
     config = {"architecture": "xvector", "options": OPTIONS, "features": "fbank8"}
-    features = {"type": "given", "cmn": "none"}
-    content = {"format": bundles.FORMAT, "config": canonical(config), "feature_config": canonical(features)}
-    return content | {"num_features": 8, "speakers": ["a"], "network": build("xvector", 8, OPTIONS).state_dict()}
+    path = tmp_path_factory.mktemp("bundle") / "final.pt"
+    Bundle(config, {"type": "given", "cmn": "none"}, 8, build("xvector", 8, OPTIONS).state_dict(), ["a"]).save(path)
+    return bundles.load(path)
+
+
+def test_a_bundle_is_read_as_it_was_saved(bundle: dict, tmp_path: Path) -> None:
+    torch.save(bundle, tmp_path / "final.pt")
+    for path in (tmp_path / "final.pt", tmp_path / "again.pt"):
+        read = bundles.load_bundle(path)
+        assert (read.config["architecture"], read.num_features, read.speakers) == ("xvector", 8, ["a"])
+        assert read.network.keys() == bundle["network"].keys()
+        read.save(tmp_path / "again.pt")
 
 
 def weights(change: Callable[[dict], object]) -> Callable[[dict], object]:

@@ -1,0 +1,41 @@
+"""The contract of every embedding network. Shapes: B batch, T frames, F features, D embedding."""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Self
+
+from torch import Tensor, nn
+
+from sre.models.pooling import Pooling
+
+
+class Network(nn.Module):
+    """An embedding network, (B, T, F) -> (B, D).
+
+    A subclass is built from F and, as keyword arguments, its options in recipes/config.schema.yaml; it gives D to this
+    class. Its `forward` gives what the loss sees in training.
+
+    peer_key : WeSpeaker's state-dict key -> ours, of a network whose weights `sre import` reads
+    peer_options : the options with which the network is WeSpeaker's
+    """
+
+    peer_key: ClassVar[Callable[[str], str] | None] = None
+    peer_options: ClassVar[Mapping[str, object]] = {}
+
+    def __init__(self, embedding_dim: int) -> None:
+        super().__init__()
+        self.embedding_dim = embedding_dim
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the embeddings that are extracted, (B, T, F) -> (B, D); without its own: what the loss sees."""
+        return self.forward(x)
+
+    def pooling(self) -> Pooling | None:
+        """Return the part that makes one vector of all frames; None: there is none, as in recurrent networks."""
+        return next((part for part in self.children() if isinstance(part, Pooling)), None)
+
+    def constrain(self) -> None:
+        """Move the weights towards what they must fulfil; the trainer calls it after every fourth step."""
+
+    def reparameterise(self) -> Self:
+        """Return the network for inference, the same function in fewer operations; without its own form: itself."""
+        return self
