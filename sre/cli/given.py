@@ -117,13 +117,14 @@ def model_config(argument: tuple[str, dict], seed: int | None, made: Callable[[s
     if None not in (own, seed) and own != seed:
         raise SreError(f"{where}: seed {own}, and --seed {seed} was given; leave one of them out")
     seed = next((one for one in (seed, own) if one is not None), 1)
-    if "feature_config" in given:
-        features = {given.get("features"): given.pop("feature_config")}
+    said = None
+    if "feature_config" in given:  # a training wrote it, with all defaults
+        features, said = {given.get("features"): given.pop("feature_config")}, ()
     elif (recipe := Path(where).parent.parent / "config.yaml").is_file():
         features = recipe_features(schema(), read_yaml(recipe), str(recipe))
     else:
         features = {name: made(name) for name in [given.get("features")] if isinstance(name, str)}
-    return resolve_model_config(schema(), given, where, features, seed)
+    return resolve_model_config(schema(), given, where, features, seed, said=said)
 
 
 def vad_config(argument: tuple[str, dict] | None) -> dict:

@@ -61,11 +61,6 @@ def recipe_features(schema: Schema, settings: dict, where: str) -> dict[str, dic
     return {name: resolve_features(schema, part, rate, f"{where}: {name}") for name, part in named.items()}
 
 
-BATCH_LOSSES = (
-    "ge2e", "prototypical", "angular_prototypical", "softmax_angular_prototypical", "triplet", "contrastive", "supcon",
-)  # fmt: skip
-
-
 def resolve_model(
     schema: Schema,
     path: str | Path,
@@ -76,15 +71,25 @@ def resolve_model(
 ) -> dict:
     """A model's YAML, and what a recipe's config says in place of it (`override`): see `resolve_model_config`."""
     where = f"{path} and what the config says of it" if override else str(path)
-    return resolve_model_config(schema, merged(read_yaml(path), override or {}), where, features, seed, held_out)
+    given = merged(read_yaml(path), override or {})
+    own = (override or {}).get("loss")
+    said = own if isinstance(own, dict) and "type" in own else None  # another loss takes other keys than the YAML has
+    return resolve_model_config(schema, given, where, features, seed, held_out, said)
 
 
 def resolve_model_config(
-    schema: Schema, given: dict, where: str, features: dict[str, dict], seed: int, held_out: int = 0
+    schema: Schema,
+    given: dict,
+    where: str,
+    features: dict[str, dict],
+    seed: int,
+    held_out: int = 0,
+    said: Collection[str] | None = None,
 ) -> dict:
     """A model's config as the training needs it: all defaults, its features' config, its seed, the stage's version.
 
     held_out : speakers of the recipe's development list, in place of validation.speakers; 0: there is no list
+    said : keys of `loss` that somebody chose for this loss; None: all that are given
     """
     model = schema.check(given, where, "$defs", "model")
     model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
@@ -92,11 +97,8 @@ def resolve_model_config(
         model["options"], f"{where}: options", "$defs", "architectures", model["architecture"]
     )
     loss, training = model["loss"], model["training"]
+    _check_loss(schema, loss["type"], given.get("loss", {}) if said is None else said, training, where)
     loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
-    if loss["type"] in BATCH_LOSSES and training["chunks_per_speaker"] < 2:
-        raise SreError(
-            f"{where}: loss {loss['type']} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
-        )
     if model["features"] not in features:
         known = ", ".join(sorted(features)) or "none"
         raise SreError(
@@ -113,6 +115,19 @@ def resolve_model_config(
     if least > most:
         raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
+
+
+def _check_loss(schema: Schema, loss: str, said: Collection[str], training: dict, where: str) -> None:
+    """Raises SreError where keys of `loss` that are `said` would do nothing, or the batches are not what it needs."""
+    traits = schema.part("$defs", "losses", loss)
+    needs = {"scale": "scale", "margin": "margin", "margin_epochs": "margin"}
+    idle = [f"loss.{key}" for key, needed in needs.items() if key in said and needed not in traits.get("x-takes", ())]
+    if idle:
+        raise SreError(f"{where}: {' and '.join(idle)} would do nothing, as loss {loss} has no such thing; take it out")
+    if traits.get("x-needs-batches") and training["chunks_per_speaker"] < 2:
+        raise SreError(
+            f"{where}: loss {loss} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
+        )
 
 
 def resolve_backend(schema: Schema, config: dict, where: str) -> dict:

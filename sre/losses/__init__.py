@@ -1,7 +1,5 @@
 """Training losses: (B, D) embeddings and (B,) speaker indices -> loss and logits; `build_head` knows them by name."""
 
-import inspect
-
 from sre.losses.base import Head
 from sre.losses.classification import AAMSoftmax, AMSoftmax, Circle, Softmax, SphereFace, SphereFace2, SubcentreAAM
 from sre.losses.metric import (
@@ -35,7 +33,9 @@ __all__ = ["HEADS", "AAMSoftmax", "Head", "Softmax", "build_head"]
 
 
 def build_head(embedding_dim: int, num_speakers: int, type: str, scale: float, **options: object) -> Head:
-    """The loss of a resolved model config; the sizes and the scale go to those that have them."""
-    given = {"embedding_dim": embedding_dim, "num_speakers": num_speakers, "scale": scale}
-    wanted = inspect.signature(HEADS[type]).parameters
-    return HEADS[type](**{name: value for name, value in given.items() if name in wanted}, **options)
+    """Return the loss of a resolved model config: with the sizes if it classifies, with the scale if it takes one."""
+    kind = HEADS[type]
+    given = {"embedding_dim": embedding_dim, "num_speakers": num_speakers} if kind.classifies else {}
+    if "scale" in kind.takes:
+        given["scale"] = scale
+    return kind(**given, **options)

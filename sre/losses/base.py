@@ -7,12 +7,20 @@ from torch import Tensor, nn
 class Head(nn.Module):
     """(B, D) embeddings and (B,) class indices -> loss and logits, in float32 or better, also under autocast.
 
-    margin : set by the trainer's schedule; losses that have none ignore it
-    classifies : each row of the logits judges one chunk by itself, so that they tell accuracy on single chunks
+    A subclass says what it needs, as class attributes, and so does its entry of $defs/losses in
+    recipes/config.schema.yaml, where configs are checked. Its options are keyword arguments.
+
+    classifies : it has a class for each training speaker, and is built from embedding_dim (D) and num_speakers (N).
+        Each row of its logits judges one chunk by itself, so that they tell accuracy on single chunks.
+    takes : which of "scale" and "margin" of a model's `loss` it takes (schema: x-takes). It is built with the scale,
+        and the trainer's schedule sets its attribute `margin`. A config that gives what it does not take is refused.
+    needs_batches : it compares the chunks of a batch, and needs training.chunks_per_speaker (schema: x-needs-batches)
     """
 
-    margin = 0.0
     classifies = True
+    takes: tuple[str, ...] = ()
+    needs_batches = False
+    margin = 0.0
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean loss and the logits, without margin; of each row the largest should be at `targets`."""
@@ -20,8 +28,9 @@ class Head(nn.Module):
             return self.loss(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)), speakers)
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and the logits of (B, D) embeddings in float32 or better."""
         raise NotImplementedError
 
     def targets(self, speakers: Tensor) -> Tensor:
-        """The right column of each row of the logits."""
+        """Return the right column of each row of the logits."""
         return speakers

@@ -10,7 +10,7 @@ from sre.losses.base import Head
 
 
 class Softmax(Head):
-    """Plain softmax over speakers; a margin is ignored."""
+    """Plain softmax over speakers."""
 
     def __init__(self, embedding_dim: int, num_speakers: int) -> None:
         super().__init__()
@@ -23,6 +23,8 @@ class Softmax(Head):
 
 class CosineHead(Head):
     """Softmax of scaled cosines; `pushed` says what the margin makes of the target's."""
+
+    takes = ("scale", "margin")
 
     def __init__(self, embedding_dim: int, num_speakers: int, scale: float) -> None:
         super().__init__()
@@ -114,6 +116,8 @@ class SphereFace(CosineHead):
 
     multiple : m
     """
+
+    takes = ("margin",)
 
     def __init__(self, embedding_dim: int, num_speakers: int, multiple: int = 4) -> None:
         super().__init__(embedding_dim, num_speakers, scale=1.0)

@@ -34,9 +34,9 @@ def ranks(speakers: Tensor) -> Tensor:
 
 
 class MetricLoss(Head):
-    """The logits have a row for each chunk."""
+    """A loss without classes; the logits have a row for each chunk."""
 
-    classifies = False
+    classifies, needs_batches = False, True
 
     def targets(self, speakers: Tensor) -> Tensor:
         return ranks(speakers)
@@ -115,6 +115,8 @@ class SoftmaxAngularPrototypical(Softmax):
     Its logits are softmax's, (B, all training speakers).
     """
 
+    needs_batches = True
+
     def __init__(self, embedding_dim: int, num_speakers: int) -> None:
         super().__init__(embedding_dim, num_speakers)
         self.prototypes = AngularPrototypical()
@@ -147,6 +149,8 @@ class Triplet(MetricLoss):
         less near than the positive, or the least near of all where there is none
     """
 
+    takes = ("margin",)
+
     def __init__(self, mining: str = "semi_hard") -> None:
         super().__init__()
         self.mining = mining
@@ -176,6 +180,8 @@ class Contrastive(MetricLoss):
 
     The mean over the former plus the mean over the latter, which are many more.
     """
+
+    takes = ("margin",)
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         e = functional.normalize(embeddings)

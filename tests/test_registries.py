@@ -1,0 +1,120 @@
+"""The registries: what the code knows by name is what the schema, the docs and the classes say of it."""
+
+import inspect
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from sre.cli.given import schema
+from sre.losses import HEADS
+from sre.models import ARCHITECTURES
+from sre.models import pooling as poolings
+from sre.models.pooling import POOLINGS, Pooling
+from sre.models.table import rows
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def schema_enum(*pointer: str) -> list[str]:
+    return schema().part("$defs", *pointer)["enum"]
+
+
+def model_keys(*keys: str) -> dict:
+    """The schema's part at model.<keys>."""
+    part = schema().part("$defs", "model")
+    for key in keys:
+        part = schema().inner(part, key)
+    return part
+
+
+def models_on_page() -> set[str]:
+    """Architectures of the table in docs/models.md, whose second column is `name` `options`."""
+    page = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    return set(re.findall(r"^\| [^|]+ \| `(\w+)`", page, re.MULTILINE))
+
+
+NETWORK, LOSS, POOLING = "sre.models.ARCHITECTURES", "sre.losses.HEADS", "sre.models.pooling.POOLINGS"
+PLACES = {  # registry: its names, and what else lists them
+    NETWORK: (
+        ARCHITECTURES,
+        {
+            "the schema's enum model.architecture": lambda: model_keys("architecture")["enum"],
+            "the schema's $defs/architectures": lambda: schema().part("$defs", "architectures"),
+            "docs/models.yaml": lambda: [row["architecture"] for row in rows(ROOT / "docs/models.md")],
+            "docs/models.md": models_on_page,
+        },
+    ),
+    LOSS: (
+        HEADS,
+        {
+            "the schema's enum model.loss.type": lambda: model_keys("loss", "type")["enum"],
+            "the schema's $defs/losses": lambda: schema().part("$defs", "losses"),
+        },
+    ),
+    POOLING: (POOLINGS, {"the schema's enum $defs/pooling": lambda: schema_enum("pooling")}),
+}
+
+
+def differences(registry: str, known: Iterable[str], place: str, listed: Iterable[str]) -> list[str]:
+    """One sentence for each name that is in one place and not in the other."""
+    return [
+        *(f"'{name}' is in {registry} and not in {place}: add it there" for name in sorted({*known} - {*listed})),
+        *(f"'{name}' is in {place} and not in {registry}: add it there" for name in sorted({*listed} - {*known})),
+    ]
+
+
+@pytest.mark.parametrize("registry, place", [(name, place) for name, (_, places) in PLACES.items() for place in places])
+def test_the_same_names_everywhere(registry: str, place: str) -> None:
+    known, places = PLACES[registry]
+    assert differences(registry, known, place, places[place]()) == []
+
+
+def test_a_difference_is_a_sentence_that_says_where() -> None:
+    assert differences("A", ["x", "y"], "B", ["y", "z"]) == [
+        "'x' is in A and not in B: add it there",
+        "'z' is in B and not in A: add it there",
+    ]
+
+
+def test_every_pooling_is_registered() -> None:
+    classes = {kind for _, kind in inspect.getmembers(poolings, inspect.isclass) if issubclass(kind, Pooling)}
+    registered = {getattr(maker, "func", maker) for maker in POOLINGS.values()}
+    assert {kind.__name__ for kind in classes - registered} == {"Pooling"}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_loss_and_the_schema_say_the_same_of_what_it_takes(name: str) -> None:
+    said = schema().part("$defs", "losses", name)
+    kind = HEADS[name]
+    assert set(kind.takes) == set(said.get("x-takes", ())) <= {"scale", "margin"}, f"{name}: takes, and x-takes"
+    assert kind.needs_batches == said.get("x-needs-batches", False), f"{name}: needs_batches, and x-needs-batches"
+
+
+def defaults(kind: type, without: set[str]) -> dict[str, object]:
+    """Defaults of a constructor's own arguments; a sequence as a list, as in the schema."""
+    found = {
+        name: parameter.default
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if name not in without and parameter.default is not parameter.empty
+    }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_network_takes_the_options_of_the_schema_and_has_its_defaults(name: str) -> None:
+    """A default that only the schema has, such as the blocks of ResNets, is an argument that must be given."""
+    options = schema().check({}, name, "$defs", "architectures", name)
+    arguments = inspect.signature(ARCHITECTURES[name]).parameters.keys() - {"num_features"}
+    assert arguments == schema().part("$defs", "architectures", name)["properties"].keys(), name
+    own = defaults(ARCHITECTURES[name], {"num_features"})
+    assert own == {key: options[key] for key in own}, name
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_loss_takes_the_options_of_the_schema_and_has_its_defaults(name: str) -> None:
+    sizes = {"embedding_dim", "num_speakers", "scale"}
+    options = schema().check({}, name, "$defs", "losses", name)
+    assert inspect.signature(HEADS[name]).parameters.keys() - sizes == options.keys(), name
+    assert defaults(HEADS[name], sizes) == options, name
