@@ -11,6 +11,7 @@ from sre.cli.given import schema
 from sre.losses import HEADS
 from sre.models import ARCHITECTURES
 from sre.models import pooling as poolings
+from sre.models.base import Network
 from sre.models.pooling import POOLINGS, Pooling
 from sre.models.table import rows
 
@@ -92,29 +93,31 @@ def test_a_loss_and_the_schema_say_the_same_of_what_it_takes(name: str) -> None:
     assert kind.needs_batches == said.get("x-needs-batches", False), f"{name}: needs_batches, and x-needs-batches"
 
 
-def defaults(kind: type, without: set[str]) -> dict[str, object]:
-    """Defaults of a constructor's own arguments; a sequence as a list, as in the schema."""
-    found = {
+def arguments(kind: type, without: set[str]) -> dict[str, object]:
+    """A constructor's own arguments with their defaults, a sequence as a list."""
+    named = {
         name: parameter.default
         for name, parameter in inspect.signature(kind).parameters.items()
-        if name not in without and parameter.default is not parameter.empty
+        if name not in without and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_network_takes_the_options_of_the_schema_and_has_its_defaults(name: str) -> None:
-    """A default that only the schema has, such as the blocks of ResNets, is an argument that must be given."""
-    options = schema().check({}, name, "$defs", "architectures", name)
-    arguments = inspect.signature(ARCHITECTURES[name]).parameters.keys() - {"num_features"}
-    assert arguments == schema().part("$defs", "architectures", name)["properties"].keys(), name
-    own = defaults(ARCHITECTURES[name], {"num_features"})
-    assert own == {key: options[key] for key in own}, name
+REGISTERED = [(kind, name) for kind, names in (("architectures", ARCHITECTURES), ("losses", HEADS)) for name in names]
 
 
-@pytest.mark.parametrize("name", HEADS)
-def test_a_loss_takes_the_options_of_the_schema_and_has_its_defaults(name: str) -> None:
-    sizes = {"embedding_dim", "num_speakers", "scale"}
-    options = schema().check({}, name, "$defs", "losses", name)
-    assert inspect.signature(HEADS[name]).parameters.keys() - sizes == options.keys(), name
-    assert defaults(HEADS[name], sizes) == options, name
+@pytest.mark.parametrize("kind, name", REGISTERED)
+def test_a_class_takes_the_options_of_the_schema_and_has_their_defaults(kind: str, name: str) -> None:
+    """A default that only the schema has, as the blocks of ResNets, is an argument that must be given."""
+    made = (ARCHITECTURES | HEADS)[name]
+    own = arguments(made, {"num_features"} if kind == "architectures" else {"embedding_dim", "num_speakers", "scale"})
+    options = schema().check({}, name, "$defs", kind, name)
+    assert own.keys() == schema().part("$defs", kind, name)["properties"].keys(), name
+    given = {key: value for key, value in own.items() if value is not inspect.Parameter.empty}
+    assert given == {key: options[key] for key in given}, name
+
+
+def test_a_network_with_wespeakers_options_reads_its_weights() -> None:
+    for name, kind in ARCHITECTURES.items():
+        assert (kind.peer_key is not Network.peer_key) or kind.peer_options is None, f"{name}: add its peer_key"
+        assert (kind.peer_options or {}).keys() <= schema().part("$defs", "architectures", name)["properties"].keys()

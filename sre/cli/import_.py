@@ -36,7 +36,7 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
     schema = Schema(RECIPES / "config.schema.yaml")
     name, feature_config = read_features(schema, features)
     bins = feature_config["num_mel_bins" if feature_config["type"] == "fbank" else "num_ceps"]
-    chosen = {**ARCHITECTURES[architecture].peer_options, **options}
+    chosen = {**(ARCHITECTURES[architecture].peer_options or {}), **options}
     chosen = schema.check(chosen, "--options", "$defs", "architectures", architecture)
     network = build(architecture, bins, chosen)
     state, left_out = rename(read_state(weights), peer_key)

@@ -35,7 +35,6 @@ __all__ = ["HEADS", "AAMSoftmax", "Head", "Softmax", "build_head"]
 def build_head(embedding_dim: int, num_speakers: int, type: str, scale: float, **options: object) -> Head:
     """Return the loss of a resolved model config: with the sizes if it classifies, with the scale if it takes one."""
     kind = HEADS[type]
-    given = {"embedding_dim": embedding_dim, "num_speakers": num_speakers} if kind.classifies else {}
-    if "scale" in kind.takes:
-        given["scale"] = scale
-    return kind(**given, **options)
+    sizes = {"embedding_dim": embedding_dim, "num_speakers": num_speakers} if kind.classifies else {}
+    scales = {"scale": scale} if "scale" in kind.takes else {}
+    return kind(**sizes, **scales, **options)

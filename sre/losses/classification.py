@@ -24,7 +24,7 @@ class Softmax(Head):
 class CosineHead(Head):
     """Softmax of scaled cosines; `pushed` says what the margin makes of the target's."""
 
-    takes = ("scale", "margin")
+    takes: tuple[str, ...] = ("scale", "margin")
 
     def __init__(self, embedding_dim: int, num_speakers: int, scale: float) -> None:
         super().__init__()

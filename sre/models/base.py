@@ -1,6 +1,6 @@
 """The contract of every embedding network. Shapes: B batch, T frames, F features, D embedding."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
@@ -14,12 +14,11 @@ class Network(nn.Module):
     A subclass is built from F and, as keyword arguments, its options in recipes/config.schema.yaml; it gives D to this
     class. Its `forward` gives what the loss sees in training.
 
-    peer_key : WeSpeaker's state-dict key -> ours, of a network whose weights `sre import` reads
-    peer_options : the options with which the network is WeSpeaker's
+    peer_options : the options with which the network is WeSpeaker's, and `sre import` reads WeSpeaker's weights; None:
+        it cannot read them. A network with such options has a `peer_key` too.
     """
 
-    peer_key: ClassVar[Callable[[str], str] | None] = None
-    peer_options: ClassVar[Mapping[str, object]] = {}
+    peer_options: ClassVar[Mapping[str, object] | None] = None
 
     def __init__(self, embedding_dim: int) -> None:
         super().__init__()
@@ -35,6 +34,11 @@ class Network(nn.Module):
 
     def constrain(self) -> None:
         """Move the weights towards what they must fulfil; the trainer calls it after every fourth step."""
+
+    @staticmethod
+    def peer_key(key: str) -> str:
+        """Return our state-dict key of a key of WeSpeaker's network."""
+        raise NotImplementedError
 
     def reparameterise(self) -> Self:
         """Return the network for inference, the same function in fewer operations; without its own form: itself."""

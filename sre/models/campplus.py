@@ -113,6 +113,8 @@ class CAMPlusPlus(Network):
     head_channels : of the convolutional head
     """
 
+    peer_options = {}
+
     def __init__(
         self,
         num_features: int,
@@ -128,8 +130,9 @@ class CAMPlusPlus(Network):
         self.tdnn_bn = nn.BatchNorm1d(channels)
         self.blocks = nn.Sequential()
         for layers, dilation in zip(blocks, DILATIONS, strict=True):
-            self.blocks.append(DenseBlock(channels, growth, layers, dilation))
-            channels = self.blocks[-1].out_channels
+            block = DenseBlock(channels, growth, layers, dilation)
+            self.blocks.append(block)
+            channels = block.out_channels
         self.out_bn = nn.BatchNorm1d(channels)
         self.pool = TSTP(channels)
         self.segment1 = nn.Conv1d(self.pool.out_dim, embedding_dim, 1, bias=False)  # a linear layer, as published

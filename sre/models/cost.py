@@ -90,8 +90,8 @@ def receptive_field(spec: Spec) -> int | None:
     network.embed(x)
     back = torch.zeros_like(pooled[0])
     back[..., back.shape[-1] // 2] = torch.nan
-    pooled[0].backward(back)
-    seen = x.grad[0].isnan().any(dim=1).nonzero().flatten()  # (1, T, F) -> frames
+    (gradient,) = torch.autograd.grad(pooled[0], x, back)
+    seen = gradient[0].isnan().any(dim=1).nonzero().flatten()  # (1, T, F) -> frames
     first, last = int(seen[0]), int(seen[-1])
     return None if first == 0 and last == LONGEST_FIELD - 1 else last - first + 1
 

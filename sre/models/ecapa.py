@@ -92,6 +92,8 @@ class ECAPA(Network):
     pooling : a name of sre.models.pooling.POOLINGS; "astp_global" is the paper's, "astp" has no global context
     """
 
+    peer_options = {}
+
     def __init__(
         self, num_features: int, embedding_dim: int = 192, channels: int = 512, pooling: str = "astp_global"
     ) -> None:

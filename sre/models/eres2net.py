@@ -6,7 +6,8 @@ Interspeech 2024. Shapes: B batch, T frames, F features, C channels, D embedding
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +72,8 @@ class ERes2Net(Network):
     unfused : stages before the first whose output is fused with that of the next, 0 to 2
     """
 
+    peer_options: ClassVar[Mapping[str, object] | None] = {}
+
     def __init__(
         self,
         num_features: int,
@@ -124,7 +127,7 @@ class ERes2NetV2(ERes2Net):
     Parameters are ERes2Net's.
     """
 
-    peer_key = None  # WeSpeaker has no such network
+    peer_options = None  # WeSpeaker has no such network
 
     def __init__(
         self,

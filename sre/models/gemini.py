@@ -54,6 +54,8 @@ class GeminiDFResNet(Network):
         and 237 (3, 8, 63, 3)
     """
 
+    peer_options = {}
+
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: Sequence[int] = (3, 3, 27, 3)
     ) -> None:

@@ -57,7 +57,7 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
 
 def peer_key_of(architecture: str) -> Callable[[str], str]:
     """Return what makes our state-dict key of WeSpeaker's. Raises SreError where the network is none of WeSpeaker's."""
-    known = {name: kind.peer_key for name, kind in ARCHITECTURES.items() if kind.peer_key}
+    known = {name: kind.peer_key for name, kind in ARCHITECTURES.items() if kind.peer_options is not None}
     if architecture not in known:
         near = get_close_matches(architecture, known, 1, 0.0)[0]
         raise SreError(

@@ -20,7 +20,7 @@ def outputs_of(lstm: nn.LSTM, x: Tensor) -> Tensor:
     if x.device.type != "cpu":
         return lstm(x)[0]
     with torch.autocast("cpu", enabled=False):
-        return lstm(x.to(lstm.weight_ih_l0.dtype))[0]
+        return lstm(x.to(next(lstm.parameters()).dtype))[0]
 
 
 class GE2ELSTM(Network):

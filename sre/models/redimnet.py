@@ -111,6 +111,8 @@ class ReDimNet(Network):
     SreError : the size's strides do not divide F
     """
 
+    peer_options = {}
+
     def __init__(self, num_features: int, embedding_dim: int = 192, size: str = "b2") -> None:
         super().__init__(embedding_dim)
         chosen = SIZES[size]

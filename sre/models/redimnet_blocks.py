@@ -7,6 +7,7 @@ stage starts from a weighted sum of all earlier ones. Shapes: B batch, C channel
 
 import math
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -170,7 +171,7 @@ class Stage(nn.Module):
         self,
         in_channels: int,
         scale: nn.Module,
-        blocks: list[nn.Module],
+        blocks: Sequence[nn.Module],
         squeeze: nn.Module,
         context: nn.Module,
         time_stride: int = 1,
@@ -243,7 +244,10 @@ PARTS = (  # the peer's name of a part, ours
 
 def peer_stage_key(key: str, first_block: int) -> str:
     """Return our name of WeSpeaker's `backbone.stage…` key; first_block: place of the first 2-D block in its stages."""
-    stage, place, rest = re.fullmatch(r"backbone\.stage(\d+)\.(\d+)\.(.*)", key).groups()
+    found = re.fullmatch(r"backbone\.stage(\d+)\.(\d+)\.(.*)", key)
+    if not found:
+        return key
+    stage, place, rest = found.groups()
     if rest == "w":
         return f"backbone.mixes.{stage}.weight"
     if rest in ("weight", "bias"):

@@ -53,11 +53,9 @@ class RepBlock(nn.Module):
         if self.identity is not None:
             eye = torch.eye(dense.in_channels, dtype=dense.weight.dtype, device=dense.weight.device)
             branches.append((centred(eye[:, :, None, None]), self.identity))
-        conv = nn.Conv2d(dense.in_channels, dense.out_channels, 3, stride=dense.stride, padding=1).to(dense.weight)
+        conv = nn.Conv2d(dense.in_channels, dense.out_channels, 3, stride=dense.stride[0], padding=1).to(dense.weight)
         kernels, biases = zip(*(absorb(kernel, bn) for kernel, bn in branches), strict=True)
-        with torch.no_grad():
-            conv.weight.copy_(sum(kernels))
-            conv.bias.copy_(sum(biases))
+        conv.load_state_dict({"weight": sum(kernels), "bias": sum(biases)})
         return nn.Sequential(conv, nn.ReLU())
 
 
@@ -68,8 +66,14 @@ def centred(kernel: Tensor) -> Tensor:
 
 def absorb(kernel: Tensor, bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Kernel (C', C, 3, 3) and bias (C',) of a convolution followed by this batch norm's running statistics."""
+    assert bn.running_mean is not None and bn.running_var is not None
     scale = bn.weight / (bn.running_var + bn.eps).sqrt()
     return kernel * scale[:, None, None, None], bn.bias - scale * bn.running_mean
+
+
+def fused(module: nn.Module) -> nn.Sequential:
+    """Return a block's form for inference; of what holds blocks, all of them in theirs."""
+    return module.fused() if isinstance(module, RepBlock) else nn.Sequential(*map(fused, module.children()))
 
 
 class RepVGG(Network):
@@ -83,11 +87,13 @@ class RepVGG(Network):
     blocks : layers of each of the four stages
     """
 
+    peer_options = {}
+
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: Sequence[int] = (3, 4, 23, 3)
     ) -> None:
         super().__init__(embedding_dim)
-        self.stem = RepBlock(1, channels, 1)
+        self.stem: nn.Module = RepBlock(1, channels, 1)
         stages, width = [], channels
         for stage, count in enumerate(blocks):
             out, stride = channels << stage, 1 if stage == 0 else 2
@@ -106,8 +112,7 @@ class RepVGG(Network):
     def reparameterise(self) -> Self:
         """Return a copy for inference, in evaluation mode, with one convolution for each block."""
         network = copy.deepcopy(self).eval()
-        network.stem = network.stem.fused()
-        network.stages = nn.Sequential(*(nn.Sequential(*(b.fused() for b in stage)) for stage in network.stages))
+        network.stem, network.stages = fused(network.stem), fused(network.stages)
         return network
 
     @staticmethod

@@ -104,6 +104,8 @@ class Res2Net(Network):
     base_width, scale, expansion : of each block, see Res2NetBlock
     """
 
+    peer_options = {}
+
     def __init__(
         self,
         num_features: int,

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from sre.models.base import Network
 from sre.models.pooling import TSTP, Pooling, mean_and_std
 
+Stride = int | tuple[int, int]  # over both, or over frequency and over time
 
-def projection(in_channels: int, channels: int, stride: int) -> nn.Sequential:
+
+def projection(in_channels: int, channels: int, stride: Stride) -> nn.Sequential:
     """Shortcut of a block: empty where the block keeps the shape, else a 1x1 convolution and batch norm."""
     if stride == 1 and in_channels == channels:
         return nn.Sequential()
@@ -28,7 +30,7 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, channels: int, stride: int, attention: nn.Module | None = None) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: Stride, attention: nn.Module | None = None) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
@@ -99,6 +101,7 @@ class ResNet(Network):
     blocks : residual blocks of each stage; the schema has those of ResNet18, 34, …
     """
 
+    peer_options = {}
     block: type[BasicBlock | Bottleneck] = BasicBlock
 
     def __init__(

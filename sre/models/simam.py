@@ -48,6 +48,8 @@ class SimAMResNet(Network):
     blocks : residual blocks of each of the four stages; (6, 16, 24, 3) is WeSpeaker's SimAM_ResNet100
     """
 
+    peer_options = {}
+
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 64, blocks: Sequence[int] = (3, 4, 6, 3)
     ) -> None:

@@ -166,6 +166,7 @@ class FTDNN(Network):
     def constrain(self) -> None:
         """Move each layer's first factor one step towards a semi-orthogonal matrix times a free scale."""
         for layer in self.factorized:
+            assert isinstance(layer, FactorizedLayer)
             layer.constrain()
 
     def forward(self, x: Tensor) -> Tensor:
