@@ -11,7 +11,7 @@ from sre.io.atomic import atomic_output
 from sre.report.numbers import plain
 from sre.report.ranking import Standing
 from sre.scoring.analysis import Analysis, analyse
-from sre.scoring.sides import Row
+from sre.scoring.described import ErrorRow
 
 CONDITIONS = ["condition", "speakers", "targets", "nontargets", "EER, %", "95 % interval", "P_miss, %", "P_fa, %"]
 SPEAKERS = ["speaker", "targets", "P_miss, %", "nontargets", "P_fa, %"]
@@ -62,27 +62,27 @@ def write_analysis(folder: Path, found: Analysis) -> None:
         csv.write_csv(pa.Table.from_pandas(found.errors, preserve_index=False), file)
 
 
-def condition_cells(row: Row) -> list[str]:
+def condition_cells(row: ErrorRow) -> list[str]:
     counts = [f"{row[key]:,}" for key in ("speakers", "targets", "nontargets")]
     bounds = "" if row["eer_low"] is None else f"{row['eer_low']:.2f} to {row['eer_high']:.2f}"
     return [row["condition"], *counts, _percent(row["eer"]), bounds, _percent(row["p_miss"]), _percent(row["p_fa"])]
 
 
-def speaker_cells(row: Row) -> list[str]:
+def speaker_cells(row: ErrorRow) -> list[str]:
     targets, nontargets = f"{row['targets']:,}", f"{row['nontargets']:,}"
     return [str(row["speaker"]), targets, _percent(row["p_miss"]), nontargets, _percent(row["p_fa"])]
 
 
-def utterance_cells(row: Row) -> list[str]:
+def utterance_cells(row: ErrorRow) -> list[str]:
     _, *rates = speaker_cells(row)
     return [str(row["utterance"]), str(row["speaker"]), *rates, str(row["file"])]
 
 
-def pair_cells(row: Row) -> list[str]:
+def pair_cells(row: ErrorRow) -> list[str]:
     return [*(str(row[key]) for key in ("kind", "enrol", "test")), plain(float(row["score"])), *_files(row)]
 
 
-def _files(row: Row) -> list[str]:
+def _files(row: ErrorRow) -> list[str]:
     return [str(row["enrol_files"]), str(row["test_file"])]
 
 

@@ -9,7 +9,7 @@ from sre import SreError
 from sre.io.trials import align_scores, read_trials
 from sre.metrics.rates import eer
 from sre.scoring.breakdown import breakdown, conditions
-from sre.scoring.sides import Row, read_sides
+from sre.scoring.described import ErrorRow, read_described
 from sre.scoring.worst import confusing_pairs, trial_errors, worst_speakers, worst_utterances
 
 
@@ -18,10 +18,10 @@ class Analysis:
     """What `breakdown` and the functions of sre/scoring/worst.py say of one system on one list."""
 
     threshold: float
-    breakdown: list[Row]
-    speakers: list[Row]
-    utterances: list[Row]
-    pairs: list[Row]
+    breakdown: list[ErrorRow]
+    speakers: list[ErrorRow]
+    utterances: list[ErrorRow]
+    pairs: list[ErrorRow]
     errors: pd.DataFrame
 
 
@@ -43,9 +43,9 @@ def analyse(
         at_eer = eer(values, target)[1]
     except SreError as error:
         raise SreError(f"{scores}: {error}") from None
-    sides = read_sides(read_trials(trials), enroll_map, data_dir)
-    given = values, sides, at_eer if threshold is None else threshold
-    rows = breakdown(values, sides, conditions(sides), given[2], draws, seed)
+    described = read_described(read_trials(trials), enroll_map, data_dir)
+    given = values, described, at_eer if threshold is None else threshold
+    rows = breakdown(values, described, conditions(described), given[2], draws, seed)
     return Analysis(
         given[2], rows, worst_speakers(*given), worst_utterances(*given), confusing_pairs(*given), trial_errors(*given)
     )

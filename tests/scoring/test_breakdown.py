@@ -13,7 +13,7 @@ from sre.metrics.bootstrap import Bootstrap, interval
 from sre.metrics.rates import eer
 from sre.scoring.analysis import analyse
 from sre.scoring.breakdown import breakdown, conditions
-from sre.scoring.sides import Sides, read_sides
+from sre.scoring.described import DescribedTrials, read_described
 from sre.scoring.worst import trial_errors, worst_speakers, worst_utterances
 from steps import analyse_errors
 
@@ -42,23 +42,25 @@ def write_list(folder: Path, rows: list[tuple[str, str, bool]], scores: list[flo
     return folder / "scores", folder / "trials"
 
 
-def sides_of(folder: Path, tables: dict[str, dict], rows: list[tuple[str, str, bool]], enroll: str = "") -> Sides:
+def described_of(
+    folder: Path, tables: dict[str, dict], rows: list[tuple[str, str, bool]], enroll: str = ""
+) -> DescribedTrials:
     enrol, test, target = zip(*rows, strict=True)
     (folder / "enroll").write_text(enroll)
     trials = index_trials(enrol, test, np.array(target))
-    return read_sides(trials, folder / "enroll" if enroll else None, write_tables(folder / "data", tables))
+    return read_described(trials, folder / "enroll" if enroll else None, write_tables(folder / "data", tables))
 
 
-def masks(sides: Sides) -> dict[str, list[str]]:
+def masks(described: DescribedTrials) -> dict[str, list[str]]:
     """Condition -> its trials, targets in capitals."""
-    trials = sides.trials
+    trials = described.trials
     names = [f"{trials.enrol_ids[e]}{trials.test_ids[t]}" for e, t in zip(trials.enrol, trials.test, strict=True)]
     names = [name.upper() if target else name for name, target in zip(names, trials.target, strict=True)]
-    return {name: sorted(np.array(names)[mask].tolist()) for name, mask in conditions(sides)}
+    return {name: sorted(np.array(names)[mask].tolist()) for name, mask in conditions(described)}
 
 
 def test_conditions_of_four_speakers(tmp_path: Path) -> None:
-    found = masks(sides_of(tmp_path, TABLES, PAIRS))
+    found = masks(described_of(tmp_path, TABLES, PAIRS))
     nontargets = sorted(f"{e}{t}" for e, t, target in PAIRS if not target)
     assert found == {
         "dur 1.5 to 2": sorted(f"{a}1{b}2" if a != b else f"{a}1{b}2".upper() for a in "abcd" for b in "ab"),
@@ -78,18 +80,18 @@ def test_models_of_several_utterances(tmp_path: Path) -> None:
     rows = [("A", "a2", True), ("B", "a2", True), ("A", "c2", False), ("B", "c2", False)]
     tables = TABLES | {"utt2session": {"a1": "x", "a2": "y", "a3": "y", "c2": "y"}}
     tables |= {"utt2spk": UTT2SPK | {"a3": "a"}}
-    found = masks(sides_of(tmp_path, tables, rows, "A a1 a3\nB a1\n"))
+    found = masks(described_of(tmp_path, tables, rows, "A a1 a3\nB a1\n"))
     assert found["same session"] == ["AA2", "Ac2", "Bc2"]
     assert found["other session"] == ["Ac2", "BA2", "Bc2"]
     assert found["enrolment of 1"] == ["BA2", "Bc2"]
     assert found["enrolment of 2"] == ["AA2", "Ac2"]
-    alike = masks(sides_of(tmp_path, tables, rows, "A a3\nB a1\n"))
+    alike = masks(described_of(tmp_path, tables, rows, "A a3\nB a1\n"))
     assert not any(name.startswith("enrolment") for name in alike)
 
 
 def test_what_a_table_lacks_is_a_condition_of_its_own(tmp_path: Path) -> None:
     tables = TABLES | {"spk2gender": {"a": "f", "b": "f", "c": "m"}, "utt2dur": {"a2": "1.5", "b2": "2.5"}}
-    found = masks(sides_of(tmp_path, tables, PAIRS))
+    found = masks(described_of(tmp_path, tables, PAIRS))
     assert found["gender=?"] == ["D1D2", "a1d2", "b1d2", "c1d2", "d1a2", "d1b2", "d1c2"]
     assert found["gender=m"] == ["C1C2"]
     assert not any("d" in name.lower() for name in found["gender differs"])
@@ -101,7 +103,7 @@ def test_whole_numbers_are_names_and_odd_tables_are_no_attributes(tmp_path: Path
     chapters = {utt: 7 if utt[0] in "ab" else 8 + int(utt[1]) for utt in UTT2SPK}
     tables = {"utt2spk": UTT2SPK, "utt2chapter": chapters, "spk2utt": {"a": "a1 a2"}, "utt2num_voiced": {"a1": 9}}
     tables |= {"spk2gender.bak": {"a": "f"}, "utt2num_frames": {utt: 100 + place for place, utt in enumerate(UTT2SPK)}}
-    found = masks(sides_of(tmp_path, tables, PAIRS))
+    found = masks(described_of(tmp_path, tables, PAIRS))
     assert {name.split()[0] for name in found} == {"same", "other", "num_frames"}
     assert found["same chapter"][:2] == ["A1A2", "B1B2"] and found["other chapter"][:2] == ["C1C2", "D1D2"]
 
@@ -111,7 +113,7 @@ def test_the_rarest_of_many_values_are_other(tmp_path: Path) -> None:
     nations = dict(zip(speakers, 2 * ["n0", "n1", "n2", "n3", "other"] + ["r0", "r1", "r2", "r3"], strict=True))
     rows = [(f"{a}_1", f"{b}_2", a == b) for a in speakers for b in speakers]
     utt2spk = {f"{spk}_{number}": spk for spk in speakers for number in (1, 2)}
-    found = masks(sides_of(tmp_path, {"utt2spk": utt2spk, "spk2nation": nations}, rows))
+    found = masks(described_of(tmp_path, {"utt2spk": utt2spk, "spk2nation": nations}, rows))
     labels = ["n0", "n1", "n2", "n3", "r0", "r1", "r2", "other"]
     assert list(found) == [*(f"nation={label}" for label in labels), "nation differs"]
     of_other = [f"S{a}_1S{a}_2" for a in ("04", "09", 13)] + ["s04_1s09_2", "s09_1s04_2"]
@@ -122,22 +124,24 @@ def test_the_rarest_of_many_values_are_other(tmp_path: Path) -> None:
 
 def test_breakdown_on_paper_at_the_threshold_is_accepted(tmp_path: Path) -> None:
     """Women 2 targets at 3 and 1, nontarget a1b2 at the threshold 2, b1a2 under it; others at 0, male targets at 5."""
-    sides = sides_of(tmp_path, TABLES, PAIRS)
+    described = described_of(tmp_path, TABLES, PAIRS)
     by_pair = {("a1", "a2"): 3.0, ("b1", "b2"): 1.0, ("a1", "b2"): 2.0, ("b1", "a2"): 1.5, ("c1", "c2"): 5.0}
     scores = np.array([by_pair.get((e, t), 5.0 if target else 0.0) for e, t, target in PAIRS])
-    rows = {row["condition"]: row for row in breakdown(scores, sides, conditions(sides), 2.0)}
+    rows = {row["condition"]: row for row in breakdown(scores, described, conditions(described), 2.0)}
     women = rows["gender=f"]
     assert (women["speakers"], women["targets"], women["nontargets"]) == (2, 2, 2)
     assert (women["p_miss"], women["p_fa"], women["eer"]) == (50, 50, 50)
     differs = rows["gender differs"]
     assert (differs["targets"], differs["p_miss"], differs["p_fa"], differs["eer"]) == (0, None, 0, None)
     assert rows["gender=m"]["eer"] == 0 and rows["all trials"]["p_fa"] == pytest.approx(100 / 12)
-    assert set(trial_errors(scores, sides, 2.0)["enrol"]) == {"a1", "b1"}
-    worst = worst_speakers(scores, sides, 2.0)
+    assert set(trial_errors(scores, described, 2.0)["enrol"]) == {"a1", "b1"}
+    worst = worst_speakers(scores, described, 2.0)
     assert [row["speaker"] for row in worst] == ["b", "a", "c", "d"]
     assert worst[0] == {"speaker": "b", "targets": 1, "nontargets": 6, "p_miss": 100, "p_fa": pytest.approx(100 / 6)}
     assert worst[1] == {"speaker": "a", "targets": 1, "nontargets": 6, "p_miss": 0, "p_fa": pytest.approx(100 / 6)}
-    files = worst_utterances(scores, sides, 2.0, top=3)  # b1 and b2 are in the one target that is missed, a1 b2 passes
+    files = worst_utterances(
+        scores, described, 2.0, top=3
+    )  # b1 and b2 are in the one target that is missed, a1 b2 passes
     assert [row["utterance"] for row in files] == ["b2", "b1", "a1"] and files[0]["speaker"] == "b"
     assert [(row["targets"], row["p_miss"], row["nontargets"]) for row in files] == [
         (1, 100, 3),
@@ -151,12 +155,12 @@ def test_intervals_are_of_the_speakers_of_the_condition(tmp_path: Path) -> None:
     speakers = [f"s{number:02}" for number in range(12)]
     tables = {"utt2spk": {f"{spk}_{number}": spk for spk in speakers for number in (1, 2)}}
     tables["spk2gender"] = {spk: "f" if spk < "s08" else "m" for spk in speakers}
-    sides = sides_of(tmp_path, tables, [(f"{a}_1", f"{b}_2", a == b) for a in speakers for b in speakers])
-    target = sides.trials.target
+    described = described_of(tmp_path, tables, [(f"{a}_1", f"{b}_2", a == b) for a in speakers for b in speakers])
+    target = described.trials.target
     scores = np.random.default_rng(1).normal(size=len(target)) + target
-    masks_of = dict(conditions(sides))
-    row = next(row for row in breakdown(scores, sides, masks_of.items(), 0.5, draws=50) if row["speakers"] == 8)
-    draws = Bootstrap.of_speakers(sides.enrol_speaker, sides.test_speaker, 50, 1)
+    masks_of = dict(conditions(described))
+    row = next(row for row in breakdown(scores, described, masks_of.items(), 0.5, draws=50) if row["speakers"] == 8)
+    draws = Bootstrap.of_speakers(described.enrol_speaker, described.test_speaker, 50, 1)
     of_women = draws.replicates(scores, target, masks_of["gender=f"])["eer"]
     assert [row["eer_low"], row["eer_high"]] == interval(row["eer"], of_women, 8, 100.0)
     assert row["eer_low"] < row["eer"] < row["eer_high"]
@@ -178,7 +182,7 @@ def test_rows_trial_by_trial(tmp_path_factory, data) -> None:
     tables = {"utt2spk": {utt: utt[0] for utt in utts}}
     for name, table in (("spk2gender", gender), ("utt2session", session)):
         tables[name] = {key: value for key, value in table.items() if value != "?"}
-    sides = sides_of(folder, tables, rows, "".join(f"{m} {' '.join(some)}\n" for m, some in models.items()))
+    described = described_of(folder, tables, rows, "".join(f"{m} {' '.join(some)}\n" for m, some in models.items()))
 
     def names(model: str, test: str, target: bool) -> set[str]:
         """The conditions of one trial."""
@@ -200,7 +204,7 @@ def test_rows_trial_by_trial(tmp_path_factory, data) -> None:
         meeting = name in ("same session", "other session", "session=?")
         if name == "all trials" or not mask.all() and not (meeting and not target[mask].any()):
             expected[name] = mask
-    found = {row["condition"]: row for row in breakdown(scores, sides, conditions(sides), 1.0)}
+    found = {row["condition"]: row for row in breakdown(scores, described, conditions(described), 1.0)}
     assert found.keys() == expected.keys()
     for name, mask in expected.items():
         some = [(s, t) for s, t, m in zip(scores, target, mask, strict=True) if m]
@@ -211,7 +215,7 @@ def test_rows_trial_by_trial(tmp_path_factory, data) -> None:
         assert found[name]["p_fa"] == (100 * passed / (len(some) - targets) if targets < len(some) else None)
         possible = 0 < targets < len(some) and len({s for s, _ in some}) > 1
         assert found[name]["eer"] == (100 * eer(scores[mask], target[mask])[0] if possible else None)
-    for row in worst_speakers(scores, sides, 1.0):
+    for row in worst_speakers(scores, described, 1.0):
         his = [(s, t) for s, (m, u, t) in zip(scores, rows, strict=True) if row["speaker"] in (models[m][0][0], u[0])]
         passed = sum(not t and s >= 1 for s, t in his)
         assert row["targets"] == sum(t for _, t in his) and row["nontargets"] == sum(not t for _, t in his)
@@ -248,8 +252,8 @@ def test_pairs_and_errors_name_the_files(tmp_path: Path) -> None:
 
 
 def test_feats_where_there_is_no_sound(tmp_path: Path) -> None:
-    sides = sides_of(tmp_path, TABLES | {"feats.scp": {"a1": "feats.ark:17"}}, PAIRS)
-    assert (sides.file(["a1"]), sides.file(["a2"])) == (f"{tmp_path}/data/feats.ark:17", "")
+    described = described_of(tmp_path, TABLES | {"feats.scp": {"a1": "feats.ark:17"}}, PAIRS)
+    assert (described.file(["a1"]), described.file(["a2"])) == (f"{tmp_path}/data/feats.ark:17", "")
 
 
 def test_the_step_writes_four_tables_and_prints_one(tmp_path: Path, capsys) -> None:

@@ -16,7 +16,7 @@ from sre.report.errors import (
     speaker_cells,
     utterance_cells,
 )
-from sre.scoring.sides import Row
+from sre.scoring.described import ErrorRow
 
 HEAD = [name for name in CONDITIONS if name != "95 % interval"]
 PLAYED = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"}  # kinds of audio that a browser plays
@@ -44,7 +44,7 @@ def blocks(content: Content) -> list[Block]:
     return found
 
 
-def _condition(row: Row) -> list[str | Cell]:
+def _condition(row: ErrorRow) -> list[str | Cell]:
     """Return the cells of a condition, the interval under its EER."""
     *first, eer, interval, p_miss, p_fa = condition_cells(row)
     return [*first, Cell(eer, interval), p_miss, p_fa]

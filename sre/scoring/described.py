@@ -24,11 +24,11 @@ from sre.io.trials import LabelledTrials, read_enroll_map
 ATTRIBUTE = re.compile(r"(?!(utt2spk|spk2utt|utt2num_voiced)$)(spk2|utt2)[a-z0-9_]+")
 UNKNOWN = "?"
 
-Row = dict[str, Any]  # of a table: texts, counts and rates; None is what cannot be said
+ErrorRow = dict[str, Any]  # of a table: texts, counts and rates; None is what cannot be said
 
 
 @dataclass
-class Sides:
+class DescribedTrials:
     """N labelled trials, and what a data directory tells of their models and tests.
 
     speakers (S,) is sorted; enrol_speaker and test_speaker (N,) int32 are places in it; tests (T,) are as models.
@@ -59,7 +59,7 @@ class Sides:
         return ";".join(resolve(self.files[utt], self.data_dir) for utt in utts if self.files.get(utt))
 
 
-def read_sides(trials: LabelledTrials, enroll_map: str | Path | None, data_dir: str | Path) -> Sides:
+def read_described(trials: LabelledTrials, enroll_map: str | Path | None, data_dir: str | Path) -> DescribedTrials:
     """Return labelled trials with the tables of a data directory, of which only utt2spk must be there.
 
     Raises SreError where a model has no utterances, or an utterance no speaker.
@@ -72,7 +72,7 @@ def read_sides(trials: LabelledTrials, enroll_map: str | Path | None, data_dir: 
             f"{data_dir}/utt2spk: {len(missing)} utterances of the trials are not in it, e.g. {missing[0]};"
             " give the data directory of this list, and the enrolment map where its models are no utterances"
         )
-    return Sides(trials, models, data_dir, utt2spk, _read_tables(data_dir), _read_files(data_dir))
+    return DescribedTrials(trials, models, data_dir, utt2spk, _read_tables(data_dir), _read_files(data_dir))
 
 
 def _read_tables(data_dir: Path) -> dict[str, dict[str, str]]:
@@ -93,12 +93,12 @@ def _read_files(data_dir: Path) -> dict[str, str]:
     return {utt: places.get(recording, "") for utt, recording in recordings.items()}
 
 
-def outcomes(scores: np.ndarray, sides: Sides, threshold: float) -> list[np.ndarray]:
+def outcomes(scores: np.ndarray, described: DescribedTrials, threshold: float) -> list[np.ndarray]:
     """Return four (N,) bool: targets, misses, nontargets, false alarms; the numbers of which `rates_of` takes."""
-    target, accepted = sides.trials.target, scores >= threshold
+    target, accepted = described.trials.target, scores >= threshold
     return [target, target & ~accepted, ~target, ~target & accepted]
 
 
-def rates_of(targets: int, misses: int, nontargets: int, false_alarms: int) -> Row:
+def rates_of(targets: int, misses: int, nontargets: int, false_alarms: int) -> ErrorRow:
     p_miss, p_fa = 100 * misses / targets if targets else None, 100 * false_alarms / nontargets if nontargets else None
     return {"targets": targets, "nontargets": nontargets, "p_miss": p_miss, "p_fa": p_fa}
