@@ -179,8 +179,9 @@ class Line:
         heading, _, digits = self.rate
         difference = self.values[1] - self.values[0]
         numbers = [*(f"{value:.{digits}f}" for value in self.values), f"{difference:+.{digits}f}"]
-        told = ["", "", self.test]
-        if not isinstance(self.test, str):
+        if isinstance(self.test, str):
+            told = ["", "", self.test]
+        else:
             low, high = (f"{bound:+.{digits}f}" for bound in self.test[:2])
             verdict = "no difference shown" if self.p >= ALPHA else "better" if difference < 0 else "worse"
             told = [f"{low} to {high}", f"{self.p:.3f}" if self.p >= 0.001 else "< 0.001", verdict]
@@ -199,8 +200,8 @@ def results(sides: Sequence[Experiment]) -> list[Line]:
                 values = pair[0].mean(rate.key), pair[1].mean(rate.key)
                 alike = first.lists[key[0]] == other.lists[key[0]]
                 lines.append(Line(other, key, rate, values, _test(pair, rate.key) if alike else OTHER_TRIALS))
-    tested = [line for line in lines if not isinstance(line.test, str)]
-    for line, p in zip(tested, holm([line.test[2] for line in tested]), strict=True):
+    tested = [(line, line.test[2]) for line in lines if not isinstance(line.test, str)]
+    for (line, _), p in zip(tested, holm([p for _, p in tested]), strict=True):
         line.p = float(p)
     return lines
 
@@ -208,13 +209,13 @@ def results(sides: Sequence[Experiment]) -> list[Line]:
 def _test(pair: tuple[Entry, Entry], rate: str) -> tuple[float, float, float] | str:
     if pair[0].digests == pair[1].digests:
         return "identical scores"
-    drawn = [entry.drawn() for entry in pair]
-    if None in drawn:
-        return f"no test: no replicates in {'both' if drawn[0] == drawn[1] else 'A' if not drawn[0] else 'the other'}"
-    if drawn[0] != drawn[1]:
+    ours, theirs = (entry.drawn() for entry in pair)
+    if ours is None or theirs is None:
+        return f"no test: no replicates in {'both' if ours == theirs else 'A' if not ours else 'the other'}"
+    if ours != theirs:
         return "no test: other draws"
     draws = pair[1].replicates(rate) - pair[0].replicates(rate)
-    test = paired(pair[1].mean(rate) - pair[0].mean(rate), draws, drawn[0].speakers)
+    test = paired(pair[1].mean(rate) - pair[0].mean(rate), draws, ours.speakers)
     return test or "no test: they differ in no draw, or too many draws lack a kind of trial"
 
 
@@ -225,7 +226,7 @@ def remarks(sides: Sequence[Experiment], lines: Sequence[Line], changed: bool) -
         yield "Below 0 the other is better. Intervals and p: paired bootstrap over the list's speakers; p is corrected"
         yield f"for {len(tested)} comparisons (Holm), intervals are not. Rates are means over the seeds, and what"
         yield "another seed would change is not in the test."
-    speakers = [sides[0].entries[line.key].drawn().speakers for line in tested]
+    speakers = [drawn.speakers for line in tested if (drawn := sides[0].entries[line.key].drawn())]
     if None in speakers:
         yield "Where no speakers are known, trials were drawn as if independent: these intervals are far too short."
     if few := [number for number in speakers if number and number < FEW_SPEAKERS]:

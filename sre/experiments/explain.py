@@ -67,7 +67,7 @@ class PlannedJob:
         """The seconds of the last time; of a training that was resumed, those of all its parts."""
         record = read_record(self.record) if self.record else None
         summaries = [self.path(name) for name in self.output if Path(name).name == SUMMARY_FILE]
-        measured = [record and record.seconds]
+        measured = [record.seconds if record else None]
         measured += [TrainSummary.read(path).training_s for path in summaries if path.is_file()]
         return max((value for value in measured if value is not None), default=None)
 
@@ -217,7 +217,9 @@ def _because(job: PlannedJob, makers: dict[str, PlannedJob]) -> str:
     why = _why(job, makers)
     if not why.after:
         return why.text
-    waiting, seen, roots = list(why.after), set(), {}
+    waiting = list(why.after)
+    seen: set[str] = set()
+    roots: set[str] = set()
     while waiting:
         maker = waiting.pop()
         if maker.output[0] not in seen:
@@ -225,7 +227,7 @@ def _because(job: PlannedJob, makers: dict[str, PlannedJob]) -> str:
             found = _why(maker, makers)
             waiting += found.after
             if not found.after:
-                roots.setdefault(f"{maker.rule} runs ({found.text})")
+                roots.add(f"{maker.rule} runs ({found.text})")
     return " and ".join(sorted(roots))
 
 
@@ -238,13 +240,14 @@ def _last_time(jobs: Sequence[PlannedJob]) -> str:
 
 def _event(record: logging.LogRecord) -> dict | None:
     """What matters of a log record of Snakemake: its fields are the contract with its logger plug-ins."""
-    kind = str(getattr(record, "event", None))
+    told = vars(record)
+    kind = str(told.get("event"))
     if kind == "job_info":
-        files = {name: list(map(str, getattr(record, name) or [])) for name in ("input", "output", "log")}
-        about = {"reason": record.reason, "folder": os.getcwd(), "command": record.shellcmd or ""}
-        return {"job": {"rule": record.rule_name, **files, **about}}
+        files = {name: list(map(str, told[name] or [])) for name in ("input", "output", "log")}
+        about = {"reason": told["reason"], "folder": os.getcwd(), "command": told["shellcmd"] or ""}
+        return {"job": {"rule": told["rule_name"], **files, **about}}
     if kind == "run_info":
-        return {"total": record.stats["total"]}
+        return {"total": told["stats"]["total"]}
     if record.levelno >= logging.ERROR:
         return {"error": record.getMessage()}
     return {"idle": True} if str(record.msg).startswith("Nothing to be done") else None

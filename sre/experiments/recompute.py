@@ -120,5 +120,7 @@ def _intervals(row: RowFiles, metrics: dict[str, Any]) -> dict[str, list[float] 
 
 
 def _equal(one: float | None, other: float | None) -> bool:
-    """Up to what another processor's logarithms may change."""
-    return one == other or (None not in (one, other) and isclose(one, other, rel_tol=1e-9, abs_tol=1e-12))
+    """Return whether two numbers are equal up to what another processor's logarithms may change."""
+    if one is None or other is None:
+        return one is other
+    return isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)

@@ -21,10 +21,11 @@ def changed_keys(reason: str) -> str:
     if not sides:
         return ""
     before, now = sides
-    changes = []
+    changes: list[str] = []
     for new in [text for text in now if _mapping(text)]:
         if old := max((text for text in before if _mapping(text)), key=lambda text: _likeness(text, new), default=None):
-            before.remove(old), now.remove(new)
+            before.remove(old)
+            now.remove(new)
             changes += _differences(_mapping(old), _mapping(new))
     if before or now:
         changes.append(f"{_short(', '.join(before))} -> {_short(', '.join(now))}")

@@ -182,7 +182,7 @@ class Chain:
         if self.long:
             yield f"{bar}python {first.python}, " + ", ".join(map(" ".join, first.packages.items()))
             yield from _training(files[0].path, bar)
-        inputs = {}
+        inputs: dict[str, File] = {}
         for job in jobs:
             needed = job.inputs(self.system)
             inputs |= {name: File(name, job.at(name), recorded) for name, recorded in needed.items()}

@@ -31,6 +31,12 @@ class Evaluation:
     embeddings: Embeddings
     speakers: tuple[np.ndarray, np.ndarray] | None = None
 
+    @property
+    def target(self) -> np.ndarray:
+        """The (N,) labels of a list that has them."""
+        assert self.trials.target is not None, "what is judged is labelled"
+        return self.trials.target
+
     @classmethod
     def read(
         cls, trials: Trials, enroll_map: Path | None, embeddings: Sequence[Path], *utt2spks: Path | None

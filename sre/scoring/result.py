@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sre.io.atomic import atomic_output
-from sre.io.forms import NONE, NUMBER, built
+from sre.io.forms import NONE, NUMBER, Form, built
 from sre.io.text import read_object, read_versioned
 from sre.scoring.replicates import replicates_of
 
@@ -26,10 +26,10 @@ CALIBRATION = {
     "inputs?": [str],
     "trials?": str,
 }
-METRICS = {"eer": NUMBER, "targets": int, "nontargets": int, "*": (NONE, NUMBER)}
+METRICS: Form = {"eer": NUMBER, "targets": int, "nontargets": int, "*": (NONE, NUMBER)}
 METRICS |= {"c_miss?": NUMBER, "c_fa?": NUMBER, "eer_threshold?": NUMBER, "calibrated?": bool}
 METRICS |= {"intervals?": (NONE, {"*": (NONE, [(NONE, NUMBER), (NONE, NUMBER)])})}
-DONE = {
+DONE: Form = {
     "status": "ok",
     "scores": str,
     "metrics": METRICS,
@@ -40,7 +40,7 @@ DONE |= {"code?": str, "scores_sha256?": str, "replicates_sha256?": str, "inputs
 FAILED = {"status": "failed", "reason?": str, "inputs_sha256?": str}
 BOOTSTRAP = {"replicates": int, "seed": int, "columns": [str], "speakers?": (NONE, int), "level?": NUMBER}
 ENVIRONMENT = {"code": str, "python": str, "packages": {"*": str}, "device": str}
-RESULT = {"model": str, "seed": int, "run": str, "trials": str, "trials_sha256": str, "trials_file": str}
+RESULT: Form = {"model": str, "seed": int, "run": str, "trials": str, "trials_sha256": str, "trials_file": str}
 RESULT |= {"systems": {"*": (FAILED, DONE)}, "bootstrap?": (NONE, BOOTSTRAP)}
 RESULT |= {"environment?": (NONE, ENVIRONMENT), "data?": (NONE, str), "enroll_map?": (NONE, str), "role?": str}
 RESULT |= {"embeddings?": (NONE, [str]), "enroll_map_sha256?": (NONE, str), "config_sha256?": str, "wall_s?": NUMBER}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,9 +48,9 @@ class Scorer:
     _pairs: dict[str, tuple[Backend, Pairs]] = field(default_factory=dict)
     _cohorts: dict[tuple[str, CohortRule], Cohort] = field(default_factory=dict)
     _chosen: dict[CohortRule, Embeddings] = field(default_factory=dict)
-    _scores: dict[str, tuple[np.ndarray, dict[str, object]]] = field(default_factory=dict)
+    _scores: dict[str, tuple[np.ndarray, dict[str, Any]]] = field(default_factory=dict)
 
-    def scores(self, name: str) -> tuple[np.ndarray, dict[str, object]]:
+    def scores(self, name: str) -> tuple[np.ndarray, dict[str, Any]]:
         """(P,) values of float32, as they are written, and the facts; what a calibration or fusion needs is kept."""
         if name in self._scores:
             return self._scores[name]
@@ -60,9 +61,10 @@ class Scorer:
             self._scores[name] = scores, facts
         return scores, facts
 
-    def _plain(self, backend: str, norm: dict | None, of: None = None) -> tuple[np.ndarray, dict[str, object]]:
+    def _plain(self, backend: str, norm: dict | None, of: None = None) -> tuple[np.ndarray, dict[str, Any]]:
         if backend not in self._pairs:
-            self._pairs.clear(), self._cohorts.clear()  # one back-end's vectors at a time
+            self._pairs.clear()  # one back-end's vectors at a time
+            self._cohorts.clear()
             fitted = load(self.backends[backend])
             self._pairs[backend] = fitted, self.evaluation.pairs(fitted)
         fitted, pairs = self._pairs[backend]
@@ -79,22 +81,23 @@ class Scorer:
         """The cohort of a back-end; the file <rule>.cohort names its members."""
         if rule not in self._chosen:
             self._chosen[rule] = chosen = rule.choose(self.training)
+            assert chosen.speakers is not None, "training embeddings have speakers"
             with atomic_output(self.folder / f"{rule.name}.cohort") as file:
                 file.writelines(f"{i} {s}\n" for i, s in zip(chosen.ids, chosen.speakers, strict=True))
         if (backend, rule) not in self._cohorts:
             self._cohorts[backend, rule] = Cohort.of(fitted, self._chosen[rule])
         return self._cohorts[backend, rule]
 
-    def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, object]]:
+    def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
         columns = np.stack([self.scores(one)[0] for one in inputs], axis=1)
         if self.calibrations is None:
-            fitted = fit_calibration(columns, self.evaluation.trials.target, self.p_target).as_dict()
+            fitted = fit_calibration(columns, self.evaluation.target, self.p_target).as_dict()
             fitted |= {"inputs": inputs, "trials": self.folder.name}
         else:
             result = self.calibrations.get(name, SystemResult("failed", "it is not there"))
             if not result.done:
                 raise SreError(f"it was not calibrated on the development list: {result.reason}")
-            fitted = result.calibration
+            fitted = result.calibration or {}
         return Calibration.from_dict(fitted).apply(columns), {"calibration": fitted}
 
 
@@ -176,7 +179,7 @@ def _kept(path: Path, record: Path, key: str) -> SystemResult | None:
 def _score_one(scorer: Scorer, name: str, path: Path) -> SystemResult:
     scores, facts = scorer.scores(name)
     calibrated = bool(scorer.systems[name]["of"])
-    target = scorer.evaluation.trials.target
+    target = scorer.evaluation.target
     metrics = summarise(scores, target, calibrated=calibrated)
     if scorer.bootstrap:
         draws = scorer.bootstrap.replicates(scores, target)

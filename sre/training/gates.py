@@ -97,7 +97,7 @@ class Gates:
 
     def write(self, path: Path) -> None:
         """Write all notes in one list: those of the recipe, of the splits, of the trial lists."""
-        parts = [*self.data, *self.trials.values()]
+        parts: list[SplitCounts | ListCounts] = [*self.data, *self.trials.values()]
         content = {
             "notes": [*self.notes, *(note for part in parts for note in part.notes)],
             "data": [_without_notes(part) for part in self.data],

@@ -8,7 +8,7 @@ from typing import Any
 
 from sre import SreError
 from sre.io.atomic import atomic_output, sha256_text
-from sre.io.forms import NONE, NUMBER, built, check_form
+from sre.io.forms import NONE, NUMBER, Form, built, check_form
 from sre.io.text import canonical, read_object, read_text, read_versioned
 
 VERSION = 1  # of train_summary.json; the form before it had none
@@ -17,7 +17,7 @@ PLAN_FILE = "training.json"  # beside checkpoints
 TRAIN_AGAIN = "delete it, and the stage train writes it again from its checkpoints"
 
 COUNTED = ("utterances_found", "utterances", "speakers", "held_out_speakers")
-SUMMARY = {f"dropped_{why}?": int for why in ("without_features", "short", "of_rare_speakers")}
+SUMMARY: Form = {f"dropped_{why}?": int for why in ("without_features", "short", "of_rare_speakers")}
 SUMMARY |= {f"{fact}?": (NONE, NUMBER) for fact in ("parameters", "macs_2s", "utterances_per_s_8s", "training_s")}
 SUMMARY |= {"config?": dict, "config_sha256?": str, "device?": str, "code?": str, "this_run_s?": NUMBER}
 # a bundle of elsewhere has no counts

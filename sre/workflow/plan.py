@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
 from sre.experiments.records import read_record
@@ -63,8 +64,9 @@ class Job:
         return (found.st_mtime_ns, found.st_size) if found else None
 
     def _read(self, most: int) -> str:
-        written = self.begun is not None and self._state() not in (None, self.old)
-        return joblog.read(self.log, most) if written else ""
+        if not self.log or self.begun is None or self._state() in (None, self.old):
+            return ""
+        return joblog.read(self.log, most)
 
 
 def name_of(rule: str, wildcards: Mapping[str, str]) -> str:
@@ -82,7 +84,7 @@ class Plan:
     reached: float = 0.0
 
     @classmethod
-    def of(cls, dag) -> "Plan":
+    def of(cls, dag: Any) -> "Plan":
         """Take the jobs that will run and make something from Snakemake's graph."""
         jobs = [job for job in dag.needrun_jobs() if job.output]
         return cls({job.jobid: _planned(job) for job in jobs})
@@ -110,7 +112,7 @@ def _left(job: Job, alike: list[float]) -> float:
     return max(guess - job.elapsed, 0.1)
 
 
-def _planned(job) -> Job:
+def _planned(job: Any) -> Job:
     log = Path(job.log[0]) if job.log else None
     try:
         record = read_record(log.with_suffix(".json")) if log else None
