@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sre.backends import KINDS, METHODS
+from sre.backends.chain import FORMS
 from sre.cli.given import schema
+from sre.config.resolve import NORMS
 from sre.losses import HEADS
 from sre.models import ARCHITECTURES
 from sre.models import pooling as poolings
@@ -36,6 +39,24 @@ def models_on_page() -> set[str]:
     return set(re.findall(r"^\| [^|]+ \| `(\w+)`", page, re.MULTILINE))
 
 
+def backend_keys() -> dict:
+    return schema().part("$defs", "backend")["properties"]
+
+
+def first_column(page: str, heading: str) -> set[str]:
+    """Names in backticks in the first column of the table whose heading is `| heading |`."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    table = re.search(rf"^\| {heading} \|.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return {name for row in table[1].splitlines() for name in re.findall(r"`([a-z_0-9]+)`", row.split("|")[1])}
+
+
+def chain_on_page() -> list[str]:
+    """The chain steps that docs/backends.md lists, in its order."""
+    text = (ROOT / "docs/backends.md").read_text(encoding="utf-8").replace("\n", " ")
+    return re.findall(r"`([a-zA-Z_:]+)`", re.search(r"`chain` lists the steps[^.]*: (.*?)\. ", text)[1])
+
+
+BACKEND, NORM = "sre.backends.KINDS", "sre.backends.METHODS"
 NETWORK, LOSS, POOLING = "sre.models.ARCHITECTURES", "sre.losses.HEADS", "sre.models.pooling.POOLINGS"
 PLACES = {  # registry: its names, and what else lists them
     NETWORK: (
@@ -55,6 +76,21 @@ PLACES = {  # registry: its names, and what else lists them
         },
     ),
     POOLING: (POOLINGS, {"the schema's enum $defs/pooling": lambda: schema_enum("pooling")}),
+    BACKEND: (
+        KINDS,
+        {
+            "the schema's enum backend.type": lambda: backend_keys()["type"]["enum"],
+            "docs/backends.md": lambda: first_column("docs/backends.md", "type"),
+        },
+    ),
+    NORM: (
+        METHODS,
+        {
+            "the schema's enum norm.method": lambda: schema().part("$defs", "norm")["properties"]["method"]["enum"],
+            "sre.config.resolve.NORMS": lambda: [norm["method"] for norm in NORMS.values()],
+        },
+    ),
+    "sre.config.resolve.NORMS": (NORMS, {"docs/backends.md": lambda: first_column("docs/backends.md", "norm")}),
 }
 
 
@@ -121,3 +157,24 @@ def test_a_network_with_wespeakers_options_reads_its_weights() -> None:
     for name, kind in ARCHITECTURES.items():
         assert (kind.peer_key is not Network.peer_key) or kind.peer_options is None, f"{name}: add its peer_key"
         assert (kind.peer_options or {}).keys() <= schema().part("$defs", "architectures", name)["properties"].keys()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_back_end_and_the_schema_say_the_same_of_its_options(name: str) -> None:
+    kind, keys = KINDS[name], backend_keys()
+    assert (name in keys["rank"]["x-needed-by"]) == kind.NEEDS_RANK, f"{name}: NEEDS_RANK, and x-needed-by of rank"
+    assert (name in keys["adapt"]["x-types"]) == kind.ADAPTS, f"{name}: ADAPTS, and x-types of adapt"
+    enrol = [value for value in keys["enrol"]["enum"] if name in keys["enrol"]["x-types"].get(value, [name])]
+    assert set(kind.ENROL) == set(enrol), f"{name}: ENROL, and x-types of enrol"
+
+
+def test_chain_steps_are_those_of_the_schema_and_the_page() -> None:
+    assert backend_keys()["chain"]["items"]["pattern"] == f"^({'|'.join(FORMS)})\\Z"
+    assert [form.partition("[")[0] for form in FORMS] == [
+        step.replace("K:S", "").replace("K", "") for step in chain_on_page() if not step.endswith("K:S")
+    ]
+
+
+def test_a_norm_has_the_top_n_of_the_schema() -> None:
+    said = schema().part("$defs", "norm")["properties"]["top_n"]["x-methods"]
+    assert {name: method.top_n for name, method in METHODS.items() if method.top_n} == said
