@@ -3,7 +3,7 @@
 python -m steps.analyse_errors exp/mini/xvector/scores/mini/cosine.scores data/trials/mini --data data/mini_test OUT_DIR
 
 Conditions come from the data directory's `spk2<name>` and `utt2<name>` tables; the threshold is the same for all.
-Prints the breakdown, in per cent; writes OUT_DIR/{breakdown.tsv,speakers.tsv,pairs.tsv,errors.csv}.
+Prints the breakdown, in per cent; writes OUT_DIR/{breakdown,speakers,utterances,pairs}.tsv and errors.csv.
 """
 
 from sre.cli.arguments import Parser, finite, input_file, input_folder, output_folder, whole

@@ -31,7 +31,7 @@ def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[
     )
     drawn = []
     for number, (title, series, scale) in enumerate(panels):
-        present = [(key, text) for key, text in series if any(_series(h, key)[1].size for h in histories.values())]
+        present = [(key, text) for key, text in series if any(_is_told(h, key) for h in histories.values())]
         if present:
             caption = f"{title[0].upper()}{title[1:]} by epoch"
             if "margin" in dict(present):
@@ -39,6 +39,12 @@ def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[
             panel = _training_panel(histories, title, present, scale, f"{name}-{number}", caption)
             drawn.append(blocks.Figure(caption, panel))
     return drawn
+
+
+def _is_told(history: Sequence[dict], key: str) -> bool:
+    """Return whether a history has the series; a margin that is always 0 is none."""
+    values = _series(history, key)[1]
+    return bool(values.any() if key == "margin" else values.size)
 
 
 def _series(history: Sequence[dict], key: str) -> tuple[np.ndarray, np.ndarray]:

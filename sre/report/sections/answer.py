@@ -1,6 +1,6 @@
 """The answer, in plain words: which number to quote of each list, why that one, and whether others are better."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sre.metrics.bootstrap import FEW_SPEAKERS
 from sre.report.blocks import Block, Bullets, Text
@@ -10,25 +10,32 @@ from sre.report.numbers import UNIT, interval_text, short_name, size_text, value
 from sre.report.ranking import NOT_SHOWN, Standing, warning, without_interval
 from sre.report.rows import results_of
 
+SHORT_COMMAND = 100  # characters; a longer one stands under "What was run" alone
 VERDICTS = {"better": "demonstrably better", "worse": "demonstrably worse", NOT_SHOWN: "not demonstrably different"}
 
 
 def blocks(content: Content) -> list[Block]:
     found: list[Block] = []
+    said = {trials: answers(standings, content.metric) for trials, standings in content.evaluations}
+    common = [text for text in next(iter(said.values()), []) if all(text in of for of in said.values())]
+    common = common if len(said) > 1 else []
     for trials, standings in content.evaluations:
-        first, *more = answers(standings, content.metric)
+        first, *more = said[trials]
         size = size_text([standing.group for standing in standings])
-        found += [Text(f"On **{trials}** ({size}), {first}"), Bullets(more)]
-    said = [code_warning(code_versions(content.jobs, results_of(content.groups)))]
+        found += [Text(f"On **{trials}** ({size}), {first}"), Bullets([text for text in more if text not in common])]
+    return [*found, Bullets([*common, *_of_all(content)])]
+
+
+def _of_all(content: Content) -> Iterator[str]:
+    """Yield what is true of all lists, and where the numbers are from."""
+    if warned := code_warning(code_versions(content.jobs, results_of(content.groups))):
+        yield warned
     if not content.primary:
-        said.append("No primary system was named before the run, so that what is quoted was found afterwards.")
-    if content.command:
-        said.append(f"To run it again: `{content.command}`.")
-    said.append(
-        f"To follow a number back to its files: `sre trace {content.folder / 'report.tsv'}:LINE`."
-        " The first column of “Every run” has the LINE."
-    )
-    return [*found, Bullets([sentence for sentence in said if sentence])]
+        yield "No primary system was named before the run."
+    if 0 < len(content.command) <= SHORT_COMMAND:
+        yield f"To run it again: `{content.command}`"
+    table = content.folder / "report.tsv"
+    yield f"To follow a number back to its files: `sre trace {table}:LINE`, with the LINE of the table “Every run”."
 
 
 def answers(standings: Sequence[Standing], metric: str) -> list[str]:

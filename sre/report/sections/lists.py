@@ -1,7 +1,7 @@
 """The figures of each trial list: DET curves, intervals, the reference's scores, and calibration."""
 
 from collections.abc import Mapping, Sequence
-from math import isclose, nan
+from math import isclose, isfinite, nan
 
 import numpy as np
 
@@ -51,13 +51,14 @@ def _intervals(trials: str, done: Sequence[Standing], number: int) -> Figure:
         group = standing.group
         low, high = group_interval(group, "eer") or (nan, nan)
         rows.append(IntervalRow(" ".join(group.name), group.mean("eer"), low, high, standing.reference))
-    over = "speakers" if speakers(done[0].group) else "trials"
-    caption = f"EER on {trials} with 95 % intervals over its {over}, in the order of the table."
+    caption = f"EER on {trials}, in the order of the table."
     caption += f" The first {len(rows)} of {len(done)} systems." if len(rows) < len(done) else ""
-    caption += (
-        " Overlapping intervals do not mean that there is no difference. Systems err on the same speakers, and the"
-    )
-    caption += " table's test makes use of that."
+    if any(isfinite(row.low) for row in rows):
+        over = "speakers" if speakers(done[0].group) else "trials"
+        caption += (
+            f" The 95 % intervals are over the {over} of the list. Overlapping intervals do not mean that there is"
+        )
+        caption += " no difference: systems err on the same speakers, and the test in the table makes use of that."
     return Figure(caption, interval_plot(rows, f"intervals{number}", caption))
 
 

@@ -45,7 +45,8 @@ def table(content: Content) -> Table:
     metric = content.metric
     developed = any(one.on_development is not None for some in content.ranked.values() for one in some)
     by = f"Ranked by {short_name(metric)} on {'development' if developed else 'the list itself'}; {UNITS}"
-    head = ["system", f"{NAMES[metric]} (95 % interval)", "against the reference"]
+    drawn = any(interval_text(one.group, metric) for some in content.ranked.values() for one in some if one.group.done)
+    head = ["system", NAMES[metric] + " (95 % interval)" * drawn, "against the reference"]
     head += [NAMES[key] for key in SHOWN if key != metric] + [f"{NAMES[metric]} on development", "note"]
     parts = []
     for trials, standings in content.ranked.items():

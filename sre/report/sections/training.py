@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from sre.io.text import flatten
-from sre.report.blocks import Block, Bullets, Figures, Heading, Table
+from sre.report.blocks import Block, Bullets, Figures, Fold, Heading, Table
 from sre.report.content import Content
 from sre.report.figures.training import training_panels
 from sre.report.numbers import plain
@@ -26,7 +26,8 @@ def blocks(content: Content) -> list[Block]:
     facts = {name: flat(run.summary.told()) | _history_facts(run.history) for name, run in runs.items()}
     keys = dict.fromkeys(key for some in facts.values() for key in some)
     rows = [[key, *(some.get(key, "") for some in facts.values())] for key in keys]
-    return [*found, Bullets(missing), Table.of("Training runs", ["", *facts], rows)]
+    table = Table.of("What the training summary says, and last values and means of the history", ["", *facts], rows)
+    return [*found, Bullets(missing), Fold("Training runs", [table])]
 
 
 def _history_facts(history: Sequence[dict]) -> dict[str, str]:
