@@ -47,7 +47,7 @@ def collect(folder: Path, command: str) -> dict:
     primary = {(line["run"], line["system"]) for line in lines if line["primary"]}
     rows = [replace(row, primary=(row.run, row.system) in primary) for row in make_rows(results)]
     said = {(line["run"], line["trials"], line["system"]): line["eer"] for line in lines}
-    if said != {(row.run, row.trials, row.system): plain((row.metrics or {}).get("eer")) for row in rows}:
+    if said != {(row.run, row.trials, row.system): plain(row.metrics.get("eer")) for row in rows}:
         raise SreError(
             f"{folder / 'report.tsv'}: its systems or EERs are not those of the scores; make the report again"
         )
@@ -82,7 +82,7 @@ def _list(trials: str, groups: Sequence[Group]) -> dict:
 
 def _row(row: Row, group: Group) -> dict:
     names = {"run": row.run, "model": row.model, "seed": row.seed, "list": row.trials, "system": row.system}
-    metrics = row.metrics or {}
+    metrics = row.metrics
     found = {"metrics": {key: metrics[key] for _, key, _ in RATES if key in metrics}, "note": row.note}
     return names | found | {"marks": marks(group), "intervals": row.intervals}
 

@@ -52,7 +52,8 @@ def rank(groups: Sequence[Group], metric: str) -> dict[str, list[Standing]]:
             development.setdefault(group.name, []).append(group.mean(metric))
     means = {name: sum(values) / len(values) for name, values in development.items()}
     by = {group.rows[0].trials: speakers(group) for group in groups if group.rows[0].development and group.done}
-    chosen_by = sum(by.values()) if by and all(by.values()) else None
+    known = [number for number in by.values() if number]
+    chosen_by = sum(known) if by and len(known) == len(by) else None
     lists = {}
     for trials, some in by_list(groups).items():
         ordered = sorted(some, key=lambda group: _order(group, means, metric))
@@ -72,14 +73,13 @@ def _order(group: Group, development: dict[tuple[str, str], float], metric: str)
 
 
 def _differences(groups: Sequence[Group], reference: Group, metric: str) -> dict[tuple[str, str], Difference]:
-    found = {}
+    tested: dict[tuple[str, str], Difference] = {}
     for group in groups:
         if group is not reference and same_draws(group, reference):
             ours, theirs = mean_draws(group, metric), mean_draws(reference, metric)
             value = group.mean(metric) - reference.mean(metric)
-            tested = paired(value, ours - theirs, speakers(reference))
-            found[group.name] = tested and Difference(value, *tested)
-    tested = {name: difference for name, difference in found.items() if difference}
+            if found := paired(value, ours - theirs, speakers(reference)):
+                tested[group.name] = Difference(value, *found)
     corrected = holm([difference.p for difference in tested.values()])
     return {
         name: Difference(old.value, old.low, old.high, float(p))

@@ -6,6 +6,7 @@ development, on which systems are chosen, calibrated and fused, come after the e
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ NO_ERRORS = "not one error: too few or too easy trials to compare systems, or te
 
 @dataclass(frozen=True)
 class Row:
-    """One run x system x trial list; `metrics` is None where it failed, and `note` says why."""
+    """One run x system x trial list; `metrics` is empty where it failed, and `note` says why."""
 
     trials: str
     model: str
@@ -36,7 +37,7 @@ class Row:
     seed: int
     run: str
     primary: bool
-    metrics: dict[str, Any] | None
+    metrics: dict[str, Any]
     note: str
     result: ListResult  # the metrics file it is from
 
@@ -170,8 +171,8 @@ def make_rows(results: Iterable[ListResult], primary: str | None = None) -> list
 
 def _make_row(result: ListResult, system: str, outcome: SystemResult, primary: str | None) -> Row:
     run, model = result.run, result.model
-    metrics = outcome.metrics if outcome.done else None
-    note = outcome.reason if metrics is None else ""
+    metrics = outcome.metrics if outcome.done else {}
+    note = "" if metrics else outcome.reason
     if metrics and metrics["eer"] == 0:
         note = NO_ERRORS
     marked = primary in (system, f"{model}/{system}", f"{run}/{system}")
@@ -223,8 +224,12 @@ def _chosen(groups: Iterable[Group], metric: str) -> set[tuple[str, str]]:
         if first.development and group.values(metric):
             means.setdefault(first.model, {}).setdefault(first.system, []).append(group.mean(metric))
 
-    # of several lists the sum counts, and a system that failed on one of them comes last
-    return {(model, min(of, key=lambda s, of=of: (-len(of[s]), sum(of[s])))) for model, of in means.items()}
+    return {(model, min(of, key=partial(_by_sum, of))) for model, of in means.items()}
+
+
+def _by_sum(means: dict[str, list[float]], system: str) -> tuple[int, float]:
+    """Return what orders systems: of several lists the sum counts, and one that failed on some list comes last."""
+    return -len(means[system]), sum(means[system])
 
 
 def results_of(groups: Iterable[Group]) -> list[ListResult]:

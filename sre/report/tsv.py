@@ -8,7 +8,7 @@ from sre.report.numbers import plain
 from sre.report.ranking import Standing
 from sre.report.rows import THRESHOLDS, Row
 
-TSV_KEYS = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
+TSV_KEYS: tuple[str, ...] = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
 TSV_KEYS += tuple(key for _, key in THRESHOLDS) + tuple(f"act_dcf_{p}" for p in P_TARGETS) + ("cllr", "min_cllr")
 
 
@@ -27,7 +27,7 @@ def _tsv_cells(row: Row, standing: Standing) -> list[str]:
     """Return what is of the row, and what is of its model and system over the seeds."""
     cells = [row.run, row.model, row.seed, row.trials, "development" if row.development else "evaluation", row.system]
     cells += ["primary" if row.primary else "", "chosen" if standing.group.chosen else ""]
-    cells += ["ok" if row.metrics else "failed", *(plain((row.metrics or {}).get(key)) for key in TSV_KEYS)]
+    cells += ["ok" if row.metrics else "failed", *(plain(row.metrics.get(key)) for key in TSV_KEYS)]
     cells += [plain(bound) for key in COLUMNS for bound in row.intervals.get(key) or (None, None)]
     difference = standing.difference
     cells += [plain(standing.on_development), "reference" if standing.reference else ""]

@@ -121,7 +121,7 @@ def test_labels_of_crowded_points_do_not_overlap():
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.2, 4.5))
         axes = figure.add_subplot(xlim=(0, 1), ylim=(0, 1))
-        place_labels(axes, [(f"system_{n} plda", x, y) for n, (x, y) in enumerate(places)], places)
+        place_labels(figure, axes, [(f"system_{n} plda", x, y) for n, (x, y) in enumerate(places)], places)
         figure.draw_without_rendering()
         frame = axes.get_window_extent()
         boxes = [Text.get_window_extent(text) for text in axes.texts]

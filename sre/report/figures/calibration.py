@@ -81,7 +81,8 @@ def calibration_plot(curves: Sequence[BayesCurve], name: str, label: str) -> str
             axes.set_xlabel("P_target")
             axes.tick_params(labelbottom=True)
         figure.supylabel("normalised cost" + (f", cut off at {MOST_COST:g}" if most > MOST_COST else ""), size=9)
-        handles = [Line2D([], [], color=COLOURS[0], linestyle=s, label=t) for s, t in (("-", "cost"), ("--", "least"))]
+        handles = [Line2D([], [], color=COLOURS[0], label="cost")]
+        handles.append(Line2D([], [], color=COLOURS[0], linestyle="--", label="least"))
         handles.append(Line2D([], [], color="#333333", linewidth=1, linestyle=":", label="deciding unheard"))
         legend_below(figure, handles)
         return svg(figure, name, label)

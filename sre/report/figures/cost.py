@@ -48,7 +48,7 @@ def accuracy_cost_front(points: Sequence[CostPoint], name: str, label: str, x_la
         axes.set_ylim(max(0, axes.get_ylim()[0]), axes.get_ylim()[1])
         named = points if len(points) <= MAX_NAMES else front
         heads = [(p.label, p.cost, p.eer) for p in sorted(named, key=lambda point: point not in front)]
-        place_labels(axes, heads, _ink(points, steps))
+        place_labels(figure, axes, heads, _ink(points, steps))
         return svg(figure, name, label)
 
 

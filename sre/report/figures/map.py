@@ -1,7 +1,5 @@
 """The map of a set's embeddings: points of many speakers in one plane."""
 
-from collections.abc import Sequence
-
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +15,7 @@ KINDS = {"f": "female, filled", "m": "male, open", "": "gender not known, pale"}
 
 
 def embedding_map(
-    embeddings: np.ndarray, speakers: Sequence[str], genders: Sequence[str] | None, name: str, label: str
+    embeddings: np.ndarray, speakers: np.ndarray, genders: np.ndarray | None, name: str, label: str
 ) -> tuple[str, str]:
     """(caption, SVG) of the embeddings in the plane of their two largest principal components.
 
@@ -111,7 +109,7 @@ def _draw(
             legend_below(figure, heads)
         if len(names) <= MAX_LABELS:
             labels = [(str(text), x, y) for text, (x, y) in zip(names, means, strict=True)]
-            place_labels(axes, labels, np.vstack([plane, *[means] * 10]), size=7.5)
+            place_labels(figure, axes, labels, np.vstack([plane, *[means] * 10]), size=7.5)
         return svg(figure, name, label)
 
 

@@ -4,6 +4,7 @@ import html
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -13,10 +14,11 @@ from matplotlib.textpath import TextPath
 
 # Okabe and Ito's palette, told apart by colour-blind readers; its yellow is too faint on white, so grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#767676")
-LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (2, 1)), (0, (4, 1, 1, 1)))
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (2, 1)), (0, (4, 1, 1, 1)))
 MARKERS = "os^DvPX*"
 MAX_CURVES = len(COLOURS)
-STYLE = {
+LEGEND_SIZE = 8.5
+STYLE: dict[Any, Any] = {
     "figure.dpi": 72,  # as in SVG, so that a pixel is a point
     "svg.hashsalt": "sre",  # else element names are random
     "svg.fonttype": "path",  # looks the same whatever fonts the reader has
@@ -30,7 +32,7 @@ STYLE = {
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": LEGEND_SIZE,
     "figure.constrained_layout.use": True,
 }
 
@@ -42,21 +44,23 @@ _RADII = np.repeat(_DISTANCES, 12)
 
 def legend_below(figure: Figure, handles: Sequence[Artist], most: int = 3) -> None:
     """A legend under the axes, of as many columns as fit, at most `most`; the figure grows by its rows."""
-    size = STYLE["legend.fontsize"]
+    size = LEGEND_SIZE
     widest = max(TextPath((0, 0), str(handle.get_label()), size=size).get_extents().width for handle in handles)
     columns = int(np.clip(72 * figure.get_figwidth() // (widest + 6.2 * size), 1, min(most, len(handles))))
     figure.set_figheight(figure.get_figheight() + 0.19 * -(-len(handles) // columns))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2)
 
 
-def place_labels(axes: Axes, labels: Sequence[tuple[str, float, float]], points: np.ndarray, size: float = 8) -> None:
+def place_labels(
+    figure: Figure, axes: Axes, labels: Sequence[tuple[str, float, float]], points: np.ndarray, size: float = 8
+) -> None:
     """Write each (text, x, y) beside its place: off the texts before it and off `points` (P, 2) where it can.
 
     Of many places around it a text takes the one that covers least, and a line leads to one that is far. To be
     called when the axes' limits and scales are final.
     """
-    axes.figure.draw_without_rendering()  # the layout
-    points, frame = axes.transData.transform(points), axes.get_window_extent().extents
+    figure.draw_without_rendering()  # the layout
+    points, frame = axes.transData.transform(points), np.asarray(axes.get_window_extent().extents)
     taken = np.empty((0, 4))  # left, bottom, right, top
     for text, x, y in labels:
         extent = TextPath((0, 0), text, size=size).get_extents()
@@ -97,7 +101,7 @@ def svg(figure: Figure, name: str, label: str) -> str:
     figure.savefig(buffer, format="svg", metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    box = re.search(r'viewBox="([^"]*)"', text).group(1)
+    box = re.findall(r'viewBox="([^"]*)"', text)[0]
     text = text[text.index(">") + 1 :]
     text = re.sub(r"<style[^>]*>.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*"', "<g", text)  # nothing refers to these, and every figure has them

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from math import nan
 
-import numpy as np
-
 from sre.experiments.records import Record
 from sre.machine.log import clock
 from sre.report.blocks import Beside, Block, Figure, Figures, Table
@@ -50,11 +48,12 @@ def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, Trai
         for group in (standing.group for standing in standings if standing.group.done):
             model = group.name[0]
             times = [runs[row.run].summary.training_s if row.run in runs else None for row in group.done]
-            if model in models or not all(times) or group.rows[0].development:
+            known = [seconds for seconds in times if seconds]
+            if model in models or len(known) < len(times) or group.rows[0].development:
                 continue
             models.add(model)
             low, high = group_interval(group, "eer") or (nan, nan)
-            points.append(CostPoint(" ".join(group.name), np.mean(times) / 60, group.mean("eer"), low, high))
+            points.append(CostPoint(" ".join(group.name), sum(known) / len(known) / 60, group.mean("eer"), low, high))
         if len(points) > 1:
             caption = f"Accuracy against cost on {trials}: the first system of each model in the table."
             drawn = accuracy_cost_front(points, f"front{len(figures)}", caption, "training, minutes")

@@ -62,11 +62,17 @@ def _intervals(trials: str, done: Sequence[Standing], number: int) -> Figure:
     return Figure(caption, interval_plot(rows, f"intervals{number}", caption))
 
 
-def _det(trials: str, shown: Sequence[Group], scores: Mapping, number_of: int, number: int) -> Figure:
+def _det(
+    trials: str,
+    shown: Sequence[Group],
+    scores: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
+    number_of: int,
+    number: int,
+) -> Figure:
     curves = []
     for group in shown:
         row = group.done[0]
-        _, p_miss, p_fa = det_points(*scores[group.name], DET_POINTS)
+        _, p_miss, p_fa = det_points(*scores[group.name], max_points=DET_POINTS)
         eer, counts = row.metrics["eer"], (row.metrics["targets"], row.metrics["nontargets"])
         curves.append(Curve(f"{row.run} {row.system}: {eer:.2f} %", p_miss, p_fa, eer / 100, *counts))
     caption = f"Misses against false alarms on {trials} (DET curves). Lower is better. Dots mark equal error rates."

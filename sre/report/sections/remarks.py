@@ -21,7 +21,8 @@ def blocks(content: Content) -> list[Block]:
 
 def plda_remarks(groups: Sequence[Group], runs: Mapping[str, Trained]) -> list[str]:
     """Return what to make of PLDA losing to cosine: expected of models trained with a margin loss, else not."""
-    expected, odd = [], []
+    expected: list[str] = []
+    odd: list[str] = []
     for trials, some in by_list(groups).items():
         for model in sorted({group.name[0] for group in some}):
             done = [group for group in some if group.done and group.name[0] == model]

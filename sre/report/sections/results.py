@@ -99,8 +99,8 @@ def _every_run(content: Content) -> Table:
 
 
 def _run(row: Row, number: int, words: Sequence[str]) -> Line:
-    names = [str(number), row.run, Cell(row.system, badges=words), str(row.seed)]
-    if row.metrics is None:
+    names: list[str | Cell] = [str(number), row.run, Cell(row.system, badges=words), str(row.seed)]
+    if not row.metrics:
         return Line(names, "failed", row.note)
     return Line([*names, *(rate_cell(row.metrics, key, digits) for _, key, digits in RATES), row.note])
 
@@ -108,7 +108,11 @@ def _run(row: Row, number: int, words: Sequence[str]) -> Line:
 def _mean(group: Group) -> Line:
     """Return the mean over the seeds, with the least and the greatest below it, and the marks of the system."""
     note = "" if len(group.done) == len(group.rows) else f"{len(group.done)} of {len(group.rows)} seeds; others failed"
-    names = ["", f"{group.name[0]}, mean of {len(group.done)}", Cell(group.name[1], badges=marks(group))]
+    names: list[str | Cell] = [
+        "",
+        f"{group.name[0]}, mean of {len(group.done)}",
+        Cell(group.name[1], badges=marks(group)),
+    ]
     seeds = " ".join(str(row.seed) for row in group.done)
     return Line([*names, seeds, *(_range(group, key, digits) for _, key, digits in RATES), note], "mean")
 

@@ -62,7 +62,7 @@ TERMS = (
 
 
 def blocks(content: Content) -> list[Block]:
-    costs = sorted({_costs(row.metrics or {}) for group in content.groups for row in group.done})
+    costs = sorted({_costs(row.metrics) for group in content.groups for row in group.done})
     said = "; ".join(costs) or "nothing was scored"
     return [Terms([(term, meaning.replace("COSTS", said)) for term, meaning in TERMS])]
 

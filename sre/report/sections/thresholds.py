@@ -18,5 +18,5 @@ def blocks(content: Content) -> list[Block]:
 
 
 def _cells(row: Row) -> list[str]:
-    values = [(row.metrics or {}).get(key) for _, key in THRESHOLDS]
+    values = [row.metrics.get(key) for _, key in THRESHOLDS]
     return [row.run, row.system, row.list_title, *("reject all" if v is None else f"{v:#.5g}" for v in values)]
