@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from sre.backends import KINDS, METHODS
 from sre.backends.chain import FORMS
 from sre.cli.given import schema
 from sre.config.resolve import NORMS
+from sre.features.extractor import EXTRACTORS
+from sre.features.types import FEATURE_TYPES
 from sre.losses import HEADS
 from sre.models import ARCHITECTURES
 from sre.models import pooling as poolings
@@ -178,3 +181,19 @@ def test_chain_steps_are_those_of_the_schema_and_the_page() -> None:
 def test_a_norm_has_the_top_n_of_the_schema() -> None:
     said = schema().part("$defs", "norm")["properties"]["top_n"]["x-methods"]
     assert {name: method.top_n for name, method in METHODS.items() if method.top_n} == said
+
+
+def test_feature_types() -> None:
+    properties = schema().part("$defs", "features")["properties"]
+    assert list(FEATURE_TYPES) == properties["type"]["enum"]
+    assert EXTRACTORS.keys() == FEATURE_TYPES.keys(), "sre/features/extractor.py: EXTRACTORS"
+    assert {*properties["vad"]["x-types"], *model_keys("augment", "speeds")["x-types"]} <= FEATURE_TYPES.keys()
+
+
+@pytest.mark.parametrize("name", FEATURE_TYPES)
+def test_options_of_features(name: str) -> None:
+    """The schema has each option of a type, with its default; the type's own defaults are of the schema's keys."""
+    kind, properties = FEATURE_TYPES[name], schema().part("$defs", "features")["properties"]
+    for field in fields(kind):
+        assert field.name == "sample_rate" or properties[field.name]["default"] == field.default, field.name
+    assert set(kind.defaults) <= properties.keys()

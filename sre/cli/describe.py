@@ -18,6 +18,7 @@ from sre import SreError
 from sre.cli.arguments import count, input_file
 from sre.cli.given import is_of_ours, model_config, read_config_argument, schema
 from sre.config.resolve import merged, recipe_features, resolve_model
+from sre.features.types import GIVEN, dimension_of
 from sre.io.yaml_text import read_yaml
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _spec_of(model: dict) -> Spec:
     from sre.models.cost import Spec
 
     made = model["feature_config"]
-    if made["type"] == "given":  # a feats.scp from elsewhere: what its frames are is not known
-        return Spec(model["architecture"], made["dimension"], model["options"])
-    bins = made["num_mel_bins"] if made["type"] == "fbank" else made["num_ceps"]
-    return Spec(model["architecture"], bins, model["options"], made["frame_shift"])
+    columns = dimension_of(made)
+    if made["type"] == GIVEN:  # a feats.scp from elsewhere: what its frames are is not known
+        return Spec(model["architecture"], columns, model["options"])
+    return Spec(model["architecture"], columns, model["options"], made["frame_shift"])

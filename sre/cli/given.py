@@ -20,15 +20,13 @@ from sre.config.resolve import (
 )
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
+from sre.features.types import FEATURE_TYPES, GIVEN
 from sre.io.forms import wrong_part
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
 
 RECIPES = Path(sre.__file__).resolve().parents[1] / "recipes"
-DEFAULT_FEATURES = {
-    "fbank": {"num_mel_bins": 80},
-    "mfcc": {"num_mel_bins": 30, "num_ceps": 30, "high_freq": 7600, "snip_edges": False, "cmn": "sliding"},
-}
+DEFAULT_FEATURES = {name: kind.defaults for name, kind in FEATURE_TYPES.items()}
 RATE = 16000  # Hz, where nothing says another
 
 
@@ -79,7 +77,7 @@ def feature_config(kind: str, argument: tuple[str, dict] | None, sample_rate: in
     where, given = argument or (f"make_{kind}", DEFAULT_FEATURES[kind])
     given = {"type": kind} | features_of(given)
     made = {name: given.pop(name, None) for name in ("sample_rate", "version")}
-    if given["type"] == "given":
+    if given["type"] == GIVEN:
         raise SreError(
             f"{where}: of features that were given and not made here; give the config that they were made with"
         )

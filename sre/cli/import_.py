@@ -8,6 +8,7 @@ from sre.cli.arguments import input_file, json_object, output_file
 from sre.cli.given import RECIPES, feature_config, features_of, is_of_ours, read_config_argument
 from sre.config.resolve import recipe_features, recipe_file, resolve_features
 from sre.config.schema import Schema
+from sre.features.types import dimension_of
 from sre.io.atomic import sha256_file
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
@@ -35,7 +36,7 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
     peer_key = peer_key_of(architecture)
     schema = Schema(RECIPES / "config.schema.yaml")
     name, feature_config = read_features(schema, features)
-    bins = feature_config["num_mel_bins" if feature_config["type"] == "fbank" else "num_ceps"]
+    bins = dimension_of(feature_config)
     chosen = {**(ARCHITECTURES[architecture].peer_options or {}), **options}
     chosen = schema.check(chosen, "--options", "$defs", "architectures", architecture)
     network = build(architecture, bins, chosen)

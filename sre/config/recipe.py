@@ -100,7 +100,8 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         filled = {"models": names_of_models(config), "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
         filled |= {"embeddings": {}, "bundles": {}, "development": {"speakers": 0}}
         named = config.get("features")
-        features = {name: {"type": "fbank"} for name in named} if isinstance(named, dict) else {}
+        default = resolve_features(schema, {}, 16000, "features")
+        features = {name: default for name in named} if isinstance(named, dict) else {}
     else:
         rate = filled["audio"]["sample_rate"]
         features = tried_all("features", {}, lambda value, where: resolve_features(schema, value, rate, where))

@@ -37,12 +37,24 @@ def merged(base: dict, over: dict) -> dict:
 def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str) -> dict:
     """A feature config with defaults, sample rate (Hz) and the stage's version: what is saved and compared.
 
-    Raises SreError for a VAD of anything but MFCCs with an energy.
+    Raises SreError for a VAD of features that have no energy.
     """
     filled = schema.check(config, where, "$defs", "features")
-    if filled["vad"] is not None and (filled["type"] != "mfcc" or not filled["use_energy"]):
-        raise SreError(f"{where}: vad works on the energy of MFCCs; set type: mfcc and use_energy: true, or vad: null")
+    types = works_on(schema, "features", "vad")
+    if filled["vad"] is not None and (filled["type"] not in types or not filled["use_energy"]):
+        raise SreError(
+            f"{where}: vad works on the energy of MFCCs; set type: {' or '.join(types)} and use_energy: true, or"
+            " vad: null"
+        )
     return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
+
+
+def works_on(schema: Schema, *pointer: str) -> list[str]:
+    """Return the feature types that an option of $defs works on: `x-types` in the schema."""
+    part = schema.part("$defs", pointer[0])
+    for key in pointer[1:]:
+        part = schema.inner(part, key)
+    return part["x-types"]
 
 
 def recipe_file(recipes: Path, name: str) -> Path:
@@ -105,12 +117,12 @@ def resolve_model_config(
             f"{where}: features '{model['features']}' are not in the recipe's config, only {known};"
             " name one of these, or add them under features:"
         )
-    kind = features[model["features"]]["type"]
-    if model["augment"]["speeds"] and kind != "fbank":
-        what, cure = "MFCCs", "name an fbank config, or take augment.speeds away"
-        if kind == "given":
+    kind, types = features[model["features"]]["type"], works_on(schema, "model", "augment", "speeds")
+    if model["augment"]["speeds"] and kind not in types:
+        what, cure = kind, f"name features of type {' or '.join(types)}, or take augment.speeds away"
+        if kind not in schema.part("$defs", "features", "properties", "type")["enum"]:
             what, cure = "of an unknown kind", "put the config that made them beside feats.scp, or take the speeds away"
-        raise SreError(f"{where}: augment.speeds works on fbank, '{model['features']}' are {what}; {cure}")
+        raise SreError(f"{where}: augment.speeds works on {', '.join(types)}, '{model['features']}' are {what}; {cure}")
     least, most = model["training"]["chunk_frames"]
     if least > most:
         raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sre import SreError
 from sre.features.store import FeatureStore
+from sre.features.types import FEATURE_TYPES
 from sre.io.text import canonical
 from sre.machine.device import memory_format
 from sre.models import ARCHITECTURES, build
@@ -68,11 +69,11 @@ def _differing(made: Mapping, wanted: Mapping) -> str:
 
 def _cure(wanted: Mapping, bundle: Path) -> str:
     """A command that can be pasted, where a step makes such features."""
-    if wanted.get("type") not in ("fbank", "mfcc"):
+    if wanted.get("type") not in FEATURE_TYPES:
         return f"it takes a feats.scp from elsewhere, as it was trained on, by --feats ({canonical(wanted)})"
     vad = ", then steps.compute_vad," * bool(wanted.get("vad"))
-    path = shlex.quote(str(bundle))
-    return f"make them by python -m steps.make_{wanted['type']} DATA_DIR OUT_DIR --config {path}{vad} and give --feats"
+    command = f"python -m steps.make_features {wanted['type']} DATA_DIR OUT_DIR --config {shlex.quote(str(bundle))}"
+    return f"make them by {command}{vad} and give --feats"
 
 
 def network_of(bundle: bundles.Bundle, path: Path) -> nn.Module:

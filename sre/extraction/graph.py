@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from sre import SreError
 from sre.extraction.embedder import Embedder
-from sre.features.fbank import FeatureExtractor
-from sre.features.make import options_of
+from sre.features.extractor import extractor_of
+from sre.features.types import options_of
 
 OPSET = 17
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -32,7 +32,7 @@ class FeatureGraph(nn.Module):
 
     def __init__(self, config: dict) -> None:
         super().__init__()
-        self.extractor = FeatureExtractor(replace(options_of(config, config["sample_rate"]), dither=0.0))
+        self.extractor = extractor_of(replace(options_of(config), dither=0.0))
 
     def forward(self, waves: Tensor) -> Tensor:
         options, samples = self.extractor.options, waves.shape[1]
@@ -41,7 +41,7 @@ class FeatureGraph(nn.Module):
         index = first + torch.arange(frames)[:, None] * options.shift + torch.arange(options.window)  # (T, W)
         index = torch.where(index < 0, -index - 1, index)  # mirrored at the ends where they are not snipped
         index = torch.where(index >= samples, 2 * samples - 1 - index, index)
-        feats = self.extractor._features(waves[:, index].flatten(0, 1), torch.Generator())  # (B, N) -> (B T, F)
+        feats = self.extractor.features(waves[:, index].flatten(0, 1), torch.Generator())  # (B, N) -> (B T, F)
         return feats.reshape(waves.shape[0], -1, options.dimension)  # -> (B, T, F)
 
 

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import numpy as np
 from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import write_rejected_rows
-from sre.features.fbank import FeatureExtractor, FeatureOptions
+from sre.features.extractor import FeatureExtractor, extractor_of
+from sre.features.types import GIVEN, options_of
 from sre.features.waves import Wave, Waves
 from sre.io.ark import read_record, write_ark
 from sre.io.atomic import atomic_output, locked
@@ -25,12 +25,6 @@ from sre.machine.log import Progress, say, warn
 BATCH_SECONDS = 60  # of audio that is decoded before features are made of it
 
 
-def options_of(config: dict, sample_rate: int) -> FeatureOptions:
-    """The extractor's part of a resolved feature config."""
-    known = {field.name for field in fields(FeatureOptions)}
-    return FeatureOptions(**{key: value for key, value in config.items() if key in known}, sample_frequency=sample_rate)
-
-
 def make_features(data: DataDir, utts: Sequence[str], config: dict, rules: AudioRules, out: Path, name: str) -> None:
     """Write out/feats<name>.{ark,scp}, utt2num_frames<name> and rejected<name>.tsv of the given utterances.
 
@@ -38,7 +32,9 @@ def make_features(data: DataDir, utts: Sequence[str], config: dict, rules: Audio
     """
     label = f"{config['type']}{name}"
     waves = Waves(data, rules, max(MIN_DURATION_S, config["frame_length"] / 1000))
-    shard = Shard(FeatureExtractor(options_of(config, rules.sample_rate)), Progress(label, len(utts), "utt"))
+    shard = Shard(
+        extractor_of(options_of({**config, "sample_rate": rules.sample_rate})), Progress(label, len(utts), "utt")
+    )
     with locked(out / f".feats{name}.lock"):
         records = shard.features(waves.read(utts))
         write_ark(out / f"feats{name}.ark", out / f"feats{name}.scp", records, config["compression"])
@@ -65,7 +61,7 @@ class Shard:
 
     def features(self, waves: Iterable[Wave]) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (utterance, (T, F) float32) of all waves, in their order. Raises SreError as FeatureExtractor does."""
-        sample_rate = self.extractor.options.sample_frequency
+        sample_rate = self.extractor.options.sample_rate
         for batch in batches(waves, sample_rate):
             matrices = self.extractor([wave for _, wave in batch], dither_seed=batch[0][0])
             for (utt, wave), matrix in zip(batch, matrices, strict=True):
@@ -102,7 +98,7 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
     write_table(out / "utt2num_frames", frames)
     write_rejected_rows(out / "rejected.tsv", [])
     with atomic_output(out / "config") as file:
-        file.write(canonical({"type": "given", "dimension": dimension, **cmn}) + "\n")
+        file.write(canonical({"type": GIVEN, "dimension": dimension, **cmn}) + "\n")
     say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn['cmn']})")
     if (data.path / "vad.scp").exists():
         warn(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")

@@ -6,12 +6,13 @@ import numpy as np
 
 from sre import SreError
 from sre.features.cmn import subtract_sliding_mean, subtract_utterance_mean
+from sre.features.types import GIVEN
 from sre.io.ark import read_record, read_scp
 from sre.io.tables import read_table
 from sre.io.text import read_object
 
 CURE = "delete it and make the features again"
-GIVEN = {"type": "given", "cmn": "none"}  # features without a config beside them
+WITHOUT_CONFIG = {"type": GIVEN, "cmn": "none"}  # features without a config beside them
 
 
 def read_config(path: Path) -> dict:
@@ -50,7 +51,7 @@ class FeatureStore:
         self.places = read_scp(self.scp)
         folder = self.scp.parent
         config = folder / "config"
-        self.config = read_config(config) if config.exists() else dict(GIVEN)
+        self.config = read_config(config) if config.exists() else dict(WITHOUT_CONFIG)
         self.vad = read_scp(folder / "vad.scp") if self.config.get("vad") else None
         if self.vad is not None:  # utterances without a voiced frame are in vad_rejected.tsv
             self.places = {utt: place for utt, place in self.places.items() if utt in self.vad}

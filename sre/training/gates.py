@@ -12,6 +12,7 @@ from typing import TypeVar
 from sre import SreError
 from sre.datadir.rejected import read_rejected_rows
 from sre.features.store import FeatureStore
+from sre.features.types import dimension_of
 from sre.io.atomic import atomic_output
 from sre.io.forms import NONE, NUMBER, built
 from sre.io.ids import alike, shown
@@ -246,9 +247,8 @@ def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict]
     for split in splits:
         for name, config in features.items():
             if (data / split / "wav.scp").exists() and not (data / split / "feats" / name / "feats.scp").exists():
-                columns = config["num_mel_bins"] if config["type"] == "fbank" else config["num_ceps"]
                 frames = audio_seconds(data / split) * 1000 / config["frame_shift"]
-                needed += int(frames) * columns * (2 if config["compression"] else 4)
+                needed += int(frames) * dimension_of(config) * (2 if config["compression"] else 4)
     free = shutil.disk_usage(data).free
     if needed > free:
         raise SreError(

@@ -11,6 +11,7 @@ import torch
 from sre import SreError
 from sre.datadir.missing import check_promised
 from sre.features.store import FeatureStore
+from sre.features.types import FEATURE_TYPES, GIVEN, FbankOptions, options_of
 from sre.io.atomic import locked, sha256_text
 from sre.io.text import canonical
 from sre.losses import build_head
@@ -173,10 +174,8 @@ def make_trainer(
 
 
 def _mel_range(feature_config: dict) -> dict[str, float]:
-    if feature_config["type"] != "fbank":
-        return {}
-    high, nyquist = feature_config["high_freq"], feature_config["sample_rate"] / 2
-    return {"low_freq": feature_config["low_freq"], "high_freq": high if high > 0 else nyquist + high}
+    options = options_of(feature_config) if feature_config["type"] in FEATURE_TYPES else None
+    return {"low_freq": options.low_freq, "high_freq": options.highest} if isinstance(options, FbankOptions) else {}
 
 
 def _check_lengths(network: torch.nn.Module, num_features: int, config: dict) -> None:
@@ -202,7 +201,7 @@ def _check_features(config: dict, stores: Sequence[FeatureStore]) -> None:
             raise SreError(
                 f"{store.scp}: its features were made with another config than {stores[0].scp}; make them alike"
             )
-        given = store.config["type"] == "given"
+        given = store.config["type"] == GIVEN
         if not given and store.config != config.get("feature_config", store.config):
             raise SreError(
                 f"{store.scp}: its features were made with another config than '{config['features']}'; make them again"

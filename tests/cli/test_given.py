@@ -15,7 +15,7 @@ from sre.cli.import_ import read_features
 from sre.config.stages import STAGE_VERSIONS
 from sre.features.store import FeatureStore
 from sre.io.text import canonical
-from steps import compute_vad, make_fbank, make_mfcc, train_embedding
+from steps import compute_vad, make_fbank, make_features, make_mfcc, train_embedding
 
 ROOT = Path(__file__).resolve().parents[2]
 YAML = "num_mel_bins: 40\nlow_freq: 64\n"
@@ -103,7 +103,8 @@ def test_a_model_of_no_recipe(tmp_path: Path) -> None:
 
 def test_speeds_of_features_that_are_no_fbank() -> None:
     model = {"features": "f", "architecture": "xvector", "augment": {"speeds": [0.9]}}
-    for kind, said in (("mfcc", "'f' are MFCCs; name an fbank"), ("given", "'f' are of an unknown kind; put the conf")):
+    named, unknown = "'f' are mfcc; name features of type fbank", "'f' are of an unknown kind; put the conf"
+    for kind, said in (("mfcc", named), ("given", unknown)):
         with pytest.raises(SreError, match=said):
             model_config(("x", model), 1, lambda name, kind=kind: {"type": kind})
 
@@ -128,12 +129,12 @@ def test_features_for_a_bundle(tmp_path: Path, sound_dir: Callable[..., Path]) -
     train_embedding.main([str(tmp_path / "of.yaml"), "--data", str(data), "--device", "cpu", str(final)])
     make_fbank.main([str(data), str(tmp_path / "other")])
     with pytest.raises(
-        SreError, match=r"\(num_mel_bins 80 here, 20 there\); make them by python -m steps.make_fbank"
+        SreError, match=r"\(num_mel_bins 80 here, 20 there\); make them by python -m steps.make_features fbank"
     ) as e:
         Embedder(final, torch.device("cpu")).check(FeatureStore(tmp_path / "other/feats.scp"))
     command = shlex.split(str(e.value).partition("python -m ")[2])
-    assert command[:3] == ["steps.make_fbank", "DATA_DIR", "OUT_DIR"]
-    make_fbank.main([str(data), str(tmp_path / "other"), *command[3:5]])
+    assert command[:4] == ["steps.make_features", "fbank", "DATA_DIR", "OUT_DIR"]
+    make_features.main(["fbank", str(data), str(tmp_path / "other"), *command[4:6]])
     Embedder(final, torch.device("cpu")).check(FeatureStore(tmp_path / "other/feats.scp"))
 
 

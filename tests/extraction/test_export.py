@@ -15,9 +15,10 @@ from sre.cli import command
 from sre.datadir.datadir import read_data_dir
 from sre.extraction import export, graph
 from sre.extraction.embedder import Embedder
-from sre.features.fbank import FeatureExtractor
-from sre.features.make import make_features, options_of
+from sre.features.extractor import extractor_of
+from sre.features.make import make_features
 from sre.features.store import FeatureStore
+from sre.features.types import options_of
 from sre.io.audio import AudioRules
 from sre.io.text import canonical
 from sre.models import build
@@ -119,9 +120,9 @@ def test_features_in_the_graph_are_the_extractors_on_real_speech(shared: Path) -
     kaldi = shared / "reference/kaldi-features"
     places = [line.split()[1] for line in (kaldi / "wav.scp").read_text().splitlines()]
     waves = [soundfile.read(kaldi / place, dtype="int16")[0].astype(np.float32) for place in places]
-    config = {"sample_rate": 16000}
+    config = {"type": "fbank", "sample_rate": 16000}
     run = graph.runner(graph.to_onnx(graph.FeatureGraph(config), torch.zeros(2, 16000), {}), ".onnx")
-    for wave, feats in zip(waves, FeatureExtractor(options_of(config, 16000))(waves), strict=True):
+    for wave, feats in zip(waves, extractor_of(options_of(config))(waves), strict=True):
         np.testing.assert_allclose(run(wave[None])[0], feats, rtol=0, atol=1e-4)
 
 

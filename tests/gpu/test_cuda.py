@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from sre.extraction.embedder import Embedder, extract
-from sre.features.fbank import FeatureExtractor, FeatureOptions
+from sre.features.extractor import extractor_of
 from sre.features.store import FeatureStore
+from sre.features.types import FbankOptions
 from steps import train_embedding
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -21,7 +22,7 @@ validation: {speakers: 2, utterances: 1, frames: 40}
 
 def test_fbank_on_the_gpu_is_the_cpu_s():
     wave = np.random.default_rng(0).normal(0, 1000, 40_000).astype(np.float32)
-    cpu, gpu = (FeatureExtractor(FeatureOptions(), device)([wave])[0] for device in ("cpu", "cuda"))
+    cpu, gpu = (extractor_of(FbankOptions(), device)([wave])[0] for device in ("cpu", "cuda"))
     assert torch.allclose(cpu, gpu, atol=1e-3)
 
 
