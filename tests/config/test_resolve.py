@@ -90,6 +90,48 @@ def test_bad_model(schema: Schema, tmp_path: Path, text: str, sentence: str) -> 
         resolved(schema, tmp_path / "m.yaml", text)
 
 
+BATCHES = "training: {chunks_per_speaker: 2}\n"
+
+
+@pytest.mark.parametrize(
+    "loss, sentence",
+    [
+        (
+            "{type: softmax, scale: 30}",
+            "m.yaml: loss.scale would do nothing, as loss softmax has no such thing; take it",
+        ),
+        ("{type: softmax, margin: 0.2}", "loss.margin would do nothing"),  # though this is the default
+        ("{type: supcon, margin_epochs: [0, 1]}", "loss.margin_epochs would do nothing, as loss supcon"),
+        ("{type: ge2e, scale: 1, margin: 0}", "loss.scale and loss.margin would do nothing, as loss ge2e"),
+        ("{type: sphereface, scale: 30, margin: 0.1}", "loss.scale would do nothing"),
+    ],
+)
+def test_what_a_loss_would_ignore(schema: Schema, tmp_path: Path, loss: str, sentence: str) -> None:
+    text = f"features: fbank80\narchitecture: xvector\nloss: {loss}\n{BATCHES}"
+    with pytest.raises(SreError, match=sentence):
+        resolved(schema, tmp_path / "m.yaml", text)
+
+
+@pytest.mark.parametrize("loss", ["{type: am, scale: 30, margin: 0.1}", "{type: triplet, margin: 0.1}"])
+def test_what_a_loss_takes(schema: Schema, tmp_path: Path, loss: str) -> None:
+    assert resolved(schema, tmp_path / "m.yaml", f"features: fbank80\narchitecture: xvector\nloss: {loss}\n{BATCHES}")
+
+
+def test_another_loss_than_the_yamls_need_not_take_what_the_yaml_gives(schema: Schema, tmp_path: Path) -> None:
+    path, features = tmp_path / "m.yaml", {"fbank80": schema.check({}, "f", "$defs", "features")}
+    path.write_text(MODEL + "loss: {type: aam, scale: 30}\n")
+    assert resolve_model(schema, path, features, 1, override={"loss": {"type": "softmax"}})["loss"]["scale"] == 30
+    with pytest.raises(SreError, match="m.yaml and what the config says of it: loss.margin would do nothing"):
+        resolve_model(schema, path, features, 1, override={"loss": {"type": "softmax", "margin": 0.1}})
+
+
+def test_a_loss_that_needs_batches(schema: Schema, tmp_path: Path) -> None:
+    with pytest.raises(
+        SreError, match="loss ge2e compares chunks within a batch; set training.chunks_per_speaker to 2"
+    ):
+        resolved(schema, tmp_path / "m.yaml", MODEL + "loss: {type: ge2e}\n")
+
+
 def test_missing_yaml(tmp_path: Path) -> None:
     with pytest.raises(SreError, match="m.yaml: no such file"):
         read_yaml(tmp_path / "m.yaml")

@@ -18,16 +18,7 @@ from sre.models.xvector import XVector
 from sre.training.chunks import crop
 
 D, CLASSES, SCALE, MARGIN = 4, 7, 8.0, 0.3
-CLASSIFIERS = {
-    "softmax",
-    "am",
-    "aam",
-    "subcentre_aam",
-    "sphereface",
-    "sphereface2",
-    "circle",
-    "softmax_angular_prototypical",
-}
+CLASSIFIERS = {name for name, kind in HEADS.items() if kind.classifies}
 OPTIONS = {"subcentre_aam": {"centres": 3, "top_k": 2, "penalty": 0.1}}
 FORMS = [(name, OPTIONS.get(name, {})) for name in HEADS if name != "triplet"]
 FORMS += [("ge2e", {"form": "contrast"}), ("triplet", {"mining": "semi_hard"}), ("triplet", {"mining": "random"})]
@@ -326,7 +317,7 @@ def test_learnt_scale_stays_positive_and_comes_back(name: str) -> None:
     assert torch.equal(logits.argmax(dim=1), head.targets(speakers))
 
 
-@pytest.mark.parametrize("name", sorted(HEADS.keys() - CLASSIFIERS | {"softmax_angular_prototypical"}))
+@pytest.mark.parametrize("name", [name for name, kind in HEADS.items() if kind.needs_batches])
 @pytest.mark.parametrize(
     "speakers, message",
     [
