@@ -19,25 +19,3 @@ from sre.backends.heavy_tailed import HeavyTailed
 from sre.backends.kinds import KINDS
 from sre.backends.norm import METHODS, normalise
 from sre.backends.plda import Plda
-
-__all__ = [
-    "KINDS",
-    "METHODS",
-    "Backend",
-    "Calibration",
-    "Cohort",
-    "CohortRule",
-    "Cosine",
-    "Euclidean",
-    "HeavyTailed",
-    "Pairs",
-    "Plda",
-    "Side",
-    "fit",
-    "fit_calibration",
-    "load",
-    "normalise",
-    "save",
-    "score_matrix",
-    "scores_of_pairs",
-]

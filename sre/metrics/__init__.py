@@ -64,32 +64,3 @@ from sre.metrics.rates import (
     summarise,
 )
 from sre.metrics.sorted_scores import SortedScores
-
-__all__ = [
-    "COLUMNS",
-    "FEW_SPEAKERS",
-    "NIST_PLANS",
-    "P_TARGETS",
-    "Bootstrap",
-    "SortedScores",
-    "act_dcf",
-    "bayes_threshold",
-    "c_primary",
-    "check_scores",
-    "cllr",
-    "det_points",
-    "eer",
-    "eer_convex_hull",
-    "eer_with_interval",
-    "fa_at_miss",
-    "holm",
-    "interval",
-    "intervals",
-    "min_cllr",
-    "min_dcf",
-    "miss_at_fa",
-    "operating_points",
-    "paired",
-    "summarise",
-    "why_no_interval",
-]
