@@ -21,10 +21,10 @@ from sre.io.tables import read_utt2spk
 from sre.io.trial_check import check_labels
 from sre.io.trials import align_scores, read_enroll_map, read_trials
 from sre.machine.log import run, say, warn
-from sre.metrics.rates import NIST_PLANS, act_dcf, c_primary, min_dcf, summarise
+from sre.metrics.rates import NIST_PLANS, RATES, act_dcf, c_primary, min_dcf, summarise
 from sre.metrics.speakers import check_speakers_known, intervals_of, speakers_of_sides
 
-SHOWN = {"EER": "eer"} | {f"minDCF({p})": f"min_dcf_{p}" for p in ("0.01", "0.05", "0.001")}
+SHOWN = {rate.name: rate.key for rate in RATES[:4]}  # the EER, and minDCF at three priors
 
 
 def main(argv: list[str] | None = None) -> None:

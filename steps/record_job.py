@@ -87,7 +87,7 @@ def say_at_least(call: Callable[[], None]) -> None:
         run(call)
     except OSError as error:
         full = f"the log cannot be written ({error.strerror}); make room there, then the same command goes on"
-        said = error
+        said: BaseException | None = error
         while said and not isinstance(said, SreError):
             said = said.__context__
         os.write(terminal, f"error: {said or full}\n".encode())

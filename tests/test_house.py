@@ -3,10 +3,17 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from sre.experiments.records import Record
+from sre.models.bundle import Bundle
+from sre.scoring.result import Draws, Fitted, ListResult, SystemResult
+from sre.training.gates import FeatureCounts, Gates, ListCounts, SplitCounts
+from sre.training.summary import TrainingPlan, TrainSummary
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
@@ -184,3 +191,41 @@ def test_docstrings_begin_with_a_verb_or_their_subject() -> None:
                 if first and first[0] in OBSCURE:
                     obscure.append(f"{module}: {ast.get_docstring(node).splitlines()[0]}")
     assert set(obscure) - not_yet() == set()
+
+
+# Files between stages: their owner, and the types whose fields are the names in them.
+OWNERS: dict[str, tuple[type, ...]] = {
+    "scoring": (ListResult, SystemResult, Draws, Fitted),
+    "training": (TrainSummary, TrainingPlan, Gates, SplitCounts, FeatureCounts, ListCounts),
+    "experiments": (Record,),
+    "models": (Bundle,),
+}
+# Words that name arguments, keys of configs and columns of tables too, so that a literal tells nothing.
+COMMON_WORDS = set(
+    """backend code command config data device embeddings enroll_map epochs feature_config features models network
+    packages parameters path precision python reason replicates role run model seed seconds speakers status step systems
+    targets nontargets trials inputs utterances weights offset""".split()  # noqa: SIM905
+)
+PUBLISHED = "sre.report.published"  # the owner of recipes/*/results/*.json, which has some of the same names
+
+
+def test_files_between_stages_are_read_through_their_types() -> None:
+    owner = {field.name: room for room, kinds in OWNERS.items() for kind in kinds for field in fields(kind)}
+    found = [
+        f"{module}:{node.lineno}: {key}"
+        for module, tree in trees().items()
+        if module != PUBLISHED
+        for node in ast.walk(tree)
+        if (key := _key_read(node)) in owner.keys() - COMMON_WORDS and room_of(module) != owner[key]
+    ]
+    assert found == []
+
+
+def _key_read(node: ast.AST) -> object:
+    """Return the literal in x["key"], x.get("key"), x.pop("key"); None of other syntax."""
+    if isinstance(node, ast.Subscript):
+        return node.slice.value if isinstance(node.slice, ast.Constant) else None
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args
+    if is_call and node.func.attr in ("get", "pop", "setdefault") and isinstance(node.args[0], ast.Constant):
+        return node.args[0].value
+    return None

@@ -68,7 +68,8 @@ def _numbers(row: RowFiles) -> Iterator[str]:
         drawn = f"the {draws.speakers} speakers" if draws.speakers else "the trials, as if independent"
         how = f"{draws.replicates} draws of {drawn}, seed {draws.seed}"
         yield f"  in brackets: {draws.level:.0%} intervals, from {how}"
-    trials = f"{metrics['targets']} target and {metrics['nontargets']} nontarget trials of {row.trials}"
+    targets, nontargets = row.outcome.trials
+    trials = f"{targets} target and {nontargets} nontarget trials of {row.trials}"
     yield f"  {trials}, SHA-256 {result.trials_sha256}"
     costs = f"C_miss {exact(metrics.get('c_miss', 1))}, C_fa {exact(metrics.get('c_fa', 1))}"
     yield f"  {result.role} list; {costs}; config SHA-256 {result.config_sha256 or 'unknown'}"

@@ -16,7 +16,7 @@ PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldi
 CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
 
 
-def environment() -> dict[str, object]:
+def environment() -> dict[str, Any]:
     """Return what a number depends on beside its inputs: versions of code, Python and packages, the processor."""
     return {
         "code": code_version(),

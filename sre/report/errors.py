@@ -41,9 +41,8 @@ def write_errors(folder: Path, ranked: Mapping[str, Sequence[Standing]]) -> list
         row = next((one.group.done[0] for one in standings if one.reference and one.group.done), None)
         if row is None or row.development or row.data is None or not (row.data / "utt2spk").is_file():
             continue
-        trials_of = row.metrics["targets"] + row.metrics["nontargets"]
         draws, seed = row.drawn
-        draws = draws if trials_of <= MANY_TRIALS else min(draws, FEWER_DRAWS)
+        draws = draws if sum(row.outcome.trials) <= MANY_TRIALS else min(draws, FEWER_DRAWS)
         analysis = analyse(row.scores, row.trials_file, row.enroll_map, row.data, draws=draws, seed=seed)
         write_analysis(folder / row.trials, analysis)
         found.append(

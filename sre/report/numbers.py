@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from statistics import stdev
 
 from sre.metrics.bootstrap import P_TARGETS
+from sre.metrics.rates import RATES
 from sre.report.ranking import Difference, group_interval, speakers
-from sre.report.rows import RATES, Group, counts
+from sre.report.rows import Group, counts
 
 NAMES = {key: name for name, key, _ in RATES} | {f"act_dcf_{p}": f"actDCF({p})" for p in P_TARGETS}
 DIGITS = {key: 2 if key == "eer" else 3 for key in NAMES}  # every run has more

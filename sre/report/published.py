@@ -20,9 +20,10 @@ from sre import SreError
 from sre.experiments.read import load_results
 from sre.io.text import lines_of, read_text
 from sre.metrics.bootstrap import COLUMNS
+from sre.metrics.rates import RATES
 from sre.report.numbers import plain
 from sre.report.ranking import group_interval
-from sre.report.rows import RATES, Group, Row, counts, group_rows, make_rows, marks
+from sre.report.rows import Group, Row, counts, group_rows, make_rows, marks
 from sre.training.summary import SUMMARY_FILE, TrainSummary
 
 TRAINING_FACTS = ("parameters", "macs_2s", "training_s", "utterances_per_s_8s", "device")

@@ -14,9 +14,8 @@ import numpy as np
 
 from sre import SreError
 from sre.io.trials import align_scores
-from sre.metrics.rates import RATES as RATES  # what people compare
 from sre.scoring.replicates import read_replicates
-from sre.scoring.result import Draws, ListResult, SystemResult
+from sre.scoring.result import Draws, Fitted, ListResult, SystemResult
 
 THRESHOLDS = (
     ("at the EER", "eer_threshold"),
@@ -114,12 +113,9 @@ class Row:
         return read_replicates(self.result.replicates(self.system), columns)[metric]
 
     @property
-    def calibration(self) -> dict | None:
-        """Weights, offset, inputs, P_target and trials of a calibrated system, as far as its metrics file has them."""
-        fitted = self.outcome.calibration
-        if fitted is not None:
-            return fitted.get("facts", {}) | fitted
-        return {} if self.system.endswith("+cal") else None
+    def calibration(self) -> Fitted | None:
+        """How a calibrated system was fitted, as far as its metrics file has it; None of another system."""
+        return self.outcome.fitted or (Fitted() if self.system.endswith("+cal") else None)
 
 
 @dataclass(frozen=True)
@@ -140,7 +136,8 @@ class Group:
 
     def values(self, key: str) -> list[float]:
         """Return the rate of each seed that has it: metrics files of older versions lack some."""
-        return [row.metrics[key] for row in self.done if row.metrics.get(key) is not None]
+        rates = ((row.metrics or {}).get(key) for row in self.done)
+        return [rate for rate in rates if rate is not None]
 
     def mean(self, key: str) -> float:
         values = self.values(key)
@@ -247,10 +244,8 @@ def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
 
 def counts(groups: Iterable[Group]) -> tuple[int, int] | None:
     """Target and nontarget trials of a list, or None where all its systems failed."""
-    for group in groups:
-        for row in group.done:
-            return row.metrics["targets"], row.metrics["nontargets"]
-    return None
+    done = next((row.outcome for group in groups for row in group.done), None)
+    return done and done.trials
 
 
 def marks(group: Group) -> list[str]:

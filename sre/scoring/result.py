@@ -67,6 +67,27 @@ class Draws:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """The calibration of a system, or its fusion from several: LLR = scores @ weights + offset.
+
+    inputs : the systems whose scores it takes, one a weight
+    trials : name of the list that it was fitted on
+    facts : of the fit, see sre.backends.calibration.fit_calibration
+    """
+
+    weights: list[float] = field(default_factory=list)
+    offset: float | None = None
+    inputs: list[str] = field(default_factory=list)
+    trials: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def p_target(self) -> float | None:
+        """The prior at which the LLRs were to be best."""
+        return self.facts.get("p_target")
+
+
+@dataclass(frozen=True)
 class SystemResult:
     """One system on one list: scored ("ok"), or failed for a reason.
 
@@ -92,6 +113,16 @@ class SystemResult:
     @property
     def done(self) -> bool:
         return self.status == "ok"
+
+    @property
+    def trials(self) -> tuple[int, int]:
+        """The target and nontarget trials that were scored."""
+        return self.metrics["targets"], self.metrics["nontargets"]
+
+    @property
+    def fitted(self) -> Fitted | None:
+        """The calibration; None of a system that is not calibrated."""
+        return None if self.calibration is None else built(Fitted, self.calibration)
 
     @property
     def intervals(self) -> dict[str, list[float] | None]:

@@ -8,6 +8,7 @@ from sre.report.blocks import Block, Heading, Table, Text
 from sre.report.content import Content
 from sre.report.numbers import plain, rate_cell
 from sre.report.rows import Group, Row, by_list
+from sre.scoring.result import Fitted
 
 HEADINGS = ["run", "system", "actDCF(0.05)", "Cllr", "minCllr", "offset", "weights", "fitted on"]
 FITTED_ELSEWHERE = (
@@ -37,7 +38,7 @@ def calibration_lines(groups: Iterable[Group]) -> list[list[str]]:
             continue
         before = rows.get((row.run, row.system.removesuffix("+cal")), row)
         cells = [_change(before, row, key) for key in ("act_dcf_0.05", "cllr")]
-        cells += [rate_cell(row.metrics, "min_cllr", 4), plain(fitted.get("offset")), _weights(fitted)]
+        cells += [rate_cell(row.metrics, "min_cllr", 4), plain(fitted.offset), _weights(fitted)]
         lines.append([row.run, row.system, *cells, _fitted_on(fitted)])
     return lines
 
@@ -47,17 +48,17 @@ def _change(before: Row, after: Row, key: str) -> str:
     return " → ".join(filter(None, cells))
 
 
-def _weights(fitted: dict) -> str:
+def _weights(fitted: Fitted) -> str:
     """Return `name weight` of each input of a fusion, the weight alone of a single system."""
-    values, names = fitted.get("weights") or [], fitted.get("inputs") or []
+    values, names = fitted.weights, fitted.inputs
     if len(values) == 1 or len(names) != len(values):
         return ", ".join(map(plain, values))
     return ", ".join(f"{name} {plain(value)}" for name, value in zip(names, values, strict=True))
 
 
-def _fitted_on(fitted: dict) -> str:
-    parts = [str(fitted["trials"])] if "trials" in fitted else []
-    return ", ".join(parts + ([f"P_target {exact(fitted['p_target'])}"] if "p_target" in fitted else []))
+def _fitted_on(fitted: Fitted) -> str:
+    prior = "" if fitted.p_target is None else f"P_target {exact(fitted.p_target)}"
+    return ", ".join(filter(None, [fitted.trials, prior]))
 
 
 def bayes_remark(groups: Iterable[Group]) -> str:

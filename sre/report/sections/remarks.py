@@ -84,8 +84,8 @@ def costly(trials: str, standings: Sequence[Standing]) -> Iterator[str]:
     dear = [group for group in dear if group.mean("act_dcf_0.05") > UNHEARD]
     calibrated = [group for group in dear if group.done[0].calibration is not None]
     if calibrated:
-        fitted = {(group.done[0].calibration or {}).get("trials") for group in calibrated}
-        on = ", ".join(sorted(str(name) for name in fitted if name)) or "another list"
+        fitted = {one.trials for group in calibrated if (one := group.done[0].calibration)}
+        on = ", ".join(sorted(filter(None, fitted))) or "another list"
         yield (
             f"On {trials}, actDCF(0.05) of {_named(calibrated)} is above 1: decisions by these scores cost more than"
             f" deciding without listening. Their calibration was fitted on {on} and does not hold on {trials}."

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sre.metrics.rates import RATES
 from sre.report.blocks import Block, Cell, Fold, Line, Part, Table, Terms
 from sre.report.content import Content
 from sre.report.numbers import (
@@ -16,7 +17,7 @@ from sre.report.numbers import (
     value,
 )
 from sre.report.ranking import Standing
-from sre.report.rows import RATES, Group, Row, marks
+from sre.report.rows import Group, Row, marks
 
 SHOWN = ("eer", "min_dcf_0.01", "min_dcf_0.05", "act_dcf_0.05", "cllr")  # every run has them all
 UNITS = "EER in per cent, minDCF and actDCF normalised, Cllr in bits"
