@@ -213,7 +213,7 @@ def _why(job: PlannedJob, makers: dict[str, PlannedJob]) -> Why:
 
 
 def _because(job: PlannedJob, makers: dict[str, PlannedJob]) -> str:
-    """Its own reason, or those of the jobs at the beginning of the chain that it comes after."""
+    """Return its own reason, or those of the jobs at the beginning of the chain that it comes after."""
     why = _why(job, makers)
     if not why.after:
         return why.text
