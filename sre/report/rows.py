@@ -245,7 +245,7 @@ def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
 def counts(groups: Iterable[Group]) -> tuple[int, int] | None:
     """Target and nontarget trials of a list, or None where all its systems failed."""
     done = next((row.outcome for group in groups for row in group.done), None)
-    return done and done.trials
+    return done.trials if done else None
 
 
 def marks(group: Group) -> list[str]:
