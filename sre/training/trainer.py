@@ -19,7 +19,8 @@ from sre.models.base import Network
 from sre.training import checkpoint, schedule
 from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches
 from sre.training.chunks import Features, crop, make_loader, read
-from sre.training.summary import HISTORY_FILE, write_history
+from sre.training.options import TrainingOptions
+from sre.training.summary import HISTORY_FILE, Epoch, write_history
 from sre.training.validation import accuracy, held_out_eer
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
@@ -27,30 +28,6 @@ CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at 
 CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
 NO_SUMS = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0, "seconds": 0.0, "waited": 0.0}  # of an epoch so far
 NUM_WORKERS = min(8, available_cores())  # reading processes, where features do not fit into memory
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """The `training` section of a model's YAML; recipes/config.schema.yaml describes each."""
-
-    epochs: int
-    batch_size: int
-    chunks_per_speaker: int
-    chunk_frames: tuple[int, int]
-    chunk_cmn: bool
-    optimizer: str
-    lr: float
-    final_lr: float
-    warmup_epochs: float
-    weight_decay: float
-    momentum: float
-    clip_norm: float
-    margin: float
-    margin_epochs: tuple[float, float]
-    average_last: int
-    valid_frames: int
-    precision: str
-    seed: int
 
 
 @dataclass
@@ -72,16 +49,17 @@ class Trainer:
     valid: tuple[Tensor, Tensor] | None = None
     held_out: tuple[Tensor, np.ndarray] | None = None
     step: int = 0
-    history: list[dict] = field(default_factory=list)
+    history: list[Epoch] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=lambda: dict(NO_SUMS))
 
     def __post_init__(self) -> None:
         o = self.options
         torch.manual_seed(o.seed)
-        self.network.to(self.device, memory_format=memory_format(self.network))
+        self.network.to(self.device).to(memory_format=memory_format(self.network))
         self.head.to(self.device)
         self.num_speakers = int(self.labels.max()) + 1
         self.parameters = [*self.network.parameters(), *self.head.parameters()]
+        self.optimizer: torch.optim.Optimizer
         if o.optimizer == "sgd":
             self.optimizer = torch.optim.SGD(
                 self.parameters, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.momentum > 0
@@ -189,10 +167,11 @@ class Trainer:
         self.network.eval(), self.head.eval()
         sums, chunks, seconds = self.sums, max(self.sums["chunks"], 1), self.sums["seconds"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
-            judged = self.valid and self.head.classifies  # else logits are of a batch, not of a chunk
-            valid = accuracy(self.network, self.head, *self.valid) if judged else None
+            valid = None
+            if self.valid and self.head.classifies:  # else logits are of a batch, not of a chunk
+                valid = accuracy(self.network, self.head, *self.valid)
             eer = self._held_out_eer()
-        row = {
+        row: Epoch = {
             "epoch": self.step // self.batches.steps_per_epoch,
             "loss": sums["loss"] / chunks,
             "accuracy": 100 * sums["right"] / chunks,
@@ -207,11 +186,8 @@ class Trainer:
         }
         self.history.append(row)
         self.sums = dict(NO_SUMS)
-        shown = [
-            f"{k} {row[k]:.4g}"
-            for k in ("loss", "accuracy", "valid_accuracy", "valid_eer", "lr", "margin")
-            if row[k] is not None
-        ]
+        columns = ("loss", "accuracy", "valid_accuracy", "valid_eer", "lr", "margin")
+        shown = [f"{name} {value:.4g}" for name in columns if (value := row[name]) is not None]
         say(
             f"epoch {row['epoch']} of {self.options.epochs}: {', '.join(shown)}, {row['utt_per_s']:.0f} utt/s,"
             f" {clock(seconds)}"

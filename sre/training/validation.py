@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sre import SreError
 from sre.io.tables import invert
+from sre.losses.base import Head
 from sre.metrics.rates import eer
+from sre.models.base import Network
 from sre.training.held_out import HOLD_OUT_SEED, held_out_speakers
 
 
@@ -63,7 +65,7 @@ def partition(
 
 
 @torch.inference_mode()
-def accuracy(network: nn.Module, head: nn.Module, chunks: Tensor, labels: Tensor) -> float:
+def accuracy(network: Network, head: Head, chunks: Tensor, labels: Tensor) -> float:
     """Return the per cent of (N, T, F) chunks whose largest logit, without margin, is their speaker's, (N,)."""
     right = 0
     for part, truth in zip(chunks.split(64), labels.split(64), strict=True):
@@ -73,7 +75,7 @@ def accuracy(network: nn.Module, head: nn.Module, chunks: Tensor, labels: Tensor
 
 
 @torch.inference_mode()
-def held_out_eer(network: nn.Module, chunks: Tensor, speakers: np.ndarray) -> float:
+def held_out_eer(network: Network, chunks: Tensor, speakers: np.ndarray) -> float:
     """Return the EER in per cent of cosine over all pairs of (N, T, F) chunks of held-out speakers, (N,) names.
 
     Raises SreError as `eer` does, e.g. for embeddings that are not finite or all equal.

@@ -21,6 +21,7 @@ from sre.training.gates import (
     check_trials,
 )
 from sre.training.job import select
+from sre.training.options import Filter
 from steps import check_recipe, compute_vad, extract_embeddings, make_mfcc, train_embedding
 
 MODEL = """\
@@ -193,9 +194,9 @@ def test_half_of_the_recordings_or_features_are_missing(tmp_path, sound_dir, fea
     halve(given / "feats.scp")
     store, utt2spk = FeatureStore(given / "feats.scp"), read_utt2spk(given / "utt2spk")
     with pytest.raises(SreError, match="feats.scp: 4 of the 8 utterances of its utt2spk are not there"):
-        select([store], [utt2spk], 1, 1)
+        select([store], [utt2spk], Filter(1, 1))
     write_rejected_rows(given / "rejected.tsv", [(f"s01_0{n}", "x.wav", "empty") for n in range(4)])
-    assert select([store], [utt2spk], 1, 1)[2]["dropped_without_features"] == 4
+    assert select([store], [utt2spk], Filter(1, 1)).counts.dropped_without_features == 4
 
 
 def test_the_gates_of_a_recipe(tmp_path, monkeypatch):

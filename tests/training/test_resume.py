@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from sre.io.text import canonical
 from sre.models import bundle as bundles
 from sre.models.tdnn import FTDNN
 from sre.training import job, trainer
+from sre.training.options import Filter, TrainingConfig
 from sre.training.validation import partition
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,9 +241,9 @@ def test_ten_in_a_row_end_the_training(data: Path, tmp_path: Path, monkeypatch) 
 def test_filters_and_their_counts(data: Path) -> None:
     store, utt2spk = FeatureStore(data / "feats.scp"), read_table(data / "utt2spk")
     utt2spk["s99_00"] = "s99"
-    kept, _, counts = job.select([store], [utt2spk], min_frames=64, min_utterances=2)  # 60 and 63 frames are short
-    assert len(kept) == 12
-    assert counts == {
+    chosen = job.select([store], [utt2spk], Filter(min_frames=64, min_utterances=2))  # 60 and 63 frames are short
+    assert len(chosen.utt2spk) == 12
+    assert asdict(chosen.counts) == {
         "utterances_found": 25,
         "dropped_without_features": 1,
         "dropped_short": 12,
@@ -249,9 +251,9 @@ def test_filters_and_their_counts(data: Path) -> None:
         "rare_speakers": 0,
     }
     with pytest.raises(SreError, match=r"no training utterance is left after .*short 12.*min_utterances \(3\)"):
-        job.select([store], [utt2spk], min_frames=64, min_utterances=3)
+        job.select([store], [utt2spk], Filter(min_frames=64, min_utterances=3))
     with pytest.raises(SreError, match="utterance 's00_00' is in two of the training data dirs"):
-        job.select([store, store], [utt2spk, utt2spk], min_frames=1, min_utterances=1)
+        job.select([store, store], [utt2spk, utt2spk], Filter(min_frames=1, min_utterances=1))
 
 
 @pytest.mark.parametrize(
@@ -273,9 +275,10 @@ def test_chunks_have_zero_mean_where_utterances_have(
         write_ark(tmp_path / "vad.ark", tmp_path / "vad.scp", voiced)
         store.vad = read_scp(tmp_path / "vad.scp")
     model["augment"]["time_masks"] = 0
-    kept, source, _ = job.select([store], [utt2spk], **model["filter"])
-    parts = partition(kept, 2, 1)
-    made = job.make_trainer(model, [store], kept, source, parts, tmp_path, torch.device("cpu"))
+    asked = TrainingConfig.of(model)
+    chosen = job.select([store], [utt2spk], asked.filter)
+    parts = partition(chosen.utt2spk, 2, 1)
+    made = job.make_trainer(asked, [store], chosen, parts, tmp_path, torch.device("cpu"))
     batch = next(iter(made.batches))
     chunks = torch.stack([made.features[item][2] for item in batch])
     for x in (chunks, made.valid[0], made.held_out[0]):

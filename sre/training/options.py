@@ -1,0 +1,105 @@
+"""What a training is asked for, typed: the one place in training that reads a model's resolved config."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sre.io.atomic import sha256_text
+from sre.io.text import canonical
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is left out: utterances of fewer frames, and then speakers of fewer utterances."""
+
+    min_frames: int
+    min_utterances: int
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The name of a loss, what it is built with, and the margin that the trainer schedules."""
+
+    type: str
+    options: dict[str, Any]
+    scale: float
+    margin: float
+    margin_epochs: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The number of held-out speakers, and of utterances of each other speaker; the frames of their chunks."""
+
+    speakers: int
+    utterances: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The `training` section of a model's YAML, as recipes/config.schema.yaml describes it, its margin and its seed."""
+
+    epochs: int
+    batch_size: int
+    chunks_per_speaker: int
+    chunk_frames: tuple[int, int]
+    chunk_cmn: bool
+    optimizer: str
+    lr: float
+    final_lr: float
+    warmup_epochs: float
+    weight_decay: float
+    momentum: float
+    clip_norm: float
+    average_last: int
+    precision: str
+    margin: float
+    margin_epochs: tuple[float, float]
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A model's resolved config.
+
+    config : the whole, as it is hashed and written
+    network : keyword arguments of the architecture's class
+    features, feature_config : name of the features in the recipe, and their resolved config
+    augment : fields of `sre.training.augment.Augmentation`
+    """
+
+    config: dict[str, Any]
+    architecture: str
+    network: dict[str, Any]
+    features: str
+    feature_config: dict[str, Any]
+    augment: dict[str, Any]
+    filter: Filter
+    loss: Loss
+    validation: Validation
+    training: TrainingOptions
+
+    @classmethod
+    def of(cls, config: dict[str, Any]) -> Self:
+        """Return a config that `sre.config.resolve.resolve_model` gave, section by section."""
+        loss = Loss(**config["loss"] | {"margin_epochs": tuple(config["loss"]["margin_epochs"])})
+        training = config["training"] | {"chunk_frames": tuple(config["training"]["chunk_frames"])}
+        return cls(
+            config=config,
+            architecture=config["architecture"],
+            network=config["options"],
+            features=config["features"],
+            feature_config=config["feature_config"],
+            augment=config["augment"],
+            filter=Filter(**config["filter"]),
+            loss=loss,
+            validation=Validation(**config["validation"]),
+            training=TrainingOptions(
+                **training, margin=loss.margin, margin_epochs=loss.margin_epochs, seed=config["seed"]
+            ),
+        )
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the config, by which a finished training is known to be of it."""
+        return sha256_text(canonical(self.config))
