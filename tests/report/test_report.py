@@ -66,7 +66,7 @@ def make_comparison(folder, roles=("development", None)):
             some["cosine"] += 0.8 * (seed == 1 and model == "resnet") - 1.5 * (model == "xvector")
             path = make_job(folder, name, trials, run, model, seed, some)
             job = json.loads(path.read_text())
-            fit = {"p_target": 0.05, "trials": "dev"}
+            fit = {"facts": {"p_target": 0.05}, "trials": "dev"}
             job["systems"]["cosine+cal"]["calibration"] = fit | {
                 "weights": [7.5],
                 "offset": -1.25,
