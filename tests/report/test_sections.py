@@ -1,0 +1,132 @@
+"""Blocks on paper, in each of their three forms; and what the sections say of results that are made up."""
+
+import re
+import types
+from pathlib import Path
+
+import pytest
+from test_report import make_comparison, page_text, run_report, write_json
+
+from sre.io.text import read_json
+from sre.report import build
+from sre.report.blocks import Beside, Bullets, Cell, Figure, Figures, Fold, Line, Part, Section, Table, Terms, Text
+from sre.report.html import page
+from sre.report.jobs import step_costs
+from sre.report.markdown import markdown
+from sre.report.sections.cost import cost_table
+from sre.report.sections.errors import with_links
+from sre.report.terminal import text_table
+
+EXTENDING = Path(__file__).resolve().parents[2] / "docs/extending.md"
+
+
+def results() -> Table:
+    """Two lists; a system without a note, one that failed; a column that is empty in all lines."""
+    good = [Cell("plda", badges=["best"]), Cell("8.25", "5.10 to 11.40"), Cell("worse", "+1.2 (+0.4 to +2.0)"), "", ""]
+    lines = [Line(good, "reference"), Line(["cosine"], "failed", "it broke; mend it")]
+    head = ["system", "EER, %", "against", "on development", "note"]
+    return Table("Ranked", head, [Part("main", "12 trials", lines), Part("other", "", lines[:1])])
+
+
+def test_a_table_in_its_three_forms() -> None:
+    text = markdown("t", [Section("Results", [results()])])
+    assert "| system | EER, % | against |\n| --- | --: | --- |\n" in text
+    assert "**main**: 12 trials\n\n" in text and "| cosine | it broke; mend it |  |\n" in text
+    assert "| plda (best) | 8.25 (5.10 to 11.40) | worse: +1.2 (+0.4 to +2.0) |" in text
+    html = page("t", [Section("Results", [results()])])
+    assert '<tr class="reference"><th scope="row" class="word">plda <span class="badge">best</span></th>' in html
+    assert '<td class="n word">8.25<small>5.10 to 11.40</small></td>' in html
+    assert '<td class="note" colspan="2">it broke; mend it</td>' in html and "on development" not in html
+    assert text_table(results()).splitlines() == [
+        "system         EER, %                against",
+        "main: 12 trials",
+        "  plda (best)  8.25 (5.10 to 11.40)  worse: +1.2 (+0.4 to +2.0)",
+        "  cosine                                                         it broke; mend it",
+        "other:",
+        "  plda (best)  8.25 (5.10 to 11.40)  worse: +1.2 (+0.4 to +2.0)",
+    ]
+
+
+def test_a_narrow_terminal_loses_small_words_first_and_then_the_last_columns() -> None:
+    assert text_table(results(), 50).splitlines()[2] == "  plda (best)  8.25 (5.10 to 11.40)  worse"
+    assert text_table(results(), 40).splitlines()[2] == "  plda (best)  8.25 (5.10 to 11.40)"
+    assert all(len(line) <= 40 for line in text_table(results(), 40).splitlines())
+
+
+def test_other_blocks_in_both_forms() -> None:
+    blocks = [
+        Text("**EER** of `a_b` is 5 %."),
+        Bullets(["one", "two"]),
+        Terms([("EER", "a rate")]),
+        Fold("More", [Beside([Text("left"), Figures([Figure("a < b", "<svg></svg>")])])]),
+    ]
+    html = page("t & u", [Section("", blocks), Section("Empty", [])])
+    assert "<strong>EER</strong> of <code>a_b</code> is 5\N{NO-BREAK SPACE}%." in html
+    assert "<li>one</li>\n<li>two</li>" in html and "<dt>EER</dt><dd>a rate</dd>" in html
+    assert '<details>\n<summary>More</summary>\n<div class="beside">' in html
+    assert "<svg></svg><figcaption>a &lt; b</figcaption>" in html and "t &amp; u" in html and "Empty" not in html
+    text = markdown("t & u", [Section("", blocks), Section("Empty", [])])
+    assert text.startswith("# t & u\n\n**EER** of `a_b` is 5 %.\n\n- one\n- two\n\n- **EER**: a rate\n\n#### More\n")
+    assert text.endswith("left\n\n- Figure in `report.html`: a < b\n") and "Empty" not in text
+
+
+def test_the_section_of_the_docs_is_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file and the line that docs/extending.md shows."""
+    text = EXTENDING.read_text(encoding="utf-8")
+    source = re.search(r"`sre/report/sections/seeds.py`:\n\n```\n(.*?)```", text, re.DOTALL)[1]
+    seeds = types.ModuleType("seeds")
+    exec(source, seeds.__dict__)  # noqa: S102
+    line = re.search(r"`(\(\"Seeds\".*?\)),`", text)[1]
+    monkeypatch.setattr(build, "SECTIONS", [*build.SECTIONS, eval(line, {"seeds": seeds})])  # noqa: S307
+    out = run_report(make_comparison(tmp_path))
+    assert "<h2>Seeds</h2>" in page_text(out) and "<td>2 of 2</td>" in page_text(out)
+    assert "\n## Seeds\n\nSeeds that were scored.\n\n| list | system | scored |\n" in (out / "report.md").read_text()
+
+
+def test_what_to_watch_for(tmp_path: Path) -> None:
+    """A calibration that costs more than deciding unheard, an LDA that was cut, a PLDA of few speakers."""
+    for path in make_comparison(tmp_path).glob("xvector/scores/*/metrics.json"):
+        job = read_json(path)
+        job["systems"]["cosine+cal"]["metrics"]["act_dcf_0.05"] = 1.625
+        job["systems"]["plda"]["backend"] = {"lda_dim": 7, "lda_dim_asked": 128, "speakers": 8}
+        write_json(path, job)
+    text = page_text(run_report(tmp_path))
+    assert "On eval, actDCF(0.05) of <code>xvector cosine+cal</code> (1.62) is above 1" in text
+    assert "Their calibration was fitted on dev and does not hold on eval." in text
+    assert (
+        "LDA of <code>xvector plda</code> has 7 dimensions and not 128 as asked: the training data of 8 speakers"
+        in text
+    )
+    assert "The back-end <code>xvector plda</code> was fitted on 8 speakers for 7 dimensions." in text
+
+
+def job(step: str, output: str, seconds: float, device: str = "cpu") -> dict:
+    made = {"command": ["python", "-m", f"steps.{step}"], "outputs": {output: {}}, "seconds": seconds}
+    return made | {"peak_memory_mib": 100 + seconds, "device": device}
+
+
+def test_costs_of_less_than_a_second_share_a_line() -> None:
+    jobs = [job("train_embedding", "/data/work/exp/mini/xvector/final.pt", 65)]
+    jobs += [job("make_mfcc", f"/data/work/data/train/feats.{n}.scp", 2) for n in (1, 2)]
+    jobs += [job("join_features", "data/train/feats.scp", 0.1), job("check_recipe", "exp/mini/gates.json", 0.2)]
+    assert [(cost.step, cost.subject, cost.jobs) for cost in step_costs(jobs)][:2] == [
+        ("train_embedding", "xvector", 1),
+        ("make_mfcc", "train", 2),  # and not `work`, the folder of the root
+    ]
+    table = cost_table(jobs).without_empty()
+    assert table.head == ["step", "of", "jobs", "time, sum", "peak memory, MiB"] and "on cpu" in table.caption
+    assert [list(line.cells) for line in table.lines] == [
+        ["train_embedding", "xvector", "1", "1:05", "165"],
+        ["make_mfcc", "train", "2", "0:04", "102"],
+        ["under a second: join_features, check_recipe", "", "2", "0:00", "100"],
+    ]
+
+
+def test_files_that_a_browser_plays_are_linked_from_the_page(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a b.wav").touch()
+    files = [f"{tmp_path}/exp/../data/a b.wav", f"{tmp_path}/data/missing.wav", "feats.ark:17"]
+    (row,) = with_links([files], tmp_path / "exp/mini")
+    assert row[0].link == row[0].text == "../../data/a b.wav" and row[1:] == files[1:]
+    html = page("t", [Section("Files", [Table.of("Files", ["file", "other"], [["x", row[0]]])])])
+    assert '<a href="../../data/a%20b.wav">../../data/a b.wav</a>' in html
