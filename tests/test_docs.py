@@ -13,7 +13,8 @@ PAGES = [
     *sorted(path for folder in ("docs", "recipes/*/**", "benchmarks") for path in ROOT.glob(f"{folder}/*.md")),
 ]
 FOLDERS = "sre|steps|local|recipes|docs|tests|benchmarks|profiles"
-TO_BE_MADE = {"sre/models/mean.py", "recipes/mini/models/meannet.yaml", "sre/report/sections/seeds.py"}  # by the reader of docs/extending.md
+# by the reader of docs/extending.md
+TO_BE_MADE = {"sre/models/mean.py", "recipes/mini/models/meannet.yaml", "sre/report/sections/seeds.py"}
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 

@@ -1,8 +1,10 @@
 """What the experiment cost: time, memory and rate by step, and each model's accuracy against its training time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import nan
 
+from sre.config.stages import TRAIN_EMBEDDING
 from sre.experiments.records import Record
 from sre.machine.log import clock
 from sre.report.blocks import Beside, Block, Figure, Figures, Table
@@ -16,14 +18,17 @@ HEAD = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
 
 
 def blocks(content: Content) -> list[Block]:
-    parts: list[Block] = [cost_table(content.jobs)] if content.jobs else []
+    parts: list[Block] = [cost_table(content.jobs, content.runs)] if content.jobs else []
     drawn = cost_front(content.ranked, content.runs)
     return [Beside([*parts, Figures(drawn)])] if drawn else parts
 
 
-def cost_table(jobs: Sequence[Record]) -> Table:
-    """Return a line a step and run; steps of less than half a second share one, and a device of all is said once."""
-    costs = step_costs(jobs)
+def cost_table(jobs: Sequence[Record], runs: Mapping[str, Trained]) -> Table:
+    """Return a line a step and run; steps of less than half a second share one, and a device of all is said once.
+
+    A training that was broken off has a record of its last part only: its summary knows the time of all parts.
+    """
+    costs = [_whole(cost, runs) for cost in step_costs(jobs)]
     quick = [cost for cost in costs if clock(cost.seconds) == "0:00"]
     devices = {cost.device for cost in costs}
     rows = [_cells(cost, len(devices) > 1) for cost in costs if cost not in quick]
@@ -33,6 +38,12 @@ def cost_table(jobs: Sequence[Record]) -> Table:
         rows.append([f"under a second: {names}", "", f"{sum(cost.jobs for cost in quick)}", "0:00", memory, "", ""])
     on = f", on {devices.pop()}" if len(devices) == 1 else ""
     return Table.of(f"By step and run{on}; times are the sum over its jobs, start of the process included", HEAD, rows)
+
+
+def _whole(cost: StepCost, runs: Mapping[str, Trained]) -> StepCost:
+    if cost.step != TRAIN_EMBEDDING or cost.subject not in runs:
+        return cost
+    return replace(cost, seconds=max(cost.seconds, runs[cost.subject].summary.training_s or 0.0))
 
 
 def _cells(cost: StepCost, with_device: bool) -> list[str]:
