@@ -123,9 +123,7 @@ def test_costs_of_less_than_a_second_share_a_line() -> None:
         ["under a second: join_features, check_recipe", "", "2", "0:00", "100"],
     ]
     resumed = {"xvector": Trained("xvector", TrainSummary(training_s=3600.0), [])}
-    assert (
-        list(cost_table(jobs, resumed).lines[0].cells)[3] == "1:00:00"
-    )  # not its last part alone
+    assert list(cost_table(jobs, resumed).lines[0].cells)[3] == "1:00:00"  # not its last part alone
 
 
 def test_files_that_a_browser_plays_are_linked_from_the_page(tmp_path: Path) -> None:
