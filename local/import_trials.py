@@ -12,8 +12,6 @@ from sre.cli.arguments import Parser, input_file, output_file
 from sre.io.atomic import sha256_file
 from sre.io.ids import alike, shown
 from sre.io.tables import read_table, write_table
-from sre.io.trial_check import check_pairs
-from sre.io.trials import read_enroll_map, read_trials, write_trials
 from sre.machine.log import run, say
 
 
@@ -22,6 +20,8 @@ def applicable_map(trials: Path, enroll: Path | None) -> Path | None:
 
     Raises SreError where it names some of them only.
     """
+    from sre.io.trials import read_trials
+
     if enroll is None:
         return None
     models = set(read_trials(trials).enrol_ids)
@@ -40,6 +40,9 @@ def import_trials(source: Path, out: Path, enroll: Path | None = None, out_enrol
 
     Raises SreError for what is no trial, a pair that stands twice or with both labels, a model that is not in the map.
     """
+    from sre.io.trial_check import check_pairs
+    from sre.io.trials import read_enroll_map, read_trials, write_trials
+
     trials = read_trials(source)
     if enroll is None:
         check_pairs(source, trials)

@@ -15,7 +15,6 @@ from sre.io.atomic import sha256_file
 from sre.io.ids import check_ids, shown
 from sre.io.tables import remark_cut
 from sre.io.text import fields, lines_of, read_text
-from sre.io.trials import write_trials
 from sre.machine.log import run, say
 
 # official name -> (number of trials, file names in use, the official one first)
@@ -94,6 +93,8 @@ def import_trials(source: Path, out: Path) -> None:
 
     Raises SreError where one pair has both labels.
     """
+    from sre.io.trials import write_trials
+
     label: dict[tuple[str, str], bool] = {}
     lines = 0
     for enrol, test, target in read_list(source):

@@ -18,7 +18,6 @@ from sre.cli.arguments import MOST, Parser, count, input_folder, number, output_
 from sre.datadir.tables import parse_segment
 from sre.io.atomic import sha256_file
 from sre.io.tables import invert, read_table, read_utt2spk
-from sre.io.trials import write_trials
 from sre.machine.log import run, say, warn
 
 Pair = tuple[str, str]  # two utterances in bytewise order
@@ -167,6 +166,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--max-targets", type=count, metavar="N", help="a seeded sample; all by default")
     parser.add_argument("--nontargets-per-target", type=number(1e-3, 1e6), default=5.0, metavar="R", help="default: 5")
     args = parser.parse_args(argv)
+    from sre.io.trials import write_trials
+
     write_trials(args.trials, make_trials(args.data_dir, args.seed, args.max_targets, args.nontargets_per_target))
     say(f"{args.trials}: SHA-256 {sha256_file(args.trials)}")
 

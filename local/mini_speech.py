@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from sre import SreError
 
@@ -127,6 +126,8 @@ class Synthesizer:
 
 def speak(synthesizer: Synthesizer, voice: Voice, rng: np.random.Generator) -> np.ndarray:
     """One random sentence in the speaker's voice: (samples,) at 16 kHz, about 1.8 to 5 s."""
+    from scipy.signal import resample_poly  # a second, which --help need not wait for
+
     rate = voice.rate * (1 + rng.uniform(-WITHIN_SPEAKER_RATE, WITHIN_SPEAKER_RATE))
     pitch = voice.pitch + int(rng.integers(-WITHIN_SPEAKER_PITCH, WITHIN_SPEAKER_PITCH + 1))
     num_words = round(rng.uniform(*SPEECH_S) * rate / 60)

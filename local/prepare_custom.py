@@ -19,7 +19,6 @@ from sre.datadir.rejected import Rejected, write_rejected
 from sre.datadir.validate import validate
 from sre.io.audio import MIN_DURATION_S, AudioError, AudioRules, check_end
 from sre.io.tables import invert, read_utt2spk, write_table
-from sre.io.trials import needed_utterances
 from sre.machine.log import run, say
 
 
@@ -93,6 +92,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--tables-only", action="store_true", help="utt2spk is all that is needed")
     add_audio_options(parser)
     args = vars(parser.parse_args(argv))
+    from sre.io.trials import needed_utterances
+
     if args.pop("tables_only"):
         return prepare_tables(args["source"], args["out"])
     rules = take_audio_rules(args)

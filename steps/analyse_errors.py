@@ -7,12 +7,7 @@ Prints the breakdown, in per cent; writes OUT_DIR/{breakdown,speakers,utterances
 """
 
 from sre.cli.arguments import Parser, finite, input_file, input_folder, output_folder, whole
-from sre.io.tables import read_utt2spk
-from sre.io.trial_check import check_labels
-from sre.io.trials import read_enroll_map, read_trials
 from sre.machine.log import aligned, run, say
-from sre.report.errors import CONDITIONS, condition_cells, write_analysis
-from sre.scoring.analysis import analyse
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,6 +27,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="folder for the tables")
     args = parser.parse_args(argv)
+    from sre.io.tables import read_utt2spk
+    from sre.io.trial_check import check_labels
+    from sre.io.trials import read_enroll_map, read_trials
+    from sre.report.errors import CONDITIONS, condition_cells, write_analysis
+    from sre.scoring.analysis import analyse
+
     found = analyse(args.scores, args.trials, args.enroll_map, args.data, args.threshold, args.draws)
     trials = read_trials(args.trials)
     check_labels(args.trials, trials, read_enroll_map(args.enroll_map, trials), read_utt2spk(args.data / "utt2spk"))

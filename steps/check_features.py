@@ -8,9 +8,7 @@ Features are those of DATA/<split>/feats/<features>.
 
 from sre import SreError
 from sre.cli.arguments import Parser, output_file
-from sre.features.store import FeatureStore
 from sre.machine.log import run, say
-from sre.training.gates import FeaturesChecked, TrialList, check_features, describe_features
 from steps.options import add_list_options, lists_of
 
 
@@ -21,6 +19,9 @@ def main(argv: list[str] | None = None) -> None:
     named = "features; may be repeated"
     parser.add_argument("--features", action="append", required=True, metavar="NAME", help=named)
     args = parser.parse_args(argv)
+    from sre.features.store import FeatureStore
+    from sre.training.gates import FeaturesChecked, ListFiles, check_features, describe_features, gather
+
     data, lists = args.data, lists_of(args)
     trials = {name: {"split": item.split, "enroll": item.enroll} for name, item in lists.items()}
     job = {"train": args.train, "trials": trials, "features": args.features}
@@ -31,12 +32,8 @@ def main(argv: list[str] | None = None) -> None:
         folders = {split: data / split / "feats" / features for split in sorted(splits)}
         stores = {split: FeatureStore(folder / "feats.scp") for split, folder in folders.items()}
         described += [describe_features(split, folder, stores[split]) for split, folder in folders.items()]
-        for name, item in lists.items():
-            enroll = data / "trials" / f"{name}.enroll" if item.enroll else None
-            try:
-                check_features(TrialList(name, data / "trials" / name, data / item.split, enroll), stores[item.split])
-            except SreError as error:
-                problems.append(str(error))
+        for item in lists.values():
+            gather(problems, check_features, ListFiles.of(item, data), stores[item.split])
     if problems:
         raise SreError("\n".join(problems))
     FeaturesChecked(described, job).write(args.out)

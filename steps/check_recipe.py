@@ -9,16 +9,6 @@ from sre import SreError
 from sre.cli.arguments import Parser, output_file, whole
 from sre.cli.given import feature_config
 from sre.machine.log import run, say
-from sre.training.gates import (
-    Gates,
-    TrialList,
-    check_disk,
-    check_overlap,
-    check_tables,
-    check_trials,
-    describe_split,
-    gather,
-)
 from steps.options import add_list_options, lists_of, named_config
 
 
@@ -33,6 +23,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--checkpoints", type=whole(), default=0, metavar="N", help="to be written (default: 0)")
     parser.add_argument("--note", metavar="TEXT", help="a sentence for the report; may be repeated", **form)
     args = parser.parse_args(argv)
+    from sre.training.gates import (
+        Gates,
+        ListFiles,
+        check_disk,
+        check_overlap,
+        check_tables,
+        check_trials,
+        describe_split,
+        gather,
+    )
+
     data, lists = args.data, lists_of(args)
     kinds = {name: (given.get("type", "fbank"), (where, given)) for name, (where, given) in args.features}
     features = {name: feature_config(kind, given) for name, (kind, given) in kinds.items()}
@@ -47,9 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     for folder in {train, *splits.values(), *others.values()}:
         gather(problems, check_tables, folder)
     for name, item in lists.items():
-        enroll = data / "trials" / f"{name}.enroll" if item.enroll else None
-        checked = TrialList(name, data / "trials" / name, data / item.split, enroll)
-        if found := gather(problems, check_trials, checked):
+        if found := gather(problems, check_trials, ListFiles.of(item, data)):
             counts[name] = found
     gather(problems, check_disk, data, {args.train, *splits, *others}, features, args.checkpoints)
     if problems:

@@ -10,10 +10,7 @@ import json
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, output_file
-from sre.io.atomic import atomic_output, sha256_file
-from sre.io.trials import align_scores, read_trials
 from sre.machine.log import run, say
-from sre.metrics.identification import identification_rates
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,6 +21,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     parser.add_argument("--out", type=output_file, help="write the numbers as JSON")
     args = parser.parse_args(argv)
+    from sre.io.atomic import atomic_output, sha256_file
+    from sre.io.trials import align_scores, read_trials
+    from sre.metrics.identification import identification_rates
+
     scores, _ = align_scores(args.scores, args.trials)
     try:
         rates = identification_rates(read_trials(args.trials), scores)

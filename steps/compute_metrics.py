@@ -11,20 +11,13 @@ all trials alike: NIST's own figures give partitions of the trials equal weights
 """
 
 import json
-
-import numpy as np
+from argparse import ArgumentTypeError
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, operating_point, output_file
 from sre.io.atomic import atomic_output, sha256_file
 from sre.io.tables import read_utt2spk
-from sre.io.trial_check import check_labels
-from sre.io.trials import align_scores, read_enroll_map, read_trials
 from sre.machine.log import run, say, warn
-from sre.metrics.rates import NIST_PLANS, RATES, act_dcf, c_primary, min_dcf, summarise
-from sre.metrics.speakers import check_speakers_known, intervals_of, speakers_of_sides
-
-SHOWN = {rate.name: rate.key for rate in RATES[:4]}  # the EER, and minDCF at three priors
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,13 +26,20 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     point = "minDCF and actDCF there; may be repeated"
     form = {"type": operating_point, "metavar": "P_TARGET,C_MISS,C_FA"}
+    plans = "C_primary of a NIST SRE, as sre16; may be repeated"
     parser.add_argument("--operating-point", **form, action="append", default=[], help=point)
-    parser.add_argument("--plan", action="append", default=[], choices=NIST_PLANS, help="C_primary of a NIST SRE")
+    parser.add_argument("--plan", action="append", default=[], type=nist_plan, metavar="PLAN", help=plans)
     parser.add_argument("--utt2spk", type=input_file, help="of the trials, for 95 %% intervals (name_low, name_high)")
     parser.add_argument("--enroll-map", type=input_file, help="model utt1 utt2 …; without it a model is an utterance")
     parser.add_argument("--all", action="store_true", help="print all numbers that --out writes")
     parser.add_argument("--out", type=output_file, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
+    from sre.io.trial_check import check_labels
+    from sre.io.trials import align_scores, read_enroll_map, read_trials
+    from sre.metrics.rates import RATES, asked_rates, summarise
+    from sre.metrics.speakers import check_speakers_known, intervals_of, speakers_of_sides
+
+    shown = {rate.name: rate.key for rate in RATES[:4]}  # the EER, and minDCF at three priors
     scores, target = align_scores(args.scores, args.trials)
     try:
         summary = summarise(scores, target)
@@ -52,32 +52,31 @@ def main(argv: list[str] | None = None) -> None:
         models, utt2spk = read_enroll_map(args.enroll_map, trials), read_utt2spk(args.utt2spk)
         sides = speakers_of_sides(trials, models, utt2spk)
         check_speakers_known(trials, sides, args.utt2spk), check_labels(args.trials, trials, models, utt2spk)
-        intervals, reasons = intervals_of(summary, scores, trials, sides, SHOWN)
+        intervals, reasons = intervals_of(summary, scores, trials, sides, shown)
         for reason, names in reasons.items():
             say(f"no 95 % interval of {', '.join(names)}: {reason}")
         summary |= intervals
-    asked = _asked(scores, target, dict(args.operating_point), args.plan)
+    asked = asked_rates(scores, target, dict(args.operating_point), args.plan)
     if args.out:
         content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
         with atomic_output(args.out) as file:
             json.dump(content, file, indent=1, sort_keys=True, allow_nan=False)
             file.write("\n")
-    _print(summary, asked, args.all)
+    _print(summary, shown, asked, args.all)
 
 
-def _asked(scores: np.ndarray, target: np.ndarray, points: dict[str, tuple], plans: list[str]) -> dict[str, float]:
-    asked = {}
-    for name, at in points.items():
-        asked |= {f"minDCF({name})": min_dcf(scores, target, *at)[0], f"actDCF({name})": act_dcf(scores, target, *at)}
-    for plan in plans:
-        names = f"C_primary_min({plan})", f"C_primary_act({plan})"
-        asked |= dict(zip(names, c_primary(scores, target, plan), strict=True))
-    return asked
+def nist_plan(text: str) -> str:
+    """Return the name of an evaluation of NIST's; the type of an argument."""
+    from sre.metrics.rates import NIST_PLANS
+
+    if text not in NIST_PLANS:
+        raise ArgumentTypeError(f"{text[:60]!r} is none of {', '.join(NIST_PLANS)}; give one of these")
+    return text
 
 
-def _print(summary: dict, asked: dict[str, float], everything: bool) -> None:
+def _print(summary: dict, shown: dict[str, str], asked: dict[str, float], everything: bool) -> None:
     lines, bounds = {}, summary.get("intervals", {})
-    for name, key in SHOWN.items():
+    for name, key in shown.items():
         lines |= {name: summary[key]} | dict(zip((f"{name}_low", f"{name}_high"), bounds.get(key) or (), strict=False))
     lines |= {name: summary[name] for name in ("targets", "nontargets")} | asked
     if everything:  # whether they are calibrated, a score file does not say

@@ -5,14 +5,6 @@ python -m steps.extract_embeddings exp/mini/xvector/final.pt data/mini_test exp/
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder, processes, shard
-from sre.datadir.missing import check_promised
-from sre.extraction.embedder import Embedder, extract
-from sre.features.store import FeatureStore, find_feats
-from sre.io.ark import write_ark
-from sre.io.atomic import locked
-from sre.io.shards import shard_of
-from sre.io.tables import read_utt2spk
-from sre.machine.device import choose_device, prepare
 from sre.machine.log import Progress, run
 from steps.options import DEVICES
 
@@ -31,6 +23,15 @@ def main(argv: list[str] | None = None) -> None:
         "--threads", type=processes, default=1, help="of the CPU; results are the same bytes for the same number"
     )
     args = parser.parse_args(argv)
+    from sre.datadir.missing import check_promised
+    from sre.extraction.embedder import Embedder, extract
+    from sre.features.store import FeatureStore, find_feats
+    from sre.io.ark import write_ark
+    from sre.io.atomic import locked
+    from sre.io.shards import shard_of
+    from sre.io.tables import read_utt2spk
+    from sre.machine.device import choose_device, prepare
+
     device = choose_device(args.device)
     prepare(device, args.threads)
     embedder = Embedder(args.model, device)

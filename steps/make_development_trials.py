@@ -12,9 +12,7 @@ from sre import SreError
 from sre.cli.arguments import Parser, input_file, output_file, whole
 from sre.io.atomic import atomic_output
 from sre.io.tables import invert, read_utt2spk
-from sre.io.trials import write_trials
 from sre.machine.log import run, say
-from sre.training.held_out import held_out_speakers
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,6 +27,9 @@ def main(argv: list[str] | None = None) -> None:
         "--utterances", type=whole(2), default=20, metavar="N", help="of each speaker at most, spread over its list"
     )
     args = parser.parse_args(argv)
+    from sre.io.trials import write_trials
+    from sre.training.held_out import held_out_speakers
+
     utt2spk = read_utt2spk(args.utt2spk)
     speakers = held_out_speakers(utt2spk, args.speakers)
     if not speakers:

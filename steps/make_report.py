@@ -9,12 +9,9 @@ Prints the table and the page's path. A training's history.jsonl is looked for b
 import shutil
 
 from sre.cli.arguments import Parser, input_file, output_folder
-from sre.experiments.read import load_results, load_runs
+from sre.cli.given import schema
 from sre.io.text import read_text
 from sre.machine.log import run
-from sre.metrics.bootstrap import COLUMNS
-from sre.report.build import write_report
-from sre.training.gates import FeaturesChecked, Gates
 
 WIDTH = 120  # columns of the printed table, where no terminal says how many it has
 
@@ -26,7 +23,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--summaries", type=input_file, nargs="*", default=[], help="train_summary.json of each run")
     parser.add_argument("--title", default="Speaker recognition report", help="of the page")
     parser.add_argument("--primary", help="SYSTEM, MODEL/SYSTEM or RUN/SYSTEM that was named beforehand")
-    parser.add_argument("--metric", default="eer", choices=COLUMNS, help="systems are ranked, chosen and tested by it")
+    parser.add_argument(
+        "--metric",
+        default="eer",
+        choices=schema().part("properties", "metric")["enum"],
+        help="systems are ranked, chosen and tested by it",
+    )
     parser.add_argument(
         "--notes", type=input_file, help='gates.json: {"notes": [sentences], "data": [one object a split]}'
     )
@@ -35,6 +37,10 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--command", type=input_file, help="a text file with the command that makes all of it again")
     args = parser.parse_args(argv)
+    from sre.experiments.read import load_results, load_runs
+    from sre.report.build import write_report
+    from sre.training.gates import FeaturesChecked, Gates
+
     results = load_results(args.metrics)
     runs = load_runs(args.summaries, results)
     gates = Gates.read(args.notes) if args.notes else None

@@ -16,7 +16,6 @@ from sre.cli.arguments import Parser, input_file, input_folder, output_file
 from sre.io.atomic import atomic_output
 from sre.io.text import read_object, read_text
 from sre.machine.log import run, say
-from sre.report.published import collect, rendered
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,6 +34,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def make(experiment: Path, out: Path, command: str | None) -> None:
+    from sre.report.published import collect
+
     if command is None and not out.is_file():
         raise SreError(f"{out}: --command is needed, the line that makes {experiment}")
     results = collect(experiment, read_object(out, {"command": str})["command"] if command is None else command)
@@ -45,6 +46,8 @@ def make(experiment: Path, out: Path, command: str | None) -> None:
 
 
 def update(path: Path) -> None:
+    from sre.report.published import rendered
+
     text = rendered(read_text(path), lambda name: read_object(path.parent / name))
     with atomic_output(path) as file:
         file.write(text)

@@ -4,15 +4,9 @@ python -m steps.normalize_scores cosine raw.scores --embeddings E.scp --cohort t
     --method asnorm1 --top-n 300 norm.scores
 """
 
-from sre.backends.cohort import Cohort
-from sre.backends.files import load
-from sre.backends.norm import METHODS, normalise
 from sre.cli.arguments import Parser, input_file, output_file
-from sre.io.trials import read_scores, write_scores
 from sre.machine.log import run, say
-from sre.scoring.cohort import read_cohort
-from sre.scoring.evaluation import Evaluation
-from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule
+from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, norm_methods
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -21,9 +15,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("scores", type=input_file, help="lines `enrol test score`")
     add_evaluation_options(parser)
     add_cohort_options(parser, required=True)
-    parser.add_argument("--method", required=True, choices=METHODS, help="docs/backends.md tells what each does")
+    parser.add_argument("--method", required=True, choices=norm_methods(), help="docs/backends.md tells what each does")
     parser.add_argument("out", type=output_file, help="lines `enrol test score`")
     args = parser.parse_args(argv)
+    from sre.backends.cohort import Cohort
+    from sre.backends.files import load
+    from sre.backends.norm import normalise
+    from sre.io.trials import read_scores, write_scores
+    from sre.scoring.cohort import read_cohort
+    from sre.scoring.evaluation import Evaluation
+
     backend = load(args.backend)
     trials, raw = read_scores(args.scores)
     evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, args.utt2spk, args.cohort_utt2spk)

@@ -6,12 +6,15 @@ import re
 from argparse import ArgumentTypeError
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sre import SreError
-from sre.backends.cohort import CohortRule
 from sre.cli.arguments import input_file, input_folder, seed, share, whole
-from sre.cli.given import DEFAULT_FEATURES, config_argument, systems_config
+from sre.cli.given import DEFAULT_FEATURES, config_argument, schema, systems_config
 from sre.config.corpus import NAME, TrialList
+
+if TYPE_CHECKING:  # what takes long to load is loaded once a command line has been read
+    from sre.backends.cohort import CohortRule
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -137,6 +140,13 @@ def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--top-n", type=whole(2, zero="all"), metavar="N", help=nearest)
 
 
-def cohort_rule(args: argparse.Namespace) -> CohortRule:
-    """The rule that the cohort's options name."""
+def norm_methods() -> list[str]:
+    """Return the names of score normalisations, of which sre.backends.norm has the functions."""
+    return schema().part("$defs", "norm")["properties"]["method"]["enum"]
+
+
+def cohort_rule(args: argparse.Namespace) -> "CohortRule":
+    """Return the rule that the cohort's options name."""
+    from sre.backends.cohort import CohortRule
+
     return CohortRule(args.cohort_of, args.cohort_size, args.cohort_seed)

@@ -9,20 +9,12 @@ config, back-end, embeddings and trials are unchanged is kept, so that adding on
 
 import time
 
-import numpy as np
-
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.config.stages import STAGE_VERSIONS
-from sre.io.atomic import locked, sha256_arrays, sha256_file, sha256_text
+from sre.io.atomic import locked, sha256_text
 from sre.io.text import canonical
-from sre.io.trials import read_trials
 from sre.machine.environment import code_version, environment, note_settings
 from sre.machine.log import run, say
-from sre.metrics.speakers import check_speakers_known
-from sre.scoring.cohort import read_training
-from sre.scoring.evaluation import Evaluation
-from sre.scoring.result import DEVELOPMENT, Draws, ListResult, codes_of
-from sre.scoring.systems import Scorer, read_development, score_systems
 from steps.options import add_evaluation_options, add_systems_options, systems_of
 
 
@@ -37,6 +29,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cohort-utt2spk", required=True, type=input_file, help="of the training embeddings")
     parser.add_argument("metrics", type=output_file, help="METRICS.json")
     args = parser.parse_args(argv)
+    from sre.io.trials import read_trials
+    from sre.metrics.speakers import check_speakers_known
+    from sre.scoring.cohort import read_training
+    from sre.scoring.evaluation import Evaluation
+    from sre.scoring.result import DEVELOPMENT, Draws, ListResult, codes_of
+    from sre.scoring.systems import Scorer, digests_of, read_development, score_systems
+
     begun = time.monotonic()
     backends = {path.stem: path for path in args.backend}
     drawn = {"replicates": args.replicates, "seed": args.replicates_seed}
@@ -49,13 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.utt2spk:  # else trials were drawn in place of speakers
         check_speakers_known(trials, evaluation.speakers, args.utt2spk)
     training = read_training([args.cohort], args.cohort_utt2spk)
-    inputs = {  # an scp has places, not contents: the vectors themselves identify embeddings
-        "embeddings": sha256_arrays(evaluation.embeddings.vectors, evaluation.embeddings.ids),
-        "cohort": sha256_arrays(training.vectors, np.concatenate([training.ids, training.speakers])),
-        "trials": sha256_file(args.trials),
-        "enroll_map": sha256_file(args.enroll_map) if args.enroll_map else "",
-        "speakers": sha256_text(" ".join(np.concatenate(evaluation.speakers or [[]]))),
-    }
+    inputs = digests_of(evaluation, training, args.trials, args.enroll_map)
     development = read_development(args.development) if args.development else {}
     with locked(args.metrics.parent / ".score.lock"):
         known = None if job["role"] == DEVELOPMENT else development

@@ -6,17 +6,9 @@ python -m steps.score_trials plda.npz trials --embeddings E.scp --norm asnorm1 -
 """
 
 from sre import SreError
-from sre.backends.base import scores_of_pairs
-from sre.backends.cohort import Cohort
-from sre.backends.files import load
-from sre.backends.norm import METHODS, normalise
 from sre.cli.arguments import Parser, input_file, output_file
-from sre.io.trial_check import own_targets
-from sre.io.trials import read_trials, write_scores
 from sre.machine.log import run, say, warn
-from sre.scoring.cohort import read_cohort
-from sre.scoring.evaluation import Evaluation
-from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule
+from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, norm_methods
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,11 +17,22 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     add_evaluation_options(parser)
     parser.add_argument(
-        "--norm", choices=METHODS, help="normalise the scores with --cohort; docs/backends.md tells what each does"
+        "--norm",
+        choices=norm_methods(),
+        help="normalise the scores with --cohort; docs/backends.md tells what each does",
     )
     add_cohort_options(parser, required=False)
     parser.add_argument("scores", type=output_file, help="lines `enrol test score`")
     args = parser.parse_args(argv)
+    from sre.backends.base import scores_of_pairs
+    from sre.backends.cohort import Cohort
+    from sre.backends.files import load
+    from sre.backends.norm import normalise
+    from sre.io.trial_check import own_targets
+    from sre.io.trials import read_trials, write_scores
+    from sre.scoring.cohort import read_cohort
+    from sre.scoring.evaluation import Evaluation
+
     if args.norm and not args.cohort:
         raise SreError("--norm needs --cohort; give the training embeddings")
     if not args.norm and (args.cohort or args.cohort_utt2spk or args.cohort_size or args.top_n is not None):

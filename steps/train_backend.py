@@ -8,17 +8,13 @@ python -m steps.train_backend '{"type": "plda", "chain": ["centre:adapt", "lda:1
 import numpy as np
 
 from sre import SreError
-from sre.backends import fit, save
-from sre.backends.files import save_failure
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.cli.given import backend_config, told
 from sre.config.resolve import BACKENDS, needs_adaptation
-from sre.io.embeddings import Embeddings
 from sre.io.ids import check_known
 from sre.io.tables import read_ids, read_utt2spk
 from sre.machine.environment import note_settings
 from sre.machine.log import run, say, warn
-from sre.scoring.cohort import read_training
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,6 +31,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--record-failure", action="store_true", help="what cannot be fitted becomes the report's row")
     parser.add_argument("backend", type=output_file, help="the back-end file to write")
     args = parser.parse_args(argv)
+    from sre.backends import fit, save
+    from sre.backends.files import save_failure
+    from sre.io.embeddings import Embeddings
+    from sre.scoring.cohort import read_training
+
     if not args.leave_out:  # fitted without some speakers, it is a development list's
         note_settings(backends={args.backend.stem: args.config})
     if args.adapt and not needs_adaptation(args.config):

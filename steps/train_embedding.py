@@ -6,10 +6,7 @@ python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/min
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_file, seed
 from sre.cli.given import config_argument, model_config
-from sre.features.store import FeatureStore, find_feats
-from sre.io.tables import read_utt2spk
 from sre.machine.log import run
-from sre.training.job import train
 from steps.options import DEVICES
 
 
@@ -28,6 +25,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
     parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
     args = parser.parse_args(argv)
+    from sre.features.store import FeatureStore, find_feats
+    from sre.io.tables import read_utt2spk
+    from sre.training.job import train
 
     def made(features: str) -> dict:
         return FeatureStore(args.feats[0] if args.feats else find_feats(args.data[0], features)).config

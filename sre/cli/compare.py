@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sre.cli.arguments import input_folder
-from sre.experiments.compare import compare
 
 
 def print_comparison(folders: Sequence[Path], renamed: Sequence[str] = ()) -> None:
     """Print what changed between the experiments. Raises SreError where a folder is none."""
+    from sre.experiments.compare import compare
+
     print("\n".join(compare(folders, renamed)))
 
 

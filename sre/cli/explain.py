@@ -1,13 +1,22 @@
-"""`sre explain`: what snakemake will run, why, and at what cost."""
+"""`sre explain`: what snakemake will run, why, and at what cost.
+
+sre explain
+sre explain --until train --config recipe=librispeech corpus=/data/LibriSpeech
+
+It takes the arguments that snakemake takes, and runs nothing.
+"""
 
 import argparse
 from collections.abc import Sequence
 
-from sre.experiments.explain import explain
-
 
 def print_plan(arguments: Sequence[str]) -> None:
     """Print what Snakemake will run. Raises SreError with Snakemake's own sentence where it fails."""
+    if {"-h", "--help"} & {*arguments}:
+        print(f"usage: sre explain [as snakemake]\n\n{__doc__}", end="")
+        return
+    from sre.experiments.explain import explain
+
     print("\n".join(explain(arguments)))
 
 

@@ -1,9 +1,16 @@
 """`sre export`: a trained bundle as one file of ONNX or TorchScript."""
 
 import argparse
+from typing import Any
 
 from sre.cli.arguments import input_file, input_folder, output_file
-from sre.extraction.export import export
+
+
+def export_model(**arguments: Any) -> None:
+    """Write the file, as `sre.extraction.export.export` says."""
+    from sre.extraction.export import export
+
+    export(**arguments)
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
@@ -16,4 +23,4 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser.add_argument("--from", choices=["fbank", "wav"], default="fbank", dest="source", help=inputs)
     smaller = "also OUT.int8.onnx, its matrix products of 8 bits, if that is faster here (cosine above 0.99)"
     parser.add_argument("--int8", action="store_true", help=smaller)
-    parser.set_defaults(do=export)
+    parser.set_defaults(do=export_model)

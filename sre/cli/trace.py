@@ -2,11 +2,11 @@
 
 import argparse
 
-from sre.experiments.trace import trace
-
 
 def print_trace(what: str, long: bool = False) -> None:
     """Print lines as they are found; raises SreError after the last."""
+    from sre.experiments.trace import trace
+
     for line in trace(what, long):
         print(line)
 

@@ -6,6 +6,7 @@ likelihood ratio, which is what actDCF and Cllr take a score for. All functions 
 and (N,) bool, and raise SreError as `check_scores` does.
 """
 
+from collections.abc import Mapping, Sequence
 from math import erfc, isfinite, log, sqrt
 from statistics import NormalDist, fmean
 from typing import NamedTuple
@@ -172,6 +173,23 @@ def summarise(
     for p_target in P_TARGETS:
         summary[f"act_dcf_{p_target}"] = ranked.act_dcf(p_target, c_miss, c_fa)
     return summary | {"cllr": cllr(scores, target), "min_cllr": ranked.min_cllr(), "calibrated": calibrated}
+
+
+def asked_rates(
+    scores: np.ndarray, target: np.ndarray, points: Mapping[str, tuple[float, float, float]], plans: Sequence[str]
+) -> dict[str, float]:
+    """Return minDCF and actDCF at operating points, and C_primary of plans, under the names that they are asked by.
+
+    points : name -> P_target, C_miss, C_fa
+    plans : of NIST_PLANS
+    """
+    asked: dict[str, float] = {}
+    for name, at in points.items():
+        asked |= {f"minDCF({name})": min_dcf(scores, target, *at)[0], f"actDCF({name})": act_dcf(scores, target, *at)}
+    for plan in plans:
+        names = f"C_primary_min({plan})", f"C_primary_act({plan})"
+        asked |= dict(zip(names, c_primary(scores, target, plan), strict=True))
+    return asked
 
 
 def det_points(scores: np.ndarray, target: np.ndarray, max_points: int = 2000) -> Points:

@@ -15,7 +15,7 @@ from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.files import load
 from sre.backends.norm import normalise
 from sre.config.stages import STAGE_VERSIONS
-from sre.io.atomic import atomic_output, sha256_file, sha256_text
+from sre.io.atomic import atomic_output, sha256_arrays, sha256_file, sha256_text
 from sre.io.embeddings import Embeddings
 from sre.io.text import canonical
 from sre.io.trials import write_scores
@@ -111,6 +111,19 @@ def read_development(path: Path) -> dict[str, SystemResult]:
             except SreError as error:
                 raise SreError(f"{path}: {name}: {error}") from None
     return systems
+
+
+def digests_of(evaluation: Evaluation, training: Embeddings, trials: Path, enroll_map: Path | None) -> dict[str, str]:
+    """Return what identifies the inputs of all systems. An scp has places: the vectors themselves are digested."""
+    tested = evaluation.embeddings
+    assert training.speakers is not None  # cohorts are chosen by speakers
+    return {
+        "embeddings": sha256_arrays(tested.vectors, tested.ids),
+        "cohort": sha256_arrays(training.vectors, np.concatenate([training.ids, training.speakers])),
+        "trials": sha256_file(trials),
+        "enroll_map": sha256_file(enroll_map) if enroll_map else "",
+        "speakers": sha256_text(" ".join(np.concatenate(evaluation.speakers or [[]]))),
+    }
 
 
 def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, SystemResult]:

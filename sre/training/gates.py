@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sre import SreError
+from sre.config.corpus import TrialList
 from sre.datadir.rejected import read_rejected_rows
 from sre.features.store import FeatureStore
 from sre.features.types import dimension_of
@@ -40,13 +41,21 @@ T = TypeVar("T")
 
 
 @dataclass
-class TrialList:
+class ListFiles:
     """A list as it stands on disk, and the data directory that its ids are of."""
 
     name: str
     trials: Path
     data_dir: Path
     enroll_map: Path | None
+
+    @classmethod
+    def of(cls, item: TrialList, data: Path) -> "ListFiles":
+        """Return the files of a recipe's list in the folder of its data."""
+        trials = data / "trials" / item.name
+        return cls(
+            item.name, trials, data / item.split, trials.with_name(f"{item.name}.enroll") if item.enroll else None
+        )
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ class FeaturesChecked:
         return cls([built(FeatureCounts, part) for part in content.pop("described", [])], content)
 
 
-def check_trials(item: TrialList) -> ListCounts:
+def check_trials(item: ListFiles) -> ListCounts:
     """Return the counts of a list, and notes on it for the report.
 
     Raises SreError, with all that is wrong, where one of its ids is not in its data dir, labels or models are not as
@@ -203,7 +212,7 @@ def check_tables(folder: Path) -> None:
             )
 
 
-def check_features(item: TrialList, store: FeatureStore) -> None:
+def check_features(item: ListFiles, store: FeatureStore) -> None:
     """Raises SreError where an utterance of the list has no features."""
     missing = sorted(needed_utterances(item.trials, item.enroll_map) - store.places.keys())
     if missing:

@@ -13,7 +13,7 @@ from sre.io.tables import read_utt2spk, write_table
 from sre.training.gates import (
     GUESSED_SECONDS,
     ListCounts,
-    TrialList,
+    ListFiles,
     audio_seconds,
     check_disk,
     check_features,
@@ -46,11 +46,11 @@ def test_an_enrolment_utterance_without_features_is_named_with_its_reason(tmp_pa
     (tmp_path / "map").write_text("model s00_01 gone\n")
     write_rejected_rows(data / "rejected.tsv", [("gone", "x.m4a", "the command failed:\nbad\tdata")])
     with pytest.raises(SreError, match=r"gone \(rejected: the command failed: bad data\)"):
-        check_features(TrialList("t", trials, data, tmp_path / "map"), FeatureStore(data / "feats.scp"))
+        check_features(ListFiles("t", trials, data, tmp_path / "map"), FeatureStore(data / "feats.scp"))
     with pytest.raises(SreError, match="1 of its utterances are not in .*mend the list or the data$"):
-        check_trials(TrialList("t", trials, data, tmp_path / "map"))
+        check_trials(ListFiles("t", trials, data, tmp_path / "map"))
     with pytest.raises(SreError, match="e.g. model; mend .*, or give the enrolment map if these are names of models"):
-        check_trials(TrialList("t", trials, data, None))
+        check_trials(ListFiles("t", trials, data, None))
 
 
 UTT2SPK = {f"s{spk}_{number}": f"s{spk}" for spk in range(4) for number in range(3)}
@@ -61,7 +61,7 @@ def gate(tmp_path, rows, models=None, utt2spk=UTT2SPK):
     write_table(tmp_path / "utt2spk", utt2spk)
     if models:
         (tmp_path / "map").write_text("".join(f"{model} {utts}\n" for model, utts in models.items()))
-    item = TrialList("t", write_list(tmp_path, *rows), tmp_path, tmp_path / "map" if models else None)
+    item = ListFiles("t", write_list(tmp_path, *rows), tmp_path, tmp_path / "map" if models else None)
     return check_trials(item)
 
 
