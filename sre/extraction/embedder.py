@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sre import SreError
 from sre.features.store import FeatureStore
 from sre.features.types import FEATURE_TYPES
 from sre.io.text import canonical
-from sre.machine.device import memory_format
+from sre.machine.device import choose_device, memory_format
 from sre.models import ARCHITECTURES, build
 from sre.models import bundle as bundles
+from sre.models.base import Network
 
 PIECE_FRAMES = 10_000  # longer utterances are cut here and averaged by frames, as Kaldi's nnet3-xvector-compute
 MIN_FRAMES = 25  # shorter pieces at an end are left out; shorter utterances are padded with their end frames (Kaldi)
@@ -26,16 +27,17 @@ BATCH_FRAMES = {"cpu": 2_000, "cuda": 100_000}
 class Embedder:
     """A trained bundle (final.pt) on a device, in evaluation mode."""
 
-    def __init__(self, bundle_path: str | Path, device: torch.device) -> None:
+    def __init__(self, bundle_path: str | Path, device: str | torch.device = "auto") -> None:
         bundle = bundles.load_bundle(bundle_path)
-        self.path, self.device = Path(bundle_path), device
+        self.path = Path(bundle_path)
+        self.device = choose_device(device) if isinstance(device, str) else device
         self.config, self.feature_config = bundle.config, bundle.feature_config
         self.num_features = bundle.num_features
         self.network = network_of(bundle, self.path)
-        self.network.eval().to(device, memory_format=memory_format(self.network))
+        self.network.eval().to(self.device).to(memory_format=memory_format(self.network))
 
     def check(self, store: FeatureStore) -> None:
-        """Raises SreError where features were made with another config than the network was trained on."""
+        """Raise SreError where features were made with another config than the network was trained on."""
         if store.config != self.feature_config:
             raise SreError(
                 f"{store.scp}: its features' config differs from the one {self.path} was trained on"
@@ -44,11 +46,14 @@ class Embedder:
 
     @torch.inference_mode()
     def embed(self, batch: Tensor) -> Tensor:
-        """(B, T, F) of equal length -> (B, D) float32."""
+        """Return the embeddings of features of equal length, (B, T, F) -> (B, D) float32."""
         return self.network.embed(batch.to(self.device)).float().cpu()
 
     def utterance(self, feats: np.ndarray) -> np.ndarray:
-        """(T, F) -> (D,): pieces of at most PIECE_FRAMES, averaged by their frames, so that memory is bounded."""
+        """Return the embedding of an utterance, (T, F) -> (D,) float32.
+
+        It is the mean of those of pieces of at most PIECE_FRAMES, weighted by their frames, so that memory is bounded.
+        """
         if len(feats) < MIN_FRAMES:
             feats = pad(feats)
         total, weight = torch.zeros(self.network.embedding_dim, dtype=torch.float64), 0
@@ -61,14 +66,14 @@ class Embedder:
 
 
 def _differing(made: Mapping, wanted: Mapping) -> str:
-    """'num_mel_bins 40 here, 80 there'."""
+    """Return where two configs differ: 'num_mel_bins 40 here, 80 there'."""
     keys = [key for key in {**wanted, **made} if made.get(key, "nothing") != wanted.get(key, "nothing")]
     told = [f"{key} {made.get(key, 'nothing')} here, {wanted.get(key, 'nothing')} there" for key in keys]
     return "; ".join(told[:3]) + f" and {len(told) - 3} more" * (len(told) > 3)
 
 
 def _cure(wanted: Mapping, bundle: Path) -> str:
-    """A command that can be pasted, where a step makes such features."""
+    """Return a command that can be pasted, where a step makes such features."""
     if wanted.get("type") not in FEATURE_TYPES:
         return f"it takes a feats.scp from elsewhere, as it was trained on, by --feats ({canonical(wanted)})"
     vad = ", then steps.compute_vad," * bool(wanted.get("vad"))
@@ -76,8 +81,8 @@ def _cure(wanted: Mapping, bundle: Path) -> str:
     return f"make them by {command}{vad} and give --feats"
 
 
-def network_of(bundle: bundles.Bundle, path: Path) -> nn.Module:
-    """The network with its weights. Raises SreError where they are not the architecture's."""
+def network_of(bundle: bundles.Bundle, path: Path) -> Network:
+    """Return the network with its weights. Raises SreError where they are not the architecture's."""
     name = bundle.config["architecture"]
     if name not in ARCHITECTURES:
         nearest = get_close_matches(name, ARCHITECTURES, 1, 0)[0]
@@ -107,14 +112,14 @@ def extract(embedder: Embedder, store: FeatureStore, utts: Sequence[str]) -> Ite
     if missing:
         store.raw(missing[0])  # raises, with the remedy
     by_length = sorted(utts, key=lambda utt: (store.num_frames[utt], utt))
-    for frames, same in groupby(by_length, key=store.num_frames.__getitem__):
-        same = list(same)
+    for frames, group in groupby(by_length, key=store.num_frames.__getitem__):
+        same = list(group)
         at_once = max(1, BATCH_FRAMES[embedder.device.type] // max(frames, 1))
         for start in range(0, len(same), at_once):
             chosen = same[start : start + at_once]
             matrices = [_checked(embedder, store, utt) for utt in chosen]
             if MIN_FRAMES <= frames <= PIECE_FRAMES:
-                vectors = embedder.embed(torch.from_numpy(np.stack(matrices))).numpy()
+                vectors = list(embedder.embed(torch.from_numpy(np.stack(matrices))).numpy())
             else:
                 vectors = [embedder.utterance(feats) for feats in matrices]
             for utt, vector in zip(chosen, vectors, strict=True):
@@ -126,6 +131,7 @@ def extract(embedder: Embedder, store: FeatureStore, utts: Sequence[str]) -> Ite
 
 
 def _checked(embedder: Embedder, store: FeatureStore, utt: str) -> np.ndarray:
+    """Load (T, F) features. Raises SreError where F is not the network's."""
     feats = store.load(utt)
     if feats.shape[1] != embedder.num_features:
         raise SreError(

@@ -58,10 +58,10 @@ class NormalisationGraph(nn.Module):
             x = x - x.mean(dim=1, keepdim=True)
         elif self.cmn == "sliding":
             x = x - self._sliding_mean(x)
-        return x[:, self._voiced(log_energy)] if self.vad else x
+        return x[:, self._voiced(log_energy, self.vad)] if self.vad else x
 
     def _sliding_mean(self, x: Tensor) -> Tensor:
-        """As sre.features.cmn.subtract_sliding_mean."""
+        """Do what sre.features.cmn.subtract_sliding_mean does."""
         frames = torch.arange(x.shape[1])
         count = frames[-1:] + 1
         length = count.clamp(max=self.window)
@@ -69,14 +69,14 @@ class NormalisationGraph(nn.Module):
         total = nn.functional.pad(x.double().cumsum(dim=1), (0, 0, 1, 0))  # (B, T + 1, F)
         return ((total[:, begin + length] - total[:, begin]) / length).to(x.dtype)
 
-    def _voiced(self, log_energy: Tensor) -> Tensor:
-        """As sre.features.cmn.energy_vad: (T,) -> (T,) bool."""
-        cutoff = self.vad["energy_threshold"] + self.vad["energy_mean_scale"] * log_energy.mean()
+    def _voiced(self, log_energy: Tensor, vad: dict) -> Tensor:
+        """Do what sre.features.cmn.energy_vad does: (T,) -> (T,) bool."""
+        cutoff = vad["energy_threshold"] + vad["energy_mean_scale"] * log_energy.mean()
         above = nn.functional.pad((log_energy > cutoff).long().cumsum(dim=0), (1, 0))
-        frames, context = torch.arange(log_energy.shape[0]), self.vad["frames_context"]
+        frames, context = torch.arange(log_energy.shape[0]), vad["frames_context"]
         begin = (frames - context).clamp(min=0)
         end = (frames + context + 1).minimum(frames[-1:] + 1)
-        return (above[end] - above[begin]) >= self.vad["proportion_threshold"] * (end - begin)
+        return (above[end] - above[begin]) >= vad["proportion_threshold"] * (end - begin)
 
 
 class EmbeddingGraph(nn.Module):
@@ -113,7 +113,7 @@ def _quiet() -> Iterator[None]:
 
 
 def to_torchscript(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> bytes:
-    """The traced graph; metadata are extra files of the archive."""
+    """Return the bytes of a TorchScript file: the traced graph; metadata are extra files of the archive."""
     file = io.BytesIO()
     with _quiet():
         torch.jit.save(torch.jit.trace(graph.eval(), example, check_trace=False), file, _extra_files=metadata)
@@ -121,7 +121,10 @@ def to_torchscript(graph: nn.Module, example: Tensor, metadata: dict[str, str]) 
 
 
 def to_onnx(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> bytes:
-    """Opset 17, by the exporter that traces; time is free, and batch where the example has two; metadata_props too."""
+    """Return the bytes of an ONNX file of opset OPSET, by the exporter that traces; metadata are its metadata_props.
+
+    The number of frames or samples is free, and that of the batch where the example has two.
+    """
     import onnx
 
     file = io.BytesIO()
@@ -133,7 +136,7 @@ def to_onnx(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> byte
         torch.onnx.export(
             graph.eval(),
             (example,),
-            file,
+            file,  # type: ignore[arg-type]  # the exporter that traces takes a buffer too
             dynamo=False,
             opset_version=OPSET,
             input_names=["input"],
@@ -146,8 +149,9 @@ def to_onnx(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> byte
 
 
 def to_int8(model: bytes) -> bytes:
-    """The same ONNX graph with int8 weights in the network's matrix products and LSTMs, int8 inputs as they come.
+    """Return the bytes of an ONNX graph with int8 weights in the network's matrix products and LSTMs.
 
+    Inputs are quantised as they come.
     Convolutions stay: onnxruntime's int8 ones are slower on a CPU. So do the features' mel banks.
     """
     import onnx
@@ -164,7 +168,7 @@ def to_int8(model: bytes) -> bytes:
 
 
 def runner(model: bytes, suffix: str) -> Runner:
-    """The function that a file of these bytes computes, on one thread: input -> (B, D) float32."""
+    """Return the function that a file of these bytes computes, on one thread: input -> (B, D) float32."""
     if suffix == ".pt":
         with _quiet():
             traced = torch.jit.load(io.BytesIO(model), map_location="cpu")
@@ -183,6 +187,6 @@ def runner(model: bytes, suffix: str) -> Runner:
 
 
 def metadata_of(embedder: Embedder, source: str, version: str) -> dict[str, str]:
-    """What a file says of itself: its input (fbank or wav), the model's and the features' config, sre's version."""
+    """Return what a file says of itself: its input (fbank or wav), both configs, and sre's version."""
     configs = {"config": embedder.config, "feature_config": embedder.feature_config}
     return {"input": source, "sre_version": version, **{key: json.dumps(value) for key, value in configs.items()}}

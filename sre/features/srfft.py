@@ -32,9 +32,8 @@ class SplitRadixRealFFT:
         while n >= 8:
             k = torch.arange(n // 4, dtype=torch.float64)
             cos, sin = _rounded_turn(torch.stack([k, 3 * k]) * 2 * math.pi / n)
-            self.tables[n] = tuple(
-                t[:, None, :, None].to(device) for t in (cos, -(sin + cos), sin - cos)
-            )  # (2, 1, n/4, 1)
+            cos, minus_sum, remainder = (t[:, None, :, None].to(device) for t in (cos, -(sin + cos), sin - cos))
+            self.tables[n] = cos, minus_sum, remainder  # (2, 1, n/4, 1)
             n //= 2
         # exp(-2 pi i k/P), k = 1 … P/4, by repeated float32 products: the error grows with k as Kaldi's does
         step = _rounded_turn(torch.tensor(-2 * math.pi / padded))
@@ -92,7 +91,7 @@ class SplitRadixRealFFT:
         return out
 
     def _natural_order(self) -> Tensor:
-        """Where each output k stands among the leaves: block (start, n) is in place, and the end is bit-reversed."""
+        """The place of each output k among the leaves: block (start, n) is in place, and the end is bit-reversed."""
         waiting, n, leaves = {self.half: [0]}, self.half, []
         while n > 1:
             starts = waiting.pop(n)

@@ -1,6 +1,8 @@
 """A split's features: feats.scp with utt2num_frames, the config that made them, and a VAD where that config asks."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ CURE = "delete it and make the features again"
 WITHOUT_CONFIG = {"type": GIVEN, "cmn": "none"}  # features without a config beside them
 
 
-def read_config(path: Path) -> dict:
+def read_config(path: Path) -> dict[str, Any]:
     """Read the resolved config beside a feats.scp. Raises SreError where it is damaged, or not of its form."""
     config = read_object(path, {"type": str}, CURE)
     cmn, window, vad = config.get("cmn", "none"), config.get("cmn_window", 1), config.get("vad")
@@ -29,7 +31,7 @@ def read_config(path: Path) -> dict:
 
 
 def read_counts(path: Path) -> dict[str, int]:
-    """Utterance -> frames. Raises SreError for what is no number of frames."""
+    """Read utterance -> frames. Raises SreError for what is no number of frames."""
     table = read_table(path)
     for utt, count in table.items():
         if not (count.isascii() and count.isdigit() and len(count) < 10):
@@ -51,7 +53,7 @@ class FeatureStore:
         self.places = read_scp(self.scp)
         folder = self.scp.parent
         config = folder / "config"
-        self.config = read_config(config) if config.exists() else dict(WITHOUT_CONFIG)
+        self.config: dict[str, Any] = read_config(config) if config.exists() else dict(WITHOUT_CONFIG)
         self.vad = read_scp(folder / "vad.scp") if self.config.get("vad") else None
         if self.vad is not None:  # utterances without a voiced frame are in vad_rejected.tsv
             self.places = {utt: place for utt, place in self.places.items() if utt in self.vad}
@@ -65,12 +67,13 @@ class FeatureStore:
             raise SreError(f"{counts}: no count for '{unknown[0]}' of {self.scp}; make the features again")
 
     def raw(self, utt: str) -> np.ndarray:
+        """Read (T, F) features as they are in the archive. Raises SreError where there are none of the utterance."""
         if utt not in self.places:
             raise SreError(f"{self.scp}: utterance '{utt}' has no features; see rejected.tsv beside it for the reason")
         return read_record(utt, self.places[utt], "matrix", self.scp)
 
     def load(self, utt: str) -> np.ndarray:
-        """(T, F) features as the network sees them: sliding CMN before unvoiced frames are dropped, as Kaldi."""
+        """Return (T, F) features as the network sees them: sliding CMN before unvoiced frames are dropped, as Kaldi."""
         feats = self.raw(utt)
         if self.vad is None and len(feats) != self.num_frames[utt]:
             raise SreError(
@@ -79,19 +82,19 @@ class FeatureStore:
             )
         if not feats.size:
             raise SreError(f"{self.scp}: record '{utt}' is a matrix of {feats.shape}: no frames; take '{utt}' out")
-        cmn = self.config.get("cmn", "none")
+        cmn, window = self.config.get("cmn", "none"), self.config.get("cmn_window", 300)
         if cmn == "sliding":
-            feats = subtract_sliding_mean(feats, self.config.get("cmn_window", 300))
+            feats = subtract_sliding_mean(feats, window)
         elif cmn == "utterance":
             feats = subtract_utterance_mean(feats)
         if self.vad is not None:
-            feats = feats[self._voiced(utt, len(feats))]
+            feats = feats[self._voiced(utt, self.vad, len(feats))]
         return feats
 
-    def _voiced(self, utt: str, frames: int) -> np.ndarray:
-        """(T,) bool. Raises SreError where the VAD is not of these frames."""
+    def _voiced(self, utt: str, places: Mapping[str, str], frames: int) -> np.ndarray:
+        """Return (T,) bool. Raises SreError where the VAD is not of these frames."""
         scp = self.scp.parent / "vad.scp"
-        voiced = read_record(utt, self.vad[utt], "vector", scp) > 0
+        voiced = read_record(utt, places[utt], "vector", scp) > 0
         if len(voiced) != frames:
             raise SreError(f"{scp}: '{utt}' has {len(voiced)} decisions for {frames} frames; make the VAD again")
         if np.count_nonzero(voiced) != self.num_frames[utt]:
@@ -102,14 +105,15 @@ class FeatureStore:
         return voiced
 
 
-def find_feats(data_dir: Path, features: str | None) -> Path:
-    """feats.scp of a data dir: made by the feats stage under the features' name, or its own."""
+def find_feats(data_dir: Path, features: str | None, remedy: str = "make them, or give --feats") -> Path:
+    """Return the feats.scp of a data dir: the one made under the features' name, or its own.
+
+    Raises SreError, which ends with the remedy, where there is neither.
+    """
     candidates = [data_dir / "feats.scp"]
     if features:
         candidates.insert(0, data_dir / "feats" / features / "feats.scp")
     for path in candidates:
         if path.is_file():
             return path
-    raise SreError(
-        f"{data_dir}: no features; looked for {' and '.join(map(str, candidates))}: make them, or give --feats"
-    )
+    raise SreError(f"{data_dir}: no features; looked for {' and '.join(map(str, candidates))}: {remedy}")

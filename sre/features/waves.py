@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
+from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import Rejected
 from sre.io.audio import MAX_OVERRUN_S, AudioError, AudioRules, Recording, check_end, check_signal, load
@@ -17,7 +18,7 @@ Wave = tuple[str, np.ndarray]  # utterance, (M,) float32 on int16's scale, as Ka
 
 
 class Waves:
-    """Reads the utterances of a data directory with audio.
+    """The utterances of a data directory with audio. Raises SreError where it has no wav.scp.
 
     Attributes
     ----------
@@ -26,7 +27,9 @@ class Waves:
     """
 
     def __init__(self, data: DataDir, rules: AudioRules, shortest_s: float = 0.0) -> None:
-        self.data, self.rules, self.shortest_s = data, rules, shortest_s
+        if data.wav is None:
+            raise SreError(f"{data.path}: no wav.scp in it; give a data directory with sound")
+        self.wav, self.segments, self.rules, self.shortest_s = data.wav, data.segments, rules, shortest_s
         self.rejected: Rejected = []
 
     def read(self, utts: Sequence[str]) -> Iterator[Wave]:
@@ -37,17 +40,17 @@ class Waves:
         """
         location, sound, fault = None, None, ""
         for utt in utts:
-            name, start, end = self.data.segments[utt] if self.data.segments else (utt, 0.0, None)
+            name, start, end = self.segments[utt] if self.segments else (utt, 0.0, None)
             try:
-                if location != self.data.wav[name]:
-                    location, sound = self.data.wav[name], None
+                if location != self.wav[name]:
+                    location, sound = self.wav[name], None
                     sound = Sound(load(location, self.rules), self.rules.sample_rate)
                 if sound is None:
                     raise AudioError(fault)
                 yield utt, sound.piece(start, end, self.shortest_s)
             except AudioError as error:
                 fault = str(error)
-                self.rejected.append((utt, self.data.wav[name], fault))
+                self.rejected.append((utt, self.wav[name], fault))
 
 
 class Sound:
