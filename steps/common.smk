@@ -44,8 +44,8 @@ config = sentence(
     SETTINGS.replace_workflow_config,
 )
 RECIPE = sentence(load_recipe, config, BASE / "recipes")
-sentence(check_paths, RECIPE.config, BASE)
-sentence(check_inputs, RECIPE.config)
+sentence(check_paths, RECIPE.paths, BASE)
+sentence(check_inputs, RECIPE.paths)
 CONFIG = RECIPE.config
 # jobs of a cluster are given it through a shell
 SETTINGS.config_args = [shlex.quote(entry) for entry in SETTINGS.config_args]

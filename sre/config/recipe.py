@@ -18,7 +18,7 @@ from sre.config.resolve import (
     resolve_norm,
     with_parts,
 )
-from sre.config.schema import Schema
+from sre.config.schema import Place, Schema
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Recipe:
     runs : name -> run, of all trainings, bundles and embeddings
     trainings : run name -> resolved config of its training; seed 1 of model m is m, seed n is m_s<n>
     features : name -> resolved config, of those that runs use
+    paths : that the config names
     notes : for the report, what models have in place of what their YAML says
     backends : name -> resolved config, of those that systems use
     systems : name -> what `resolve_system` says of it; those that others calibrate or fuse come before them
@@ -61,6 +62,7 @@ class Recipe:
     features: dict[str, dict] = field(default_factory=dict)
     backends: dict[str, dict] = field(default_factory=dict)
     systems: dict[str, dict] = field(default_factory=dict)
+    paths: list[Place] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -107,7 +109,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         features = tried_all("features", {}, lambda value, where: resolve_features(schema, value, rate, where))
     backends = tried_all("backends", BACKENDS, lambda value, where: resolve_backend(schema, value, where))
     norms = tried_all("norms", NORMS, lambda value, where: resolve_norm(schema, value, where))
-    recipe = Recipe(filled)
+    recipe = Recipe(filled, paths=list(schema.paths(filled)))
     for name in sorted(backends.keys() & filled.get("fusions", {})):
         problems.append(f"fusions: '{name}' is a back-end's name too; rename it")
     for name in filled["systems"]:

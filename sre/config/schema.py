@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema
 
@@ -22,6 +22,14 @@ SHOWN = 200  # characters of a message of jsonschema, which repeats the value
 _read = cache(read_yaml)  # a tenth of a second
 CLOSE = 0.8  # of names that may be meant, from 0 to 1
 NAME = r"^[a-z0-9_]+\Z"  # the schema's pattern of what becomes a file name
+
+
+class Place(NamedTuple):
+    """A path that a config names: its dotted key, and what it is: path (a folder), file, or data-dir (of Kaldi)."""
+
+    key: str
+    path: str
+    kind: str
 
 
 class Schema:
@@ -44,6 +52,16 @@ class Schema:
         """Return what the schema says of `key` in a value of `part`; {} if it says nothing."""
         others = part.get("additionalProperties")
         return self._resolved(part.get("properties", {}).get(key, others if isinstance(others, dict) else {}))
+
+    def paths(self, config: dict, part: dict | None = None, place: str = "") -> Iterator["Place"]:
+        """Yield the paths that a resolved config names: what the schema gives a format to."""
+        part = self.root if part is None else part
+        for key, value in config.items():
+            inner = self.inner(part, key)
+            if isinstance(value, dict):
+                yield from self.paths(value, inner, f"{place}{key}.")
+            elif isinstance(value, str) and "format" in inner:
+                yield Place(f"{place}{key}", value, inner["format"])
 
     def check(self, config: dict, where: str, *pointer: str) -> dict:
         """Check `config` against the schema's part at `pointer` (none: a recipe). `where` names it in the errors."""

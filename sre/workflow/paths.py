@@ -5,39 +5,36 @@ import re
 import shlex
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from sre import SreError
+from sre.config.schema import Place
 from sre.machine.log import clock
 
-KEYS = ("root", "corpus", "voxceleb1", "voxceleb2", "train_data", "eval_data", "adapt_data", "trials", "enroll")
 AHEAD_S = 1.0  # no job ends sooner than this after its start
 FEW = 5  # paths that are written out in a command
 
 
-def check_paths(config: dict, project: Path) -> None:
-    """Raise SreError where a path of the resolved config, or the project's folder, is one that jobs cannot use.
+def check_paths(places: Iterable[Place], project: Path) -> None:
+    """Raise SreError where a path of a config, or the project's folder, is one that jobs cannot use.
 
     Blanks, quotes, $, ;, * and letters of any script are good: each path is a single quoted word to every shell.
     """
-    faults = [f"{key}: {fault}" for key, path in _paths(config) if (fault := _fault(path))]
+    faults = [f"{key}: {fault}" for key, path, _ in places if (fault := _fault(path))]
     if ":" in str(project):
         faults.append(f"{project}: Python cannot be told of a folder with a colon in its name; move the project")
     if faults:
         raise SreError("\n".join(faults))
 
 
-def check_inputs(config: dict) -> None:
+def check_inputs(places: Iterable[Place]) -> None:
     """Raise SreError where lists, models or embeddings that a config names are missing.
 
     Snakemake does not look for them where what was once made of others is there.
     """
-    named = [
-        (key, Path(path, "utt2spk") if key.endswith("_data") else Path(path))
-        for key, path in _paths(config)
-        if re.match("(trials|enroll|bundles|embeddings|.*_data)[.]?", key)
-    ]
+    wanted = {"data-dir": "utt2spk", "file": ""}  # of a folder that only may be there, nothing
+    named = [(key, Path(path, wanted[kind])) for key, path, kind in places if kind in wanted]
     if faults := [f"{key}: {path}: no such file; mend the path" for key, path in named if not path.is_file()]:
         raise SreError("\n".join(faults))
 
@@ -62,18 +59,6 @@ def check_submitted(folders: Iterable[Path]) -> None:
     for folder in folders:
         if "'" in str(folder):
             raise SreError(f"{folder}: a cluster's jobs cannot work in a folder with ' in its name; rename it")
-
-
-def _paths(config: dict) -> Iterator[tuple[str, str]]:
-    """Yield (key, path) of all paths that a config names."""
-    parts = [(key, config.get(key)) for key in KEYS]
-    parts += [(f"bundles.{name}.path", bundle["path"]) for name, bundle in config.get("bundles", {}).items()]
-    parts += [(f"embeddings.{name}", paths) for name, paths in config.get("embeddings", {}).items()]
-    for key, value in parts:
-        if isinstance(value, dict):
-            yield from ((f"{key}.{name}", path) for name, path in value.items())
-        elif value is not None:
-            yield key, value
 
 
 def _fault(path: str) -> str | None:

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,12 +14,21 @@ from hypothesis import strategies as st
 from snakemake.utils import format as snakemake_format
 
 from sre import SreError
+from sre.config.schema import Place, Schema
 from sre.workflow.paths import check_inputs, check_paths, check_root, check_submitted, check_times, quoted
 
 NASTY = [
     "my root", "it's", 'a"b', "$(touch made)", "`touch made`", "a;touch made", "a&b", "a*b?[c]", "$HOME", "a>made",
     "größe 中文", "a\\b", "~", "#a", "a|b", "!x", "a=b", "a:b", "a  b", "%s", "x -rf y",
 ]  # fmt: skip
+
+
+SCHEMA_FILE = Path(__file__).resolve().parents[2] / "recipes/config.schema.yaml"
+SCHEMA = Schema(SCHEMA_FILE)
+
+
+def places(config: dict) -> list[Place]:
+    return list(SCHEMA.paths(config))
 
 
 def words(line: str, **values: object) -> list[str]:
@@ -30,7 +40,7 @@ def words(line: str, **values: object) -> list[str]:
 @pytest.mark.parametrize("name", NASTY)
 def test_a_value_is_one_word_to_the_shell(name: str) -> None:
     assert words("{a}/{b} {c} {d:u}", a=name, b="x", c=[name, name], d="--n 1") == [f"{name}/x", name, name, "--n", "1"]
-    check_paths({"root": f"/r/{name}", "trials": {"main": f"/t/{name}"}}, Path("/project"))
+    check_paths(places({"root": f"/r/{name}", "trials": {"main": f"/t/{name}"}}), Path("/project"))
 
 
 def test_every_shell_line_of_a_rule_is_a_job() -> None:
@@ -46,7 +56,7 @@ def test_every_shell_line_of_a_rule_is_a_job() -> None:
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8))
 def test_a_path_is_one_word_or_a_sentence(name: str) -> None:
     try:
-        check_paths({"root": name}, Path("/project"))
+        check_paths(places({"root": name}), Path("/project"))
     except SreError as error:
         assert str(error).startswith("root: ")
     else:
@@ -61,13 +71,13 @@ def test_a_path_is_one_word_or_a_sentence(name: str) -> None:
 @pytest.mark.parametrize("key", ["root", "train_data"])
 def test_a_path_that_cannot_be_used_is_named(key: str, path: str, word: str) -> None:
     with pytest.raises(SreError, match=f"^{key}: .*{word}.*(rename|give|whole path)"):
-        check_paths({key: path}, Path("/project"))
+        check_paths(places({key: path}), Path("/project"))
 
 
 def test_paths_in_maps_bundles_and_embeddings_are_checked_too() -> None:
     config = {"trials": {"one": "{"}, "bundles": {"b": {"path": "{"}}, "embeddings": {"e": {"train": "{", "eval": "x"}}}
     with pytest.raises(SreError) as caught:
-        check_paths(config, Path("/a:b"))
+        check_paths(places(config), Path("/a:b"))
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
         "trials.one", "bundles.b.path", "embeddings.e.train", "/a"
     ]  # fmt: skip
@@ -131,6 +141,20 @@ def test_an_input_that_is_missing_is_named_also_where_all_is_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("list").touch()
-    check_inputs({"trials": "list", "corpus": "none"})
+    check_inputs(places({"trials": "list", "corpus": "none"}))
     with pytest.raises(SreError, match=sentence):
-        check_inputs(config)
+        check_inputs(places(config))
+
+
+def test_a_blank_in_the_root_parts_no_word_of_a_job(tmp_path: Path) -> None:
+    """Every job of mini, as a dry run prints its shell line."""
+    command = [str(Path(sys.executable).parent / "snakemake"), "-n", "-p", "--config", f"root={tmp_path}/a b"]
+    done = subprocess.run(command, cwd=SCHEMA_FILE.parents[1], capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    lines = [line.partition(": ")[2] for line in output.splitlines() if line.startswith("Shell command: ")]
+    lines = [line for line in lines if line != "None"]  # of a stage, which only waits for others
+    assert len(lines) > 15
+    for line in lines:
+        named = [word for word in shlex.split(line) if str(tmp_path) in word]
+        assert named and all(word.startswith(f"{tmp_path}/a b/") for word in named), line
