@@ -1,4 +1,4 @@
-"""What every preparer does with the recordings it found: check the audio, write the data directory."""
+"""The part that all preparers share: options, checking the recordings they found, writing the data directory."""
 
 import argparse
 import os
@@ -16,6 +16,7 @@ from sre.machine.log import say
 
 
 def add_audio_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `take_audio_rules` reads."""
     rate = "of the features; files of another rate are rejected (default: 16000)"
     parser.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
     parser.add_argument("--resample", action="store_true", help="accept other rates, to be converted when read")
@@ -42,7 +43,7 @@ def good_audio(
 
 
 def _movable(wav: Mapping[str, str], out: Path) -> dict[str, str]:
-    """Recordings below the folder that `out` is in, as mini's are, by places relative to `out`: they move with it."""
+    """Return places relative to `out` for recordings below the folder it is in, as mini's are: they move with it."""
     root = os.path.abspath(out.parent)
     inside = {key: at for key, at in wav.items() if not is_pipe(at) and os.path.abspath(at).startswith(f"{root}/")}
     return {**wav, **{key: os.path.relpath(at, out) for key, at in inside.items()}}
@@ -72,3 +73,10 @@ def write_corpus(
     if len(durations) < len(utt2spk):
         hours += f" in {len(durations)} of them (the others tell their length only when decoded)"
     say(f"{out}: {len(speakers)} speakers, {len(utt2spk)} utterances, {hours}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(
+        "local.corpus is no command but what local.prepare_* share;"
+        " run one of them, e.g. python -m local.prepare_librispeech --help"
+    )

@@ -169,3 +169,10 @@ class Session:
         wave *= 10 ** (self.level_dbfs / 20) * np.sqrt(num_samples) / np.linalg.norm(wave)
         wave *= min(1.0, 0.95 / np.abs(wave).max())
         return np.round(wave * 32767).astype(np.int16)
+
+
+if __name__ == "__main__":
+    raise SystemExit(
+        "local.mini_speech is no command but the voices of local.make_mini_corpus;"
+        " run python -m local.make_mini_corpus --help"
+    )

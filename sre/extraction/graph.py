@@ -150,9 +150,9 @@ def to_onnx(graph: nn.Module, example: Tensor, metadata: dict[str, str]) -> byte
 
 def to_int8(model: bytes) -> bytes:
     """Return the bytes of an ONNX graph with int8 weights in the network's matrix products and LSTMs.
+
     Inputs are quantised as they come. Convolutions stay, for onnxruntime's int8 ones are slower on a CPU; so do the
     features' mel banks.
-    Convolutions stay: onnxruntime's int8 ones are slower on a CPU. So do the features' mel banks.
     """
     import onnx
     from onnxruntime.quantization import quantize_dynamic

@@ -1,5 +1,7 @@
 """Data directories and trial lists that somebody else made."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +105,9 @@ def test_shared_features_without_audio(tmp_path: Path) -> None:
     assert validate(tmp_path / "eval") == []
     import_trials.import_trials(source / "trials", tmp_path / "trials")
     assert (tmp_path / "trials").read_bytes() == (source / "trials").read_bytes()
+
+
+@pytest.mark.parametrize("library", ["corpus", "mini_speech"])
+def test_a_library_does_not_pretend_to_be_a_command(library: str) -> None:
+    done = subprocess.run([sys.executable, "-m", f"local.{library}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and f"local.{library} is no command" in done.stderr
