@@ -50,17 +50,16 @@ def main(argv: list[str] | None = None) -> None:
     training = read_training([args.cohort], args.cohort_utt2spk)
     inputs = digests_of(evaluation, training, args.trials, args.enroll_map)
     development = read_development(args.development) if args.development else {}
-    with locked(args.metrics.parent / ".score.lock"):
-        known = None if job["role"] == DEVELOPMENT else development
-        bootstrap = evaluation.bootstrap(drawn["replicates"], drawn["seed"]) if drawn["replicates"] else None
-        scorer = Scorer(
-            evaluation, backends, training, job["systems"], args.metrics.parent, known, job["p_target"], bootstrap
-        )
+    known = None if args.role == DEVELOPMENT else development
+    bootstrap = evaluation.bootstrap(**drawn) if args.replicates else None
+    folder = args.metrics.parent
+    with locked(folder / ".score.lock"):
+        scorer = Scorer(evaluation, backends, training, job["systems"], folder, known, args.p_target, bootstrap)
         results = score_systems(scorer, inputs)
         codes = codes_of(results.values())
         ListResult(
             **{key: job[key] for key in ("model", "run", "seed", "role")},
-            trials=args.metrics.parent.name,
+            trials=folder.name,
             trials_file=str(args.trials),
             trials_sha256=inputs["trials"],
             enroll_map=str(args.enroll_map) if args.enroll_map else None,

@@ -65,14 +65,14 @@ class TrainSummary:
     others: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is written, by name."""
+        """Return what is written, by name: all that is known."""
         content = asdict(self)
-        return dict(sorted((content.pop("others") | content).items()))
+        told = sorted((content.pop("others") | content).items())
+        return {name: value for name, value in told if value not in (None, "")}
 
     def told(self) -> dict[str, Any]:
         """Return what it tells, without the long parts: config and packages."""
-        told = ((name, value) for name, value in self.as_dict().items() if name not in ("config", "packages"))
-        return {name: value for name, value in told if value not in (None, "")}
+        return {name: value for name, value in self.as_dict().items() if name not in ("config", "packages")}
 
     def write(self, path: Path) -> None:
         with atomic_output(path) as file:
