@@ -130,7 +130,7 @@ def resolve_model_config(
 
 
 def _check_loss(schema: Schema, loss: str, said: Collection[str], training: dict, where: str) -> None:
-    """Raises SreError where keys of `loss` that are `said` would do nothing, or the batches are not what it needs."""
+    """Check a model's loss. Raises SreError where keys that are `said` would do nothing, or where it needs batches."""
     traits = schema.part("$defs", "losses", loss)
     needs = {"scale": "scale", "margin": "margin", "margin_epochs": "margin"}
     idle = [f"loss.{key}" for key, needed in needs.items() if key in said and needed not in traits.get("x-takes", ())]

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class Head(nn.Module):
-    """(B, D) embeddings and (B,) class indices -> loss and logits, in float32 or better, also under autocast.
+    """A loss: (B, D) embeddings and (B,) class indices -> loss and logits, in float32 or better, also under autocast.
 
     A subclass says what it needs, as class attributes, and so does its entry of $defs/losses in
     recipes/config.schema.yaml, where configs are checked. Its options are keyword arguments.

@@ -33,11 +33,11 @@ class CosineHead(Head):
         self.scale = scale
 
     def cosines(self, embeddings: Tensor) -> Tensor:
-        """(B, D) -> (B, N)"""
+        """Return the cosines to each speaker, (B, D) -> (B, N)."""
         return functional.linear(functional.normalize(embeddings), functional.normalize(self.weight))
 
     def pushed(self, target: Tensor) -> Tensor:
-        """(B, 1) cosines of the targets -> with the margin."""
+        """Return the (B, 1) cosines of the targets with the margin."""
         raise NotImplementedError
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,7 +54,7 @@ class AMSoftmax(CosineHead):
 
 
 def turned(cosine: Tensor, angle: float) -> Tensor:
-    """cos(theta + angle) of cos(theta); its gradient stays finite where theta is 0 or pi."""
+    """Return cos(theta + angle) of cos(theta); its gradient stays finite where theta is 0 or pi."""
     sine = (1 - cosine.square()).clamp(min=1e-7).sqrt()
     return cosine * math.cos(angle) - sine * math.sin(angle)
 

@@ -17,7 +17,7 @@ from sre.losses.classification import Softmax
 
 
 def by_speaker(speakers: Tensor) -> Tensor:
-    """(B,) labels -> (N, M) places in the batch of each speaker's chunks, in the batch's order."""
+    """Return the places in the batch of each speaker's chunks, in the batch's order: (B,) labels -> (N, M)."""
     counts = speakers.unique(return_counts=True)[1]
     least, most = int(counts.min()), int(counts.max())
     if len(counts) < 2 or least < 2 or most > least:
@@ -29,7 +29,7 @@ def by_speaker(speakers: Tensor) -> Tensor:
 
 
 def ranks(speakers: Tensor) -> Tensor:
-    """(B,) place of each chunk's speaker among the batch's speakers."""
+    """Return the (B,) place of each chunk's speaker among the batch's speakers."""
     return speakers.unique(return_inverse=True)[1]
 
 
@@ -86,7 +86,7 @@ class Prototypical(MetricLoss):
     """
 
     def similarity(self, query: Tensor, prototype: Tensor) -> Tensor:
-        """(N, D), (N, D) -> (N, N)"""
+        """Return the similarity of each query to each prototype, (N, D), (N, D) -> (N, N)."""
         return -torch.cdist(query, prototype, compute_mode="donot_use_mm_for_euclid_dist").square()
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,7 +99,7 @@ class Prototypical(MetricLoss):
 
 
 class AngularPrototypical(Prototypical):
-    """The same by w cosine + b, w > 0. J. S. Chung et al., Interspeech 2020."""
+    """Prototypical loss by w cosine + b, w > 0. J. S. Chung et al., Interspeech 2020."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,13 +129,13 @@ class SoftmaxAngularPrototypical(Softmax):
 
 
 def pairs(speakers: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, B) masks: two chunks of one speaker, two of different ones; a chunk and itself are neither."""
+    """Return (B, B) masks: two chunks of one speaker, two of different ones; a chunk and itself are neither."""
     same = speakers[:, None] == speakers
     return same & ~torch.eye(len(speakers), dtype=torch.bool, device=speakers.device), ~same
 
 
 def nearest(cosine: Tensor, speakers: Tensor) -> Tensor:
-    """(B, B) cosines of a batch -> (B, N): the largest to each speaker, a chunk with itself left out."""
+    """Return the largest cosine to each speaker, a chunk with itself left out: (B, B) of a batch -> (B, N)."""
     return cosine.detach().clone().fill_diagonal_(-math.inf)[:, by_speaker(speakers)].amax(dim=2)
 
 
@@ -165,7 +165,7 @@ class Triplet(MetricLoss):
         return (cosine[a, n] - cosine[a, p] + self.margin).relu().mean(), logits
 
     def mine(self, cosine: Tensor, positive: Tensor, other: Tensor) -> Tensor:
-        """(P, B) cosines of the anchors, (P,) of the positives, (P, B) mask of negatives -> (P,) a negative each."""
+        """Return a negative a pair, (P,), of (P, B) cosines of the anchors, (P,) of the positives, a (P, B) mask."""
         if self.mining == "random":
             return torch.rand(other.shape).to(other.device).masked_fill(~other, -1).argmax(dim=1)
         semi_hard = other & (cosine < positive[:, None])

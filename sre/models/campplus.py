@@ -42,7 +42,7 @@ class Head(nn.Module):
 
 
 def segment_mean(x: Tensor, segment: int = 100) -> Tensor:
-    """Mean over each 100 frames (2 s at 20 ms), repeated in each of them: (B, C, T') -> (B, C, T').
+    """Return the mean over each 100 frames (2 s at 20 ms), repeated in each of them: (B, C, T') -> (B, C, T').
 
     The last segment is what is left.
     """
@@ -101,7 +101,7 @@ class DenseBlock(nn.Module):
 
 
 class CAMPlusPlus(Network):
-    """(B, T, F) -> (B, D).
+    """The network CAM++, (B, T, F) -> (B, D).
 
     Parameters
     ----------

@@ -33,6 +33,7 @@ class Spec(NamedTuple):
     frame_shift: float = 10.0
 
     def frames(self, seconds: float) -> int:
+        """Return the number of frames of so many seconds."""
         return round(1000 * seconds / self.frame_shift)
 
 
@@ -44,6 +45,7 @@ def network_of(spec: Spec, device: str = "meta") -> Network:
 
 
 def parameters(spec: Spec) -> int:
+    """Count the parameters of the network in its form for inference."""
     return sum(p.numel() for p in network_of(spec).parameters())
 
 
@@ -74,7 +76,9 @@ def _macs(network: Network, frames: int, num_features: int) -> int:
 
 
 def receptive_field(spec: Spec) -> int | None:
-    """Frames that one frame before the pooling sees; None: the whole utterance, as with attention or global context.
+    """Count the frames that one frame before the pooling sees.
+
+    None is the whole utterance, as with attention or global context.
 
     That frame is the middle one of what the network's pooling takes; a network without one sees the whole utterance.
     NaN is sent back from it: unlike a gradient it does not vanish on its way.
@@ -97,7 +101,7 @@ def receptive_field(spec: Spec) -> int | None:
 
 
 def speed(spec: Spec, seconds: float = 8.0, repeats: int = 3) -> float:
-    """Utterances of so many seconds that this machine's CPU embeds in a second, one after the other."""
+    """Measure how many utterances of so many seconds this machine's CPU embeds in a second, one after the other."""
     prepare(torch.device("cpu"), available_cores())
     network = network_of(spec, "cpu")
     network.to(memory_format=memory_format(network))

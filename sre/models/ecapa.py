@@ -82,7 +82,7 @@ class Block(nn.Module):
 
 
 class ECAPA(Network):
-    """(B, T, F) -> (B, D).
+    """The network ECAPA-TDNN, (B, T, F) -> (B, D).
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class FusedStage(nn.Module):
 
 
 class ERes2Net(Network):
-    """(B, T, F) -> (B, D).
+    """The network ERes2Net, (B, T, F) -> (B, D).
 
     Local fusion: from the third stage on, a block's groups are chained by AttentiveFusion. Global fusion, bottom up:
     what the stages have given so far, at half the resolution, is fused with the next stage's output.

@@ -43,7 +43,7 @@ class InvertedBottleneck(nn.Module):
 
 
 class GeminiDFResNet(Network):
-    """(B, T, F) -> (B, D).
+    """The network Gemini DF-ResNet, (B, T, F) -> (B, D).
 
     Parameters
     ----------

@@ -40,7 +40,10 @@ def rename(state: Mapping[str, Tensor], key_map: Callable[[str], str]) -> tuple[
 
 
 def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> None:
-    """Raises SreError that names the first missing or unexpected key or unequal shape, and counts them."""
+    """Compare a checkpoint with what the network needs.
+
+    Raises SreError that names the first missing or unexpected key or unequal shape, and counts them.
+    """
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected]
     unequal = [key for key in expected if key in state and state[key].shape != expected[key].shape]

@@ -35,11 +35,12 @@ class Pooling(nn.Module):
 
 
 def at_least_float32(x: Tensor) -> Tensor:
+    """Return half precision as float32, anything else as it is."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def mean_and_std(x: Tensor, mask: Tensor | None = None, offset: float = VARIANCE_OFFSET) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over time: (B, …, T) -> (B, C), (B, C), C the product of ….
+    """Return mean and standard deviation over time: (B, …, T) -> (B, C), (B, C), C the product of ….
 
     The variance is unbiased, plus the offset.
     """
@@ -58,7 +59,7 @@ def mean_and_std(x: Tensor, mask: Tensor | None = None, offset: float = VARIANCE
 
 
 def attention(scores: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Softmax over time of (B, C or 1, T) scores: weights of the same shape, 0 where the mask is false."""
+    """Return the softmax over time of (B, C or 1, T) scores: weights of the same shape, 0 where the mask is false."""
     scores = at_least_float32(scores)
     if mask is not None:
         scores = scores.masked_fill(~mask.unsqueeze(1), -torch.inf)
@@ -66,7 +67,10 @@ def attention(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def weighted_mean_and_std(x: Tensor, weights: Tensor, floor: float = VARIANCE_FLOOR) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of (B, C, T) under weights (B, C or 1, T) that sum to 1; variance at least floor."""
+    """Return mean and standard deviation of (B, C, T) under weights (B, C or 1, T) that sum to 1.
+
+    The variance is at least the floor.
+    """
     x = at_least_float32(x)
     mean = (weights * x).sum(dim=-1)
     variance = (weights * (x - mean.unsqueeze(-1)).square()).sum(dim=-1)
@@ -115,7 +119,7 @@ class ASTP(Pooling):
         return torch.cat(weighted_mean_and_std(x, weights), dim=1)
 
     def _with_context(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """linear1 of [x; mean; std]; the context is the same in each frame, so its part is computed once."""
+        """Return linear1 of [x; mean; std]. The context is the same in each frame, so its part is computed once."""
         context = torch.cat(mean_and_std(x, mask), dim=1).unsqueeze(-1).to(x.dtype)  # (B, 2C, 1)
         weight = self.linear1.weight  # (K, 3C, 1)
         return functional.conv1d(x, weight[:, : self.in_dim]) + functional.conv1d(

@@ -109,7 +109,7 @@ class ContextPooling(Pooling):
 
 
 class SpeakerNet(Network):
-    """(B, T, F) -> (B, D). M is the default; L has segment_layers 2 and embedding_dim 512.
+    """The network SpeakerNet, (B, T, F) -> (B, D). M is the default; L has segment_layers 2 and embedding_dim 512.
 
     Parameters
     ----------
@@ -145,17 +145,19 @@ class SpeakerNet(Network):
         self.segment = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the loss sees in training: the embedding after a ReLU."""
+        """Return what the loss sees in training: the embedding after a ReLU."""
         return torch.relu(self.embed(x))
 
     def embed(self, x: Tensor) -> Tensor:
-        """The embedding that is extracted."""
+        """Return the embedding that is extracted."""
         x = self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, P, T)
         return self.segment(self.pool(x))  # -> (B, 2P) -> (B, D)
 
 
 class TitaNet(Network):
-    """(B, T, F) -> (B, D). L is the default; M has 512 channels, S 256 (and 1536 pooled_channels: see above).
+    """The network TitaNet, (B, T, F) -> (B, D).
+
+    L is the default; M has 512 channels, S 256 (and 1536 pooled_channels: see above).
 
     Parameters
     ----------

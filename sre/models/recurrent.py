@@ -16,7 +16,9 @@ from sre.models.base import Network
 
 
 def outputs_of(lstm: nn.LSTM, x: Tensor) -> Tensor:
-    """(B, T, F) -> (B, T, P or H), on a CPU in float32 also under autocast: oneDNN has no bf16 LSTM without AVX-512."""
+    """Return an LSTM's outputs, (B, T, F) -> (B, T, P or H), on a CPU in float32 also under autocast.
+
+    oneDNN has no bf16 LSTM without AVX-512."""
     if x.device.type != "cpu":
         return lstm(x)[0]
     with torch.autocast("cpu", enabled=False):
@@ -61,7 +63,7 @@ class GE2ELSTM(Network):
         return functional.normalize(self.segment1(last), dim=-1)  # -> (B, D)
 
     def _folded(self, x: Tensor) -> Tensor:
-        """The same outputs from LSTMs without projection, as ONNX knows no other: P h fed back by W is h by W P."""
+        """Return the same by LSTMs without projection, as ONNX knows no other: P h fed back by W is h by W P."""
         zeros = x.new_zeros(1, x.shape[0], self.lstm.hidden_size)
         for input_weight, recurrent_weight, input_bias, recurrent_bias, projection in self.lstm.all_weights:
             weights = [input_weight, recurrent_weight @ projection, input_bias, recurrent_bias]

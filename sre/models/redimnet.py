@@ -98,7 +98,7 @@ def _build_stages(num_features: int, size: Size) -> list[Stage]:
 
 
 class ReDimNet(Network):
-    """(B, T, F) -> (B, D).
+    """The network ReDimNet, (B, T, F) -> (B, D).
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ def _build_stages(num_features: int, size: Size) -> list[Stage]:
 
 
 def _build_head(num_features: int, size: Size) -> tuple[nn.Module, int]:
-    """The head, and how many channels it gives to the pooling."""
+    """Return the head, and how many channels it gives to the pooling."""
     in_channels = num_features * size.channels
     if size.head is None:
         return nn.Identity(), in_channels
@@ -100,7 +100,9 @@ def _build_head(num_features: int, size: Size) -> tuple[nn.Module, int]:
 
 
 class ReDimNet2(Network):
-    """(B, T, F) -> (B, D), T at least 4; up to three frames at the end are left out, so that 4 divides the others.
+    """The network ReDimNet2, (B, T, F) -> (B, D), T at least 4.
+
+    Up to three frames at the end are left out, so that 4 divides the number of the others.
 
     Parameters
     ----------

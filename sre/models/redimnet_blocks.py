@@ -135,7 +135,7 @@ class TimeContext(nn.Module):
 
 
 def time_context(channels: int, reduction: int | None) -> nn.Module:
-    """The 1-D block of a stage, nothing without a reduction; every head gets as many channels."""
+    """Return the 1-D block of a stage, nothing without a reduction; every head gets as many channels."""
     if reduction is None:
         return nn.Identity()
     return TimeContext(channels, max(channels // reduction // HEADS, 1) * HEADS)
@@ -211,7 +211,7 @@ class Backbone(nn.Module):
 
 
 def check_bins(name: str, num_features: int, stages: tuple[StageSize, ...]) -> None:
-    """Raises SreError if the stages' strides do not divide the number of features."""
+    """Check the number of features. Raises SreError if the stages' strides do not divide the number of features."""
     stride = math.prod(stage.stride for stage in stages)
     if num_features % stride:
         raise SreError(f"{name} needs a multiple of {stride} features, not {num_features}: 72 mel bins fit every size.")

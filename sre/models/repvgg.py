@@ -47,7 +47,7 @@ class RepBlock(nn.Module):
         return torch.relu(y)
 
     def fused(self) -> nn.Sequential:
-        """One 3x3 convolution with bias, and ReLU: what the block computes in evaluation mode (Ding, section 3.3)."""
+        """Return what the block computes in evaluation mode: a 3x3 convolution with bias, ReLU (Ding, section 3.3)."""
         dense = self.dense.conv
         branches = [(dense.weight, self.dense.bn), (centred(self.pointwise.conv.weight), self.pointwise.bn)]
         if self.identity is not None:
@@ -60,12 +60,12 @@ class RepBlock(nn.Module):
 
 
 def centred(kernel: Tensor) -> Tensor:
-    """A 1x1 kernel in the middle of a 3x3 one: (C', C, 1, 1) -> (C', C, 3, 3)."""
+    """Return a 1x1 kernel in the middle of a 3x3 one: (C', C, 1, 1) -> (C', C, 3, 3)."""
     return functional.pad(kernel, (1, 1, 1, 1))
 
 
 def absorb(kernel: Tensor, bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Kernel (C', C, 3, 3) and bias (C',) of a convolution followed by this batch norm's running statistics."""
+    """Return kernel (C', C, 3, 3) and bias (C',) of a convolution followed by this batch norm's running statistics."""
     assert bn.running_mean is not None and bn.running_var is not None
     scale = bn.weight / (bn.running_var + bn.eps).sqrt()
     return kernel * scale[:, None, None, None], bn.bias - scale * bn.running_mean
@@ -77,7 +77,7 @@ def fused(module: nn.Module) -> nn.Sequential:
 
 
 class RepVGG(Network):
-    """(B, T, F) -> (B, D).
+    """The network RepVGG in its form for training, (B, T, F) -> (B, D).
 
     Parameters
     ----------

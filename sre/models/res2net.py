@@ -93,7 +93,7 @@ class Res2NetBlock(nn.Module):
 
 
 class Res2Net(Network):
-    """(B, T, F) -> (B, D).
+    """The network Res2Net, (B, T, F) -> (B, D).
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ Stride = int | tuple[int, int]  # over both, or over frequency and over time
 
 
 def projection(in_channels: int, channels: int, stride: Stride) -> nn.Sequential:
-    """Shortcut of a block: empty where the block keeps the shape, else a 1x1 convolution and batch norm."""
+    """Return the shortcut of a block: empty where the block keeps the shape, else a 1x1 convolution and batch norm."""
     if stride == 1 and in_channels == channels:
         return nn.Sequential()
     return nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels))
@@ -72,7 +72,7 @@ def residual_stages(
     strides: Sequence[int] = (1, 2, 2, 2),
     expansion: int = 1,
 ) -> nn.Sequential:
-    """Stages of C, 2C, 4C, … channels, each with its stride in its first block: (B, C, F, T) -> (B, C', F', T')."""
+    """Return stages of C, 2C, 4C, … channels, a stage's stride in its first block: (B, C, F, T) -> (B, C', F', T')."""
     stages, width = [], channels
     for stage, count in enumerate(blocks):
         layers = []
@@ -84,7 +84,7 @@ def residual_stages(
 
 
 def initialise(network: nn.Module) -> None:
-    """He's normal initialisation, by the outputs, of every 2-D convolution."""
+    """Draw the weights of every 2-D convolution by He's normal initialisation, by its outputs."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -146,7 +146,7 @@ class BinAndTimeMean(Pooling):
 
 
 class DVectorResNet(Network):
-    """ResNet18 d-vector, (B, T, F) -> (B, D). Y. Jung, SpeakerRecognition_tutorial, 2018-2020.
+    """The ResNet18 d-vector, (B, T, F) -> (B, D). Y. Jung, SpeakerRecognition_tutorial, 2018-2020.
 
     ResNet18 with 16 instead of 64 channels, a 7x7 first convolution without stride, no max pooling, and the mean over
     frequency and time. The d-vector is the affine layer's output; the training's classifier sees it after batch norm
@@ -170,11 +170,11 @@ class DVectorResNet(Network):
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the classifier sees in training."""
+        """Return what the classifier sees in training."""
         return torch.relu(self.segment1_bn(self.embed(x)))
 
     def embed(self, x: Tensor) -> Tensor:
-        """The d-vector."""
+        """Return the d-vector."""
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F, T)
         x = self.stages(x)  # -> (B, 8C, F/8, T/8)

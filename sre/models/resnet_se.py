@@ -47,7 +47,7 @@ class SEBasicBlock(nn.Module):
 
 
 def input_norm(num_features: int, instance_norm: bool) -> nn.Module:
-    """(B, F, T) -> (B, F, T): mean 0 and variance 1 over time of each bin, or the input itself."""
+    """Return what gives each bin mean 0 and variance 1 over time, (B, F, T) -> (B, F, T), or the input itself."""
     return nn.InstanceNorm1d(num_features) if instance_norm else nn.Identity()
 
 

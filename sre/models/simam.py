@@ -38,7 +38,7 @@ def simam_block(in_channels: int, channels: int, stride: int) -> BasicBlock:
 
 
 class SimAMResNet(Network):
-    """(B, T, F) -> (B, D).
+    """A ResNet with SimAM in its blocks, (B, T, F) -> (B, D).
 
     Parameters
     ----------

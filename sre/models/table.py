@@ -30,7 +30,7 @@ SPEED = HEADINGS.index("utt/s")
 
 
 def rows(page: Path) -> list[dict]:
-    """What stands beside the page, in <page>.yaml: a row a model, with the published numbers."""
+    """Read what stands beside the page, in <page>.yaml: a row a model, with the published numbers."""
     beside = page.with_suffix(".yaml")
     models = read_yaml(beside).get("models")
     needed = {"name", "architecture", "after"}

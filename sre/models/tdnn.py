@@ -54,7 +54,7 @@ class SegmentLevel(nn.Module):
 
 
 class ETDNN(Network):
-    """(B, T, F) -> (B, D), T at least 23.
+    """The network E-TDNN, (B, T, F) -> (B, D), T at least 23.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ class ETDNN(Network):
         self.embedding = embedding
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the loss sees in training: the last segment-level layer's output."""
+        """Return what the loss sees in training: the last segment-level layer's output."""
         return self.segment(self._pooled(x))
 
     def embed(self, x: Tensor) -> Tensor:
-        """The embedding that is extracted."""
+        """Return the embedding that is extracted."""
         pooled = self._pooled(x)
         return self.segment.first(pooled) if self.embedding == "first" else self.segment(pooled)
 
@@ -115,7 +115,7 @@ class FactorizedLayer(nn.Module):
 
     @torch.no_grad()
     def constrain(self) -> None:
-        """One step of M, the first factor's matrix, towards alpha times a semi-orthogonal one, alpha floating.
+        """Move M, the first factor's matrix, one step towards alpha times a semi-orthogonal one, alpha floating.
 
         Povey et al. 2018, sections 2.1-2.3, with Kaldi's half speed where M is far from it (ConstrainOrthonormal).
         """
@@ -129,7 +129,7 @@ class FactorizedLayer(nn.Module):
 
 
 class FTDNN(Network):
-    """(B, T, F) -> (B, D), T at least 5; a frame before the pooling sees 33.
+    """The network F-TDNN, (B, T, F) -> (B, D), T at least 5; a frame before the pooling sees 33.
 
     The trainer calls constrain() after every fourth step, which keeps the first factors semi-orthogonal.
 
@@ -170,16 +170,16 @@ class FTDNN(Network):
             layer.constrain()
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the loss sees in training: the last segment-level layer's output."""
+        """Return what the loss sees in training: the last segment-level layer's output."""
         return self.segment(self.pool(self.frames(x)))
 
     def embed(self, x: Tensor) -> Tensor:
-        """The embedding that is extracted."""
+        """Return the embedding that is extracted."""
         pooled = self.pool(self.frames(x))  # -> (B, P)
         return self.segment.first(pooled) if self.embedding == "first" else self.segment(pooled)
 
     def frames(self, x: Tensor) -> Tensor:
-        """The map that is pooled: (B, T, F) -> (B, C, T - 4)."""
+        """Return the map that is pooled: (B, T, F) -> (B, C, T - 4)."""
         x = self.first(x.transpose(1, 2))  # (B, T, F) -> (B, C/2, T - 4)
         outputs: dict[int, Tensor] = {}
         for number, (layer, (_, joined)) in enumerate(zip(self.factorized, FACTORIZED, strict=True), start=2):

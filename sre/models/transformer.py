@@ -69,7 +69,7 @@ class DecoderLayer(nn.Module):
 
 
 class Transformer(Network):
-    """(B, T, F) -> (B, D).
+    """A Transformer encoder and a decoder that pools, (B, T, F) -> (B, D).
 
     Parameters
     ----------

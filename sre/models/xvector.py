@@ -26,7 +26,7 @@ class FrameLayer(nn.Module):
 
 
 class XVector(Network):
-    """(B, T, F) -> (B, D), T at least 15.
+    """The x-vector network, (B, T, F) -> (B, D), T at least 15.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ class XVector(Network):
         self.embedding = embedding
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the loss sees in training: the last segment-level layer's output."""
+        """Return what the loss sees in training: the last segment-level layer's output."""
         return self.segment2(self.segment1_bn(torch.relu(self._first(x))))
 
     def embed(self, x: Tensor) -> Tensor:
-        """The embedding that is extracted."""
+        """Return the embedding that is extracted."""
         return self._first(x) if self.embedding == "first" else self(x)
 
     def _first(self, x: Tensor) -> Tensor:
