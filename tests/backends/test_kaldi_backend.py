@@ -9,12 +9,12 @@ from simulated import fitted
 
 from sre.backends import Backend, Cosine, Plda, load
 from sre.backends.base import score_matrix, scores_of_pairs
+from sre.backends.kaldi import from_kaldi
 from sre.io.ark import read_vectors
 from sre.io.kaldi_plda import read_kaldi_matrix, read_kaldi_plda, read_kaldi_vector
 from sre.io.tables import read_table
 from sre.io.trials import align_scores, read_trials
 from sre.scoring.evaluation import Evaluation
-from steps.copy_plda import from_kaldi
 
 CHAIN = ["centre", "lda:128", "length_norm"]
 SRE16 = {"method": "kaldi", "within": 0.75, "between": 0.25}
