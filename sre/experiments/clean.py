@@ -65,7 +65,7 @@ def is_experiment(folder: Path) -> bool:
 
 
 def items(folder: Path) -> Iterator[Item]:
-    """What can go of an experiment: first the checkpoints, then temporaries."""
+    """Yield what can go of an experiment: first the checkpoints, then temporary files."""
     for final in sorted(folder.glob(f"*/{BUNDLE_FILE}")):
         made = final.stat().st_mtime
         for checkpoints in sorted((final.parent / "checkpoints").glob("*")):
@@ -93,7 +93,7 @@ def remove(item: Item) -> None:
 
 
 def _size(folder: Path) -> tuple[int, int]:
-    """Number of files and their bytes; links count as such."""
+    """Return the number of files and their bytes; a link counts as a link."""
     sizes = [path.lstat().st_size for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
     return len(sizes), sum(sizes)
 

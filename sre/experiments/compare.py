@@ -64,10 +64,12 @@ class Entry:
     failed: list[str] = field(default_factory=list)  # reasons, of the seeds where it failed
 
     def mean(self, key: str) -> float:
+        """Return the mean of a rate over the seeds."""
         return float(np.mean([outcome.metrics[key] for outcome, _ in self.seeds]))
 
     @property
     def digests(self) -> list[str]:
+        """The SHA-256 of the score files."""
         return sorted(outcome.scores_sha256 for outcome, _ in self.seeds)
 
     def drawn(self) -> Draws | None:
@@ -98,6 +100,7 @@ class Experiment:
 
     @property
     def models(self) -> set[str]:
+        """The names of its models, as in the first experiment."""
         return {model for _, model, _ in self.entries}
 
     @classmethod
@@ -140,7 +143,7 @@ def _same_lists(own: Mapping[str, str], first: Mapping[str, str]) -> dict[str, s
 
 
 def changes(sides: Sequence[Experiment]) -> tuple[list[str], str]:
-    """Lines for settings that differ or that some do not have, and one with all that is the same."""
+    """Return lines for settings that differ or that some do not have, and one with all that is the same."""
     lines, same, lacking = [], defaultdict(list), defaultdict(list)
     for part in sorted({part for side in sides for part in side.settings}):
         having = [side for side in sides if part in side.settings]
@@ -176,6 +179,7 @@ class Line:
     p: float = np.nan  # corrected
 
     def cells(self) -> list[str]:
+        """Return its cells under HEADINGS."""
         heading, _, digits = self.rate
         difference = self.values[1] - self.values[0]
         numbers = [*(f"{value:.{digits}f}" for value in self.values), f"{difference:+.{digits}f}"]

@@ -54,6 +54,7 @@ class PlannedJob:
     begun: str = ""  # what to say where it was begun and has not ended
 
     def path(self, name: str) -> Path:
+        """Return where one of its files is."""
         return Path(self.folder) / name
 
     @property
@@ -86,7 +87,10 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Why:
-    """Words with {} for the files they name; `after`: the jobs it only comes after, with no reason of its own."""
+    """Why a job runs: words with {} for the files they name.
+
+    after : the jobs that it only comes after, without a reason of its own
+    """
 
     words: str
     files: Sequence[str] = ()
@@ -94,6 +98,7 @@ class Why:
 
     @property
     def text(self) -> str:
+        """The words, with the first file that they name and how many more there are."""
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
         return self.words.replace("{}", "".join(self.files[:1]) + more)
 
@@ -106,6 +111,7 @@ def explain(arguments: Sequence[str]) -> list[str]:
 
 
 def project_root() -> Path:
+    """Return the checkout that has the Snakefile. Raises SreError where sre is installed without one."""
     root = Path(sre.__file__).resolve().parents[1]
     if not (root / "Snakefile").is_file():
         raise SreError(f"{root}: no Snakefile beside the installed sre; install it by pip install -e from a checkout")
@@ -232,7 +238,7 @@ def _because(job: PlannedJob, makers: dict[str, PlannedJob]) -> str:
 
 
 def _last_time(jobs: Sequence[PlannedJob]) -> str:
-    """Summed over the jobs; '' where none was measured."""
+    """Return the time that the jobs took together the last time; '' where none was measured."""
     measured = [seconds for job in jobs if (seconds := job.seconds) is not None]
     some = f" ({len(measured)} of {len(jobs)} jobs)" if len(measured) < len(jobs) else ""
     return clock(sum(measured)) + some if measured else ""

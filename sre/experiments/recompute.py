@@ -41,6 +41,7 @@ class RowFiles:
 
     @property
     def trials(self) -> Path:
+        """The trial list, from the working directory."""
         job = job_of(self.metrics_file)
         return Path(os.path.relpath(job.at(self.result.trials_file) if job else self.result.trials_file))
 

@@ -71,10 +71,12 @@ class Record:
 
     @property
     def systems(self) -> dict[str, dict[str, Any]]:
+        """The systems of a score job: name -> config."""
         return self.settings.get("systems", {})
 
     @property
     def backends(self) -> dict[str, Any]:
+        """The back-end that a job has fitted: name -> config."""
         return self.settings.get("backends", {})
 
     def digest(self, name: str) -> str | None:
@@ -87,6 +89,7 @@ class Record:
         return command_line(self.command, longest)
 
     def write(self, path: Path) -> None:
+        """Write the record whole."""
         with atomic_output(path) as file:
             json.dump(asdict(self) | {"version": VERSION}, file, indent=1, sort_keys=True)
 

@@ -15,7 +15,7 @@ SHOWN = 3  # changed keys
 
 
 def changed_keys(reason: str) -> str:
-    """'training.lr 0.002 -> 0.001' of what Snakemake says of parameters; '' where it is not understood."""
+    """Return `training.lr 0.002 -> 0.001` of what Snakemake says of parameters; '' where it is not understood."""
     _, _, told = reason.partition("across all output: before: ")
     sides = _sides(told)
     if not sides:
@@ -55,7 +55,7 @@ def _first(changes: list[str]) -> str:
 
 
 def _sides(told: str) -> tuple[list[str], list[str]] | None:
-    """The parameters before and now, which are joined representations of Python."""
+    """Return the parameters before and now, which Snakemake joins as Python writes them; None if they are not told."""
     for at in range(len(told)):
         if told.startswith(" now: ", at):
             for end in (len(told), told.rfind("; ")):
@@ -109,13 +109,13 @@ def _short(text: str) -> str:
 
 
 def broken_off(folder: Path) -> set[str]:
-    """Outputs of jobs that were begun in `folder` and have not ended, by Snakemake's marks."""
+    """Return the outputs of jobs that were begun in `folder` and have not ended, by Snakemake's marks."""
     marks = folder / ".snakemake" / "incomplete"
     return {name for path in marks.rglob("*") if path.is_file() and (name := _marked(path.relative_to(marks)))}
 
 
 def _marked(path: Path) -> str:
-    """Its file's name is base64 of the output's, in folders @… where it is long."""
+    """Return the output that a mark is of: base64 of its name, in folders @… where it is long."""
     try:
         return base64.urlsafe_b64decode("".join(path.parts).replace("@", "")).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -123,7 +123,7 @@ def _marked(path: Path) -> str:
 
 
 def is_at_work(paths: Iterable[Path]) -> bool:
-    """Whether a Snakemake works in the root of these files now."""
+    """Return whether a Snakemake works in the root of these files now."""
     roots = {parent for path in paths for parent in path.absolute().parents}
     return any(_is_held(root / ".sre.lock") for root in roots)
 
@@ -136,7 +136,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
-    """(20, 40): epochs in the checkpoints of the training of `command`, and all of them; None: it has none."""
+    """Return the epochs in the checkpoints of the training of `command`, and all of them; None without checkpoints."""
     configs = [sha256_text(word) for word in _configs(command)]
     for path in sorted(run.glob(f"checkpoints/*/{PLAN_FILE}")):
         plan = TrainingPlan.read(path)

@@ -19,7 +19,7 @@ NOT_SHOWN = "no difference shown"
 
 @dataclass(frozen=True)
 class Difference:
-    """To the reference of the list, in the metric's unit; the interval is its own, p is Holm's."""
+    """The difference to the reference of the list, in the metric's unit; the interval is its own, p is Holm's."""
 
     value: float
     low: float
@@ -28,6 +28,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
+        """Whether the system is shown to be worse or better."""
         if self.p >= SIGNIFICANT:
             return NOT_SHOWN
         return "worse" if self.value > 0 else "better"
@@ -45,7 +46,7 @@ class Standing:
 
 
 def rank(groups: Sequence[Group], metric: str) -> dict[str, list[Standing]]:
-    """Trial list, as it is headed -> its systems, the first on development first, what failed last."""
+    """Map trial list, as it is headed, to its systems: the first on development first, what failed last."""
     development: dict[tuple[str, str], list[float]] = {}
     for group in groups:
         if group.rows[0].development and group.values(metric):
@@ -88,12 +89,13 @@ def _differences(groups: Sequence[Group], reference: Group, metric: str) -> dict
 
 
 def same_draws(one: Group, other: Group) -> bool:
+    """Return whether the two were drawn alike, so that their draws can be compared."""
     facts = [row.bootstrap for group in (one, other) for row in group.done]
     return bool(one.done) and bool(other.done) and facts[0] is not None and all(fact == facts[0] for fact in facts)
 
 
 def mean_draws(group: Group, metric: str) -> np.ndarray:
-    """(R,) of the mean over the seeds."""
+    """Return the draws of the mean over the seeds, (R,)."""
     return np.mean([row.draws(metric) for row in group.done], axis=0)
 
 

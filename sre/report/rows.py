@@ -42,10 +42,12 @@ class Row:
 
     @property
     def development(self) -> bool:
+        """Whether the list is for choosing, calibrating and fusing systems."""
         return self.result.development
 
     @property
     def outcome(self) -> SystemResult:
+        """The result of the system."""
         return self.result.systems[self.system]
 
     @property
@@ -60,10 +62,12 @@ class Row:
 
     @property
     def list_title(self) -> str:
+        """The name of the list as tables head it."""
         return f"{self.trials} (development)" if self.development else self.trials
 
     @property
     def scores(self) -> Path:
+        """The score file."""
         return self.result.scores(self.system)
 
     @property
@@ -74,6 +78,7 @@ class Row:
 
     @property
     def trials_sha256(self) -> str:
+        """The digest of the trial list."""
         return self.result.trials_sha256
 
     @property
@@ -83,10 +88,12 @@ class Row:
 
     @property
     def enroll_map(self) -> Path | None:
+        """The enrolment map, None where models are utterances."""
         return Path(self.result.enroll_map) if self.result.enroll_map else None
 
     @property
     def embeddings(self) -> list[Path]:
+        """The scps that the list was scored of."""
         return list(map(Path, self.result.embeddings))
 
     @property
@@ -102,11 +109,11 @@ class Row:
 
     @property
     def job_facts(self) -> tuple[float | None, str | None]:
-        """Seconds that the score job took, and the SHA-256 of its config."""
+        """The seconds that the score job took, and the SHA-256 of its config."""
         return self.result.wall_s, self.result.config_sha256
 
     def draws(self, metric: str) -> np.ndarray:
-        """(R,) replicates of the bootstrap, of a system whose metrics file says that there are."""
+        """Return the draws of a rate, (R,), of a system that has some. Raises SreError where they lack the rate."""
         columns = self.bootstrap.columns if self.bootstrap else []
         if metric not in columns:
             raise SreError(f"{self.result.path}: no draws of {metric}; score {self.trials} again")
@@ -128,10 +135,12 @@ class Group:
 
     @property
     def name(self) -> tuple[str, str]:
+        """The model and the system."""
         return self.rows[0].model, self.rows[0].system
 
     @property
     def done(self) -> list[Row]:
+        """The seeds that were scored."""
         return [row for row in self.rows if row.metrics]
 
     def values(self, key: str) -> list[float]:
@@ -140,12 +149,13 @@ class Group:
         return [rate for rate in rates if rate is not None]
 
     def mean(self, key: str) -> float:
+        """Return the mean over the seeds that have the rate."""
         values = self.values(key)
         return sum(values) / len(values)
 
 
 def make_rows(results: Iterable[ListResult], primary: str | None = None) -> list[Row]:
-    """Rows in the order of list, model, system, seed; development lists last.
+    """Return rows in the order of list, model, system, seed; development lists last.
 
     `primary` is SYSTEM, MODEL/SYSTEM or RUN/SYSTEM. Raises SreError where it is not there, where a row
     stands twice, or where one list's name stands for two lists or has two roles.
@@ -194,7 +204,7 @@ def _check_lists(rows: Iterable[Row]) -> None:
 
 
 def group_rows(rows: Sequence[Row], metric: str = "eer") -> list[Group]:
-    """Groups in the order of the rows, with the best (equal ones all) and the chosen of each evaluation list."""
+    """Return groups in the order of the rows, with the best (equal ones all) and the chosen of each evaluation list."""
     members: dict[tuple, list[Row]] = {}
     for row in rows:
         members.setdefault((row.trials, row.model, row.system), []).append(row)
@@ -214,7 +224,7 @@ def group_rows(rows: Sequence[Row], metric: str = "eer") -> list[Group]:
 
 
 def _chosen(groups: Iterable[Group], metric: str) -> set[tuple[str, str]]:
-    """(model, system) of the lowest mean on each model's development lists; of equal ones the first."""
+    """Return (model, system) of the lowest mean on each model's development lists; of equal ones the first."""
     means: dict[str, dict[str, list[float]]] = {}
     for group in groups:
         first = group.rows[0]
@@ -235,7 +245,7 @@ def results_of(groups: Iterable[Group]) -> list[ListResult]:
 
 
 def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
-    """Trial list, as it is headed, -> its groups."""
+    """Map trial list, as it is headed, to its groups."""
     lists: dict[str, list[Group]] = {}
     for group in groups:
         lists.setdefault(group.rows[0].list_title, []).append(group)
@@ -243,12 +253,13 @@ def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
 
 
 def counts(groups: Iterable[Group]) -> tuple[int, int] | None:
-    """Target and nontarget trials of a list, or None where all its systems failed."""
+    """Return the target and nontarget trials of a list, or None where all its systems failed."""
     done = next((row.outcome for group in groups for row in group.done), None)
     return done.trials if done else None
 
 
 def marks(group: Group) -> list[str]:
+    """Return its badges: primary, chosen, best."""
     words = ("primary", group.rows[0].primary), ("chosen", group.chosen), ("best", group.best)
     return [word for word, so in words if so]
 

@@ -112,6 +112,7 @@ class SystemResult:
 
     @property
     def done(self) -> bool:
+        """Whether it was scored."""
         return self.status == "ok"
 
     @property
@@ -142,6 +143,7 @@ class SystemResult:
         return {name: value for name, value in content.items() if name not in absent}
 
     def write(self, path: Path) -> None:
+        """Write <system>.metrics.json whole."""
         with atomic_output(path) as file:
             json.dump(self.as_dict(), file, indent=1, sort_keys=True)
 
@@ -163,7 +165,7 @@ def numbers_of(metrics: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ListResult:
-    """All systems of one run on one trial list, and what they were scored of.
+    """The results of all systems of one run on one trial list, and what they were scored of.
 
     trials_file, enroll_map, data, embeddings : paths as the score job was given them
     environment : code, python, packages and device of sre.machine.environment
@@ -191,10 +193,12 @@ class ListResult:
 
     @property
     def folder(self) -> Path:
+        """The folder of the metrics file and of the score files."""
         return self.path.parent
 
     @property
     def development(self) -> bool:
+        """Whether systems are chosen, calibrated and fused on the list."""
         return self.role == DEVELOPMENT
 
     @property
@@ -203,12 +207,15 @@ class ListResult:
         return self.trials_sha256 + self.enroll_map_sha256
 
     def scores(self, system: str) -> Path:
+        """Return the score file of a system."""
         return self.folder / self.systems[system].scores
 
     def replicates(self, system: str) -> Path:
+        """Return the file of the bootstrap's draws of a system."""
         return replicates_of(self.scores(system))
 
     def write(self, path: Path) -> None:
+        """Write metrics.json whole."""
         content = asdict(self)
         del content["path"]
         drawn = self.bootstrap and self.bootstrap.as_dict()

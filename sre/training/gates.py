@@ -95,7 +95,7 @@ class FeatureCounts:
 
 @dataclass(frozen=True)
 class Gates:
-    """gates.json: what was checked before training, for the report.
+    """What was checked before training: the file gates.json, for the report.
 
     notes : sentences on the recipe, its splits and its lists
     data, trials : counts of each split, and of each trial list by its name
@@ -135,7 +135,9 @@ def _without_notes(part: SplitCounts | ListCounts) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class FeaturesChecked:
-    """features_checked.json: that every utterance of every list has features, and what was lost on the way there.
+    """What was lost on the way to features: the file features_checked.json.
+
+    It stands where every utterance of every list has features.
 
     asked : what the check was given: the training split, the lists, the names of features
     """
@@ -144,6 +146,7 @@ class FeaturesChecked:
     asked: dict[str, object] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
+        """Write features_checked.json whole."""
         content = self.asked | {"described": [asdict(part) for part in self.described], "version": VERSION}
         with atomic_output(path) as file:
             json.dump(content, file, indent=1, sort_keys=True)
@@ -199,7 +202,10 @@ def gather(problems: list[str], check: Callable[..., T], *arguments: object) -> 
 
 
 def check_tables(folder: Path) -> None:
-    """Raises SreError where a split has other utterances in utt2spk than its recordings, segments or features."""
+    """Check that a split has the same utterances in utt2spk as in its segments, recordings or features.
+
+    Raises SreError naming the file that lacks some.
+    """
     main = next((folder / name for name in ("segments", "wav.scp", "feats.scp") if (folder / name).exists()), None)
     if main is None:
         return
@@ -213,7 +219,7 @@ def check_tables(folder: Path) -> None:
 
 
 def check_features(item: ListFiles, store: FeatureStore) -> None:
-    """Raises SreError where an utterance of the list has no features."""
+    """Check that every utterance of the list has features. Raises SreError with the reason where one has none."""
     missing = sorted(needed_utterances(item.trials, item.enroll_map) - store.places.keys())
     if missing:
         why = alike(missing[0], store.places) + _why(store.scp.parent, missing[0])
@@ -232,7 +238,7 @@ def _why(folder: Path, utt: str) -> str:
 
 
 def check_overlap(train: Path, others: Mapping[str, Path]) -> None:
-    """Raises SreError where a speaker of a test split is a training speaker too."""
+    """Check that no speaker of a test split is a training speaker too. Raises SreError naming one who is."""
     speakers = set(read_utt2spk(train / "utt2spk").values())
     for name, folder in others.items():
         both = sorted(speakers & set(read_utt2spk(folder / "utt2spk").values()))
@@ -244,14 +250,14 @@ def check_overlap(train: Path, others: Mapping[str, Path]) -> None:
 
 
 def audio_seconds(data_dir: Path) -> float:
-    """From utt2dur, where the data stage could read headers; GUESSED_SECONDS for every other utterance."""
+    """Return the seconds of audio by utt2dur; an utterance that is not in it counts GUESSED_SECONDS."""
     durations = data_dir / "utt2dur"
     known = read_numbers(durations) if durations.is_file() else {}
     return sum(known.values()) + GUESSED_SECONDS * (len(read_utt2spk(data_dir / "utt2spk")) - len(known))
 
 
 def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict], checkpoints: int) -> None:
-    """Raises SreError where the room is short for the features that are not there yet, and the checkpoints."""
+    """Check that there is room for checkpoints and features that are not made yet. Raises SreError if it is short."""
     needed = checkpoints * CHECKPOINT_BYTES
     for split in splits:
         for name, config in features.items():

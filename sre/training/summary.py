@@ -75,6 +75,7 @@ class TrainSummary:
         return {name: value for name, value in self.as_dict().items() if name not in ("config", "packages")}
 
     def write(self, path: Path) -> None:
+        """Write train_summary.json whole."""
         with atomic_output(path) as file:
             json.dump(self.as_dict() | {"version": VERSION}, file, indent=1, sort_keys=True)
 
@@ -99,6 +100,7 @@ class TrainingPlan:
     steps_per_epoch: int
 
     def write(self, folder: Path) -> None:
+        """Write it into the folder of the checkpoints."""
         with atomic_output(folder / PLAN_FILE) as file:
             json.dump(asdict(self), file)
 
