@@ -20,7 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--features", action="append", required=True, metavar="NAME", help=named)
     args = parser.parse_args(argv)
     from sre.features.store import FeatureStore
-    from sre.training.gates import FeaturesChecked, ListFiles, check_features, describe_features, gather
+    from sre.training.checked import FeaturesChecked
+    from sre.training.gates import ListFiles, check_features, describe_features, gather
 
     data, lists = args.data, lists_of(args)
     trials = {name: {"split": item.split, "enroll": item.enroll} for name, item in lists.items()}

@@ -23,8 +23,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--checkpoints", type=whole(), default=0, metavar="N", help="to be written (default: 0)")
     parser.add_argument("--note", metavar="TEXT", help="a sentence for the report; may be repeated", **form)
     args = parser.parse_args(argv)
+    from sre.training.checked import Gates
     from sre.training.gates import (
-        Gates,
         ListFiles,
         check_disk,
         check_overlap,

@@ -10,9 +10,9 @@ from sre.datadir.missing import check_promised
 from sre.datadir.rejected import write_rejected_rows
 from sre.features.store import FeatureStore
 from sre.io.tables import read_utt2spk, write_table
+from sre.training.checked import ListCounts
 from sre.training.gates import (
     GUESSED_SECONDS,
-    ListCounts,
     ListFiles,
     audio_seconds,
     check_disk,
