@@ -16,7 +16,7 @@ from sre.machine.log import run, say
 
 
 def applicable_map(trials: Path, enroll: Path | None) -> Path | None:
-    """The map if it names the list's models, None if it names none of them (their models are utterances).
+    """Return the map if it names the list's models, None if it names none of them (their models are utterances).
 
     Raises SreError where it names some of them only.
     """

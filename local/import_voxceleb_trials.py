@@ -61,14 +61,14 @@ def find_trial_lists(root: str | Path) -> dict[str, Path]:
 
 
 def utterance_id(location: str) -> str:
-    """`[…/]id10011/VIDEO/00002.wav` -> `id10011-VIDEO-00002`; our ids stay as they are."""
+    """Return our id of a path: `[…/]id10011/VIDEO/00002.wav` -> `id10011-VIDEO-00002`; our ids stay as they are."""
     parts = location.rsplit("/", 3)[-3:]
     parts[-1] = re.sub(r"\.(wav|flac|m4a|aac)$", "", parts[-1])
     return "-".join(parts)
 
 
 def read_list(path: str | Path) -> Iterator[tuple[str, str, bool]]:
-    """(enrol, test, is target) of each line, `1 a b` or `a b target`. Raises SreError for another line."""
+    """Yield (enrol, test, is target) of each line, `1 a b` or `a b target`. Raises SreError for another line."""
     label = {"1": True, "0": False, "target": True, "nontarget": False}
     text = read_text(path, "no such trial list; check the path")
     for number, line in enumerate(lines_of(text), 1):
@@ -85,6 +85,7 @@ def read_list(path: str | Path) -> Iterator[tuple[str, str, bool]]:
 
 
 def trial_utterances(path: str | Path) -> set[str]:
+    """Return the utterances of a list."""
     return {utt for enrol, test, _ in read_list(path) for utt in (enrol, test)}
 
 

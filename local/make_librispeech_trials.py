@@ -30,9 +30,11 @@ class Draw:
         self._random = random.Random(seed).random
 
     def below(self, n: int) -> int:
+        """Return a number from 0 to n - 1."""
         return int(self._random() * n)
 
     def shuffled(self, items: list) -> list:
+        """Return the items in a random order."""
         items = list(items)
         for i in range(len(items) - 1, 0, -1):
             j = self.below(i + 1)
@@ -41,7 +43,7 @@ class Draw:
 
 
 def target_pairs(utts: list[str], chapter: dict[str, str], recording: dict[str, str]) -> tuple[list[Pair], str]:
-    """All target pairs of one speaker, and of which kind they are.
+    """Return all target pairs of one speaker, and of which kind they are.
 
     "chapters": from different chapters. "recordings": of the only chapter, from different recordings.
     "segments": of the only recording.
@@ -53,7 +55,7 @@ def target_pairs(utts: list[str], chapter: dict[str, str], recording: dict[str, 
 
 
 def draw_targets(pairs: dict[str, list[Pair]], wanted: int, seed: int) -> dict[str, list[Pair]]:
-    """`wanted` of all pairs, the same number of every speaker as far as it has them."""
+    """Draw `wanted` of all pairs, the same number of every speaker as far as it has them."""
     queues = {spk: Draw(f"target {seed} {spk}").shuffled(its) for spk, its in pairs.items() if its}
     order = Draw(f"target {seed}").shuffled(sorted(queues))
     taken: dict[str, list[Pair]] = {spk: [] for spk in queues}
@@ -65,7 +67,7 @@ def draw_targets(pairs: dict[str, list[Pair]], wanted: int, seed: int) -> dict[s
 
 
 def speaker_rounds(groups: list[list[str]], draw: Draw) -> Iterator[list[Pair]]:
-    """Endless rounds of speaker pairs; in each, every speaker stands once on each side."""
+    """Yield endless rounds of speaker pairs; in each, every speaker stands once on each side."""
     shift = 0
     while True:
         shift += 1
@@ -75,7 +77,7 @@ def speaker_rounds(groups: list[list[str]], draw: Draw) -> Iterator[list[Pair]]:
 
 
 def draw_nontargets(spk2utt: dict[str, list[str]], groups: list[list[str]], wanted: int, seed: int) -> set[Pair]:
-    """`wanted` nontarget pairs, or all there are; no pair twice, in whichever order."""
+    """Draw `wanted` nontarget pairs, or all there are; no pair twice, in whichever order."""
     draw = Draw(f"nontarget {seed}")
     sizes = [(len(spk2utt[a]), len(spk2utt[b])) for group in groups for a, b in combinations(group, 2)]
     wanted = min(wanted, sum(a * b for a, b in sizes))
@@ -101,7 +103,7 @@ def _utterance_pair(ours: list[str], theirs: list[str], at: int) -> Pair:
 
 
 def gender_groups(speakers: list[str], gender: dict[str, str]) -> list[list[str]]:
-    """Speakers that may meet in a nontarget trial: of one gender (unknown counts as one), at least two."""
+    """Return the speakers that may meet in a nontarget trial: of one gender (unknown counts as one), at least two."""
     groups = invert({spk: gender.get(spk, "unknown") for spk in speakers}).values()
     return [group for group in groups if len(group) > 1]
 
@@ -109,7 +111,7 @@ def gender_groups(speakers: list[str], gender: dict[str, str]) -> list[list[str]
 def make_trials(
     data_dir: str | Path, seed: int = 1, max_targets: int | None = None, nontargets_per_target: float = 5.0
 ) -> list[tuple[str, str, bool]]:
-    """The trial list in bytewise order: (enrol, test, is target). Says its counts.
+    """Return the trial list in bytewise order: (enrol, test, is target). Says its counts.
 
     Raises SreError where the directory has no utt2chapter, or gives no target or no nontarget trial.
     """

@@ -45,15 +45,17 @@ class Speaker:
 
     @property
     def reader(self) -> int:
+        """The speaker's number in the corpus."""
         return FIRST_SPEAKER + self.index
 
     def path(self, out_dir: Path, utterance: int) -> Path:
-        """Utterances go round the chapters."""
+        """Return the place of an utterance; utterances go round the chapters."""
         chapter = self.reader * 10 + utterance % CHAPTERS
         name = f"{self.reader}-{chapter}-{utterance // CHAPTERS:04d}.flac"
         return out_dir / self.part / str(self.reader) / str(chapter) / name
 
     def paths(self, out_dir: Path) -> list[Path]:
+        """Return the places of all utterances."""
         return [self.path(out_dir, utterance) for utterance in range(self.num_utterances)]
 
 
@@ -112,7 +114,7 @@ def clear(out_dir: Path) -> None:
 
 
 def write_speakers_table(out_dir: Path, header: str, speakers: list[Speaker]) -> None:
-    """SPEAKERS.TXT as LibriSpeech has it; MINUTES from the files' headers, NAME tells the voice."""
+    """Write SPEAKERS.TXT as LibriSpeech has it; MINUTES from the files' headers, NAME tells the voice."""
     lines = [header, f"{';ID':<5}| SEX | {'SUBSET':<17}| MINUTES | NAME\n"]
     for speaker in speakers:
         voice = speaker.voice

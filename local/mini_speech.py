@@ -58,7 +58,7 @@ class Voice:
 
 
 def make_voices(seed: int, num_speakers: int) -> list[Voice]:
-    """Voices for speakers 0 … num_speakers - 1, no (variant, accent) twice; SreError where these run out.
+    """Return voices for speakers 0 … num_speakers - 1, no (variant, accent) twice; SreError where these run out.
 
     A variant comes back only after all of its sex are used, so that at the defaults no two speakers share one.
     """
@@ -114,6 +114,7 @@ class Synthesizer:
         return 0
 
     def say(self, text: str, rate: int, pitch: int, pitch_range: int, seed: int) -> np.ndarray:
+        """Speak a text, and return (samples,) float64 at 22,050 Hz."""
         self.pieces.clear()
         self.libc.srand(seed)
         self.espeak.espeak_ng_SetRandSeed(ctypes.c_long(seed))
@@ -125,7 +126,7 @@ class Synthesizer:
 
 
 def speak(synthesizer: Synthesizer, voice: Voice, rng: np.random.Generator) -> np.ndarray:
-    """One random sentence in the speaker's voice: (samples,) at 16 kHz, about 1.8 to 5 s."""
+    """Speak one random sentence in the speaker's voice: (samples,) at 16 kHz, about 1.8 to 5 s."""
     from scipy.signal import resample_poly  # a second, which --help need not wait for
 
     rate = voice.rate * (1 + rng.uniform(-WITHIN_SPEAKER_RATE, WITHIN_SPEAKER_RATE))
@@ -153,7 +154,7 @@ class Session:
         self.level_dbfs = rng.uniform(*LEVEL_DBFS)
 
     def record(self, speech: np.ndarray, voice_tilt: float, rng: np.random.Generator) -> np.ndarray:
-        """(samples,) clean -> (samples + room,) int16: speech in the room plus noise, through the microphone."""
+        """Record speech in the room, with noise, by the microphone: (samples,) -> (samples + room,) int16."""
         num_samples = len(speech) + len(self.room) - 1
         size = 2 ** math.ceil(math.log2(num_samples))
         f = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 20.0)

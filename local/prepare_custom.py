@@ -76,7 +76,7 @@ def prepare(source: Path, out: Path, rules: AudioRules = AudioRules(), needed: C
 
 
 def prepare_tables(source: Path, out: Path) -> None:
-    """Only utt2spk and spk2utt, where embeddings come from elsewhere."""
+    """Write only utt2spk and spk2utt, where embeddings come from elsewhere."""
     utt2spk = read_utt2spk(source / "utt2spk")
     write_table(out / "utt2spk", utt2spk)
     write_table(out / "spk2utt", {speaker: " ".join(utts) for speaker, utts in invert(utt2spk).items()})

@@ -30,7 +30,7 @@ PART = re.compile(r"(train|dev|test)-[a-z0-9_-]+")
 
 
 def parts_present(corpus: str | Path) -> list[str]:
-    """The parts there are: the official ones in their order, then other train-* and test-* folders.
+    """Return the parts there are: the official ones in their order, then other train-* and test-* folders.
 
     Raises SreError, with what was looked for and found, unless there are a train and a test part.
     """
@@ -88,7 +88,7 @@ def find_recordings(corpus: str | Path, part: str) -> dict[str, Recording]:
 
 
 def read_genders(corpus: str | Path) -> dict[str, str]:
-    """Speaker -> m or f, from SPEAKERS.TXT (`14 | F | train-clean-360 | …`); empty where there is none."""
+    """Read speaker -> m or f from SPEAKERS.TXT (`14 | F | train-clean-360 | …`); empty where there is none."""
     file = Path(corpus) / "SPEAKERS.TXT"
     if not file.is_file():
         return {}
@@ -98,7 +98,7 @@ def read_genders(corpus: str | Path) -> dict[str, str]:
 
 
 def cut_segments(durations: dict[str, float], cut_s: float, min_s: float) -> tuple[dict[str, Segment], int]:
-    """Pieces of `cut_s` seconds named `<utt>-<start in 10 ms>`, and how many last pieces were too short.
+    """Return pieces of `cut_s` seconds named `<utt>-<start in 10 ms>`, and how many last pieces were too short.
 
     An utterance of at most `cut_s` stays whole, under its own name.
     """

@@ -45,16 +45,17 @@ class VoxCeleb:
 
     @property
     def merged(self) -> bool:
+        """Whether development and test speakers lie in one folder."""
         return "all" in self.folders
 
 
 def find_voxceleb1(root: str | Path) -> VoxCeleb:
-    """Detect the layout. Raises SreError that says what was looked for and what was found."""
+    """Find the layout of a corpus. Raises SreError that says what was looked for and what was found."""
     return _find(root, "voxceleb1", "vox1")
 
 
 def find_voxceleb2(root: str | Path) -> VoxCeleb:
-    """Detect the layout. Raises SreError that says what was looked for and what was found."""
+    """Find the layout of a corpus. Raises SreError that says what was looked for and what was found."""
     return _find(root, "voxceleb2", "vox2")
 
 
@@ -91,7 +92,7 @@ def _speakers(folder: Path) -> Iterator[str]:
 
 
 def read_meta(meta: Path | None) -> tuple[dict[str, str], dict[str, str]]:
-    """Speaker -> m or f, and speaker -> dev or test, from vox1_meta.csv or vox2_meta.csv (tabs or commas).
+    """Read speaker -> m or f, and speaker -> dev or test, from vox1_meta.csv or vox2_meta.csv (tabs or commas).
 
     Raises SreError where the file has no columns of ids and genders.
     """
@@ -118,7 +119,7 @@ def read_meta(meta: Path | None) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def merged_test_speakers(place: VoxCeleb) -> set[str]:
-    """The test speakers of a merged corpus: by Set in its meta file, else (VoxCeleb1) by veri_test*.txt.
+    """Return the test speakers of a merged corpus: by Set in its meta file, else (VoxCeleb1) by veri_test*.txt.
 
     Raises SreError where neither is there.
     """
@@ -137,7 +138,7 @@ def merged_test_speakers(place: VoxCeleb) -> set[str]:
 
 
 def find_recordings(place: VoxCeleb, subset: str) -> dict[str, str]:
-    """Utterance -> path, of "dev", "test" or "all". Raises SreError where that is not there or empty."""
+    """Return utterance -> path, of "dev", "test" or "all". Raises SreError where that is not there or empty."""
     if place.merged or subset == "all":
         folders = list(place.folders.values())
     elif subset in place.folders:

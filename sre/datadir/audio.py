@@ -47,7 +47,7 @@ def check_audio(wav: Mapping[str, str], rules: AudioRules, threads: int = 8) -> 
 
 
 def check_ends(path: str | Path) -> list[str]:
-    """A sentence on the segments that end after their recordings, by headers and reco2dur; nothing where none does.
+    """Return a sentence on the segments that end after their recordings, by headers and reco2dur; [] where none does.
 
     Raises SreError as `read_data_dir`.
     """

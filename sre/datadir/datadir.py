@@ -65,7 +65,7 @@ class DataDir:
 
     @property
     def utts(self) -> list[str]:
-        """Utterance ids in bytewise order."""
+        """The utterance ids in bytewise order."""
         return sorted(self.tables[main_table(self.path, self.tables)])
 
     def keep(self, utts: Collection[str]) -> "DataDir":

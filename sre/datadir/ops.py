@@ -53,7 +53,7 @@ def subset(
 
 
 def _draw(items: list[str], count: int, seed: str) -> list[str]:
-    """`count` items; random() alone keeps its sequence in every Python, so the draw is a sort by it."""
+    """Draw `count` items; random() alone keeps its sequence in every Python, so the draw is a sort by it."""
     generator = random.Random(seed)
     return [item for _, item in sorted((generator.random(), item) for item in items)[:count]]
 

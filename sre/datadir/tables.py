@@ -32,10 +32,12 @@ class Segment(NamedTuple):
 
 
 def sentence(where: Path, count: int, what: str, example: str, remedy: str) -> str:
+    """Return `where: 3 what, e.g. example; remedy`."""
     return f"{where}: {count} {what}, e.g. {example}; {remedy}"
 
 
 def fix_command(path: Path) -> str:
+    """Return the command that mends a data directory, to be pasted."""
     return f"sre data fix {shlex.quote(str(path))}"
 
 

@@ -27,7 +27,7 @@ NUMBERS = {"utt2num_frames": int, "utt2dur": float, "reco2dur": float}
 
 
 def scan(path: Path) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """(key, value) of every line in the file's order, sentences on what is wrong with its form and what is untidy."""
+    """Return (key, value) of each line in order, sentences on what is wrong with its form, and on what is untidy."""
     try:
         text = read_text(path)
     except SreError as error:
@@ -44,7 +44,7 @@ def scan(path: Path) -> tuple[list[tuple[str, str]], list[str], list[str]]:
 
 
 def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
-    """Duplicates, ids and values of one table."""
+    """Return sentences on the duplicates, ids and values of one table."""
     keys = [key for key, _ in rows]
     problems: list[str] = []
 
@@ -96,7 +96,7 @@ def _positive(value: str, kind: type) -> bool:
 
 
 def _check_sets(path: Path, tables: Mapping[str, Table]) -> list[str]:
-    """Do the tables speak of the same utterances, speakers and recordings?"""
+    """Return sentences on tables that are not of the same utterances, speakers and recordings."""
     try:
         main = main_table(path, tables)
     except SreError as error:
@@ -161,7 +161,7 @@ def _check_segments(path: Path, tables: Mapping[str, Table]) -> list[str]:
 
 
 def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
-    """Do the recordings and archives exist, and reach as far as the offsets say?"""
+    """Return sentences on recordings and archives that do not exist, or end before an offset."""
     problems: list[str] = []
     gone = [at for at in tables.get("wav.scp", {}).values() if at and not is_pipe(at) and not os.path.exists(at)]
     gone = [place for place in (resolve(at, path) for at in gone) if not os.path.exists(place)]
@@ -194,7 +194,7 @@ def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
 
 
 def validate(path: str | Path) -> list[str]:
-    """All problems of a data directory, one sentence each with file, what and remedy; empty when it is good.
+    """Return all problems of a data directory, one sentence each with file, what and remedy; [] when it is good.
 
     Does not open audio (`check_audio` does).
     """
@@ -202,7 +202,7 @@ def validate(path: str | Path) -> list[str]:
 
 
 def examine(path: str | Path) -> tuple[list[str], list[str]]:
-    """The problems of a data directory, and what is untidy in it, which nothing here minds and `sre data fix` mends."""
+    """Return the problems of a data directory, and what is untidy in it, which nothing minds."""
     path = Path(path)
     try:
         check_folder(path)

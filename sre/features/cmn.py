@@ -4,7 +4,7 @@ import numpy as np
 
 
 def subtract_utterance_mean(feats: np.ndarray) -> np.ndarray:
-    """(T, F) -> (T, F) with every column's mean 0."""
+    """Subtract each column's mean, (T, F) -> (T, F)."""
     return feats - feats.mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
@@ -32,10 +32,10 @@ def energy_vad(
     frames_context: int = 2,
     proportion_threshold: float = 0.12,
 ) -> np.ndarray:
-    """(T,) log energies (column 0 of MFCCs) -> (T,) bool, True where voiced (ivector/voice-activity-detection.cc).
+    """Decide which frames are voiced, (T,) log energies -> (T,) bool (ivector/voice-activity-detection.cc).
 
-    Defaults are those of Kaldi's voxceleb recipe. A frame is voiced if at least the given proportion of the frames in
-    its context lie above threshold + scale x mean.
+    The log energies are column 0 of MFCCs. Defaults are those of Kaldi's VoxCeleb recipe. A frame is voiced if at least
+    the given proportion of the frames in its context lie above threshold + scale x mean.
     """
     T = len(log_energy)
     cutoff = energy_threshold + energy_mean_scale * float(log_energy.sum(dtype=np.float32)) / T

@@ -105,7 +105,10 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
 
 
 def _read_shapes(scp: Path, places: Mapping[str, str]) -> tuple[dict[str, int], int]:
-    """Utterance -> frames, and the dimension of all. Raises one SreError with what cannot be used, and how much."""
+    """Return utterance -> frames, and the dimension of all.
+
+    Raises one SreError with what cannot be used, and how much.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
     unusable: list[SreError] = []
     constant: list[str] = []

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def _rounded_turn(angle: Tensor) -> tuple[Tensor, Tensor]:
-    """cos and sin of an angle that was first rounded to float32, each rounded to float32."""
+    """Return cos and sin of an angle that was first rounded to float32, each rounded to float32."""
     angle = angle.float().double()
     return angle.cos().float(), angle.sin().float()
 
@@ -45,7 +45,7 @@ class SplitRadixRealFFT:
         self.natural = self._natural_order().to(device)
 
     def power(self, frames: Tensor) -> Tensor:
-        """(W, B) float32 windowed frames, W <= P -> (P/2, B) |X_k|^2 for k = 0 … P/2 - 1 (Nyquist left out)."""
+        """Return |X_k|^2 for k = 0 … P/2 - 1 (no Nyquist) of windowed frames, (W, B) float32, W <= P -> (P/2, B)."""
         N, quarter = self.half, self.half // 2
         x = torch.nn.functional.pad(frames, (0, 0, 0, 2 * N - len(frames)))
         z = self._complex(torch.stack([x[0::2], x[1::2]]))  # (2, P, B) -> (2, N, B): real, imaginary

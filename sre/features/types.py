@@ -49,22 +49,22 @@ class FrameOptions:
 
     @property
     def dimension(self) -> int:
-        """Number of columns."""
+        """The number of columns."""
         raise NotImplementedError
 
     @property
     def window(self) -> int:
-        """Samples of a window."""
+        """The samples of a window."""
         return int(self.sample_rate * 0.001 * self.frame_length)
 
     @property
     def shift(self) -> int:
-        """Samples from one window to the next."""
+        """The samples from one window to the next."""
         return int(self.sample_rate * 0.001 * self.frame_shift)
 
     @property
     def padded(self) -> int:
-        """Samples of a window's Fourier transform."""
+        """The samples of a window's Fourier transform."""
         return 1 << (self.window - 1).bit_length()
 
     def num_frames(self, num_samples: int) -> int:

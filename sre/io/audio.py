@@ -78,11 +78,12 @@ class Recording:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """The length in seconds."""
         return len(self.wave) / self.sample_rate
 
 
 def is_pipe(location: str) -> bool:
+    """Whether a place in wav.scp is a command, `… |`."""
     return location.rstrip().endswith("|")
 
 

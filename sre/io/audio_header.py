@@ -188,7 +188,7 @@ def _au(file: BinaryIO, magic: bytes, size: int) -> Promise:
 
 
 def _nist(file: BinaryIO, size: int) -> Promise:
-    """NIST SPHERE: 1024 bytes or more of `name -type value` lines."""
+    """Read the header of NIST SPHERE, 1024 bytes or more of `name -type value` lines."""
     lines = read_at(file, 0, 1024).split(b"\n")
     fields = {words[0]: words[2] for line in lines[2:] if len(words := line.split(None, 2)) == 3}
     if b"shorten" in fields.get(b"sample_coding", b""):

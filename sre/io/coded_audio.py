@@ -11,7 +11,7 @@ OGG_SLACK = 480  # samples
 
 
 def flac(file: BinaryIO, begin: int, size: int, whole: bool) -> Promise:
-    """FLAC: the number of samples is 36 bits of STREAMINFO, 0 where the encoder wrote into a pipe."""
+    """Read the header of FLAC: the number of samples is 36 bits of STREAMINFO, 0 if it was written into a pipe."""
     info = read_at(file, begin + 8, 18)
     if len(info) < 18:
         raise AudioError(f"truncated: its header promises 38 bytes of stream information, {size - begin - 4} are there")
@@ -28,7 +28,7 @@ def flac(file: BinaryIO, begin: int, size: int, whole: bool) -> Promise:
 
 
 def ogg(file: BinaryIO, size: int) -> Promise:
-    """Ogg: each page tells its size, how many samples end in it, and whether it is the last.
+    """Read the pages of Ogg: each tells its size, how many samples end in it, and whether it is the last.
 
     Decoders leave out a page whose checksum is wrong, and take the one before for the last.
     """
@@ -55,7 +55,7 @@ def ogg(file: BinaryIO, size: int) -> Promise:
 
 
 def _ogg_promise(packet: bytes, last: int) -> Promise:
-    """`packet` begins the stream, `last` is the position (samples) of its end."""
+    """Return the promise of an Ogg stream: `packet` begins it, `last` is the position (samples) of its end."""
     if packet.startswith(b"\x01vorbis"):
         return Promise(samples=last, slack=OGG_SLACK)
     if packet.startswith(b"OpusHead"):  # positions are of 48 kHz, whatever the rate, and count what is to be skipped
@@ -64,7 +64,7 @@ def _ogg_promise(packet: bytes, last: int) -> Promise:
 
 
 def adts(file: BinaryIO, size: int) -> Promise:
-    """AAC in ADTS: no header tells a length, but each frame its size."""
+    """Read the frames of AAC in ADTS: no header tells a length, but each frame its size."""
     at = 0
     while len(head := read_at(file, at, 7)) == 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
         length = int.from_bytes(head[3:6], "big") >> 5 & 0x1FFF
@@ -75,7 +75,7 @@ def adts(file: BinaryIO, size: int) -> Promise:
 
 
 def mp4(file: BinaryIO, size: int) -> Promise:
-    """MP4: boxes, each with its size; ffmpeg reads what is left of a truncated one in silence."""
+    """Read the boxes of MP4, each with its size; ffmpeg reads what is left of a truncated one in silence."""
     at = 0
     while at + 8 <= size:
         length, name = struct.unpack(">I4s", read_at(file, at, 8))

@@ -138,6 +138,7 @@ def line_of(path: Path, row: int) -> int:
 
 
 def arrow_codes(codes: np.ndarray, strings: pa.Array) -> pa.DictionaryArray:
+    """Return a column of strings for Arrow, each a row of `strings`, without a copy."""
     return pa.DictionaryArray.from_buffers(STRINGS, len(codes), [None, pa.py_buffer(codes)], strings)
 
 
@@ -147,6 +148,7 @@ def arrow_numbers(values: np.ndarray) -> pa.Array:
 
 
 def arrow_strings(names: Sequence[str] | np.ndarray) -> pa.Array:
+    """Return strings for Arrow."""
     encoded = [name.encode() for name in names]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(names), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))

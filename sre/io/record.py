@@ -150,6 +150,7 @@ def check_usable(scp: str | Path, unusable: Sequence[SreError], total: int) -> N
 
 
 def as_float32(value: np.ndarray) -> np.ndarray:
+    """Return the values in float32; what is too large for it becomes infinite."""
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large is infinite then, and is refused
         return np.array(value, np.float32)
 

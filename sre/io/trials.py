@@ -124,6 +124,7 @@ def _any_twice(trials: Trials) -> bool:
 
 
 def write_trials(path: str | Path, rows: Iterable[tuple[str, str, bool]]) -> None:
+    """Write `enrol test target|nontarget` lines, of (enrol, test, is target)."""
     with atomic_output(path) as file:
         file.writelines(f"{enrol} {test} {'target' if is_target else 'nontarget'}\n" for enrol, test, is_target in rows)
 
