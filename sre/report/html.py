@@ -85,7 +85,7 @@ def _table(block: Table) -> str:
     body = ""
     for part in table.parts:
         small = f" <small>{plain(part.small)}</small>" if part.small else ""
-        title = f'<th class="part" scope="rowgroup" colspan="{len(right)}">{plain(part.title)}{small}</th>'
+        title = f'<th class="part" scope="rowgroup" colspan="{len(right)}"><span>{plain(part.title)}{small}</span></th>'
         lines = "".join(_line(line, right) for line in part.lines)
         body += f"<tbody>\n{f'<tr>{title}</tr>{chr(10)}' if part.title else ''}{lines}</tbody>\n"
     caption = escape(block.caption)
