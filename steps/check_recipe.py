@@ -17,11 +17,11 @@ def main(argv: list[str] | None = None) -> None:
     add_list_options(parser)
     parser.add_argument("out", type=output_file, help="GATES.json")
     parser.add_argument("--adapt", metavar="SPLIT", help="folder of DATA that back-ends are adapted on")
-    features = "features to be made: a YAML or JSON text; may be repeated"
-    form = {"action": "append", "default": []}
-    parser.add_argument("--features", type=named_config, metavar="NAME=CONFIG", help=features, **form)
+    made = "features to be made: a YAML or JSON text; may be repeated"
+    parser.add_argument("--features", type=named_config, action="append", default=[], metavar="NAME=CONFIG", help=made)
     parser.add_argument("--checkpoints", type=whole(), default=0, metavar="N", help="to be written (default: 0)")
-    parser.add_argument("--note", metavar="TEXT", help="a sentence for the report; may be repeated", **form)
+    noted = "a sentence for the report; may be repeated"
+    parser.add_argument("--note", action="append", default=[], metavar="TEXT", help=noted)
     args = parser.parse_args(argv)
     from sre.training.checked import Gates
     from sre.training.gates import (

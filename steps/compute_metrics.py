@@ -25,9 +25,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("scores", type=input_file, help="lines `enrol test score`; a label may follow the score")
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     point = "minDCF and actDCF there; may be repeated"
-    form = {"type": operating_point, "metavar": "P_TARGET,C_MISS,C_FA"}
     plans = "C_primary of a NIST SRE, as sre16; may be repeated"
-    parser.add_argument("--operating-point", **form, action="append", default=[], help=point)
+    costs = "P_TARGET,C_MISS,C_FA"
+    parser.add_argument(
+        "--operating-point", type=operating_point, action="append", default=[], metavar=costs, help=point
+    )
     parser.add_argument("--plan", action="append", default=[], type=nist_plan, metavar="PLAN", help=plans)
     parser.add_argument("--utt2spk", type=input_file, help="of the trials, for 95 %% intervals (name_low, name_high)")
     parser.add_argument("--enroll-map", type=input_file, help="model utt1 utt2 …; without it a model is an utterance")
@@ -51,7 +53,8 @@ def main(argv: list[str] | None = None) -> None:
         trials = read_trials(args.trials)
         models, utt2spk = read_enroll_map(args.enroll_map, trials), read_utt2spk(args.utt2spk)
         sides = speakers_of_sides(trials, models, utt2spk)
-        check_speakers_known(trials, sides, args.utt2spk), check_labels(args.trials, trials, models, utt2spk)
+        check_speakers_known(trials, sides, args.utt2spk)
+        check_labels(args.trials, trials, models, utt2spk)
         intervals, reasons = intervals_of(summary, scores, trials, sides, shown)
         for reason, names in reasons.items():
             say(f"no 95 % interval of {', '.join(names)}: {reason}")
@@ -75,7 +78,8 @@ def nist_plan(text: str) -> str:
 
 
 def _print(summary: dict, shown: dict[str, str], asked: dict[str, float], everything: bool) -> None:
-    lines, bounds = {}, summary.get("intervals", {})
+    lines: dict[str, float | None] = {}
+    bounds = summary.get("intervals", {})
     for name, key in shown.items():
         lines |= {name: summary[key]} | dict(zip((f"{name}_low", f"{name}_high"), bounds.get(key) or (), strict=False))
     lines |= {name: summary[name] for name in ("targets", "nontargets")} | asked

@@ -3,6 +3,7 @@
 python -m steps.compute_vad data/mini_train/feats/mfcc30/feats.scp data/mini_train/feats/mfcc30
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,8 @@ def main(argv: list[str] | None = None) -> None:
         "feats", type=feats_scp, help="feats.scp of MFCCs whose first column is the log energy, or the folder it is in"
     )
     parser.add_argument("out", type=output_folder, help="folder for vad.scp")
-    options = "a YAML of VAD options, JSON text, or the config of features with a VAD"
-    parser.add_argument("--config", "--vad-config", type=config_argument, metavar="CONFIG", help=options)
+    taken = "a YAML of VAD options, JSON text, or the config of features with a VAD"
+    parser.add_argument("--config", "--vad-config", type=config_argument, metavar="CONFIG", help=taken)
     parser.add_argument(
         "--max-rejected", type=share, default=0.01, metavar="SHARE", help="of utterances, without a voiced frame"
     )
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     frames = 0
     progress = Progress("vad", len(places), "utt")
 
-    def records():
+    def records() -> Iterator[tuple[str, np.ndarray]]:
         nonlocal frames
         for utt, place in places.items():
             try:
@@ -69,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _log_energy(scp: Path, utt: str, place: str) -> np.ndarray:
-    """(T,): the first column. Raises SreError for a record that is no matrix, or has no frame."""
+    """Return the first column, (T,). Raises SreError for a record that is no matrix, or has no frame."""
     matrix = read_record(utt, place, "matrix", scp)
     if not matrix.size:
         raise SreError(f"{scp}: record '{utt}' is a matrix of {matrix.shape}: no frames; take '{utt}' out")

@@ -3,6 +3,10 @@
 python -m steps.extract_embeddings exp/mini/xvector/final.pt data/mini_test exp/mini/xvector/embeddings/mini_test
 """
 
+from collections.abc import Iterator
+
+import numpy as np
+
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder, processes, shard
 from sre.machine.log import Progress, run
@@ -40,14 +44,14 @@ def main(argv: list[str] | None = None) -> None:
     speakers = args.data / "utt2spk"
     utts = read_utt2spk(speakers) if speakers.is_file() else store.places
     check_promised(store.scp, speakers, utts, store.places, args.data, store.scp.parent)
-    utts = shard_of(sorted(utt for utt in utts if utt in store.places), args.shard)
-    if not utts and args.shard is None:
+    chosen = shard_of(sorted(utt for utt in utts if utt in store.places), args.shard)
+    if not chosen and args.shard is None:
         raise SreError(f"{args.data}: no utterance of it has features; make them first")
     name = f"embeddings.{args.shard[0]}" if args.shard else "embeddings"
-    progress = Progress("embed", len(utts), "utt")
+    progress = Progress("embed", len(chosen), "utt")
 
-    def records():
-        for record in extract(embedder, store, utts):
+    def records() -> Iterator[tuple[str, np.ndarray]]:
+        for record in extract(embedder, store, chosen):
             progress.add(1)
             yield record
 

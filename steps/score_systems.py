@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     note_settings(systems=job["systems"])
     trials = read_trials(args.trials)
     evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, args.utt2spk)
-    if args.utt2spk:  # else trials were drawn in place of speakers
+    if args.utt2spk and evaluation.speakers:  # else trials were drawn in place of speakers
         check_speakers_known(trials, evaluation.speakers, args.utt2spk)
     training = read_training([args.cohort], args.cohort_utt2spk)
     inputs = digests_of(evaluation, training, args.trials, args.enroll_map)

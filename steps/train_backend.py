@@ -41,13 +41,16 @@ def main(argv: list[str] | None = None) -> None:
     if args.adapt and not needs_adaptation(args.config):
         raise SreError("--adapt: the back-end has no adapt and no centre:adapt in its chain; give one, or leave it out")
     training = read_training(args.embeddings, args.utt2spk)
+    speakers = training.speakers
+    assert speakers is not None  # those of utt2spk
     if args.leave_out:
         left_out = read_ids(args.leave_out)
         check_known(args.leave_out, left_out, read_utt2spk(args.utt2spk).values(), args.utt2spk)
-        training = training.subset(~np.isin(training.speakers, left_out))
+        kept = ~np.isin(speakers, left_out)
+        training, speakers = training.subset(kept), speakers[kept]
     adapt = Embeddings.read([args.adapt]).vectors if args.adapt else None
     try:
-        backend = fit(args.config, training.vectors, training.speakers, adapt)
+        backend = fit(args.config, training.vectors, speakers, adapt)
     except (SreError, np.linalg.LinAlgError) as error:
         if not args.record_failure:
             raise

@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def whole(least: int = 0, most: int = MOST, zero: str = "") -> Callable[[str], int]:
-    """Whole numbers from `least` to `most`, and 0 where `zero` tells what it means."""
+    """Return the type of whole numbers from `least` to `most`, and 0 where `zero` tells what it means."""
     allowed = f"of {least} or more" if most == MOST else f"from {least} to {most}"
     allowed += f" (0: {zero})" if zero else ""
 
@@ -89,7 +89,7 @@ def finite(text: str) -> float:
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
-    """Numbers from `least` to `most`."""
+    """Return the type of numbers from `least` to `most`."""
 
     def convert(text: str) -> float:
         if not least <= (value := finite(text)) <= most:
@@ -183,7 +183,7 @@ def json_object(text: str) -> dict:
 
 
 def json_job(**kinds: object) -> Callable[[str], dict]:
-    """A JSON object that has these keys, each of its kind: what Snakemake tells a stage.
+    """Return the type of JSON objects that have these keys, each of its kind: what Snakemake tells a stage.
 
     A kind is a form of sre/io/forms.py.
     """
@@ -233,6 +233,6 @@ def _check_place(folder: Path, path: Path) -> None:
 
 
 def _shown(text: str) -> str:
-    """As typed, in one line of a bounded length."""
+    """Return the text as it was typed, in one line of a bounded length."""
     text = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"') or "nothing"
     return text if len(text) <= 60 else f"{text[:57]}…"

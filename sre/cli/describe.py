@@ -88,13 +88,13 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
 
 
 def _trained(config: str) -> dict:
-    """A resolved config: JSON text, a train_summary.json, a final.pt (also an imported one)."""
+    """Return the resolved config of JSON text, a train_summary.json, a final.pt (also an imported one)."""
     where, given = read_config_argument(config)
     model = dict(given["config"] if isinstance(given.get("config"), dict) else given)
     model.pop("imported", None)
     if not isinstance(model.get("feature_config"), dict):
         raise SreError(f"{where}: no feature_config in it, so the number of bins is not known; give a model's YAML")
-    return model_config((where, model), None, {}.__getitem__)
+    return model_config((where, model), None, lambda name: {})
 
 
 def _spec_of(model: dict) -> Spec:

@@ -31,11 +31,12 @@ RATE = 16000  # Hz, where nothing says another
 
 
 def schema() -> Schema:
+    """Return the schema of all configs."""
     return Schema(RECIPES / "config.schema.yaml")
 
 
 def config_argument(text: str) -> tuple[str, dict]:
-    """Type of an option: how errors name it, and what it holds. A file is a YAML, a JSON of ours or a final.pt."""
+    """Return how errors name a config, and what it holds: JSON text, a YAML, a JSON, a final.pt; type of an option."""
     if text.lstrip().startswith("{"):
         return "the JSON text", json_object(text)
     path = input_file(text)
@@ -43,7 +44,7 @@ def config_argument(text: str) -> tuple[str, dict]:
 
 
 def read_config_argument(text: str) -> tuple[str, dict]:
-    """`config_argument` outside of argparse: raises SreError."""
+    """Return what `config_argument` does, outside of argparse. Raises SreError."""
     try:
         return config_argument(text)
     except ArgumentTypeError as error:
@@ -63,19 +64,20 @@ def _of_bundle(path: Path) -> dict:
 
 
 def features_of(given: dict) -> dict:
-    """The features' part of a model's config, of a train_summary.json or of a bundle; else all of it."""
-    model = given.get("config") if isinstance(given.get("config"), dict) else given
+    """Return the features' part of a model's config, of a train_summary.json or of a bundle; else all of it."""
+    inner = given.get("config")
+    model = inner if isinstance(inner, dict) else given
     features = model.get("feature_config")
     return dict(features if isinstance(features, dict) else given)
 
 
 def feature_config(kind: str, argument: tuple[str, dict] | None, sample_rate: int | None = None) -> dict:
-    """The resolved config of features of a `kind`, of the defaults of make_fbank or make_mfcc if nothing is given.
+    """Return the resolved config of features of a `kind`, of the defaults of make_fbank or make_mfcc if none is given.
 
     sample_rate : Hz, if it was asked for. Raises SreError where that, the kind or the version is not the config's.
     """
     where, given = argument or (f"make_{kind}", DEFAULT_FEATURES[kind])
-    given = {"type": kind} | features_of(given)
+    given = {"type": kind} | features_of(dict(given))
     made = {name: given.pop(name, None) for name in ("sample_rate", "version")}
     if given["type"] == GIVEN:
         raise SreError(
@@ -94,12 +96,12 @@ def feature_config(kind: str, argument: tuple[str, dict] | None, sample_rate: in
 
 
 def audio_config(given: dict, sample_rate: int) -> dict:
-    """The recipe's audio section, at the features' rate (Hz)."""
+    """Return the recipe's audio section, at the features' rate (Hz)."""
     return schema().check(given | {"sample_rate": sample_rate}, "--audio", "properties", "audio")
 
 
 def model_config(argument: tuple[str, dict], seed: int | None, made: Callable[[str], dict]) -> dict:
-    """A model's resolved config, of its YAML or of what training wrote (train_summary.json).
+    """Return a model's resolved config, of its YAML or of what training wrote (train_summary.json).
 
     made : name of features -> the config that they were made with, where the model is in no recipe that names them
     """
@@ -115,7 +117,8 @@ def model_config(argument: tuple[str, dict], seed: int | None, made: Callable[[s
     if None not in (own, seed) and own != seed:
         raise SreError(f"{where}: seed {own}, and --seed {seed} was given; leave one of them out")
     seed = next((one for one in (seed, own) if one is not None), 1)
-    said = None
+    features: dict
+    said: tuple[()] | None = None
     if "feature_config" in given:  # a training wrote it, with all defaults
         features, said = {given.get("features"): given.pop("feature_config")}, ()
     elif (recipe := Path(where).parent.parent / "config.yaml").is_file():
@@ -126,7 +129,7 @@ def model_config(argument: tuple[str, dict], seed: int | None, made: Callable[[s
 
 
 def vad_config(argument: tuple[str, dict] | None) -> dict:
-    """VAD options, also those in a features' config."""
+    """Return the resolved options of a VAD, also those in a features' config."""
     where, given = argument or ("compute_vad", {})
     features = features_of(given)
     if "vad" in features:
@@ -135,7 +138,7 @@ def vad_config(argument: tuple[str, dict] | None) -> dict:
 
 
 def backend_config(argument: str) -> dict:
-    """Of a back-end that is always there, by its name, or of a config."""
+    """Return the resolved config of a back-end that is always there, by its name, or of a config argument."""
     path = Path(argument)
     if argument in BACKENDS:
         return resolve_backend(schema(), BACKENDS[argument], argument)
@@ -155,15 +158,16 @@ def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
     The parts of a calibrated or fused system come before it. Raises SreError for a name of none of these.
     """
     names_only = not argument.lstrip().startswith("{") and not argument.endswith((".yaml", ".yml"))
-    given = {"systems": argument.split(",")} if names_only else read_config_argument(argument)[1]
+    given: dict = {"systems": argument.split(",")} if names_only else read_config_argument(argument)[1]
     if isinstance(systems := given.get("systems"), dict):
         if wrong_part(systems, {"*": {"of": object}}):
             raise SreError("systems: of another form than snakemake writes them; give names, as cosine,cosine+asnorm")
         return systems
-    known = [key for key in ("systems", "norms", "fusions") if key in given]
-    filled = {key: schema().check(given[key], f"{argument}: {key}", "properties", key) for key in known}
+    known, filled = schema(), dict(given)
+    for key in given.keys() & {"systems", "norms", "fusions"}:
+        filled[key] = known.check(given[key], f"{argument}: {key}", "properties", key)
     norms = NORMS | filled.get("norms", {})
-    norms = {name: resolve_norm(schema(), norm, f"norms.{name}") for name, norm in norms.items()}
+    norms = {name: resolve_norm(known, norm, f"norms.{name}") for name, norm in norms.items()}
     found: dict[str, dict] = {}
     for name in filled.get("systems") or backends:
         found |= with_parts(name, dict.fromkeys(backends, {}), norms, filled.get("fusions", {}))
@@ -171,7 +175,10 @@ def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
 
 
 def told(facts: Mapping[str, object]) -> str:
-    """As people write it, in one line: 'num_mel_bins 80, cmn sliding'; of numbers by iteration, the first and last."""
+    """Return facts as people write them, in one line: 'num_mel_bins 80, cmn sliding'.
+
+    Numbers by iteration are cut to the first and the last.
+    """
     return ", ".join(f"{name} {_told(value)}" for name, value in facts.items())
 
 

@@ -3,9 +3,10 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from sre import SreError
 from sre.config.resolve import (
@@ -19,6 +20,8 @@ from sre.config.resolve import (
     with_parts,
 )
 from sre.config.schema import Place, Schema
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,70 +79,99 @@ class Recipe:
         self.runs[name] = run
 
 
+class Problems(list[str]):
+    """Sentences on what is wrong: a fault ends nothing before all of them are known."""
+
+    def tried(self, function: Callable[..., T], *arguments: object) -> T | None:
+        """Return what a function returns; None where it raises SreError, of which the sentence is kept."""
+        try:
+            return function(*arguments)
+        except SreError as error:
+            self.append(str(error))
+            return None
+
+    def end(self) -> None:
+        """Raise one SreError with all of them, each once, where there are any."""
+        if self:
+            raise SreError("\n".join(dict.fromkeys(self)))
+
+
 def load_recipe(config: dict, recipes: Path) -> Recipe:
     """Check a recipe's merged config and its models' YAMLs; raises one SreError with everything that is wrong.
 
     A key that is the name of a model of the recipe has what is used in place of what its YAML says.
     """
-    schema = Schema(recipes / "config.schema.yaml")
-    problems: list[str] = []
-
-    def tried(function, *arguments):
-        try:
-            return function(*arguments)
-        except SreError as error:
-            problems.append(str(error))
-
-    def tried_all(part: str, known: dict, function) -> dict[str, dict]:
-        named = {**known, **(filled.get(part) or {})}
-        return {name: tried(function, value, f"{part}.{name}") for name, value in named.items()}
-
+    schema, problems = Schema(recipes / "config.schema.yaml"), Problems()
     folder = recipes / str(config.get("recipe")) / "models"
     config, overrides = split_overrides(config, schema, folder, problems)
-    filled = tried(schema.check, config, f"config of recipe {config.get('recipe')}")
-    checked = filled is not None
-    if not checked:  # go on with what can be read of it, to find what else is wrong
-        filled = {"models": names_of_models(config), "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
-        filled |= {"embeddings": {}, "bundles": {}, "development": {"speakers": 0}}
-        named = config.get("features")
-        default = resolve_features(schema, {}, 16000, "features")
-        features = {name: default for name in named} if isinstance(named, dict) else {}
-    else:
-        rate = filled["audio"]["sample_rate"]
-        features = tried_all("features", {}, lambda value, where: resolve_features(schema, value, rate, where))
-    backends = tried_all("backends", BACKENDS, lambda value, where: resolve_backend(schema, value, where))
-    norms = tried_all("norms", NORMS, lambda value, where: resolve_norm(schema, value, where))
+    checked = problems.tried(schema.check, config, f"config of recipe {config.get('recipe')}")
+    filled = checked or _readable(config)
     recipe = Recipe(filled, paths=list(schema.paths(filled)))
-    for name in sorted(backends.keys() & filled.get("fusions", {})):
-        problems.append(f"fusions: '{name}' is a back-end's name too; rename it")
-    for name in filled["systems"]:
-        tried(add_system, recipe, schema, name, backends, norms)
-    held_out = filled["development"]["speakers"]
+    features = _read_features(schema, checked, config, problems)
+    _add_systems(recipe, schema, problems)
     for model in filled["models"]:
-        path = tried(model_file, model, folder)
-        override = overrides.get(path.stem) if path else None
-        for seed in filled["seeds"] if path else ():
-            if training := tried(resolve_model, schema, path, features, seed, held_out, override):
-                run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
-                tried(recipe.add_run, run, Run(path.stem, seed, training["features"]))
-                recipe.trainings[run] = training
-                if override:
-                    keys = ", ".join(overridden(override, training))
-                    recipe.notes.append(f"Model {path.stem}: {keys}, in place of what its YAML says.")
+        if path := problems.tried(model_file, model, folder):
+            _add_trainings(recipe, schema, path, features, overrides.get(path.stem), problems)
     recipe.notes = list(dict.fromkeys(recipe.notes))
     for name, bundle in filled["bundles"].items():
-        tried(add_bundle, recipe, name, bundle, features)
+        problems.tried(add_bundle, recipe, name, bundle, features)
     for name, embeddings in filled["embeddings"].items():
-        tried(recipe.add_run, name, Run(name, 0, embeddings=embeddings))
+        problems.tried(recipe.add_run, name, Run(name, 0, embeddings=embeddings))
     if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
     used = {run.features for run in recipe.runs.values()} - {None}
     recipe.features = {name: config for name, config in features.items() if name in used}
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
-    if problems:
-        raise SreError("\n".join(dict.fromkeys(problems)))
+    problems.end()
     return recipe
+
+
+def _readable(config: dict) -> dict:
+    """Return what can be read of a config with faults, to find what else is wrong."""
+    filled = {"models": names_of_models(config), "systems": [], "seeds": [1], "audio": {}, "primary_system": None}
+    return filled | {"embeddings": {}, "bundles": {}, "development": {"speakers": 0}}
+
+
+def _read_features(schema: Schema, checked: dict | None, config: dict, problems: Problems) -> dict[str, dict]:
+    """Return name -> resolved config of features; those of a config with faults, `checked` is None, are defaults."""
+    if checked is None:
+        named, default = config.get("features"), resolve_features(schema, {}, 16000, "features")
+        return {name: default for name in named} if isinstance(named, dict) else {}
+    rate, found = checked["audio"]["sample_rate"], {}
+    for name, given in checked["features"].items():
+        found[name] = problems.tried(resolve_features, schema, given, rate, f"features.{name}") or {}
+    return found
+
+
+def _add_systems(recipe: Recipe, schema: Schema, problems: Problems) -> None:
+    """Add the systems that the config names, of all back-ends and norms that it has or that are always there."""
+    filled = recipe.config
+    named: dict[str, dict[str, dict]] = {}
+    for part, always, resolve in (("backends", BACKENDS, resolve_backend), ("norms", NORMS, resolve_norm)):
+        all_of_them = always | (filled.get(part) or {})
+        named[part] = {
+            name: problems.tried(resolve, schema, given, f"{part}.{name}") or {} for name, given in all_of_them.items()
+        }
+    for name in sorted(named["backends"].keys() & filled.get("fusions", {})):
+        problems.append(f"fusions: '{name}' is a back-end's name too; rename it")
+    for name in filled["systems"]:
+        problems.tried(add_system, recipe, schema, name, named["backends"], named["norms"])
+
+
+def _add_trainings(
+    recipe: Recipe, schema: Schema, path: Path, features: dict, override: dict | None, problems: Problems
+) -> None:
+    """Add the runs of a model, one a seed; `override` has what takes the place of keys of its YAML."""
+    held_out = recipe.config["development"]["speakers"]
+    for seed in recipe.config["seeds"]:
+        if training := problems.tried(resolve_model, schema, path, features, seed, held_out, override):
+            run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
+            problems.tried(recipe.add_run, run, Run(path.stem, seed, training["features"]))
+            recipe.trainings[run] = training
+            if override:
+                keys = ", ".join(overridden(override, training))
+                recipe.notes.append(f"Model {path.stem}: {keys}, in place of what its YAML says.")
 
 
 def names_of_models(config: dict) -> list[str]:
@@ -177,7 +209,7 @@ def overridden(override: dict, resolved: dict, place: str = "") -> Iterator[str]
 
 
 def model_file(model: str, folder: Path) -> Path:
-    """Of a name, or a path of a YAML elsewhere. Raises SreError where it is missing or its stem names no run."""
+    """Return a model's YAML, of its name or path. Raises SreError where it is missing or its stem names no run."""
     if is_path(model):
         path = Path(model)
         if not re.fullmatch("[a-z0-9_]+", path.stem):
@@ -208,7 +240,7 @@ def add_system(recipe: Recipe, schema: Schema, name: str, backends: dict, norms:
         if system["of"] and not recipe.config["development"]["speakers"]:
             raise SreError(f"systems: '{one}' is trained on a development list; set development.speakers")
         if not system["of"]:
-            recipe.backends[system["backend"]] = backends[system["backend"]]
-            if needs_adaptation(backends[system["backend"]]) and not recipe.config["adapt_data"]:
+            config = recipe.backends[system["backend"]] = backends[system["backend"]]
+            if config and needs_adaptation(config) and not recipe.config["adapt_data"]:
                 raise SreError(f"systems: '{one}' needs an adaptation set; set adapt_data, or take the system out")
         recipe.systems.setdefault(one, system)

@@ -14,6 +14,7 @@ Legend: P trials, S speakers, R draws, K distinct scores.
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -69,11 +70,9 @@ class Bootstrap:
         """The number of speakers, S; None: trials are drawn."""
         return None if self.counts is None else self.counts.shape[1]
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, Any]:
         """Return what the draws depend on, for metrics.json: equal facts of two systems mean equal draws."""
-        drawn: dict[str, object] = (
-            {"by": "trial"} if self.counts is None else {"by": "speaker", "speakers": self.speakers}
-        )
+        drawn: dict[str, Any] = {"by": "trial"} if self.counts is None else {"by": "speaker", "speakers": self.speakers}
         columns = [*COLUMNS, *OWN.values()]
         return drawn | {"replicates": self.size, "seed": self.seed, "level": LEVEL, "columns": columns}
 

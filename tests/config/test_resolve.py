@@ -323,3 +323,8 @@ def test_a_norm_of_one_cohort_member(schema: Schema) -> None:
     for name in ("top_n", "cohort_size"):
         with pytest.raises(SreError, match=f"norms.x: {name} 1 has no deviation; give 2 or more"):
             resolve_norm(schema, {"method": "asnorm1", name: 1}, "norms.x")
+
+
+def test_a_back_end_with_a_fault_is_named_once() -> None:
+    with pytest.raises(SreError, match="^backends.h: ht_plda needs rank, [^\n]*$"):
+        recipe("mini", backends={"h": {"type": "ht_plda"}}, systems=["h", "h+snorm"], primary_system="h")
