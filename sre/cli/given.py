@@ -84,7 +84,7 @@ def feature_config(kind: str, argument: tuple[str, dict] | None, sample_rate: in
             f"{where}: of features that were given and not made here; give the config that they were made with"
         )
     if given["type"] in DEFAULT_FEATURES and given["type"] != kind:
-        raise SreError(f"{where}: its type is {given['type']}; run steps.make_{given['type']}")
+        raise SreError(f"{where}: its type is {given['type']}; run steps.make_features {given['type']}")
     if made["version"] not in (None, STAGE_VERSIONS["feats"]):
         raise SreError(
             f"{where}: of version {made['version']} of the stage feats, this is {STAGE_VERSIONS['feats']}; leave"

@@ -55,7 +55,7 @@ def test_features_of_every_form(tmp_path: Path) -> None:
     ("given", "rate", "sentence"),
     [
         ('{"num_mel_bin": 40}', None, "unknown key 'num_mel_bin'; the nearest valid one is 'num_mel_bins'"),
-        ('{"type": "mfcc"}', None, "the JSON text: its type is mfcc; run steps.make_mfcc"),
+        ('{"type": "mfcc"}', None, "the JSON text: its type is mfcc; run steps.make_features mfcc"),
         ('{"type": "given", "dimension": 40}', None, "the JSON text: of features that were given and not made here"),
         ('{"version": 99}', None, "of version 99 of the stage feats"),
         ('{"sample_rate": 8000}', 16000, "sample_rate 8000, and 16000 was asked for"),
