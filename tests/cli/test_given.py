@@ -51,6 +51,17 @@ def test_features_of_every_form(tmp_path: Path) -> None:
     assert feature_config("mfcc", None)["num_ceps"] == 30
 
 
+def test_what_a_training_wrote_may_have_what_its_loss_ignores() -> None:
+    """It has all keys; older versions let a YAML give softmax a scale."""
+    loss = {"type": "softmax", "scale": 30.0}
+    given = {"features": "a", "architecture": "xvector", "loss": loss, "feature_config": feature_config("fbank", None)}
+    again = model_config(("train_summary.json", given), None, {}.__getitem__)
+    assert again["loss"]["scale"] == 30 and again == model_config(("final.pt", again), None, {}.__getitem__)
+    made = given.pop("feature_config")
+    with pytest.raises(SreError, match="m.yaml: loss.scale would do nothing"):
+        model_config(("m.yaml", given), None, {"a": made}.__getitem__)
+
+
 @pytest.mark.parametrize(
     ("given", "rate", "sentence"),
     [
