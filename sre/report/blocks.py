@@ -117,8 +117,9 @@ class Table:
         return number > 0 and bool(texts) and all(NUMERIC.fullmatch(text) for text in texts)
 
     def without_empty(self) -> "Table":
-        """Return the table without the columns in which no line has anything."""
-        full = [n for n in range(len(self.head)) if any(not cell.empty for cell in self.column(n))]
+        """Return the table without the columns in which no line has anything; a `rest` keeps one to stand in."""
+        rests = {len(line.cells) for line in self.lines if line.rest}
+        full = [n for n in range(len(self.head)) if n in rests or any(not cell.empty for cell in self.column(n))]
         return self.with_columns(full)
 
     def with_columns(self, kept: Sequence[int]) -> "Table":

@@ -86,8 +86,9 @@ def _table(block: Table) -> str:
     for part in table.parts:
         small = f" <small>{plain(part.small)}</small>" if part.small else ""
         title = f'<th class="part" scope="rowgroup" colspan="{len(right)}"><span>{plain(part.title)}{small}</span></th>'
+        title = f"<tr>{title}</tr>\n" if part.title else ""
         lines = "".join(_line(line, right) for line in part.lines)
-        body += f"<tbody>\n{f'<tr>{title}</tr>{chr(10)}' if part.title else ''}{lines}</tbody>\n"
+        body += f"<tbody>\n{title}{lines}</tbody>\n"
     caption = escape(block.caption)
     return (
         f'<p class="caption">{plain(block.caption)}</p>\n<div class="scroll" role="region" aria-label="{caption}"'

@@ -50,6 +50,12 @@ def test_a_table_in_its_three_forms() -> None:
     ]
 
 
+def test_a_table_in_which_everything_failed() -> None:
+    table = Table("Ranked", ["system", "EER, %", "note"], [Part("main", "", [Line(["plda"], "failed", "it broke")])])
+    assert '<td class="note" colspan="1">it broke</td>' in page("t", [Section("Results", [table])])
+    assert "| system | EER, % |\n| --- | --- |\n| plda | it broke |\n" in markdown("t", [Section("Results", [table])])
+
+
 def test_a_narrow_terminal_loses_small_words_first_and_then_the_last_columns() -> None:
     assert text_table(results(), 50).splitlines()[2] == "  plda (best)  8.25 (5.10 to 11.40)  worse"
     assert text_table(results(), 40).splitlines()[2] == "  plda (best)  8.25 (5.10 to 11.40)"

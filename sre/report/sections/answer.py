@@ -17,8 +17,8 @@ VERDICTS = {"better": "demonstrably better", "worse": "demonstrably worse", NOT_
 def blocks(content: Content) -> list[Block]:
     found: list[Block] = []
     said = {trials: answers(standings, content.metric) for trials, standings in content.evaluations}
-    common = [text for text in next(iter(said.values()), []) if all(text in of for of in said.values())]
-    common = common if len(said) > 1 else []
+    first_said = next(iter(said.values()), [])[1:] if len(said) > 1 else []
+    common = [text for text in first_said if all(text in sentences for sentences in said.values())]
     for trials, standings in content.evaluations:
         first, *more = said[trials]
         size = size_text([standing.group for standing in standings])
