@@ -6,7 +6,6 @@ e.g.: python -m steps.check_features data exp/mini/features_checked.json --train
 Features are those of DATA/<split>/feats/<features>.
 """
 
-from sre import SreError
 from sre.cli.arguments import Parser, output_file
 from sre.machine.log import run, say
 from steps.options import add_list_options, lists_of
@@ -19,14 +18,15 @@ def main(argv: list[str] | None = None) -> None:
     named = "features; may be repeated"
     parser.add_argument("--features", action="append", required=True, metavar="NAME", help=named)
     args = parser.parse_args(argv)
+    from sre.config.problems import Problems
     from sre.features.store import FeatureStore
     from sre.training.checked import FeaturesChecked
-    from sre.training.gates import ListFiles, check_features, describe_features, gather
+    from sre.training.gates import ListFiles, check_features, describe_features
 
     data, lists = args.data, lists_of(args)
     trials = {name: {"split": item.split, "enroll": item.enroll} for name, item in lists.items()}
     job = {"train": args.train, "trials": trials, "features": args.features}
-    problems: list[str] = []
+    problems = Problems()
     described = []
     for features in args.features:
         splits = {args.train, *(item.split for item in lists.values())}
@@ -34,9 +34,8 @@ def main(argv: list[str] | None = None) -> None:
         stores = {split: FeatureStore(folder / "feats.scp") for split, folder in folders.items()}
         described += [describe_features(split, folder, stores[split]) for split, folder in folders.items()]
         for item in lists.values():
-            gather(problems, check_features, ListFiles.of(item, data), stores[item.split])
-    if problems:
-        raise SreError("\n".join(problems))
+            problems.tried(check_features, ListFiles.of(item, data), stores[item.split])
+    problems.end()
     FeaturesChecked(described, job).write(args.out)
     say(f"every utterance of {', '.join(lists)} has features")
 

@@ -5,7 +5,6 @@ e.g.: python -m steps.check_recipe data exp/mini/gates.json --train mini_train -
 Looks at ids, labels and models of the lists, at speakers who are in training and in test, and at the room on the disk.
 """
 
-from sre import SreError
 from sre.cli.arguments import Parser, output_file, whole
 from sre.cli.given import feature_config
 from sre.machine.log import run, say
@@ -23,6 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     noted = "a sentence for the report; may be repeated"
     parser.add_argument("--note", action="append", default=[], metavar="TEXT", help=noted)
     args = parser.parse_args(argv)
+    from sre.config.problems import Problems
     from sre.training.checked import Gates
     from sre.training.gates import (
         ListFiles,
@@ -31,7 +31,6 @@ def main(argv: list[str] | None = None) -> None:
         check_tables,
         check_trials,
         describe_split,
-        gather,
     )
 
     data, lists = args.data, lists_of(args)
@@ -40,19 +39,18 @@ def main(argv: list[str] | None = None) -> None:
     train = data / args.train
     splits = {item.split: data / item.split for item in lists.values() if item.split != args.train}
     others = {args.adapt: data / args.adapt} if args.adapt else {}
-    problems: list[str] = []
+    problems = Problems()
     counts = {}
 
     for folder in (train, *others.values()):
-        gather(problems, check_overlap, folder, splits)
+        problems.tried(check_overlap, folder, splits)
     for folder in {train, *splits.values(), *others.values()}:
-        gather(problems, check_tables, folder)
+        problems.tried(check_tables, folder)
     for name, item in lists.items():
-        if found := gather(problems, check_trials, ListFiles.of(item, data)):
+        if found := problems.tried(check_trials, ListFiles.of(item, data)):
             counts[name] = found
-    gather(problems, check_disk, data, {args.train, *splits, *others}, features, args.checkpoints)
-    if problems:
-        raise SreError("\n".join(problems))
+    problems.tried(check_disk, data, {args.train, *splits, *others}, features, args.checkpoints)
+    problems.end()
     folders = [train, *(folder for _, folder in sorted({**splits, **others}.items()))]
     Gates(args.note, [describe_split(folder) for folder in folders], counts).write(args.out)
     say(f"gates passed: {len(counts)} trial lists, no speaker of {', '.join(splits)} in {train.name}")

@@ -3,12 +3,12 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from sre import SreError
+from sre.config.problems import Problems
 from sre.config.resolve import (
     BACKENDS,
     NORMS,
@@ -20,8 +20,6 @@ from sre.config.resolve import (
     with_parts,
 )
 from sre.config.schema import Place, Schema
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,23 +77,6 @@ class Recipe:
         self.runs[name] = run
 
 
-class Problems(list[str]):
-    """Sentences on what is wrong: a fault ends nothing before all of them are known."""
-
-    def tried(self, function: Callable[..., T], *arguments: object) -> T | None:
-        """Return what a function returns; None where it raises SreError, of which the sentence is kept."""
-        try:
-            return function(*arguments)
-        except SreError as error:
-            self.append(str(error))
-            return None
-
-    def end(self) -> None:
-        """Raise one SreError with all of them, each once, where there are any."""
-        if self:
-            raise SreError("\n".join(dict.fromkeys(self)))
-
-
 def load_recipe(config: dict, recipes: Path) -> Recipe:
     """Check a recipe's merged config and its models' YAMLs; raises one SreError with everything that is wrong.
 
@@ -138,10 +119,12 @@ def _read_features(schema: Schema, checked: dict | None, config: dict, problems:
     if checked is None:
         named, default = config.get("features"), resolve_features(schema, {}, 16000, "features")
         return {name: default for name in named} if isinstance(named, dict) else {}
-    rate, found = checked["audio"]["sample_rate"], {}
-    for name, given in checked["features"].items():
-        found[name] = problems.tried(resolve_features, schema, given, rate, f"features.{name}") or {}
-    return found
+    rate = checked["audio"]["sample_rate"]
+    default = resolve_features(schema, {}, rate, "features")  # for features with a fault, which models may name
+    return {
+        name: problems.tried(resolve_features, schema, given, rate, f"features.{name}") or default
+        for name, given in checked["features"].items()
+    }
 
 
 def _add_systems(recipe: Recipe, schema: Schema, problems: Problems) -> None:

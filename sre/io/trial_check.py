@@ -3,7 +3,7 @@
 Legend: N trials, E enrolment models, T test utterances.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def check_pairs(what: object, trials: LabelledTrials) -> None:
         )
 
 
-def own_tests(trials: Trials, models: Mapping[str, list[str]]) -> np.ndarray:
+def own_tests(trials: Trials, models: Mapping[str, Iterable[str]]) -> np.ndarray:
     """Return (N,) bool: whether the test is among the utterances of its model."""
     place = {utt: at for at, utt in enumerate(trials.test_ids)}
     own = [
@@ -59,7 +59,7 @@ def own_tests(trials: Trials, models: Mapping[str, list[str]]) -> np.ndarray:
     return np.isin(pair_codes(trials), np.array(own, np.int64))
 
 
-def own_targets(what: object, trials: LabelledTrials, models: Mapping[str, list[str]]) -> tuple[int, str]:
+def own_targets(what: object, trials: LabelledTrials, models: Mapping[str, Iterable[str]]) -> tuple[int, str]:
     """Return the number of target trials of a model with an utterance of its own, and a sentence on them, or ""."""
     own = own_tests(trials, models) & trials.target
     if not own.any():

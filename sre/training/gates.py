@@ -3,13 +3,13 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from sre import SreError
 from sre.config.corpus import TrialList
+from sre.config.problems import Problems
 from sre.datadir.rejected import read_rejected_rows
 from sre.features.store import FeatureStore
 from sre.features.types import dimension_of
@@ -22,8 +22,6 @@ from sre.training.checked import FeatureCounts, ListCounts, SplitCounts
 
 GUESSED_SECONDS = 8.0  # VoxCeleb's mean; of m4a and commands only decoding tells the length
 CHECKPOINT_BYTES = 100 << 20  # of a network of 8 million parameters: weights, momentum, head
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -65,26 +63,16 @@ def check_trials(item: ListFiles) -> ListCounts:
     targets = int(trials.target.sum())
     if targets in (0, len(trials)):
         raise SreError(f"trial list {item.name}: {targets} target trials of {len(trials)}; error rates need both kinds")
-    problems: list[str] = []
-    notes = [gather(problems, check_own_tests, item.name, trials, models)]
-    gather(problems, check_labels, what, trials, models, known)
+    problems = Problems()
+    notes = [problems.tried(check_own_tests, item.name, trials, models)]
+    problems.tried(check_labels, what, trials, models, known)
     if item.enroll_map is None:
-        gather(problems, check_pairs, what, trials)
-    if problems:
-        raise SreError("\n".join(problems))
+        problems.tried(check_pairs, what, trials)
+    problems.end()
     if speaks_for_itself(known):
         notes.append(f"{item.name}: in its utt2spk each utterance is a speaker of its own, so labels were not checked.")
     said = [note for note in notes if note]
     return ListCounts(targets, len(trials) - targets, len(trials.enrol_ids), len(trials), said)
-
-
-def gather(problems: list[str], check: Callable[..., T], *arguments: object) -> T | None:
-    """Return the result of a check; the sentence of its SreError joins `problems`, and the result is None."""
-    try:
-        return check(*arguments)
-    except SreError as error:
-        problems.append(str(error))
-        return None
 
 
 def check_tables(folder: Path) -> None:

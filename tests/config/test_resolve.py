@@ -328,3 +328,8 @@ def test_a_norm_of_one_cohort_member(schema: Schema) -> None:
 def test_a_back_end_with_a_fault_is_named_once() -> None:
     with pytest.raises(SreError, match="^backends.h: ht_plda needs rank, [^\n]*$"):
         recipe("mini", backends={"h": {"type": "ht_plda"}}, systems=["h", "h+snorm"], primary_system="h")
+
+
+def test_features_with_a_fault_are_named_once() -> None:
+    with pytest.raises(SreError, match="^features.fbank40: vad works on the energy of MFCCs; [^\n]*$"):
+        recipe("mini", features={"fbank40": {"num_mel_bins": 40, "vad": {}}})
