@@ -56,6 +56,8 @@ class Waves:
 class Sound:
     """A decoded recording, and its samples at the features' sample rate (Hz).
 
+    Raises AudioError where it cannot be converted to that rate.
+
     Attributes
     ----------
     samples : (M,) float32 on int16's scale
@@ -64,7 +66,10 @@ class Sound:
     def __init__(self, recording: Recording, sample_rate: int) -> None:
         wave = recording.wave
         if recording.sample_rate != sample_rate:
-            wave = resample(torch.from_numpy(wave), recording.sample_rate, sample_rate).numpy()  # (N,) -> (M,)
+            try:
+                wave = resample(torch.from_numpy(wave), recording.sample_rate, sample_rate).numpy()  # (N,) -> (M,)
+            except RuntimeError as error:  # torch's for too little memory
+                raise AudioError(f"not converted to {sample_rate} Hz: {error}") from None
         self.recording, self.sample_rate = recording, sample_rate
         self.samples = wave * np.float32(32768)
 
