@@ -158,7 +158,7 @@ def _add_trainings(
 
 
 def names_of_models(config: dict) -> list[str]:
-    """What can be read as models of a config that was not checked."""
+    """Return what can be read as models of a config that was not checked."""
     named = config.get("models")
     named = named.split(",") if isinstance(named, str) else named if isinstance(named, list) else []
     return [name.strip() for name in named if isinstance(name, str) and name.strip()]
@@ -169,7 +169,7 @@ def is_path(model: str) -> bool:
 
 
 def split_overrides(config: dict, schema: Schema, folder: Path, problems: list[str]) -> tuple[dict, dict[str, dict]]:
-    """The config without the keys that are models' names, and these; what is wrong with one is added to `problems`."""
+    """Return the config without the keys that are models' names, and these; what is wrong with one joins `problems`."""
     models = {Path(name).stem if is_path(name) else name for name in names_of_models(config)}
     extra = config.keys() - schema.part()["properties"]
     strange = {name for name in extra - models if (folder / f"{name}.yaml").is_file()}
@@ -183,7 +183,7 @@ def split_overrides(config: dict, schema: Schema, folder: Path, problems: list[s
 
 
 def overridden(override: dict, resolved: dict, place: str = "") -> Iterator[str]:
-    """'training.lr 0.05' of each key."""
+    """Yield 'training.lr 0.05' for each key of an override."""
     for key, value in override.items():
         if isinstance(value, dict):
             yield from overridden(value, resolved[key], f"{place}{key}.")

@@ -26,7 +26,7 @@ CALIBRATION = "cal"
 
 
 def merged(base: dict, over: dict) -> dict:
-    """`base` with what `over` says in its place, mappings key by key."""
+    """Return `base` with what `over` says in its place, mappings key by key."""
     both = dict(base)
     for key, value in over.items():
         inner = isinstance(value, dict) and isinstance(both.get(key), dict)
@@ -35,7 +35,7 @@ def merged(base: dict, over: dict) -> dict:
 
 
 def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str) -> dict:
-    """A feature config with defaults, sample rate (Hz) and the stage's version: what is saved and compared.
+    """Return a feature config with defaults, sample rate (Hz) and the stage's version: what is saved and compared.
 
     Raises SreError for a VAD of features that have no energy.
     """
@@ -58,7 +58,7 @@ def works_on(schema: Schema, *pointer: str) -> list[str]:
 
 
 def recipe_file(recipes: Path, name: str) -> Path:
-    """The config.yaml of a recipe. Raises SreError naming the nearest where there is none."""
+    """Return the config.yaml of a recipe. Raises SreError naming the nearest if there is none."""
     known = sorted(path.parent.name for path in recipes.glob("*/config.yaml"))
     if name not in known:
         near = difflib.get_close_matches(str(name), known, 1, 0.0)[0]
@@ -67,7 +67,7 @@ def recipe_file(recipes: Path, name: str) -> Path:
 
 
 def recipe_features(schema: Schema, settings: dict, where: str) -> dict[str, dict]:
-    """Name -> resolved config of the features of a recipe's config, whose other keys are not looked at."""
+    """Return name -> resolved config of the features of a recipe's config, whose other keys are not looked at."""
     rate = schema.check(settings.get("audio", {}), f"{where}: audio", "properties", "audio")["sample_rate"]
     named = schema.check(settings.get("features", {}), f"{where}: features", "properties", "features")
     return {name: resolve_features(schema, part, rate, f"{where}: {name}") for name, part in named.items()}
@@ -81,7 +81,7 @@ def resolve_model(
     held_out: int = 0,
     override: dict | None = None,
 ) -> dict:
-    """A model's YAML, and what a recipe's config says in place of it (`override`): see `resolve_model_config`."""
+    """Return the resolved config of a model's YAML, with what a recipe's config says in place of it (`override`)."""
     where = f"{path} and what the config says of it" if override else str(path)
     given = merged(read_yaml(path), override or {})
     own = (override or {}).get("loss")
@@ -98,7 +98,7 @@ def resolve_model_config(
     held_out: int = 0,
     said: Collection[str] | None = None,
 ) -> dict:
-    """A model's config as the training needs it: all defaults, its features' config, its seed, the stage's version.
+    """Return a model's config for its training, with all defaults, its features' config, its seed, the stage's version.
 
     held_out : speakers of the recipe's development list, in place of validation.speakers; 0: there is no list
     said : keys of `loss` that somebody chose for this loss; None: all that are given
@@ -162,7 +162,7 @@ def resolve_backend(schema: Schema, config: dict, where: str) -> dict:
 
 
 def needs_adaptation(config: dict) -> bool:
-    """Whether a resolved back-end is fitted on an adaptation set too."""
+    """Return whether a resolved back-end is fitted on an adaptation set too."""
     return config["adapt"] is not None or "centre:adapt" in config["chain"]
 
 
@@ -184,7 +184,7 @@ def resolve_system(
     fusions: dict[str, list],
     types: Collection[str] = (),
 ) -> dict:
-    """`backend[+norm][+cal]` -> {"backend", "norm" (or None), "of"}; a fusion's name -> {"of"}.
+    """Return {"backend", "norm" (or None), "of"} of `backend[+norm][+cal]`, {"of"} of a fusion's name.
 
     "of": the systems whose scores are calibrated or fused, or None.
     types : of back-ends, for those who write one of these in the place of a back-end's name

@@ -68,14 +68,14 @@ def print_to(log: Path) -> None:
 
 
 def clock(seconds: float) -> str:
-    """3725 -> '1:02:05', 65 -> '1:05'."""
+    """Return seconds as '1:02:05' (3725 s) or '1:05' (65 s)."""
     minutes, rest = divmod(int(seconds + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Progress:
-    """Counts done of a total; redraws one line on a terminal, prints a line each half minute elsewhere.
+    """A count of what is done: it redraws one line on a terminal, and prints a line each half minute elsewhere.
 
     before : done in an earlier run, which is no part of the rate
     """

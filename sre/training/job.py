@@ -187,8 +187,7 @@ def make_trainer(
         return middle_chunks(features(utts, Augmentation(zero_mean=zero_mean)), asked.validation.frames).to(device)
 
     torch.manual_seed(options.seed)  # the weights' initial values
-    mel_range: dict[str, Any] = _mel_range(asked.feature_config)
-    augmentation = Augmentation(**asked.augment, **mel_range, zero_mean=zero_mean)
+    augmentation = Augmentation(**asked.augment, **_mel_range(asked.feature_config), zero_mean=zero_mean)
     train_features = features(parts.train, augmentation)
     network = build(asked.architecture, train_features.num_features, asked.network)
     _check_lengths(network, train_features.num_features, asked)
@@ -207,7 +206,8 @@ def make_trainer(
     )
 
 
-def _mel_range(feature_config: dict) -> dict[str, float]:
+def _mel_range(feature_config: dict) -> dict[str, Any]:
+    """Return `low_freq` and `high_freq` (Hz) of features with mel bins, else nothing."""
     options = options_of(feature_config) if feature_config["type"] in FEATURE_TYPES else None
     return {"low_freq": options.low_freq, "high_freq": options.highest} if isinstance(options, FbankOptions) else {}
 

@@ -32,7 +32,7 @@ NUM_WORKERS = min(8, available_cores())  # reading processes, where features do 
 
 @dataclass
 class Trainer:
-    """Trains `network` and `head` on `features`; everything that is not a function of the step is in its checkpoints.
+    """The training of `network` and `head` on `features`; all that is not a function of the step is in its checkpoints.
 
     labels : (N,) int64 class of each training utterance
     valid : (V, T, F) chunks of unseen utterances of trained speakers and their (V,) classes, or None
@@ -194,7 +194,7 @@ class Trainer:
         )
 
     def _held_out_eer(self) -> float | None:
-        """None without held-out speakers, and where embeddings are all equal or not finite: training may mend that."""
+        """Return the EER in per cent; None without held-out speakers, or if embeddings are all equal or not finite."""
         try:
             return held_out_eer(self.network, *self.held_out) if self.held_out else None
         except SreError as error:
@@ -231,7 +231,7 @@ class Trainer:
         self.step, self.history, self.sums = state["step"], state["history"], state["sums"]
 
     def averaged(self) -> dict[str, Tensor]:
-        """The network's state averaged over the ends of the last `average_last` epochs."""
+        """Return the network's state averaged over the ends of the last `average_last` epochs."""
         wanted = range(max(1, self.options.epochs - self.options.average_last + 1), self.options.epochs + 1)
         paths = [self.folder / f"step_{epoch * self.batches.steps_per_epoch:09}.pt" for epoch in wanted]
         try:
@@ -243,7 +243,7 @@ class Trainer:
 
 
 def middle_chunks(features: Features, frames: int) -> Tensor:
-    """(N, frames, F): the middle of every utterance, for validation; with CMN as the training's chunks."""
+    """Return (N, frames, F): the middle of every utterance, for validation, with CMN as the training's chunks."""
     normalised = features.augmentation.normalised
     return torch.stack(
         [torch.from_numpy(normalised(crop(features.load(i), frames, 0.5))) for i in range(len(features))]

@@ -270,7 +270,7 @@ def attach(workflow: Any) -> Console | None:
 
 
 def _quiet_interrupt(console: Console) -> None:
-    """Ctrl-C, at any time and as often as one likes, ends in a line.
+    """Let Ctrl-C, at any time and as often as one likes, end in a line.
 
     The first stops the run. Those of the next seconds change nothing: the jobs are ending, and what they would break
     off is Snakemake's waiting for them. A later one ends a run whose jobs do not.

@@ -18,6 +18,8 @@ TELLING = ("split", "features", "run", "part", "backend", "trials", "shard")  # 
 
 @dataclass
 class Job:
+    """A job of a run, what is known of it beforehand, and how far it is; times in seconds of the monotonic clock."""
+
     name: str
     rule: str
     log: Path | None
@@ -70,7 +72,7 @@ class Job:
 
 
 def name_of(rule: str, wildcards: Mapping[str, str]) -> str:
-    """make_features of split mini_test, shard 2 -> "make_features mini_test fbank40 shard 2"."""
+    """Return a job's name: "make_features mini_test fbank40 shard 2" for shard 2 of split mini_test."""
     found = [(key, wildcards[key]) for key in TELLING if wildcards.get(key) and not rule.endswith(f"_{wildcards[key]}")]
     words = [f"shard {value}" if key == "shard" else value.lstrip("_") for key, value in found]
     return " ".join([rule, *words])

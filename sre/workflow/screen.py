@@ -35,11 +35,11 @@ class Screen:
             return shutil.get_terminal_size((100, 24)).columns
 
     def line(self, text: str) -> None:
-        """A line of at most the terminal's width."""
+        """Write a line of at most the terminal's width."""
         self.whole(self._cut(text))
 
     def whole(self, text: str) -> None:
-        """Text of any length; the terminal breaks it, so that paths and commands in it can still be copied."""
+        """Write text of any length; the terminal breaks it, so that paths and commands in it can still be copied."""
         lines = "\n".join(map(printable, text.splitlines()))
         self._write("\r\033[K" * bool(self.live) + lines + "\n" + self.live)
 
