@@ -22,12 +22,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=output_file, help="write the numbers as JSON")
     args = parser.parse_args(argv)
     from sre.io.atomic import atomic_output, sha256_file
-    from sre.io.trials import align_scores, read_trials
+    from sre.io.trials import align_scores
     from sre.metrics.identification import identification_rates
 
-    scores, _ = align_scores(args.scores, args.trials)
+    scores, trials = align_scores(args.scores, args.trials)
     try:
-        rates = identification_rates(read_trials(args.trials), scores)
+        rates = identification_rates(trials, scores)
     except SreError as error:
         raise SreError(f"{args.scores}: {error}") from None
     if args.out:

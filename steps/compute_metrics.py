@@ -37,20 +37,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=output_file, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
     from sre.io.trial_check import check_labels
-    from sre.io.trials import align_scores, read_enroll_map, read_trials
+    from sre.io.trials import align_scores, read_enroll_map
     from sre.metrics.rates import RATES, asked_rates, summarise
     from sre.metrics.speakers import check_speakers_known, intervals_of, speakers_of_sides
 
     shown = {rate.name: rate.key for rate in RATES[:4]}  # the EER, and minDCF at three priors
-    scores, target = align_scores(args.scores, args.trials)
+    scores, trials = align_scores(args.scores, args.trials)
     try:
-        summary = summarise(scores, target)
+        summary = summarise(scores, trials.target)
     except SreError as error:
         raise SreError(f"{args.scores}: {error}") from None
     if summary["eer"] > 50:
         warn(f"{args.scores}: an EER above 50 %: look whether labels, or the sign of the scores, are inverted")
     if args.utt2spk:
-        trials = read_trials(args.trials)
         models, utt2spk = read_enroll_map(args.enroll_map, trials), read_utt2spk(args.utt2spk)
         sides = speakers_of_sides(trials, models, utt2spk)
         check_speakers_known(trials, sides, args.utt2spk)
@@ -59,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
         for reason, names in reasons.items():
             say(f"no 95 % interval of {', '.join(names)}: {reason}")
         summary |= intervals
-    asked = asked_rates(scores, target, dict(args.operating_point), args.plan)
+    asked = asked_rates(scores, trials.target, dict(args.operating_point), args.plan)
     if args.out:
         content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
         with atomic_output(args.out) as file:

@@ -40,7 +40,7 @@ class RowFiles:
         self.scores = self.metrics_file.with_name(f"{self.system}.scores")
 
     @property
-    def trials(self) -> Path:
+    def trials_file(self) -> Path:
         """The trial list, from the working directory."""
         job = job_of(self.metrics_file)
         return Path(os.path.relpath(job.at(self.result.trials_file) if job else self.result.trials_file))
@@ -70,7 +70,7 @@ def _numbers(row: RowFiles) -> Iterator[str]:
         how = f"{draws.replicates} draws of {drawn}, seed {draws.seed}"
         yield f"  in brackets: {draws.level:.0%} intervals, from {how}"
     targets, nontargets = row.outcome.trials
-    trials = f"{targets} target and {nontargets} nontarget trials of {row.trials}"
+    trials = f"{targets} target and {nontargets} nontarget trials of {row.trials_file}"
     yield f"  {trials}, SHA-256 {result.trials_sha256}"
     costs = f"C_miss {exact(metrics.get('c_miss', 1))}, C_fa {exact(metrics.get('c_fa', 1))}"
     yield f"  {result.role} list; {costs}; config SHA-256 {result.config_sha256 or 'unknown'}"
@@ -94,16 +94,16 @@ def _stale(row: RowFiles) -> list[str]:
 
 def _differences(row: RowFiles, digest: Callable[[Path], str]) -> list[str]:
     outcome, metrics = row.outcome, row.outcome.metrics
-    files = [(row.scores, outcome.scores_sha256), (row.trials, row.result.trials_sha256)]
+    files = [(row.scores, outcome.scores_sha256), (row.trials_file, row.result.trials_sha256)]
     if outcome.replicates_sha256:  # not of older versions
         files.append((replicates_of(row.scores), outcome.replicates_sha256))
     whats = {path: changed(path, {"sha256": sha256}, digest) for path, sha256 in files}
     found = [f"{path}: {what}, it is not what metrics.json is of" for path, what in whats.items() if what]
     try:
-        scores, target = align_scores(row.scores, row.trials)
+        scores, trials = align_scores(row.scores, row.trials_file)
         costs = metrics.get("c_miss", 1.0), metrics.get("c_fa", 1.0)
         scores = scores.astype(np.float32).astype(np.float64)  # what was scored; a file has the fewest digits of it
-        again = summarise(scores, target, *costs, calibrated=metrics.get("calibrated", False))
+        again = summarise(scores, trials.target, *costs, calibrated=metrics.get("calibrated", False))
         if outcome.intervals and replicates_of(row.scores).is_file() and not any(whats.values()):
             again["intervals"] = _intervals(row, again)
     except SreError as error:

@@ -180,8 +180,8 @@ def read_scores(path: str | Path) -> tuple[Trials, np.ndarray]:
     return Trials(*_indexed(enrol, test), _labels(path, labels[0], LABELS) if labels else None), scores
 
 
-def align_scores(score_path: str | Path, trial_path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return scores in the order of the trial list, (N,) float64, and its labels, (N,) bool.
+def align_scores(score_path: str | Path, trial_path: str | Path) -> tuple[np.ndarray, LabelledTrials]:
+    """Return scores in the order of the trial list, (N,) float64, and the list.
 
     Raises SreError where a trial has no score, or a score has no trial or another label (another list's file).
     """
@@ -205,7 +205,7 @@ def align_scores(score_path: str | Path, trial_path: str | Path) -> tuple[np.nda
         raise SreError(f"{score_path}: {differ} labels are not those of {trial_path}; give the list that was scored")
     aligned = np.empty(len(wanted))
     aligned[order] = scores[by_pair]
-    return aligned, trials.target
+    return aligned, trials
 
 
 def _check_swapped(score_path: str | Path, trial_path: str | Path) -> None:

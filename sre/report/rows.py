@@ -266,7 +266,8 @@ def marks(group: Group) -> list[str]:
 
 def row_scores(row: Row) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and target, (P,) each. Raises SreError where they are not what the metrics are of."""
-    scores, target = align_scores(row.scores, row.trials_file)
+    scores, trials = align_scores(row.scores, row.trials_file)
+    target = trials.target
     if (int(target.sum()), int((~target).sum())) != counts([Group((row,), best=False, chosen=False)]):
         raise SreError(
             f"{row.scores}: not the trials that {row.run}'s metrics were computed on; score {row.trials} again"

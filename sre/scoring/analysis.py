@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from sre import SreError
-from sre.io.trials import align_scores, read_trials
+from sre.io.trials import align_scores
 from sre.metrics.rates import eer
 from sre.scoring.breakdown import breakdown, conditions
 from sre.scoring.described import ErrorRow, read_described
@@ -38,12 +38,12 @@ def analyse(
 
     Raises SreError for files that cannot be read or do not belong together, and as `check_scores`.
     """
-    values, target = align_scores(scores, trials)
+    values, labelled = align_scores(scores, trials)
     try:
-        at_eer = eer(values, target)[1]
+        at_eer = eer(values, labelled.target)[1]
     except SreError as error:
         raise SreError(f"{scores}: {error}") from None
-    described = read_described(read_trials(trials), enroll_map, data_dir)
+    described = read_described(labelled, enroll_map, data_dir)
     given = values, described, at_eer if threshold is None else threshold
     rows = breakdown(values, described, conditions(described), given[2], draws, seed)
     return Analysis(

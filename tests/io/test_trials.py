@@ -291,8 +291,8 @@ def test_aligned_as_by_a_table(tmp_path_factory: pytest.TempPathFactory, rows: l
 
 def test_scores_in_the_order_of_the_list(tmp_path: Path) -> None:
     trials = written(tmp_path / "t", "a x target\nb x nontarget\n")
-    scores, target = align_scores(written(tmp_path / "s", "b x -1\na x 2\n"), trials)
-    assert (scores.tolist(), target.tolist()) == ([2, -1], [True, False])
+    scores, read = align_scores(written(tmp_path / "s", "b x -1\na x 2\n"), trials)
+    assert (scores.tolist(), read.target.tolist()) == ([2, -1], [True, False])
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,8 @@ def test_kaldi_agrees(shared):
     folder = shared / "reference/kaldi-backend"
     for line in (folder / "metrics.txt").read_text().splitlines():
         system, rate, *costs = line.split()
-        scores, target = align_scores(folder / f"scores.{system}", folder / "trials")
+        scores, trials = align_scores(folder / f"scores.{system}", folder / "trials")
+        target = trials.target
         assert [f"{min_dcf(scores, target, p)[0]:.4f}" for p in (0.01, 0.05)] == costs
         assert 100 * eer(scores, target)[0] == pytest.approx(float(rate), abs=100 / target.sum())
 
