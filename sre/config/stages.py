@@ -29,6 +29,8 @@ TRAIN_EMBEDDING, TRAIN_BACKEND, SCORE_SYSTEMS = "train_embedding", "train_backen
 NUMBERLESS = {"make_report", "check_recipe", "check_features"}  # steps whose code no score depends on
 # steps that work through utterances one by one
 BY_UTTERANCE = {"extract_embeddings", "make_features", "make_fbank", "make_mfcc"}
+# seconds that a job takes on little data, where it has never been measured
+TYPICAL_S = {"train_embedding": 300.0, "make_mini_corpus": 10.0, "extract_embeddings": 6.0, "make_features": 5.0}
 GATES = ("gates.json", "features_checked.json")  # a training waits for them and does not read them
 BESIDE = {  # not declared as outputs: made by the job of a file that is beside them
     "metrics.json": (".scores", ".metrics.json", ".replicates.npy", ".cohort"),

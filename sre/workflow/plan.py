@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sre import SreError
+from sre.config.stages import TYPICAL_S
 from sre.experiments.records import read_record
 from sre.workflow import joblog
 
-DEFAULT_S = {"train_embedding": 300.0, "make_mini_corpus": 10.0, "extract_embeddings": 6.0, "make_features": 5.0}
 OTHERS_S = 3.0  # of a job that has never been measured
 TELLING = ("split", "features", "run", "part", "backend", "trials", "shard")  # wildcards that name a job
 
@@ -39,7 +39,7 @@ class Job:
     @property
     def guess_s(self) -> float:
         """Return the seconds that it took the last time, or what such jobs take on little data."""
-        return self.expected_s or DEFAULT_S.get(self.rule, OTHERS_S)
+        return self.expected_s or TYPICAL_S.get(self.rule, OTHERS_S)
 
     @property
     def text(self) -> str:
