@@ -8,7 +8,7 @@ its records, and all that is in it is found in it.
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
@@ -86,18 +86,13 @@ class Record:
 
     def line(self, longest: int | None = LONGEST_ARGUMENT) -> str:
         """Return the command as a shell takes it; JSON of more characters than `longest` is shown as {…}."""
-        return command_line(self.command, longest)
+        cut = [longest is not None and len(part) > longest and part[0] in "{[" for part in self.command]
+        return " ".join("{…}" if long else shlex.quote(part) for part, long in zip(self.command, cut, strict=True))
 
     def write(self, path: Path) -> None:
         """Write the record whole."""
         with atomic_output(path) as file:
             json.dump(asdict(self) | {"version": VERSION}, file, indent=1, sort_keys=True)
-
-
-def command_line(command: Sequence[str], longest: int | None = LONGEST_ARGUMENT) -> str:
-    """Return a command as a shell takes it; JSON of more characters than `longest` (None: any) is shown as {…}."""
-    cut = [longest is not None and len(part) > longest and part[0] in "{[" for part in command]
-    return " ".join("{…}" if long else shlex.quote(part) for part, long in zip(command, cut, strict=True))
 
 
 def _with_step(record: dict[str, Any]) -> dict[str, Any]:
