@@ -168,7 +168,7 @@ def changes(sides: Sequence[Experiment]) -> tuple[list[str], str]:
 
 
 @dataclass
-class Line:
+class ComparedRate:
     """One rate of one model and system on one list in the first experiment and in another."""
 
     other: Experiment
@@ -192,7 +192,7 @@ class Line:
         return [self.other.label, *self.key, heading, *numbers, *told]
 
 
-def results(sides: Sequence[Experiment]) -> list[Line]:
+def results(sides: Sequence[Experiment]) -> list[ComparedRate]:
     """A line for each rate of what the first and another experiment both have; p is corrected over all (Holm)."""
     lines, first = [], sides[0]
     for other in sides[1:]:
@@ -203,7 +203,7 @@ def results(sides: Sequence[Experiment]) -> list[Line]:
             for rate in COMPARED:
                 values = pair[0].mean(rate.key), pair[1].mean(rate.key)
                 alike = first.lists[key[0]] == other.lists[key[0]]
-                lines.append(Line(other, key, rate, values, _test(pair, rate.key) if alike else OTHER_TRIALS))
+                lines.append(ComparedRate(other, key, rate, values, _test(pair, rate.key) if alike else OTHER_TRIALS))
     tested = [(line, line.test[2]) for line in lines if not isinstance(line.test, str)]
     for (line, _), p in zip(tested, holm([p for _, p in tested]), strict=True):
         line.p = float(p)
@@ -223,7 +223,7 @@ def _test(pair: tuple[Entry, Entry], rate: str) -> tuple[float, float, float] | 
     return test or "no test: they differ in no draw, or too many draws lack a kind of trial"
 
 
-def remarks(sides: Sequence[Experiment], lines: Sequence[Line], changed: bool) -> Iterator[str]:
+def remarks(sides: Sequence[Experiment], lines: Sequence[ComparedRate], changed: bool) -> Iterator[str]:
     """What to know before believing the table."""
     tested = [line for line in lines if not isinstance(line.test, str)]
     if tested:

@@ -132,14 +132,14 @@ def changed(path: Path, recorded: Identity, digest: Callable[[Path], str] = sha2
     return "" if same else "changed"
 
 
-def find_job(path: str | Path) -> "Job | None":
+def find_job(path: str | Path) -> "RecordedJob | None":
     """The job whose record names `path` among its outputs, in the log/ of its folder or of one above; the newest."""
     path, found = Path(os.path.abspath(path)), []
     for folder in list(path.parents)[:LEVELS]:
         for file in sorted((folder / "log").glob("*.json")):
             if record := read_record(file):
                 trees = filter(None, (_tree(path, output, folder) for output in record.outputs))
-                found += [Job(file, record, *tree) for tree in list(trees)[:1]]
+                found += [RecordedJob(file, record, *tree) for tree in list(trees)[:1]]
     return max(found, key=lambda job: job.record.begun) if found else None
 
 
@@ -191,7 +191,7 @@ def _read(file: Path, *_state: int) -> Record | None:
 
 
 @dataclass(frozen=True)
-class Job:
+class RecordedJob:
     """A record, where it stands, the folder that its paths are from, and what that was called in them."""
 
     path: Path
@@ -236,7 +236,7 @@ def _needed(system: str, systems: Mapping[str, dict[str, Any]]) -> set[str]:
     return needed
 
 
-def job_of(path: str | Path) -> Job | None:
+def job_of(path: str | Path) -> RecordedJob | None:
     """The job that made `path`, also where it is no declared output of it; the newest by the records."""
     path = Path(os.path.abspath(path))
     declared = [path.with_name(name) for name, endings in BESIDE.items() if path.name.endswith(endings)]

@@ -20,7 +20,7 @@ from pathlib import Path
 from sre import SreError
 from sre.experiments.read import load_results
 from sre.experiments.recompute import RowFiles
-from sre.experiments.records import LEVELS, LONGEST_ARGUMENT, Identity, Job, changed, job_of
+from sre.experiments.records import LEVELS, LONGEST_ARGUMENT, Identity, RecordedJob, changed, job_of
 from sre.io.atomic import sha256_file
 from sre.io.text import read_text
 from sre.machine.log import aligned
@@ -162,7 +162,7 @@ class Chain:
         if above:
             yield f"  {indent}{', '.join(above)} (see above)"
 
-    def _tell(self, files: Sequence[File], jobs: Sequence[Job], indent: str) -> Iterator[str]:
+    def _tell(self, files: Sequence[File], jobs: Sequence[RecordedJob], indent: str) -> Iterator[str]:
         self.jobs |= {job.path for job in jobs}
         records = [job.record for job in jobs]
         first, bar = records[0], f"  {indent}| "
@@ -198,7 +198,7 @@ class Chain:
             more = "; what it points to is in no record" * (file.path.suffix == ".scp")
             yield f"  {indent}{file.name} (given{more})"
 
-    def _compare_outputs(self, files: Sequence[File], jobs: Sequence[Job], indent: str) -> Iterator[str]:
+    def _compare_outputs(self, files: Sequence[File], jobs: Sequence[RecordedJob], indent: str) -> Iterator[str]:
         """Compare the files themselves, and the archives that an scp points to."""
         asked = {file.path for file in files}
         for job in jobs:
@@ -216,8 +216,8 @@ class Chain:
             yield text % what
 
 
-def _by_job(files: Iterable[File]) -> list[tuple[list[File], list[Job]]]:
-    groups: dict[object, tuple[list[File], dict[Path, Job]]] = {}
+def _by_job(files: Iterable[File]) -> list[tuple[list[File], list[RecordedJob]]]:
+    groups: dict[object, tuple[list[File], dict[Path, RecordedJob]]] = {}
     for file in files:
         job = job_of(file.path)
         shardless = job and (re.sub(r"\.\d+\.json$", "", str(job.path)), *job.record.inputs)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
-from sre.experiments.records import Job, Record, find_job, job_of, read_record
+from sre.experiments.records import Record, RecordedJob, find_job, job_of, read_record
 from sre.io.atomic import sha256_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,13 +167,13 @@ def test_score_files_are_of_the_job_that_made_metrics_json(tmp_path: Path) -> No
     assert job_of(tmp_path / "exp/scores/other.txt") is None
 
 
-def score_job() -> Job:
+def score_job() -> RecordedJob:
     """Of cosine and plda, calibrated on a development list or not."""
     known = {name: {"backend": name, "norm": None, "of": None} for name in ("cosine", "plda")}
     known |= {f"{name}+cal": {"backend": None, "norm": None, "of": [name]} for name in ("cosine", "plda")}
     inputs = ["trials", "eval.scp", "backends/cosine.npz", "backends/plda.npz", "scores/dev/metrics.json"]
     record = Record([], step="score_systems", settings={"systems": known}, inputs=dict.fromkeys(inputs))
-    return Job(Path("x.json"), record, Path())
+    return RecordedJob(Path("x.json"), record, Path())
 
 
 def test_a_system_depends_on_its_own_backend_only() -> None:
@@ -186,7 +186,7 @@ def test_a_system_depends_on_its_own_backend_only() -> None:
 
 def test_a_training_does_not_depend_on_its_gates() -> None:
     record = Record([], step="train_embedding", inputs={"exp/x/gates.json": {}, "data/utt2spk": {}})
-    assert list(Job(Path("x.json"), record, Path()).inputs()) == ["data/utt2spk"]
+    assert list(RecordedJob(Path("x.json"), record, Path()).inputs()) == ["data/utt2spk"]
 
 
 def test_a_record_without_step_and_settings_is_read_by_its_command(tmp_path: Path) -> None:
