@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -79,6 +80,7 @@ def make_speakers(out_dir: Path, seed: int, speakers: list[Speaker], num_workers
 
     Not a Pool: that waits for ever for a worker that was killed. Here an orphan ends with its speaker.
     """
+    import_module("scipy.signal")  # once: each fork would wait a second for it
     fork, progress = multiprocessing.get_context("fork"), Progress("corpus", len(speakers), "speakers")
     waiting = list(speakers)
     running: dict[object, tuple[ForkProcess, Speaker]] = {}  # by sentinel

@@ -14,7 +14,13 @@ PAGES = [
 ]
 FOLDERS = "sre|steps|local|recipes|docs|tests|benchmarks|profiles"
 # by the reader of docs/extending.md
-TO_BE_MADE = {"sre/models/mean.py", "recipes/mini/models/meannet.yaml", "sre/report/sections/seeds.py"}
+TO_BE_MADE = {
+    "sre/models/mean.py",
+    "recipes/mini/models/meannet.yaml",
+    "sre/report/sections/seeds.py",
+    "steps/count_trials.py",
+    "sre/cli/count.py",
+}
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -65,7 +71,8 @@ def test_files_in_backticks_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", named(PAGES))
 def test_modules_that_are_called_exist(page: Path) -> None:
     modules = set(re.findall(rf"python -m ((?:{FOLDERS})\.[a-z]\w+)", page.read_text(encoding="utf-8")))
-    assert not [module for module in modules if find_spec(module) is None]
+    missing = [module for module in modules if find_spec(module) is None]
+    assert not [module for module in missing if f"{module.replace('.', '/')}.py" not in TO_BE_MADE]
 
 
 def test_readme_leads_to_every_page_of_docs() -> None:
