@@ -6,8 +6,6 @@ Prints one `name value` a line; rates are shares, 0 to 1. rank_K: the mate is am
 fnir_at_fpir_X: mates missed or not first, at the threshold that at most a share X of the non-mated searches reach.
 """
 
-import json
-
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.machine.log import run, say
@@ -21,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
     parser.add_argument("--out", type=output_file, help="write the numbers as JSON")
     args = parser.parse_args(argv)
-    from sre.io.atomic import atomic_output, sha256_file
+    from sre.io.atomic import sha256_file, write_json
     from sre.io.trials import align_scores
     from sre.metrics.identification import identification_rates
 
@@ -31,10 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     except SreError as error:
         raise SreError(f"{args.scores}: {error}") from None
     if args.out:
-        with atomic_output(args.out) as file:
-            content = rates | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
-            json.dump(content, file, indent=1, sort_keys=True, allow_nan=False)
-            file.write("\n")
+        content = rates | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
+        write_json(args.out, content, end="\n", allow_nan=False)
     for name, value in rates.items():
         print(f"{name} {'inf' if value is None else value if isinstance(value, int) else f'{value:.6f}'}")
     if not rates["nonmated"]:

@@ -10,12 +10,11 @@ the name it was asked by. actDCF and C_primary_act take the scores for natural-l
 all trials alike: NIST's own figures give partitions of the trials equal weights.
 """
 
-import json
 from argparse import ArgumentTypeError
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, operating_point, output_file
-from sre.io.atomic import atomic_output, sha256_file
+from sre.io.atomic import sha256_file, write_json
 from sre.io.tables import read_utt2spk
 from sre.machine.log import run, say, warn
 
@@ -61,9 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     asked = asked_rates(scores, trials.target, dict(args.operating_point), args.plan)
     if args.out:
         content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
-        with atomic_output(args.out) as file:
-            json.dump(content, file, indent=1, sort_keys=True, allow_nan=False)
-            file.write("\n")
+        write_json(args.out, content, end="\n", allow_nan=False)
     _print(summary, shown, asked, args.all)
 
 

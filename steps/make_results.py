@@ -8,12 +8,11 @@ Without --command the file keeps the one that it has. In the Markdown, all numbe
 between `<!-- begin summary a.json b.json -->` and its end of the same words. Paths are from the page's folder.
 """
 
-import json
 from pathlib import Path
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_file
-from sre.io.atomic import atomic_output
+from sre.io.atomic import atomic_output, write_json
 from sre.io.text import read_object, read_text
 from sre.machine.log import run, say
 
@@ -39,9 +38,7 @@ def make(experiment: Path, out: Path, command: str | None) -> None:
     if command is None and not out.is_file():
         raise SreError(f"{out}: --command is needed, the line that makes {experiment}")
     results = collect(experiment, read_object(out, {"command": str})["command"] if command is None else command)
-    with atomic_output(out) as file:
-        json.dump(results, file, indent=1, sort_keys=True, ensure_ascii=False)
-        file.write("\n")
+    write_json(out, results, end="\n", ensure_ascii=False)
     say(f"{out}: {len(results['rows'])} rows on {len(results['lists'])} lists")
 
 

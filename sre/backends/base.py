@@ -1,6 +1,6 @@
 """Sides, pairs and their scores, which are of one form for all back-ends, and pieces that back-ends share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,21 +112,16 @@ def _scores_of_pairs(pairs: Pairs) -> np.ndarray:
 
 
 def _pairs_of_blocks(pairs: Pairs) -> np.ndarray:
+    """Score so many models against all tests at a time that they fill BLOCK_BYTES, and take the scores of pairs."""
     enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
-    scores = np.empty(len(e))
-    for models, trials in blocks_of_pairs(e, len(enrol), len(test)):
-        scores[trials] = score_matrix(enrol.take(models), test)[e[trials] - models.start, t[trials]]
+    scores, order = np.empty(len(e)), np.argsort(e, kind="stable")
+    rows = max(1, BLOCK_BYTES // (8 * max(len(test), 1)))
+    starts = range(0, len(enrol), rows)
+    for start, trials in zip(starts, np.split(order, np.searchsorted(e[order], starts[1:])), strict=False):
+        if len(trials):
+            block = enrol.take(slice(start, start + rows))
+            scores[trials] = score_matrix(block, test)[e[trials] - start, t[trials]]
     return scores
-
-
-def blocks_of_pairs(first: np.ndarray, models: int, others: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield slices of models whose scores against `others` fill BLOCK_BYTES, and the indices of their pairs."""
-    order = np.argsort(first, kind="stable")
-    rows = max(1, BLOCK_BYTES // (8 * max(others, 1)))
-    edges = np.searchsorted(first[order], np.arange(0, models + rows, rows))
-    for block, (a, b) in enumerate(zip(edges, edges[1:], strict=False)):
-        if b > a:
-            yield slice(block * rows, min((block + 1) * rows, models)), order[a:b]
 
 
 def group_starts(groups: Groups) -> np.ndarray:

@@ -117,14 +117,6 @@ def fit_chain(
     return FittedChain(chain, x, adapt, facts)
 
 
-def _centre(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:
-    return x.mean(axis=0), {}
-
-
-def _length_norm(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:
-    return np.empty(0), {}
-
-
 def _whiten(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:
     check_training(x)
     centred = x - x.mean(axis=0)
@@ -171,8 +163,8 @@ class Step:
 
 
 STEPS = {
-    "centre": Step(_centre, 1, ("centre", "centre:adapt")),
-    "length_norm": Step(_length_norm, 1, ("length_norm",)),
+    "centre": Step(lambda x, *_: (x.mean(axis=0), {}), 1, ("centre", "centre:adapt")),
+    "length_norm": Step(lambda *_: (np.empty(0), {}), 1, ("length_norm",)),
     "whiten": Step(_whiten, 2, ("whiten:pca", "whiten:zca")),
     "wccn": Step(_wccn, 2, ("wccn",)),
     "lda": Step(_lda, 2, ("lda:[1-9][0-9]*(:0[.][0-9]+)?",)),

@@ -17,8 +17,8 @@ from typing import Any
 
 from sre import SreError
 from sre.config.stages import BESIDE, GATES, SCORE_SYSTEMS, TRAIN_BACKEND, TRAIN_EMBEDDING, step_of
-from sre.io.atomic import atomic_output, sha256_file
-from sre.io.forms import NONE, NUMBER, built, check_form
+from sre.io.atomic import sha256_file, write_json
+from sre.io.forms import NONE, built, check_form, form_of
 from sre.io.text import check_version, read_json
 from sre.machine.environment import PROJECT
 
@@ -27,17 +27,7 @@ HASHED_BYTES = 2**30  # a larger file is known by its size only: archives of fea
 LEVELS = 4  # folders above a file whose log/ may hold its record
 LONGEST_ARGUMENT = 100  # characters of JSON in a command that is shown
 FILES = {"*": (NONE, {"bytes?": int, "sha256?": str})}
-RECORD = {
-    "command": [str],
-    "inputs": FILES,
-    "outputs": FILES,
-    "begun": str,
-    "seconds": NUMBER,
-    "peak_memory_mib": NUMBER,
-}
-RECORD |= {"code": str, "python": str, "packages": {"*": str}, "device": str, "step?": str}
 SYSTEMS = {"*": {"backend?": (NONE, str), "of?": (NONE, [str])}}
-RECORD |= {"settings?": {"systems?": SYSTEMS, "backends?": dict}}
 LOST = "delete it, and what it says of a job is lost"
 
 Identity = dict[str, Any]  # of a file: {"bytes", "sha256"}, see `identify`
@@ -57,15 +47,15 @@ class Record:
     """
 
     command: list[str]
-    inputs: dict[str, Identity | None] = field(default_factory=dict)
-    outputs: dict[str, Identity | None] = field(default_factory=dict)
-    begun: str = ""
-    seconds: float = 0.0
-    peak_memory_mib: float = 0.0
-    code: str = ""
-    python: str = ""
-    packages: dict[str, str] = field(default_factory=dict)
-    device: str = ""
+    inputs: dict[str, Identity | None]
+    outputs: dict[str, Identity | None]
+    begun: str
+    seconds: float
+    peak_memory_mib: float
+    code: str
+    python: str
+    packages: dict[str, str]
+    device: str
     step: str = ""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -91,8 +81,11 @@ class Record:
 
     def write(self, path: Path) -> None:
         """Write the record whole."""
-        with atomic_output(path) as file:
-            json.dump(asdict(self) | {"version": VERSION}, file, indent=1, sort_keys=True)
+        write_json(path, asdict(self) | {"version": VERSION})
+
+
+RECORD = form_of(Record) | {"inputs": FILES, "outputs": FILES}
+RECORD |= {"settings?": {"systems?": SYSTEMS, "backends?": dict}}
 
 
 def _with_step(record: dict[str, Any]) -> dict[str, Any]:

@@ -124,17 +124,11 @@ def _chosen(scp: Path, ark: str, wanted: Mapping[str, int]) -> Sequence[np.ndarr
 
 def _check_dimensions(path: Path, keys: Sequence[str], parts: Sequence[np.ndarray]) -> None:
     """Raise SreError naming a vector that is not as long as most are."""
-    counts = Counter[int]()
-    for part in parts:
-        counts[part.shape[1]] += len(part)
-    if len(counts) < 2:
-        return
-    usual, at = counts.most_common(1)[0][0], 0
-    for part in parts:
-        if part.shape[1] != usual:
-            break
-        at += len(part)
-    raise _unequal(path, keys[at], part.shape[1], usual, sum(counts.values()) - counts[usual])
+    sizes = [part.shape[1] for part in parts for _ in part]
+    if len(counts := Counter(sizes)) > 1:
+        usual, most = counts.most_common(1)[0]
+        key, size = next((key, size) for key, size in zip(keys, sizes, strict=True) if size != usual)
+        raise _unequal(path, key, size, usual, len(sizes) - most)
 
 
 def _unequal(path: Path, key: str, size: int, usual: int, count: int = 0) -> SreError:

@@ -4,12 +4,13 @@ import errno
 import fcntl
 import glob
 import hashlib
+import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -58,6 +59,13 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def write_json(path: str | Path, content: object, end: str = "", **options: Any) -> None:
+    """Write an object as JSON with sorted names, whole, and `end` after it; `options` are json.dump's."""
+    with atomic_output(path) as file:
+        json.dump(content, file, indent=1, sort_keys=True, **options)
+        file.write(end)
 
 
 @contextmanager

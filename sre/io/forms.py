@@ -4,9 +4,9 @@ A form is a type, a text (itself), a tuple of forms (one of them), [form] for a 
 just these two, or {name: form}: an object with these names, of which `name?` may be absent; "*" stands for all others.
 """
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
+from dataclasses import MISSING, fields, is_dataclass
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from sre import SreError
 
@@ -56,7 +56,41 @@ def check_form(where: object, value: Any, form: Form, cure: str) -> Any:
     return value
 
 
-def built(kind: type[Any], content: Mapping[str, Any]) -> Any:
-    """Return the dataclass `kind` made of the values of its fields; null is the default, other names are left out."""
-    names = {one.name for one in fields(kind)}
-    return kind(**{name: value for name, value in content.items() if name in names and value is not None})
+def form_of(kind: Any) -> Form:
+    """Return the form of an annotation: of a dataclass, an object of its fields.
+
+    A field with a default may be absent, or null. Kinds: dataclasses, list[…], dict[str, …], … | None, Any, types of
+    JSON.
+    """
+    if is_dataclass(kind):
+        needed = {one.name: one.default is one.default_factory is MISSING for one in fields(kind)}
+        forms = {one.name: form_of(one.type) for one in fields(kind)}
+        return {name if needed[name] else f"{name}?": of if needed[name] else (NONE, of) for name, of in forms.items()}
+    inside = get_args(kind)
+    if isinstance(kind, UnionType):
+        return NONE, form_of(inside[0])
+    if get_origin(kind) is list:
+        return [form_of(inside[0])]
+    if get_origin(kind) is dict:
+        return {"*": form_of(inside[1])}
+    return {float: NUMBER, Any: object}.get(kind, kind)
+
+
+def built(kind: Any, content: Any) -> Any:
+    """Return the value of an annotation, as `form_of` takes, made of JSON of its form.
+
+    The names of an object that are no fields of its dataclass are left out; null is the default of a field.
+    """
+    inside = get_args(kind)
+    if content is None:
+        return None
+    if isinstance(kind, type) and is_dataclass(kind):
+        values = {one.name: built(one.type, content.get(one.name)) for one in fields(kind)}
+        return kind(**{name: value for name, value in values.items() if value is not None})
+    if isinstance(kind, UnionType):
+        return built(inside[0], content)
+    if get_origin(kind) is list:
+        return [built(inside[0], part) for part in content]
+    if get_origin(kind) is dict:
+        return {name: built(inside[1], part) for name, part in content.items()}
+    return content

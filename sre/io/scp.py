@@ -60,22 +60,17 @@ def parse_place(text: str) -> Place:
         raise ValueError("no place at all; write `key path:offset`")
     if text.startswith(ON_COMMAND_LINES):
         raise ValueError("written as on Kaldi's command lines; write `path:offset` without ark: or scp:")
-    rows: Span = None
-    columns: Span = None
+    spans: list[Span] = []
     begin = text.rfind("[") if text.endswith("]") else -1
     if begin >= 0:
         found = RANGE.fullmatch(text, begin)
         if not found:
             raise ValueError(f"a place with the range {text[begin:]}; write [first:last] or [first:last,first:last]")
-        numbers = [None if number is None else int(number) for number in found.groups()]
-        rows, columns = _span(*numbers[:2]), _span(*numbers[2:])
+        pairs = found.groups()[:2], found.groups()[2:]
+        spans = [(int(first), int(last)) if first else None for first, last in pairs]
         text = text[:begin].rstrip(BLANKS)
     path, offset = split_offset(text)
-    return Place(path, offset or 0, rows, columns)
-
-
-def _span(first: int | None, last: int | None) -> Span:
-    return None if first is None or last is None else (first, last)
+    return Place(path, offset or 0, *spans)
 
 
 def split_offset(text: str) -> tuple[str, int | None]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from sre import SreError
 
@@ -32,8 +33,7 @@ def run(main: Callable[[], object]) -> None:
     try:
         main()
     except SreError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `… | head` has read enough
@@ -41,19 +41,17 @@ def run(main: Callable[[], object]) -> None:
         sys.exit(141)
     except OSError as error:  # what the system refuses: no room, a read-only or missing place, a quota
         where = "" if error.filename is None else f"{error.filename}: "
-        what = f"{where}{error.strerror or error}; mend that, then the same command goes on"
-        print(f"error: {what}", file=sys.stderr)
-        sys.exit(1)
+        _fail(f"{where}{error.strerror or error}; mend that, then the same command goes on")
     except UnicodeEncodeError as error:  # a path that is not UTF-8, on its way into a table
         words = re.split(r"\s", error.object[: error.start])[-1], error.object[error.start :].split()[0]
-        print(f"error: {''.join(words)!a}: not UTF-8 text, which files of ours are; rename it", file=sys.stderr)
-        sys.exit(1)
+        _fail(f"{''.join(words)!a}: not UTF-8 text, which files of ours are; rename it")
     except MemoryError as error:
-        print(
-            f"error: not enough memory ({str(error) or 'of this machine'}); ask for less at once, or free some",
-            file=sys.stderr,
-        )
-        sys.exit(1)
+        _fail(f"not enough memory ({str(error) or 'of this machine'}); ask for less at once, or free some")
+
+
+def _fail(text: str) -> NoReturn:
+    print(f"error: {text}", file=sys.stderr)
+    sys.exit(1)
 
 
 def print_to(log: Path) -> None:

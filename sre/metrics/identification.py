@@ -35,12 +35,8 @@ def identification_rates(trials: LabelledTrials, scores: np.ndarray) -> dict[str
         )
     mate, rank, impostor = _candidates(trials, scores)
     mated = rank > 0
-    facts: dict[str, float | None] = {
-        "searches": len(models),
-        "mated": int(mated.sum()),
-        "nonmated": int((~mated).sum()),
-    }
-    facts |= {"models_min": int(models.min()), "models_max": int(models.max())}
+    facts: dict[str, float | None] = {"searches": len(models), "mated": int(mated.sum())}
+    facts |= {"nonmated": int((~mated).sum()), "models_min": int(models.min()), "models_max": int(models.max())}
     facts |= {f"rank_{k}": float((rank[mated] <= k).mean()) for k in RANKS if k < models.max()}
     if mated.all():
         return facts

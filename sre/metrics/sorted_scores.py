@@ -141,9 +141,8 @@ class SortedScores:
         _, p_miss, p_fa = self.whole.corners
         target_share, nontarget_share = np.diff(p_miss), -np.diff(p_fa)
         both = target_share + nontarget_share
-        ends = scipy.optimize.isotonic_regression(
-            target_share / both, weights=both
-        ).blocks  # posteriors at equal priors
+        posteriors = target_share / both  # at equal priors
+        ends = scipy.optimize.isotonic_regression(posteriors, weights=both).blocks
         return p_miss[ends], p_fa[ends]
 
     def eer(self) -> tuple[float, float]:

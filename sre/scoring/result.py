@@ -4,46 +4,19 @@ Beside it stand, for each system that was scored, <system>.scores, <system>.metr
 unchanged system is kept) and <system>.replicates.npy.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sre.io.atomic import atomic_output
-from sre.io.forms import NONE, NUMBER, Form, built
+from sre.io.atomic import write_json
+from sre.io.forms import NONE, NUMBER, Form, built, form_of
 from sre.io.text import read_object, read_versioned
 from sre.scoring.replicates import replicates_of
 
 VERSION = 1  # of metrics.json; the form before it had none
 SCORE_AGAIN = "delete it, and the stage score makes it again"
 DEVELOPMENT = "development"  # the role of a list on which systems are chosen, calibrated and fused
-
-CALIBRATION = {
-    "weights": [NUMBER],
-    "offset": NUMBER,
-    "facts?": {"*": (bool, NUMBER, str)},
-    "inputs?": [str],
-    "trials?": str,
-}
-METRICS: Form = {"eer": NUMBER, "targets": int, "nontargets": int, "*": (NONE, NUMBER)}
-METRICS |= {"c_miss?": NUMBER, "c_fa?": NUMBER, "eer_threshold?": NUMBER, "calibrated?": bool}
-METRICS |= {"intervals?": (NONE, {"*": (NONE, [(NONE, NUMBER), (NONE, NUMBER)])})}
-DONE: Form = {
-    "status": "ok",
-    "scores": str,
-    "metrics": METRICS,
-    "calibration?": (NONE, CALIBRATION),
-    "backend?": (NONE, dict),
-}
-DONE |= {"code?": str, "scores_sha256?": str, "replicates_sha256?": str, "inputs_sha256?": str}
-FAILED = {"status": "failed", "reason?": str, "inputs_sha256?": str}
-BOOTSTRAP = {"replicates": int, "seed": int, "columns": [str], "speakers?": (NONE, int), "level?": NUMBER}
-ENVIRONMENT = {"code": str, "python": str, "packages": {"*": str}, "device": str}
-RESULT: Form = {"model": str, "seed": int, "run": str, "trials": str, "trials_sha256": str, "trials_file": str}
-RESULT |= {"systems": {"*": (FAILED, DONE)}, "bootstrap?": (NONE, BOOTSTRAP)}
-RESULT |= {"environment?": (NONE, ENVIRONMENT), "data?": (NONE, str), "enroll_map?": (NONE, str), "role?": str}
-RESULT |= {"embeddings?": (NONE, [str]), "enroll_map_sha256?": (NONE, str), "config_sha256?": str, "wall_s?": NUMBER}
 
 
 @dataclass(frozen=True)
@@ -123,7 +96,7 @@ class SystemResult:
     @property
     def fitted(self) -> Fitted | None:
         """The calibration; None of a system that is not calibrated."""
-        return None if self.calibration is None else built(Fitted, self.calibration)
+        return built(Fitted, self.calibration)
 
     @property
     def intervals(self) -> dict[str, list[float] | None]:
@@ -144,8 +117,7 @@ class SystemResult:
 
     def write(self, path: Path) -> None:
         """Write <system>.metrics.json whole."""
-        with atomic_output(path) as file:
-            json.dump(self.as_dict(), file, indent=1, sort_keys=True)
+        write_json(path, self.as_dict())
 
     @classmethod
     def read(cls, path: Path) -> "SystemResult":
@@ -220,9 +192,7 @@ class ListResult:
         del content["path"]
         drawn = self.bootstrap and self.bootstrap.as_dict()
         systems = {name: result.as_dict() for name, result in self.systems.items()}
-        with atomic_output(path) as file:
-            told = content | {"bootstrap": drawn, "systems": systems, "version": VERSION}
-            json.dump(told, file, indent=1, sort_keys=True)
+        write_json(path, content | {"bootstrap": drawn, "systems": systems, "version": VERSION})
 
     @classmethod
     def read(cls, path: str | Path) -> "ListResult":
@@ -230,11 +200,18 @@ class ListResult:
 
         Raises SreError naming the file where it is missing, damaged, of another form or of a newer version.
         """
-        content = read_versioned(path, RESULT, VERSION, SCORE_AGAIN)
-        drawn = content.pop("bootstrap", None)
-        systems = {name: built(SystemResult, outcome) for name, outcome in content.pop("systems").items()}
-        bootstrap = built(Draws, drawn) if drawn else None
-        return built(cls, content | {"systems": systems, "bootstrap": bootstrap, "path": Path(path)})
+        return built(cls, read_versioned(path, RESULT, VERSION, SCORE_AGAIN) | {"path": Path(path)})
+
+
+METRICS: Form = {"eer": NUMBER, "targets": int, "nontargets": int, "*": (NONE, NUMBER)}
+METRICS |= {"c_miss?": NUMBER, "c_fa?": NUMBER, "eer_threshold?": NUMBER, "calibrated?": bool}
+METRICS |= {"intervals?": (NONE, {"*": (NONE, [(NONE, NUMBER), (NONE, NUMBER)])})}
+CALIBRATION = form_of(Fitted) | {"weights": [NUMBER], "offset": NUMBER, "facts?": {"*": (bool, NUMBER, str)}}
+FAILED = form_of(SystemResult) | {"status": "failed"}
+DONE = form_of(SystemResult) | {"status": "ok", "scores": str, "metrics": METRICS}
+DONE |= {"calibration?": (NONE, CALIBRATION)}
+ENVIRONMENT = {"code": str, "python": str, "packages": {"*": str}, "device": str}
+RESULT = form_of(ListResult) | {"systems": {"*": (FAILED, DONE)}, "environment?": (NONE, ENVIRONMENT)}
 
 
 def codes_of(results: Iterable[SystemResult]) -> set[str]:

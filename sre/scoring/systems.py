@@ -180,12 +180,11 @@ def _kept(path: Path, record: Path, key: str) -> SystemResult | None:
     except SreError as error:
         warn(str(error))
         return None
-    same = result.inputs_sha256 == key
-    if same and result.done:
-        same = path.is_file() and sha256_file(path) == result.scores_sha256
-        draws = replicates_of(path)
-        if same and result.intervals:
-            same = draws.is_file() and sha256_file(draws) == result.replicates_sha256
+    if result.inputs_sha256 != key:
+        return None
+    digests = {path: result.scores_sha256} if result.done else {}
+    digests |= {replicates_of(path): result.replicates_sha256} if result.intervals else {}
+    same = all(file.is_file() and sha256_file(file) == digest for file, digest in digests.items())
     return result if same else None
 
 

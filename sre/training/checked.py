@@ -1,23 +1,14 @@
 """What the gates before training have seen: gates.json and features_checked.json, their one writer and reader."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from sre.io.atomic import atomic_output
-from sre.io.forms import NONE, NUMBER, built
+from sre.io.atomic import write_json
+from sre.io.forms import built, form_of
 from sre.io.text import read_versioned
 
 VERSION = 1  # of gates.json and features_checked.json; the forms before it had none
 CHECK_AGAIN = "delete it, and its stage makes it again"
-
-REASONS = (NONE, {"*": int})
-SPLIT = {"split": str, "utterances": int, "speakers": int, "hours?": (NONE, NUMBER)}
-SPLIT |= {"rejected?": int, "reasons?": REASONS}
-LIST = {"targets": int, "nontargets": int, "models": int, "trials?": int}
-GATES = {"notes?": [str], "data?": [SPLIT], "trials?": (NONE, {"*": LIST})}
-DESCRIBED = {"split": str, "features": str, "utterances": int, "rejected": int, "reasons": REASONS}
-FEATURES = {"described?": [DESCRIBED]}
 
 
 @dataclass(frozen=True)
@@ -76,8 +67,7 @@ class Gates:
             "trials": {name: _without_notes(part) for name, part in self.trials.items()},
             "version": VERSION,
         }
-        with atomic_output(path) as file:
-            json.dump(content, file, indent=1, sort_keys=True)
+        write_json(path, content)
 
     @classmethod
     def read(cls, path: str | Path) -> "Gates":
@@ -85,10 +75,7 @@ class Gates:
 
         Raises SreError naming the file where it is missing, damaged, of another form or of a newer version.
         """
-        content = read_versioned(path, GATES, VERSION, CHECK_AGAIN)
-        data = [built(SplitCounts, part) for part in content.get("data", [])]
-        trials = {name: built(ListCounts, part) for name, part in (content.get("trials") or {}).items()}
-        return cls(content.get("notes", []), data, trials)
+        return built(cls, read_versioned(path, form_of(cls), VERSION, CHECK_AGAIN))
 
 
 def _without_notes(part: SplitCounts | ListCounts) -> dict[str, object]:
@@ -109,12 +96,11 @@ class FeaturesChecked:
 
     def write(self, path: Path) -> None:
         """Write features_checked.json whole."""
-        content = self.asked | {"described": [asdict(part) for part in self.described], "version": VERSION}
-        with atomic_output(path) as file:
-            json.dump(content, file, indent=1, sort_keys=True)
+        write_json(path, self.asked | {"described": asdict(self)["described"], "version": VERSION})
 
     @classmethod
     def read(cls, path: str | Path) -> "FeaturesChecked":
         """Read a features_checked.json, also of the form without a version. Raises SreError as `Gates.read` does."""
-        content = read_versioned(path, FEATURES, VERSION, CHECK_AGAIN)
-        return cls([built(FeatureCounts, part) for part in content.pop("described", [])], content)
+        content = read_versioned(path, form_of(cls), VERSION, CHECK_AGAIN)
+        asked = {name: value for name, value in content.items() if name != "described"}
+        return built(cls, content | {"asked": asked})

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sre import SreError
-from sre.io.atomic import atomic_output, sha256_text
-from sre.io.forms import NONE, NUMBER, Form, built, check_form
+from sre.io.atomic import atomic_output, sha256_text, write_json
+from sre.io.forms import NONE, NUMBER, built, check_form, form_of
 from sre.io.text import canonical, read_object, read_text, read_versioned
 
 VERSION = 1  # of train_summary.json; the form before it had none
@@ -16,13 +16,6 @@ SUMMARY_FILE, HISTORY_FILE, BUNDLE_FILE = "train_summary.json", "history.jsonl",
 PLAN_FILE = "training.json"  # beside checkpoints
 TRAIN_AGAIN = "delete it, and the stage train writes it again from its checkpoints"
 
-COUNTED = ("utterances_found", "utterances", "speakers", "held_out_speakers")
-SUMMARY: Form = {f"dropped_{why}?": int for why in ("without_features", "short", "of_rare_speakers")}
-SUMMARY |= {f"{fact}?": (NONE, NUMBER) for fact in ("parameters", "macs_2s", "utterances_per_s_8s", "training_s")}
-SUMMARY |= {"config?": dict, "config_sha256?": str, "device?": str, "code?": str, "this_run_s?": NUMBER}
-# a bundle of elsewhere has no counts
-SUMMARY = (SUMMARY | {"utterances_found?": NONE}, SUMMARY | dict.fromkeys(COUNTED, int))
-PLAN = {"config_sha256": str, "steps_per_epoch": int, "epochs": int}
 EPOCH = {"epoch": int, "*": (NONE, NUMBER)}
 
 Epoch = dict[str, float | None]  # a line of history.jsonl: column -> number
@@ -76,8 +69,7 @@ class TrainSummary:
 
     def write(self, path: Path) -> None:
         """Write train_summary.json whole."""
-        with atomic_output(path) as file:
-            json.dump(self.as_dict() | {"version": VERSION}, file, indent=1, sort_keys=True)
+        write_json(path, self.as_dict() | {"version": VERSION})
 
     @classmethod
     def read(cls, path: str | Path) -> "TrainSummary":
@@ -88,7 +80,11 @@ class TrainSummary:
         content = read_versioned(path, SUMMARY, VERSION, TRAIN_AGAIN)
         known = {one.name for one in fields(cls)} - {"others"}
         others = {name: value for name, value in content.items() if name not in known}
-        return built(cls, {name: content[name] for name in content.keys() & known} | {"others": others})
+        return built(cls, content | {"others": others})
+
+
+COUNTED = ("utterances_found", "utterances", "speakers", "held_out_speakers")  # which a bundle of elsewhere lacks
+SUMMARY = tuple(form_of(TrainSummary) | told for told in ({"utterances_found?": NONE}, dict.fromkeys(COUNTED, int)))
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ class TrainingPlan:
     @classmethod
     def read(cls, path: Path) -> "TrainingPlan":
         """Read a plan. Raises SreError naming the file where it is damaged or of another form."""
-        return built(cls, read_object(path, PLAN, "delete it"))
+        return built(cls, read_object(path, form_of(cls), "delete it"))
 
 
 @dataclass(frozen=True)

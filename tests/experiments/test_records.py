@@ -167,12 +167,17 @@ def test_score_files_are_of_the_job_that_made_metrics_json(tmp_path: Path) -> No
     assert job_of(tmp_path / "exp/scores/other.txt") is None
 
 
+def made(step: str, inputs: dict, **more: dict) -> Record:
+    """The record of a job of which only step, inputs and settings count."""
+    return Record([], inputs, {}, "", 0.0, 0.0, "", "", {}, "", step=step, **more)
+
+
 def score_job() -> RecordedJob:
     """Of cosine and plda, calibrated on a development list or not."""
     known = {name: {"backend": name, "norm": None, "of": None} for name in ("cosine", "plda")}
     known |= {f"{name}+cal": {"backend": None, "norm": None, "of": [name]} for name in ("cosine", "plda")}
     inputs = ["trials", "eval.scp", "backends/cosine.npz", "backends/plda.npz", "scores/dev/metrics.json"]
-    record = Record([], step="score_systems", settings={"systems": known}, inputs=dict.fromkeys(inputs))
+    record = made("score_systems", dict.fromkeys(inputs), settings={"systems": known})
     return RecordedJob(Path("x.json"), record, Path())
 
 
@@ -185,7 +190,7 @@ def test_a_system_depends_on_its_own_backend_only() -> None:
 
 
 def test_a_training_does_not_depend_on_its_gates() -> None:
-    record = Record([], step="train_embedding", inputs={"exp/x/gates.json": {}, "data/utt2spk": {}})
+    record = made("train_embedding", {"exp/x/gates.json": {}, "data/utt2spk": {}})
     assert list(RecordedJob(Path("x.json"), record, Path()).inputs()) == ["data/utt2spk"]
 
 

@@ -1,12 +1,14 @@
 """Forms of JSON: what is of them passes, what is not is named by its place."""
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sre import SreError
-from sre.io.forms import NONE, NUMBER, wrong_part
+from sre.io.forms import NONE, NUMBER, built, form_of, wrong_part
 from sre.io.text import read_object
 
 FORM = {
@@ -50,3 +52,30 @@ def test_no_object(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(SreError, match="x.json: .*(not JSON|another kind).*; make it again"):
         read_object(tmp_path / "x.json", FORM)
+
+
+@dataclass(frozen=True)
+class Part:
+    n: int
+    rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Whole:
+    name: str
+    parts: list[Part]
+    of: dict[str, Part | None]
+    last: Part | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def test_form_and_value_of_a_dataclass() -> None:
+    part = {"n": int, "rate?": (NONE, (NONE, NUMBER))}
+    assert form_of(Whole) == {
+        "name": str, "parts": [part], "of": {"*": (NONE, part)},
+        "last?": (NONE, (NONE, part)), "more?": (NONE, {"*": object}),
+    }  # fmt: skip
+    content = {"name": "a", "parts": [{"n": 1, "rate": None}], "of": {"x": None, "y": {"n": 2}}, "more": None, "no": 3}
+    assert wrong_part(content, form_of(Whole)) is None
+    assert built(Whole, content) == Whole("a", [Part(1)], {"x": None, "y": Part(2)})
+    assert wrong_part(content | {"last": {"n": "1"}}, form_of(Whole)) == "last.n is '1', which is of another kind"

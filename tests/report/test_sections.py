@@ -110,7 +110,7 @@ def test_what_to_watch_for(tmp_path: Path) -> None:
 
 
 def job(step: str, output: str, seconds: float) -> Record:
-    return Record([], {}, {output: None}, "", seconds, 100 + seconds, device="cpu", step=step)
+    return Record([], {}, {output: None}, "", seconds, 100 + seconds, "", "", {}, "cpu", step)
 
 
 def test_costs_of_less_than_a_second_share_a_line() -> None:
