@@ -10,7 +10,7 @@ DEV = CORPUS.development.name if DEVELOPMENT["speakers"] else None
 if DEV:
     CORPUS = CORPUS.with_development()
 TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
-SPLITS, EVAL_SPLITS = CORPUS.splits, CORPUS.eval_splits
+SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits
 TRIALS = {item.name: item for item in CORPUS.lists}
 NOTES = [*CORPUS.notes, *RECIPE.notes]
 CHECKPOINTS = sum(

@@ -1,7 +1,8 @@
 # exp/<name>/<run>/embeddings/<split>.scp over archives by shard.
 
 IMPORTED = {name: run.embeddings for name, run in RECIPE.runs.items() if run.embeddings}
-ROLES = {TRAIN: "train", ADAPT: "adapt", **dict.fromkeys(EVAL_SPLITS, "eval")}
+# TRAIN is last: a development list has the split to train on
+ROLES = {**dict.fromkeys(LISTED_SPLITS, "eval"), ADAPT: "adapt", TRAIN: "train"}
 
 
 rule extract_embeddings:

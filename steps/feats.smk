@@ -19,6 +19,7 @@ def feature_params(wildcards):
 
 
 rule make_features:
+    # it also reads segments, where there is one: a split is written whole, so that its utt2spk is as new
     input:
         wav="{data}/{split}/wav.scp",
         utt2spk="{data}/{split}/utt2spk",
@@ -117,7 +118,7 @@ rule check_features:
     input:
         feats=[
             path
-            for split in sorted({TRAIN, *EVAL_SPLITS})
+            for split in sorted({TRAIN, *LISTED_SPLITS})
             for features in RECIPE.features
             for path in feats(split, features)
         ],

@@ -68,9 +68,12 @@ corpus(
 )
 
 for split in SOURCES:
+    # All tables of the folder are copied. Inputs are those that features and labels come from: if one of them is edited,
+    # the split is made again. If another table (spk2gender, text) is edited, it is not: no result depends on it.
     media_files = ["feats.scp" if split in FEATS_ONLY else "wav.scp"]
     if not RECIPE.features:
         media_files = []
+    segments = Path(SOURCES[split]) / "segments"
 
     rule:
         name:
@@ -78,6 +81,7 @@ for split in SOURCES:
         input:
             f"{SOURCES[split]}/utt2spk",
             [f"{SOURCES[split]}/{name}" for name in media_files],
+            [str(segments)] * bool(media_files and segments.is_file()),
         output:
             multiext("{data}/{split}/", "utt2spk", "spk2utt", *media_files),
         log:

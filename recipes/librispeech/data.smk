@@ -28,6 +28,7 @@ corpus(
 
 
 rule prepare_librispeech:
+    # it also writes utt2dur, utt2chapter, spk2gender and segments (BESIDE in sre/config/stages.py): as old as utt2spk
     input:
         ancient(CONFIG["corpus"]),
     output:

@@ -15,7 +15,7 @@ NAME = "[a-z0-9_]+"  # of splits and lists, which are wildcards of the rules
 class TrialList:
     """A list of trials, data/trials/<name>.
 
-    split : of all its utterances
+    split : the split that its utterances belong to
     enroll : whether data/trials/<name>.enroll tells the utterances of each model; else a model is an utterance
     """
 
@@ -44,14 +44,14 @@ class Corpus:
     notes: tuple[str, ...] = ()
 
     @property
-    def eval_splits(self) -> list[str]:
-        """Return the splits of the lists, sorted; the split to train on is one if it has a development list."""
+    def listed_splits(self) -> list[str]:
+        """Return the splits of all lists, sorted; with a development list the split to train on is one of them."""
         return sorted({item.split for item in self.lists})
 
     @property
     def splits(self) -> list[str]:
         """Return all splits, sorted."""
-        return sorted({self.train, *self.eval_splits, *([self.adapt] if self.adapt else [])})
+        return sorted({self.train, *self.listed_splits, *([self.adapt] if self.adapt else [])})
 
     @property
     def development(self) -> TrialList:

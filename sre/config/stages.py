@@ -35,7 +35,7 @@ GATES = ("gates.json", "features_checked.json")  # a training waits for them and
 BESIDE = {  # not declared as outputs: made by the job of a file that is beside them
     "metrics.json": (".scores", ".metrics.json", ".replicates.npy", ".cohort"),
     "final.pt": ("history.jsonl",),
-    "utt2spk": ("utt2dur", "rejected.tsv"),
+    "utt2spk": ("utt2dur", "utt2chapter", "spk2gender", "segments", "rejected.tsv"),
     "feats.scp": ("rejected.tsv",),
 }
 

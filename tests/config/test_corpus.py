@@ -10,11 +10,11 @@ LISTS = [TrialList("main", "eval"), TrialList("hard", "other", enroll=True)]
 
 def test_splits_and_lists() -> None:
     corpus = read_corpus({"train": "train", "lists": LISTS, "adapt": "target"}, "data.smk")
-    assert corpus.splits == ["eval", "other", "target", "train"] and corpus.eval_splits == ["eval", "other"]
+    assert corpus.splits == ["eval", "other", "target", "train"] and corpus.listed_splits == ["eval", "other"]
     assert (corpus.feats_only, corpus.notes) == ((), ())
     developed = corpus.with_development()
     assert developed.lists == (*LISTS, TrialList("train_dev", "train"))
-    assert developed.eval_splits == ["eval", "other", "train"] and developed.splits == corpus.splits
+    assert developed.listed_splits == ["eval", "other", "train"] and developed.splits == corpus.splits
 
 
 @pytest.mark.parametrize(

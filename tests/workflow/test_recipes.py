@@ -270,6 +270,37 @@ def test_embeddings_from_elsewhere_to_calibrated_and_fused_scores(project, tmp_p
     assert "Nothing to be done" in output
 
 
+def data_dir(folder, *files):
+    folder.mkdir()
+    (folder / "utt2spk").write_text("".join(f"s{n}-a s{n}\n" for n in range(6)))
+    for name in files:
+        (folder / name).write_text("x\n")
+    return folder
+
+
+def test_a_development_list_leaves_each_split_its_embeddings(project, tmp_path):
+    train, evaluation = data_dir(tmp_path / "train"), data_dir(tmp_path / "eval")
+    for name in ("trials", "train.scp", "eval.scp"):
+        (tmp_path / name).write_text("s0-a s1-a nontarget\n")
+    config = ["recipe=custom", "name=dry", "models=[]", "development={speakers: 2}", f"train_data={train}"]
+    config += [f"eval_data={evaluation}", f"trials={tmp_path}/trials"]
+    config += [f"embeddings={{v: {{train: {tmp_path}/train.scp, eval: {tmp_path}/eval.scp}}}}"]
+    _, output = snakemake(project, "-n", "-p", "--config", *config)
+    for split in ("train", "eval"):
+        assert f"steps.import_embeddings {tmp_path}/{split}.scp data/dry_{split}/utt2spk " in output
+
+
+def test_segments_that_are_there_are_an_input(project, tmp_path):
+    train = data_dir(tmp_path / "train", "wav.scp", "segments", "spk2gender")
+    evaluation = data_dir(tmp_path / "eval", "wav.scp")
+    trials = tmp_path / "trials"
+    trials.write_text("s0-a s1-a nontarget\n")
+    config = ["recipe=custom", "name=dry", "models=[fast]", f"train_data={train}", f"eval_data={evaluation}"]
+    _, output = snakemake(project, "-n", "-p", "--config", *config, f"trials={trials}")
+    assert f"--inputs {train}/utt2spk {train}/wav.scp {train}/segments --outputs" in output
+    assert f"--inputs {evaluation}/utt2spk {evaluation}/wav.scp --outputs" in output
+
+
 @pytest.mark.parametrize(
     "config, sentence",
     [
