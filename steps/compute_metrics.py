@@ -36,9 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=output_file, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
     from sre.io.trial_check import check_labels
-    from sre.io.trials import align_scores, read_enroll_map
+    from sre.io.trials import align_scores, read_enroll_map, speakers_of_sides
     from sre.metrics.rates import RATES, asked_rates, summarise
-    from sre.metrics.speakers import check_speakers_known, intervals_of, speakers_of_sides
+    from sre.metrics.speakers import check_speakers_known, intervals_of
 
     shown = {rate.name: rate.key for rate in RATES[:4]}  # the EER, and minDCF at three priors
     scores, trials = align_scores(args.scores, args.trials)

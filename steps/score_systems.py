@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("metrics", type=output_file, help="METRICS.json")
     args = parser.parse_args(argv)
     from sre.io.trials import read_trials
-    from sre.metrics.speakers import check_speakers_known
+    from sre.metrics.speakers import bootstrap_of, check_speakers_known
     from sre.scoring.cohort import read_training
     from sre.scoring.evaluation import Evaluation
     from sre.scoring.result import DEVELOPMENT, Draws, ListResult, codes_of
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     inputs = digests_of(evaluation, training, args.trials, args.enroll_map)
     development = read_development(args.development) if args.development else {}
     known = None if args.role == DEVELOPMENT else development
-    bootstrap = evaluation.bootstrap(**drawn) if args.replicates else None
+    bootstrap = bootstrap_of(trials, evaluation.speakers, **drawn) if args.replicates else None
     folder = args.metrics.parent
     with locked(folder / ".score.lock"):
         scorer = Scorer(evaluation, backends, training, job["systems"], folder, known, args.p_target, bootstrap)

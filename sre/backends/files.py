@@ -44,7 +44,7 @@ def load(path: str | Path) -> Backend:
     if str(path) == "cosine":
         return Cosine()
     if _is_kaldi(Path(path)):
-        parts = dict(zip(("plda_mean", "plda_transform", "plda_psi"), read_kaldi_plda(path), strict=True))
+        parts = dict(zip(Plda.SHAPES, read_kaldi_plda(path), strict=True))
         return Plda(Chain(), parts, facts={"chain": []})
     try:
         if Path(path).is_file() and not zipfile.is_zipfile(path):

@@ -11,12 +11,10 @@ from sre.backends.plda import Plda
 from sre.io import kaldi_plda
 from sre.machine.log import say
 
-PARTS = ("plda_mean", "plda_transform", "plda_psi")
-
 
 def from_kaldi(plda: Path, mean: Path | None, lda: Path | None, length_norm: bool) -> Plda:
     """Return a back-end of what Kaldi's voxceleb recipe leaves: the global mean, LDA, length-norm, PLDA."""
-    parts = dict(zip(PARTS, kaldi_plda.read_kaldi_plda(plda), strict=True))
+    parts = dict(zip(Plda.SHAPES, kaldi_plda.read_kaldi_plda(plda), strict=True))
     D = len(parts["plda_mean"])
     steps, arrays = (["length_norm"], [np.empty(0)]) if length_norm else ([], [])
     if lda:
@@ -44,7 +42,7 @@ def to_kaldi(source: Path, out: Path, transform: Path | None, text: bool) -> Non
         raise SreError(f"{source}: a Kaldi plda cannot hold its chain {chain.steps}; write that by --transform FILE")
     if transform:
         kaldi_plda.write_kaldi_matrix(transform, folded(chain, len(backend.parts["plda_mean"])))
-    mean, matrix, psi = (backend.parts[part] for part in PARTS)
+    mean, matrix, psi = (backend.parts[part] for part in Plda.SHAPES)
     kaldi_plda.write_kaldi_plda(out, mean, matrix, psi, text=text)
     before = "transform-vec, " * bool(transform) + "ivector-normalize-length, " * ("length_norm" in chain.steps)
     scoring = f"--normalize-length={str(options.scale).lower()}" + " --num-utts" * options.num_utts

@@ -89,9 +89,10 @@ def _tnorm(task: _Task) -> np.ndarray:
 
 
 def _ztnorm(task: _Task) -> np.ndarray:
-    z = _znorm(task)
-    own = _cohort_statistics(task.cohort, task.top_n)
-    mean, std = _statistics(task.of_test, task.cohort, task.top_n, own)
+    z, cohort = _znorm(task), task.cohort
+    each, nobody = np.arange(len(cohort)), np.full(len(cohort), NOBODY)
+    own = _CohortRows.make(cohort.enrol, cohort.codes, each, nobody, transposed=False)
+    mean, std = _statistics(task.of_test, cohort, task.top_n, _statistics(own, cohort, task.top_n))
     return (z - mean[task.of_test.of]) / std[task.of_test.of]
 
 
@@ -144,25 +145,14 @@ def normalise(
     if top_n < 0 or top_n == 1:
         raise SreError(f"top_n is {top_n}, of which there is no deviation; give 2 or more, or 0 for the whole cohort")
     enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
-    own_e, own_t = (
-        cohort.code(who, len(side)) for who, side in zip(speakers or (None, None), (enrol, test), strict=True)
-    )
+    who_e, who_t = speakers or (None, None)
+    own_e, own_t = cohort.code(who_e, len(enrol)), cohort.code(who_t, len(test))
     of_enrol = _CohortRows.make(enrol, own_e, e, own_t[t], transposed=False)
     of_test = _CohortRows.make(test, own_t, t, own_e[e], transposed=True)
     used = min(top_n or len(cohort), len(cohort))
-    facts: Facts = {"cohort": len(cohort), "top_n": used}
-    if top_n:
-        facts["top_n_asked"] = top_n
+    asked = {"top_n_asked": top_n} if top_n else {}
+    facts: Facts = {"cohort": len(cohort), "top_n": used, **asked}
     return METHODS[method].compute(_Task(raw, of_enrol, of_test, cohort, used)), facts
-
-
-def _cohort_statistics(cohort: Cohort, top_n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each cohort model against the tests of the other cohort speakers."""
-    each = np.arange(len(cohort))
-    rows = _CohortRows(
-        cohort.enrol, np.stack([cohort.codes, np.full(len(cohort), NOBODY)], axis=1), each, transposed=False
-    )
-    return _statistics(rows, cohort, top_n)
 
 
 def _statistics(

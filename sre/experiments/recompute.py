@@ -86,7 +86,7 @@ def _stale(row: RowFiles) -> list[str]:
     """Say where the line of report.tsv, with its six digits, is not that of metrics.json."""
     said = row.line.get("status", "ok")
     found = [f"report.tsv has the status {said}, metrics.json ok"] if said != "ok" else []
-    for key, value in row.outcome.numbers().items():
+    for key, value in numbers_of(row.outcome.metrics).items():
         if isinstance(value, float) and row.line.get(key, "") not in ("", f"{value:.6g}"):
             found.append(f"report.tsv has {key} {row.line[key]}, metrics.json {value:.6g}")
     return found
@@ -108,7 +108,7 @@ def _differences(row: RowFiles, digest: Callable[[Path], str]) -> list[str]:
             again["intervals"] = _intervals(row, again)
     except SreError as error:
         return [*found, f"cannot be recomputed: {error}"]
-    again, known = numbers_of(again), outcome.numbers()
+    again, known = numbers_of(again), numbers_of(outcome.metrics)
     keys = [key for key in again if key in known and not _equal(again[key], known[key])]
     return found + [f"recomputed: {key} is {again[key]}, metrics.json has {known[key]}" for key in keys]
 

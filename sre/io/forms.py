@@ -77,7 +77,7 @@ def form_of(kind: Any) -> Form:
 
 
 def built(kind: Any, content: Any) -> Any:
-    """Return the value of an annotation, as `form_of` takes, made of JSON of its form.
+    """Return the value of an annotation, as `form_of` takes or a tuple, made of JSON of its form.
 
     The names of an object that are no fields of its dataclass are left out; null is the default of a field.
     """
@@ -91,6 +91,8 @@ def built(kind: Any, content: Any) -> Any:
         return built(inside[0], content)
     if get_origin(kind) is list:
         return [built(inside[0], part) for part in content]
+    if get_origin(kind) is tuple:
+        return tuple(content)
     if get_origin(kind) is dict:
         return {name: built(inside[1], part) for name, part in content.items()}
     return content

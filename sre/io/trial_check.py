@@ -9,7 +9,7 @@ import numpy as np
 
 from sre import SreError
 from sre.io.ids import shown
-from sre.io.trials import LabelledTrials, Trials, pair_codes
+from sre.io.trials import LabelledTrials, Trials, pair_codes, speakers_of_sides
 
 MOST_OWN = 0.01  # of the target trials may test a model with one of its own utterances
 
@@ -97,20 +97,15 @@ def several_speakers(
 def _contradicted(
     what: object, trials: LabelledTrials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]
 ) -> list[str]:
-    code = {speaker: at for at, speaker in enumerate(dict.fromkeys(utt2spk.values()))}
-    of_models = [next((utt2spk[utt] for utt in models[name] if utt in utt2spk), None) for name in trials.enrol_ids]
-    enrol, test = (
-        np.array([-1 if speaker is None else code[speaker] for speaker in side], np.int64)
-        for side in (of_models, [utt2spk.get(utt) for utt in trials.test_ids])
-    )
-    enrol, test = enrol[trials.enrol], test[trials.test]
-    wrong = ((enrol == test) != trials.target) & (enrol >= 0) & (test >= 0)
+    speakers, codes = np.unique(np.concatenate(speakers_of_sides(trials, models, utt2spk)), return_inverse=True)
+    enrol, test = codes[: len(trials.enrol_ids)][trials.enrol], codes[len(trials.enrol_ids) :][trials.test]
+    known = speakers != ""
+    wrong = ((enrol == test) != trials.target) & known[enrol] & known[test]
     count = int(wrong.sum())
     if not count:
         return []
     row = int(np.argmax(wrong))
     label = "target" if trials.target[row] else "nontarget"
-    speakers = list(code)
     inverted = "; they seem to be inverted" if count > 0.9 * len(wrong) else ""
     return [
         f"{what}: {count} of {len(wrong)} labels are not those of utt2spk{inverted}, e.g."

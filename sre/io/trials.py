@@ -1,7 +1,7 @@
 """Trial lists, enrolment maps and score files, as index arrays: no Python object a trial."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,6 +147,17 @@ def read_enroll_map(path: str | Path | None, trials: Trials) -> dict[str, list[s
     if doubled:
         warn_once(f"{path}: {len(doubled)} models name an utterance twice, e.g. {doubled[0]}; it counts once")
     return models
+
+
+def speakers_of_sides(
+    trials: Trials, enrol_map: Mapping[str, list[str]], utt2spk: Mapping[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the speakers of the models (E,) and of the tests (T,); "" where nobody knows.
+
+    A model's is that of its first utterance whose speaker is known.
+    """
+    models = [next((utt2spk[utt] for utt in enrol_map[model] if utt in utt2spk), "") for model in trials.enrol_ids]
+    return np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
 
 
 def needed_utterances(path: str | Path, enroll_map: str | Path | None = None) -> set[str]:

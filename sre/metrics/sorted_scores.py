@@ -92,7 +92,10 @@ class Curve:
 
         Each other one has the same P_miss and a higher P_fa than the next of these.
         """
-        distinct = np.unique(np.concatenate((self.targets, self.nontargets[:1])))
+        return self.points(np.unique(np.concatenate((self.targets, self.nontargets[:1]))))
+
+    def points(self, distinct: np.ndarray) -> Points:
+        """Return the operating points at these ascending scores, and at +inf."""
         misses = self.missed + np.searchsorted(self.targets, distinct)
         accepted = len(self.nontargets) - np.searchsorted(self.nontargets, distinct)
         p_miss = np.append(misses / (self.missed + len(self.targets)), 1)

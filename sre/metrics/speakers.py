@@ -13,17 +13,6 @@ from sre.io.trials import LabelledTrials, Trials
 from sre.metrics.bootstrap import Bootstrap, interval_column, intervals, why_no_interval
 
 
-def speakers_of_sides(
-    trials: Trials, enrol_map: Mapping[str, list[str]], utt2spk: Mapping[str, str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the speakers of the models (E,) and of the tests (T,); "" where nobody knows.
-
-    A model's is that of its first utterance whose speaker is known.
-    """
-    models = [next((utt2spk[utt] for utt in enrol_map[model] if utt in utt2spk), "") for model in trials.enrol_ids]
-    return np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
-
-
 def check_speakers_known(trials: Trials, sides: tuple[np.ndarray, np.ndarray], utt2spk: Path) -> None:
     """Raise SreError if a model or test has no speaker: drawing trials instead would claim far too much."""
     lost = np.concatenate(

@@ -12,10 +12,8 @@ from sre.backends.base import Pairs
 from sre.io.embeddings import NO_EMBEDDING, Embeddings
 from sre.io.tables import read_utt2spk
 from sre.io.trial_check import several_speakers
-from sre.io.trials import Trials, read_enroll_map
+from sre.io.trials import Trials, read_enroll_map, speakers_of_sides
 from sre.machine.log import warn
-from sre.metrics.bootstrap import Bootstrap
-from sre.metrics.speakers import bootstrap_of, speakers_of_sides
 
 
 @dataclass
@@ -78,10 +76,6 @@ class Evaluation:
         """Return each model's utterances, in the order of the models."""
         ids = self.embeddings.ids
         return {model: ids[rows] for model, rows in zip(self.trials.enrol_ids, self.groups, strict=True)}
-
-    def bootstrap(self, replicates: int, seed: int) -> Bootstrap:
-        """Return the draws behind the list's intervals."""
-        return bootstrap_of(self.trials, self.speakers, replicates, seed)
 
     def pairs(self, backend: Backend) -> Pairs:
         """Return the list's trials as a back-end scores them.

@@ -103,10 +103,6 @@ class SystemResult:
         """The 95 % interval of each rate that has draws; None where the draws give none."""
         return self.metrics.get("intervals") or {}
 
-    def numbers(self) -> dict[str, float | None]:
-        """Return the metrics by name, the ends of intervals as report.tsv calls them: eer_low, eer_high."""
-        return numbers_of(self.metrics)
-
     def as_dict(self) -> dict[str, Any]:
         """Return what is written: without the fields that a system of its status has not."""
         if not self.done:
@@ -126,7 +122,7 @@ class SystemResult:
 
 
 def numbers_of(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return the numbers of `metrics`, the two ends of an interval of `eer` as eer_low and eer_high."""
+    """Return the numbers of `metrics`; the two ends of an interval of `eer` as report.tsv has it: eer_low, eer_high."""
     ends = {
         f"{key}_{end}": bound
         for key, pair in (metrics.get("intervals") or {}).items()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sre.io.atomic import sha256_text
+from sre.io.forms import built
 from sre.io.text import canonical
 
 
@@ -82,22 +83,10 @@ class TrainingConfig:
     @classmethod
     def of(cls, config: dict[str, Any]) -> Self:
         """Return a config that `sre.config.resolve.resolve_model` gave, section by section."""
-        loss = Loss(**config["loss"] | {"margin_epochs": tuple(config["loss"]["margin_epochs"])})
-        training = config["training"] | {"chunk_frames": tuple(config["training"]["chunk_frames"])}
-        return cls(
-            config=config,
-            architecture=config["architecture"],
-            network=config["options"],
-            features=config["features"],
-            feature_config=config["feature_config"],
-            augment=config["augment"],
-            filter=Filter(**config["filter"]),
-            loss=loss,
-            validation=Validation(**config["validation"]),
-            training=TrainingOptions(
-                **training, margin=loss.margin, margin_epochs=loss.margin_epochs, seed=config["seed"]
-            ),
-        )
+        loss = config["loss"]
+        more = {"margin": loss["margin"], "margin_epochs": loss["margin_epochs"], "seed": config["seed"]}
+        parts = {"config": config, "network": config["options"], "training": config["training"] | more}
+        return built(cls, config | parts)
 
     @property
     def sha256(self) -> str:

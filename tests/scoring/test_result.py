@@ -8,7 +8,7 @@ import pytest
 
 from sre import SreError
 from sre.machine.environment import environment
-from sre.scoring.result import Draws, ListResult, SystemResult
+from sre.scoring.result import Draws, ListResult, SystemResult, numbers_of
 
 METRICS = {"eer": 10.0, "targets": 3, "nontargets": 7, "threshold_fa_0.01": None}
 METRICS |= {"intervals": {"eer": [5.0, 15.0], "min_dcf_0.01": None}}
@@ -36,8 +36,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read.replicates("cosine") == tmp_path / "cosine.replicates.npy"
     assert (read.systems["cosine+cal"].fitted.trials, read.systems["cosine+cal"].fitted.p_target) == ("dev", 0.05)
     assert read.systems["cosine"].fitted is None and read.systems["cosine"].trials == (3, 7)
-    assert read.systems["cosine"].numbers()["eer_low"] == 5.0
-    assert read.systems["cosine"].numbers()["min_dcf_0.01_low"] is None
+    assert numbers_of(read.systems["cosine"].metrics)["eer_low"] == 5.0
+    assert numbers_of(read.systems["cosine"].metrics)["min_dcf_0.01_low"] is None
 
 
 def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
