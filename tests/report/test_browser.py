@@ -22,7 +22,8 @@ document.getElementById("f").onload = function () {{
     if (e.getBoundingClientRect().right > {width} + 1) wide.push(e.tagName); }});
   var drawn = Array.from(page.querySelectorAll("svg")).filter(function (s) {{
     return s.getBoundingClientRect().height > 50 && s.querySelectorAll("path").length > 5; }}).length;
-  document.title = ["measured", box.scrollWidth, drawn, wide.length].join(" ");
+  var rate = page.querySelector("tbody tr:nth-child(2) td").getBoundingClientRect().right;
+  document.title = ["measured", box.scrollWidth, drawn, wide.length, Math.ceil(rate)].join(" ");
 }};</script>"""
 
 
@@ -38,7 +39,8 @@ def test_nothing_sticks_out_and_every_figure_is_drawn(exp, width):  # noqa: F811
     frame = out / "frame.html"
     frame.write_text(FRAME.format(width=width))
     seen = browse(frame, "--virtual-time-budget=10000", "--dump-dom", f"--window-size={width + 40},1000")
-    measured = re.search(r"<title>measured (\d+) (\d+) (\d+)</title>", seen.stdout)
+    measured = re.search(r"<title>measured (\d+) (\d+) (\d+) (\d+)</title>", seen.stdout)
     assert measured, seen.stderr[-2000:]
     assert int(measured[1]) <= width and int(measured[2]) == figures > 4 and int(measured[3]) == 0
+    assert int(measured[4]) <= width  # the first system's EER is in sight without scrolling
     assert "CONSOLE" not in seen.stderr
