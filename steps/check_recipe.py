@@ -6,7 +6,7 @@ Looks at ids, labels and models of the lists, at speakers who are in training an
 """
 
 from sre.cli.arguments import Parser, output_file, whole
-from sre.cli.given import feature_config
+from sre.cli.configs import feature_config
 from sre.machine.log import run, say
 from steps.options import add_list_options, lists_of, named_config
 
@@ -34,8 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     )
 
     data, lists = args.data, lists_of(args)
-    kinds = {name: (given.get("type", "fbank"), (where, given)) for name, (where, given) in args.features}
-    features = {name: feature_config(kind, given) for name, (kind, given) in kinds.items()}
+    features = {name: feature_config(given.content.get("type", "fbank"), given) for name, given in args.features}
     train = data / args.train
     splits = {item.split: data / item.split for item in lists.values() if item.split != args.train}
     others = {args.adapt: data / args.adapt} if args.adapt else {}

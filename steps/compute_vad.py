@@ -10,7 +10,7 @@ import numpy as np
 
 from sre import SreError
 from sre.cli.arguments import Parser, output_folder, share
-from sre.cli.given import config_argument, vad_config
+from sre.cli.configs import config_argument, vad_config
 from sre.datadir.rejected import write_rejected
 from sre.features.cmn import energy_vad
 from sre.features.store import read_config

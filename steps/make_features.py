@@ -8,14 +8,14 @@ is made; steps.join_features joins them.
 """
 
 from sre.cli.arguments import Parser, input_folder, output_folder, processes, shard
-from sre.cli.given import DEFAULT_FEATURES, audio_config, config_argument, feature_config, told
+from sre.cli.configs import DEFAULT_FEATURES, audio_config, config_argument, feature_config, in_words
 from sre.machine.log import run
 from steps.options import add_max_rejected
 
 
 def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc__) -> None:
     kinds = [kind] if kind else list(DEFAULT_FEATURES)
-    defaults = "; ".join(f"{one}: {told(DEFAULT_FEATURES[one])}" for one in kinds)
+    defaults = "; ".join(f"{one}: {in_words(DEFAULT_FEATURES[one])}" for one in kinds)
     about = f"Without --config: {defaults}. What it leaves out is as in recipes/config.schema.yaml. OUT/config has all."
     parser = Parser(description=doc, epilog=about)
     if not kind:
@@ -34,10 +34,10 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     from sre.features.parts import make_part, make_whole, read_checked
     from sre.io.audio import AudioRules
 
-    given = args.audio[1] if args.audio else {}
-    given = given.get("audio", given)
-    config = feature_config(kind or args.type, args.config, given.get("sample_rate"))
-    rules, data = AudioRules(**audio_config(given, config["sample_rate"])), read_checked(args.data)
+    audio = args.audio.content if args.audio else {}
+    audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
+    config = feature_config(kind or args.type, args.config, audio.get("sample_rate"))
+    rules, data = AudioRules(**audio_config(audio, config["sample_rate"])), read_checked(args.data)
     if args.shard:
         make_part(data, config, rules, args.out, *args.shard)
     else:

@@ -4,7 +4,7 @@ e.g.: python -m steps.make_model_table docs/models.md --no-speed
 """
 
 from sre.cli.arguments import Parser, input_file
-from sre.cli.given import schema
+from sre.cli.configs import schema
 from sre.machine.log import run
 
 

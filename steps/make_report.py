@@ -9,7 +9,7 @@ Prints the table and the page's path. A training's history.jsonl is looked for b
 import shutil
 
 from sre.cli.arguments import Parser, input_file, output_folder
-from sre.cli.given import schema
+from sre.cli.configs import schema
 from sre.io.text import read_text
 from sre.machine.log import run
 

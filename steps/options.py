@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sre import SreError
 from sre.cli.arguments import input_file, input_folder, seed, share, whole
-from sre.cli.given import DEFAULT_FEATURES, config_argument, schema, systems_config
+from sre.cli.configs import DEFAULT_FEATURES, ConfigArgument, config_argument, schema, systems_config
 from sre.config.corpus import NAME, TrialList
 
 if TYPE_CHECKING:  # what takes long to load is loaded once a command line has been read
@@ -39,13 +39,13 @@ def trial_list(text: str) -> TrialList:
     return TrialList(name, split)
 
 
-def named_config(text: str) -> tuple[str, tuple[str, dict]]:
+def named_config(text: str) -> tuple[str, ConfigArgument]:
     """Return the name of 'NAME=CONFIG' and what `config_argument` makes of the rest; the type of an argument."""
     name, equals, config = text.partition("=")
     if not equals or not re.fullmatch(NAME, name):
         raise ArgumentTypeError(f"{text[:60]!r}: write NAME=CONFIG, a name and a YAML or JSON text")
-    where, given = config_argument(config)
-    return name, (f"{name}={where}", given)
+    where, content = config_argument(config)
+    return name, ConfigArgument(f"{name}={where}", content)
 
 
 def add_list_options(parser: argparse.ArgumentParser) -> None:

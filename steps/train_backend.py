@@ -9,7 +9,7 @@ import numpy as np
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, output_file
-from sre.cli.given import backend_config, told
+from sre.cli.configs import backend_config, in_words
 from sre.config.resolve import BACKENDS, needs_adaptation
 from sre.io.ids import check_known
 from sre.io.tables import read_ids, read_utt2spk
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
         save_failure(args.backend, str(error))
         return
     save(args.backend, backend)
-    say(f"{args.backend}: " + told(backend.facts))
+    say(f"{args.backend}: " + in_words(backend.facts))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/min
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_file, seed
-from sre.cli.given import config_argument, model_config
+from sre.cli.configs import config_argument, model_config
 from sre.machine.log import run
 from steps.options import DEVICES
 

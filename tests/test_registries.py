@@ -10,7 +10,7 @@ import pytest
 
 from sre.backends import KINDS, METHODS
 from sre.backends.chain import FORMS
-from sre.cli.given import schema
+from sre.cli.configs import schema
 from sre.config.resolve import NORMS
 from sre.features.extractor import EXTRACTORS
 from sre.features.types import FEATURE_TYPES

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from sre import SreError
 from sre.cli.arguments import count, input_file
-from sre.cli.given import is_of_ours, model_config, read_config_argument, schema
+from sre.cli.configs import ConfigArgument, is_of_ours, model_config, read_config_argument, schema
 from sre.config.resolve import merged, recipe_features, resolve_model
-from sre.features.types import GIVEN, dimension_of
+from sre.features.types import FROM_ELSEWHERE, dimension_of
 from sre.io.yaml_text import read_yaml
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
 
 def _trained(config: str) -> dict:
     """Return the resolved config of JSON text, a train_summary.json, a final.pt (also an imported one)."""
-    where, given = read_config_argument(config)
-    model = dict(given["config"] if isinstance(given.get("config"), dict) else given)
+    where, content = read_config_argument(config)
+    model = dict(content["config"] if isinstance(content.get("config"), dict) else content)
     model.pop("imported", None)
     if not isinstance(model.get("feature_config"), dict):
         raise SreError(f"{where}: no feature_config in it, so the number of bins is not known; give a model's YAML")
-    return model_config((where, model), None, lambda name: {})
+    return model_config(ConfigArgument(where, model), None, lambda name: {})
 
 
 def _spec_of(model: dict) -> Spec:
@@ -102,6 +102,6 @@ def _spec_of(model: dict) -> Spec:
 
     made = model["feature_config"]
     columns = dimension_of(made)
-    if made["type"] == GIVEN:  # a feats.scp from elsewhere: what its frames are is not known
+    if made["type"] == FROM_ELSEWHERE:  # a feats.scp from elsewhere: what its frames are is not known
         return Spec(model["architecture"], columns, model["options"])
     return Spec(model["architecture"], columns, model["options"], made["frame_shift"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.cli.arguments import input_file, json_object, output_file
-from sre.cli.given import RECIPES, feature_config, features_of, is_of_ours, read_config_argument
+from sre.cli.configs import RECIPES, ConfigArgument, feature_config, features_of, is_of_ours, read_config_argument
 from sre.config.resolve import recipe_features, recipe_file, resolve_features
 from sre.config.schema import Schema
 from sre.features.types import dimension_of
@@ -54,11 +54,11 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
 def read_features(schema: Schema, argument: str) -> tuple[str, dict]:
     """Name and resolved config of RECIPE:NAME, FILE.yaml:NAME or FILE.yaml (whose stem is the name), or of ours."""
     if is_of_ours(argument):
-        where, given = read_config_argument(argument)
-        kind = str(features_of(given).get("type", "fbank"))
+        where, content = read_config_argument(argument)
+        kind = str(features_of(content).get("type", "fbank"))
         name = Path(argument).parent.name if where == argument else kind
-        name = given["config"].get("features") or name if isinstance(given.get("config"), dict) else name
-        return name, feature_config(kind, (f"--features {where}", given))
+        name = content["config"].get("features") or name if isinstance(content.get("config"), dict) else name
+        return name, feature_config(kind, ConfigArgument(f"--features {where}", content))
     where, _, name = argument.partition(":")
     path = Path(where) if where.endswith((".yaml", ".yml")) else recipe_file(RECIPES, where)
     settings = read_yaml(path)

@@ -94,9 +94,10 @@ def _pieces(text: str) -> list[str]:
 
 
 def _part(schema: Schema, path: Sequence[str]) -> dict:
-    """Return the part of the schema that describes a key; what is no key of a recipe is a model's name."""
-    part = schema.part() if path[0] in schema.part()["properties"] else {"additionalProperties": {"$ref": "/model"}}
-    for key in path:
+    """Return the part of the schema that describes a key. If its first word is no key of a recipe, it names a model."""
+    is_recipes = path[0] in schema.part()["properties"]
+    part = schema.part() if is_recipes else schema.part("$defs", "model")
+    for key in path if is_recipes else path[1:]:
         part = schema.inner(part, key)
     return part
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sre import SreError
@@ -52,9 +53,9 @@ class Recipe:
     trainings : run name -> resolved config of its training; seed 1 of model m is m, seed n is m_s<n>
     features : name -> resolved config, of those that runs use
     paths : that the config names
-    notes : for the report, what models have in place of what their YAML says
+    notes : for the report, which keys of a model's YAML were overridden
     backends : name -> resolved config, of those that systems use
-    systems : name -> what `resolve_system` says of it; those that others calibrate or fuse come before them
+    systems : name -> {"backend", "norm", "of"}, see `resolve_system`; a system comes after those that it is made from
     """
 
     config: dict
@@ -80,7 +81,7 @@ class Recipe:
 def load_recipe(config: dict, recipes: Path) -> Recipe:
     """Check a recipe's merged config and its models' YAMLs; raises one SreError with everything that is wrong.
 
-    A key that is the name of a model of the recipe has what is used in place of what its YAML says.
+    The section under a model's name overrides the keys of that model's YAML.
     """
     schema, problems = Schema(recipes / "config.schema.yaml"), Problems()
     folder = recipes / str(config.get("recipe")) / "models"
@@ -145,10 +146,11 @@ def _add_systems(recipe: Recipe, schema: Schema, problems: Problems) -> None:
 def _add_trainings(
     recipe: Recipe, schema: Schema, path: Path, features: dict, override: dict | None, problems: Problems
 ) -> None:
-    """Add the runs of a model, one a seed; `override` has what takes the place of keys of its YAML."""
+    """Add the runs of a model, one a seed; `override` has keys that replace those of its YAML."""
     held_out = recipe.config["development"]["speakers"]
     for seed in recipe.config["seeds"]:
-        if training := problems.tried(resolve_model, schema, path, features, seed, held_out, override):
+        resolve = partial(resolve_model, schema, path, features, seed=seed, held_out=held_out, override=override)
+        if training := problems.tried(resolve):
             run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
             problems.tried(recipe.add_run, run, Run(path.stem, seed, training["features"]))
             recipe.trainings[run] = training
@@ -169,7 +171,7 @@ def is_path(model: str) -> bool:
 
 
 def split_overrides(config: dict, schema: Schema, folder: Path, problems: list[str]) -> tuple[dict, dict[str, dict]]:
-    """Return the config without the keys that are models' names, and these; what is wrong with one joins `problems`."""
+    """Return the recipe's own keys, and model name -> its overrides. What is wrong is appended to `problems`."""
     models = {Path(name).stem if is_path(name) else name for name in names_of_models(config)}
     extra = config.keys() - schema.part()["properties"]
     strange = {name for name in extra - models if (folder / f"{name}.yaml").is_file()}

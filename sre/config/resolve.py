@@ -81,12 +81,12 @@ def resolve_model(
     held_out: int = 0,
     override: dict | None = None,
 ) -> dict:
-    """Return the resolved config of a model's YAML, with what a recipe's config says in place of it (`override`)."""
+    """Return the resolved config of a model's YAML, whose keys `override` (of a recipe's config) replaces."""
     where = f"{path} and what the config says of it" if override else str(path)
     given = merged(read_yaml(path), override or {})
-    own = (override or {}).get("loss")
-    said = own if isinstance(own, dict) and "type" in own else None  # another loss takes other keys than the YAML has
-    return resolve_model_config(schema, given, where, features, seed, held_out, said)
+    loss = (override or {}).get("loss")
+    loss_keys = loss if isinstance(loss, dict) and "type" in loss else None  # the YAML's keys are for the YAML's loss
+    return resolve_model_config(schema, given, where, features, seed, held_out, loss_keys)
 
 
 def resolve_model_config(
@@ -96,12 +96,13 @@ def resolve_model_config(
     features: dict[str, dict],
     seed: int,
     held_out: int = 0,
-    said: Collection[str] | None = None,
+    loss_keys: Collection[str] | None = None,
 ) -> dict:
     """Return a model's config for its training, with all defaults, its features' config, its seed, the stage's version.
 
     held_out : speakers of the recipe's development list, in place of validation.speakers; 0: there is no list
-    said : keys of `loss` that somebody chose for this loss; None: all that are given
+    loss_keys : keys of `loss` that are checked against its type; None: all that are given. If the type is overridden,
+        the YAML's keys were meant for another loss and are not checked.
     """
     model = schema.check(given, where, "$defs", "model")
     model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
@@ -109,7 +110,7 @@ def resolve_model_config(
         model["options"], f"{where}: options", "$defs", "architectures", model["architecture"]
     )
     loss, training = model["loss"], model["training"]
-    _check_loss(schema, loss["type"], given.get("loss", {}) if said is None else said, training, where)
+    _check_loss(schema, loss["type"], given.get("loss", {}) if loss_keys is None else loss_keys, training, where)
     loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
     if model["features"] not in features:
         known = ", ".join(sorted(features)) or "none"
@@ -129,11 +130,11 @@ def resolve_model_config(
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
 
 
-def _check_loss(schema: Schema, loss: str, said: Collection[str], training: dict, where: str) -> None:
-    """Check a model's loss. Raises SreError where keys that are `said` would do nothing, or where it needs batches."""
+def _check_loss(schema: Schema, loss: str, keys: Collection[str], training: dict, where: str) -> None:
+    """Check a model's loss. Raises SreError where one of its `keys` would do nothing, or where it needs batches."""
     traits = schema.part("$defs", "losses", loss)
     needs = {"scale": "scale", "margin": "margin", "margin_epochs": "margin"}
-    idle = [f"loss.{key}" for key, needed in needs.items() if key in said and needed not in traits.get("x-takes", ())]
+    idle = [f"loss.{key}" for key, needed in needs.items() if key in keys and needed not in traits.get("x-takes", ())]
     if idle:
         raise SreError(f"{where}: {' and '.join(idle)} would do nothing, as loss {loss} has no such thing; take it out")
     if traits.get("x-needs-batches") and training["chunks_per_speaker"] < 2:
@@ -167,7 +168,10 @@ def needs_adaptation(config: dict) -> bool:
 
 
 def resolve_norm(schema: Schema, config: dict, where: str) -> dict:
-    """Return a norm's config with defaults; the schema's key x-methods has the top_n of methods that take not all."""
+    """Return a norm's config with defaults.
+
+    A top_n of null becomes the method's default, from x-methods in the schema. Methods that are not there take 0: all.
+    """
     filled = schema.check(config, where, "$defs", "norm")
     if filled["top_n"] is None:
         filled["top_n"] = schema.part("$defs", "norm", "properties", "top_n")["x-methods"].get(filled["method"], 0)

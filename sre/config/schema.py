@@ -1,4 +1,8 @@
-"""recipes/config.schema.yaml: values of the type that keys want, every error at once with its remedy, defaults."""
+"""recipes/config.schema.yaml: values of the type that keys want, every error at once with its remedy, defaults.
+
+A value that was typed goes through `typed` (brackets, quotes, null). Every config goes through `check`: words become
+the types that are wanted (`_as_wanted`), the whole is validated, and defaults are filled in (`_filled`).
+"""
 
 import difflib
 import json
@@ -98,7 +102,7 @@ class Schema:
         return value
 
     def typed(self, text: str, part: dict, where: str) -> Any:
-        """Return what was typed on a command line for a value of `part`, words as they are; `check` converts them.
+        """Return what was typed for a value of `part`: null, a YAML in brackets, or text, which `check` converts.
 
         Raises SreError that begins with `where` for brackets that do not close.
         """

@@ -11,7 +11,7 @@ from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import write_rejected_rows
 from sre.features.extractor import FeatureExtractor, extractor_of
-from sre.features.types import GIVEN, options_of
+from sre.features.types import FROM_ELSEWHERE, options_of
 from sre.features.waves import Wave, Waves
 from sre.io.ark import read_record, write_ark
 from sre.io.atomic import atomic_output, locked
@@ -98,7 +98,7 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
     write_table(out / "utt2num_frames", frames)
     write_rejected_rows(out / "rejected.tsv", [])
     with atomic_output(out / "config") as file:
-        file.write(canonical({"type": GIVEN, "dimension": dimension, **cmn}) + "\n")
+        file.write(canonical({"type": FROM_ELSEWHERE, "dimension": dimension, **cmn}) + "\n")
     say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn['cmn']})")
     if (data.path / "vad.scp").exists():
         warn(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")

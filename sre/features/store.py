@@ -8,13 +8,13 @@ import numpy as np
 
 from sre import SreError
 from sre.features.cmn import subtract_sliding_mean, subtract_utterance_mean
-from sre.features.types import GIVEN
+from sre.features.types import FROM_ELSEWHERE
 from sre.io.ark import read_record, read_scp
 from sre.io.tables import read_table
 from sre.io.text import read_object
 
 CURE = "delete it and make the features again"
-WITHOUT_CONFIG = {"type": GIVEN, "cmn": "none"}  # features without a config beside them
+WITHOUT_CONFIG = {"type": FROM_ELSEWHERE, "cmn": "none"}  # features without a config beside them
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from sre import SreError
 
-GIVEN = "given"  # the type of a feats.scp from elsewhere: its frames are taken as they are
+FROM_ELSEWHERE = "given"  # the type of a feats.scp from elsewhere: its frames are taken as they are
 
 
 @dataclass(frozen=True)
@@ -166,4 +166,4 @@ def dimension_of(config: Mapping[str, Any]) -> int:
 
     Raises SreError as `options_of` does.
     """
-    return config["dimension"] if config["type"] == GIVEN else options_of(config).dimension
+    return config["dimension"] if config["type"] == FROM_ELSEWHERE else options_of(config).dimension

@@ -13,7 +13,7 @@ import torch
 from sre import SreError
 from sre.datadir.missing import check_promised
 from sre.features.store import FeatureStore
-from sre.features.types import FEATURE_TYPES, GIVEN, FbankOptions, options_of
+from sre.features.types import FEATURE_TYPES, FROM_ELSEWHERE, FbankOptions, options_of
 from sre.io.atomic import locked, sha256_text
 from sre.io.text import canonical
 from sre.losses import build_head
@@ -233,7 +233,7 @@ def _check_features(asked: TrainingConfig, stores: Sequence[FeatureStore]) -> No
             raise SreError(
                 f"{store.scp}: its features were made with another config than {stores[0].scp}; make them alike"
             )
-        given = store.config["type"] == GIVEN
+        given = store.config["type"] == FROM_ELSEWHERE
         if not given and store.config != asked.feature_config:
             raise SreError(
                 f"{store.scp}: its features were made with another config than '{asked.features}'; make them again"

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sre.cli.configs import schema
 from sre.cli.describe import read_spec
-from sre.cli.given import schema
 from sre.extraction.embedder import MIN_FRAMES
 from sre.io.ark import read_record
 from sre.io.tables import invert, read_table

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sre.cli.given import schema
+from sre.cli.configs import schema
 from sre.models import build
 from sre.models.peers import peer_key_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from sre import SreError
 from sre.cli import command
-from sre.cli.given import schema
+from sre.cli.configs import schema
 from sre.models import cost
 from sre.models.cost import Spec, macs, parameters, receptive_field
 from sre.models.table import BEGIN, END, HEADINGS, SPEED, cells, rows, spec_of, write_table

@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_peer_models import peer_tensor
 
-from sre.cli.given import schema
+from sre.cli.configs import schema
 from sre.extraction.embedder import MIN_FRAMES
 from sre.models import ARCHITECTURES
 from sre.models.gemini import GeminiDFResNet

@@ -1,9 +1,10 @@
-"""Configs as commands are given them: JSON text, a YAML or a file of ours mean the same, checked, with all defaults."""
+"""Configs on command lines: JSON text, a YAML or a file of ours mean the same, checked, with all defaults."""
 
 import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import sre
 from sre import SreError
@@ -20,7 +21,7 @@ from sre.config.resolve import (
 )
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
-from sre.features.types import FEATURE_TYPES, GIVEN
+from sre.features.types import FEATURE_TYPES, FROM_ELSEWHERE
 from sre.io.forms import wrong_part
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
@@ -35,15 +36,22 @@ def schema() -> Schema:
     return Schema(RECIPES / "config.schema.yaml")
 
 
-def config_argument(text: str) -> tuple[str, dict]:
-    """Return how errors name a config, and what it holds: JSON text, a YAML, a JSON, a final.pt; type of an option."""
+class ConfigArgument(NamedTuple):
+    """A config that was typed or named on a command line, not checked yet: how errors name it, and what it holds."""
+
+    where: str
+    content: dict
+
+
+def config_argument(text: str) -> ConfigArgument:
+    """Read a config from JSON text, or from a .yaml, .json or final.pt; the type of an argument."""
     if text.lstrip().startswith("{"):
-        return "the JSON text", json_object(text)
+        return ConfigArgument("the JSON text", json_object(text))
     path = input_file(text)
-    return text, _of_bundle(path) if path.suffix == ".pt" else read_yaml(path)
+    return ConfigArgument(text, _of_bundle(path) if path.suffix == ".pt" else read_yaml(path))
 
 
-def read_config_argument(text: str) -> tuple[str, dict]:
+def read_config_argument(text: str) -> ConfigArgument:
     """Return what `config_argument` does, outside of argparse. Raises SreError."""
     try:
         return config_argument(text)
@@ -63,78 +71,78 @@ def _of_bundle(path: Path) -> dict:
     return {"config": {**bundle.config, "feature_config": bundle.feature_config}}
 
 
-def features_of(given: dict) -> dict:
+def features_of(content: dict) -> dict:
     """Return the features' part of a model's config, of a train_summary.json or of a bundle; else all of it."""
-    inner = given.get("config")
-    model = inner if isinstance(inner, dict) else given
+    inner = content.get("config")
+    model = inner if isinstance(inner, dict) else content
     features = model.get("feature_config")
-    return dict(features if isinstance(features, dict) else given)
+    return dict(features if isinstance(features, dict) else content)
 
 
-def feature_config(kind: str, argument: tuple[str, dict] | None, sample_rate: int | None = None) -> dict:
+def feature_config(kind: str, argument: ConfigArgument | None, sample_rate: int | None = None) -> dict:
     """Return the resolved config of features of a `kind`, of the defaults of make_fbank or make_mfcc if none is given.
 
     sample_rate : Hz, if it was asked for. Raises SreError where that, the kind or the version is not the config's.
     """
-    where, given = argument or (f"make_{kind}", DEFAULT_FEATURES[kind])
-    given = {"type": kind} | features_of(dict(given))
-    made = {name: given.pop(name, None) for name in ("sample_rate", "version")}
-    if given["type"] == GIVEN:
+    where, content = argument or (f"make_{kind}", DEFAULT_FEATURES[kind])
+    config = {"type": kind} | features_of(dict(content))
+    rate, version = config.pop("sample_rate", None), config.pop("version", None)
+    if config["type"] == FROM_ELSEWHERE:
         raise SreError(
             f"{where}: of features that were given and not made here; give the config that they were made with"
         )
-    if given["type"] in DEFAULT_FEATURES and given["type"] != kind:
-        raise SreError(f"{where}: its type is {given['type']}; run steps.make_features {given['type']}")
-    if made["version"] not in (None, STAGE_VERSIONS["feats"]):
+    if config["type"] in DEFAULT_FEATURES and config["type"] != kind:
+        raise SreError(f"{where}: its type is {config['type']}; run steps.make_features {config['type']}")
+    if version not in (None, STAGE_VERSIONS["feats"]):
         raise SreError(
-            f"{where}: of version {made['version']} of the stage feats, this is {STAGE_VERSIONS['feats']}; leave"
+            f"{where}: of version {version} of the stage feats, this is {STAGE_VERSIONS['feats']}; leave"
             " version out to make features by this one"
         )
-    if None not in (made["sample_rate"], sample_rate) and made["sample_rate"] != sample_rate:
-        raise SreError(f"{where}: sample_rate {made['sample_rate']}, and {sample_rate} was asked for; give one of them")
-    return resolve_features(schema(), given, sample_rate or made["sample_rate"] or RATE, where)
+    if None not in (rate, sample_rate) and rate != sample_rate:
+        raise SreError(f"{where}: sample_rate {rate}, and {sample_rate} was asked for; give one of them")
+    return resolve_features(schema(), config, sample_rate or rate or RATE, where)
 
 
-def audio_config(given: dict, sample_rate: int) -> dict:
+def audio_config(audio: dict, sample_rate: int) -> dict:
     """Return the recipe's audio section, at the features' rate (Hz)."""
-    return schema().check(given | {"sample_rate": sample_rate}, "--audio", "properties", "audio")
+    return schema().check(audio | {"sample_rate": sample_rate}, "--audio", "properties", "audio")
 
 
-def model_config(argument: tuple[str, dict], seed: int | None, made: Callable[[str], dict]) -> dict:
+def model_config(argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict]) -> dict:
     """Return a model's resolved config, of its YAML or of what training wrote (train_summary.json).
 
-    made : name of features -> the config that they were made with, where the model is in no recipe that names them
+    The features of a YAML are those of the config.yaml two folders above it: recipes/<recipe>/models/<model>.yaml is so.
+    features_made : name of features -> their config; called if no config.yaml is there
     """
-    where, given = argument
-    given = dict(given["config"] if isinstance(given.get("config"), dict) else given)
-    version = given.pop("version", None)
+    where, content = argument
+    config = dict(content["config"] if isinstance(content.get("config"), dict) else content)
+    version = config.pop("version", None)
     if version not in (None, STAGE_VERSIONS["train"]):
         raise SreError(
             f"{where}: of version {version} of the stage train, this is {STAGE_VERSIONS['train']}; leave version out"
             " to train by this one"
         )
-    own = given.pop("seed", None)
-    if None not in (own, seed) and own != seed:
-        raise SreError(f"{where}: seed {own}, and --seed {seed} was given; leave one of them out")
-    seed = next((one for one in (seed, own) if one is not None), 1)
+    own_seed = config.pop("seed", None)
+    if None not in (own_seed, seed) and own_seed != seed:
+        raise SreError(f"{where}: seed {own_seed}, and --seed {seed} was given; leave one of them out")
+    seed = next((one for one in (seed, own_seed) if one is not None), 1)
     features: dict
-    said: tuple[()] | None = None
-    if "feature_config" in given:  # a training wrote it, with all defaults
-        features, said = {given.get("features"): given.pop("feature_config")}, ()
+    loss_keys: tuple[()] | None = None
+    if "feature_config" in config:  # a training wrote it, with all defaults: nobody chose the keys of its loss
+        features, loss_keys = {config.get("features"): config.pop("feature_config")}, ()
     elif (recipe := Path(where).parent.parent / "config.yaml").is_file():
         features = recipe_features(schema(), read_yaml(recipe), str(recipe))
     else:
-        features = {name: made(name) for name in [given.get("features")] if isinstance(name, str)}
-    return resolve_model_config(schema(), given, where, features, seed, said=said)
+        features = {name: features_made(name) for name in [config.get("features")] if isinstance(name, str)}
+    return resolve_model_config(schema(), config, where, features, seed, loss_keys=loss_keys)
 
 
-def vad_config(argument: tuple[str, dict] | None) -> dict:
+def vad_config(argument: ConfigArgument | None) -> dict:
     """Return the resolved options of a VAD, also those in a features' config."""
-    where, given = argument or ("compute_vad", {})
-    features = features_of(given)
-    if "vad" in features:
-        given = features["vad"] or {}
-    return schema().check(given, where, "$defs", "features", "properties", "vad")
+    where, content = argument or ("compute_vad", {})
+    features = features_of(content)
+    vad = features["vad"] or {} if "vad" in features else content
+    return schema().check(vad, where, "$defs", "features", "properties", "vad")
 
 
 def backend_config(argument: str) -> dict:
@@ -147,8 +155,8 @@ def backend_config(argument: str) -> dict:
         raise SreError(
             f"{argument}: no such back-end; there are {', '.join(BACKENDS)}, or give a YAML or JSON text: '{example}'"
         )
-    where, given = config_argument(argument)
-    return resolve_backend(schema(), given, where)
+    where, content = config_argument(argument)
+    return resolve_backend(schema(), content, where)
 
 
 def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
@@ -158,14 +166,14 @@ def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
     The parts of a calibrated or fused system come before it. Raises SreError for a name of none of these.
     """
     names_only = not argument.lstrip().startswith("{") and not argument.endswith((".yaml", ".yml"))
-    given: dict = {"systems": argument.split(",")} if names_only else read_config_argument(argument)[1]
-    if isinstance(systems := given.get("systems"), dict):
+    content: dict = {"systems": argument.split(",")} if names_only else read_config_argument(argument).content
+    if isinstance(systems := content.get("systems"), dict):
         if wrong_part(systems, {"*": {"of": object}}):
             raise SreError("systems: of another form than snakemake writes them; give names, as cosine,cosine+asnorm")
         return systems
-    known, filled = schema(), dict(given)
-    for key in given.keys() & {"systems", "norms", "fusions"}:
-        filled[key] = known.check(given[key], f"{argument}: {key}", "properties", key)
+    known, filled = schema(), dict(content)
+    for key in content.keys() & {"systems", "norms", "fusions"}:
+        filled[key] = known.check(content[key], f"{argument}: {key}", "properties", key)
     norms = NORMS | filled.get("norms", {})
     norms = {name: resolve_norm(known, norm, f"norms.{name}") for name, norm in norms.items()}
     found: dict[str, dict] = {}
@@ -174,21 +182,21 @@ def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
     return found
 
 
-def told(facts: Mapping[str, object]) -> str:
+def in_words(facts: Mapping[str, object]) -> str:
     """Return facts as people write them, in one line: 'num_mel_bins 80, cmn sliding'.
 
     Numbers by iteration are cut to the first and the last.
     """
-    return ", ".join(f"{name} {_told(value)}" for name, value in facts.items())
+    return ", ".join(f"{name} {_in_words(value)}" for name, value in facts.items())
 
 
-def _told(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict):
-        return told(value)
+        return in_words(value)
     if isinstance(value, list) and len(value) > 2 and all(isinstance(one, float) for one in value):
         return f"{value[0]:.6g} … {value[-1]:.6g} ({len(value)} values)"
-    return " ".join(map(_told, value)) or "none" if isinstance(value, list) else str(value)
+    return " ".join(map(_in_words, value)) or "none" if isinstance(value, list) else str(value)

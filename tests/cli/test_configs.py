@@ -9,8 +9,8 @@ import pytest
 
 from sre import SreError
 from sre.cli.arguments import Parser
+from sre.cli.configs import backend_config, config_argument, feature_config, in_words, model_config, schema, vad_config
 from sre.cli.describe import read_spec
-from sre.cli.given import backend_config, config_argument, feature_config, model_config, schema, told, vad_config
 from sre.cli.import_ import read_features
 from sre.config.stages import STAGE_VERSIONS
 from sre.features.store import FeatureStore
@@ -167,7 +167,7 @@ def test_facts_are_short() -> None:
         "log_likelihood": [-10.0, -3.25, -2.123456789],
         "adapt": {"a": 1},
     }
-    assert told(facts) == "chain centre lda:2, scale yes, log_likelihood -10 … -2.12346 (3 values), adapt a 1"
+    assert in_words(facts) == "chain centre lda:2, scale yes, log_likelihood -10 … -2.12346 (3 values), adapt a 1"
 
 
 def test_help_tells_the_defaults(capsys: pytest.CaptureFixture) -> None:
