@@ -1,6 +1,6 @@
 """The contract of every embedding network. Shapes: B batch, T frames, F features, D embedding."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
@@ -15,10 +15,12 @@ class Network(nn.Module):
     class. Its `forward` gives what the loss sees in training.
 
     peer_options : the options with which the network is WeSpeaker's, and `sre import` reads WeSpeaker's weights; None:
-        it cannot read them. A network with such options has a `peer_key` too.
+        it cannot read them. A network with such options has `peer_names`, or a `peer_key` of its own.
+    peer_names : parts of WeSpeaker's state-dict keys and what they are in ours, replaced in this order
     """
 
     peer_options: ClassVar[Mapping[str, object] | None] = None
+    peer_names: ClassVar[Sequence[tuple[str, str]]] = ()
 
     def __init__(self, embedding_dim: int) -> None:
         super().__init__()
@@ -35,10 +37,12 @@ class Network(nn.Module):
     def constrain(self) -> None:
         """Move the weights towards what they must fulfil; the trainer calls it after every fourth step."""
 
-    @staticmethod
-    def peer_key(key: str) -> str:
+    @classmethod
+    def peer_key(cls, key: str) -> str:
         """Return our state-dict key of a key of WeSpeaker's network."""
-        raise NotImplementedError
+        for theirs, ours in cls.peer_names:
+            key = key.replace(theirs, ours)
+        return key
 
     def reparameterise(self) -> Self:
         """Return the network for inference, the same function in fewer operations; without its own form: itself."""

@@ -114,6 +114,22 @@ class CAMPlusPlus(Network):
     """
 
     peer_options = {}
+    peer_names = (
+        ("xvector.", ""),
+        ("tdnn.nonlinear.batchnorm", "tdnn_bn"),
+        ("tdnn.linear", "tdnn"),
+        ("out_nonlinear.batchnorm", "out_bn"),
+        ("dense.nonlinear.batchnorm", "segment1_bn"),
+        ("dense.linear", "segment1"),
+        ("nonlinear1.batchnorm", "bn1"),
+        ("nonlinear2.batchnorm", "bn2"),
+        ("nonlinear.batchnorm", "bn"),
+        ("cam_layer.linear_local", "masked.local"),
+        ("cam_layer.linear1", "masked.squeeze"),
+        ("cam_layer.linear2", "masked.excite"),
+        ("linear1.", "reduce."),
+        ("linear.", "conv."),
+    )
 
     def __init__(
         self,
@@ -145,27 +161,10 @@ class CAMPlusPlus(Network):
         x = self.segment1(self.pool(x).unsqueeze(-1)).squeeze(-1)  # -> (B, 2C') -> (B, D)
         return self.segment1_bn(x)
 
-    @staticmethod
-    def peer_key(key: str) -> str:
+    @classmethod
+    def peer_key(cls, key: str) -> str:
         """Return our state-dict key of a key of WeSpeaker's CAM++."""
         key = re.sub(r"head\.layer(\d)\.(\d)", lambda m: f"head.blocks.{2 * (int(m[1]) - 1) + int(m[2])}", key)
         key = re.sub(r"block(\d)\.tdnnd(\d+)", lambda m: f"blocks.{int(m[1]) - 1}.layers.{int(m[2]) - 1}", key)
         key = re.sub(r"transit(\d)", lambda m: f"blocks.{int(m[1]) - 1}", key)
-        for theirs, ours in (
-            ("xvector.", ""),
-            ("tdnn.nonlinear.batchnorm", "tdnn_bn"),
-            ("tdnn.linear", "tdnn"),
-            ("out_nonlinear.batchnorm", "out_bn"),
-            ("dense.nonlinear.batchnorm", "segment1_bn"),
-            ("dense.linear", "segment1"),
-            ("nonlinear1.batchnorm", "bn1"),
-            ("nonlinear2.batchnorm", "bn2"),
-            ("nonlinear.batchnorm", "bn"),
-            ("cam_layer.linear_local", "masked.local"),
-            ("cam_layer.linear1", "masked.squeeze"),
-            ("cam_layer.linear2", "masked.excite"),
-            ("linear1.", "reduce."),
-            ("linear.", "conv."),
-        ):
-            key = key.replace(theirs, ours)
-        return key
+        return super().peer_key(key)

@@ -114,8 +114,8 @@ class ECAPA(Network):
         x = torch.relu(self.aggregate(torch.cat(outputs, dim=1)))  # 3 x (B, C, T) -> (B, 1536, T)
         return self.segment1(self.pool_bn(self.pool(x)))  # -> (B, 3072) -> (B, D)
 
-    @staticmethod
-    def peer_key(key: str) -> str:
+    @classmethod
+    def peer_key(cls, key: str) -> str:
         """Return our name of a parameter of WeSpeaker's ECAPA_TDNN."""
         block = re.match(r"layer(\d)\.se_res2block\.(\d)\.", key)
         if block:

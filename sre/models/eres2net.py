@@ -108,8 +108,8 @@ class ERes2Net(Network):
             x, fused = stage(x, fused)  # -> in the end (B, 8 E C, F/8, T/8)
         return self.segment1(self.pool(fused))  # -> (B, 2 x 8 E C x F/8) -> (B, D)
 
-    @staticmethod
-    def peer_key(key: str) -> str:
+    @classmethod
+    def peer_key(cls, key: str) -> str:
         """Return our state-dict key of a key of WeSpeaker's ERes2Nets."""
         if key.startswith(("layer3.", "layer4.")):  # the first branch has a name there, so that the others begin with 0
             key = re.sub(r"\.(convs|bns)\.(\d+)", lambda match: f".{match[1]}.{int(match[2]) + 1}", key)

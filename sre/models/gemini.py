@@ -13,14 +13,9 @@ from torch import Tensor, nn
 
 from sre.models.base import Network
 from sre.models.pooling import TSTP
+from sre.models.res2net import conv_norm
 
 STRIDES = ((2, 1), (2, 2), (2, 1), (2, 1))  # of frequency and time, by stage
-
-
-def convolution(in_channels: int, channels: int, stride: tuple[int, int]) -> nn.Sequential:
-    """3x3 convolution and batch norm: (B, C, F, T) -> (B, C', F/stride, T/stride)."""
-    conv = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
 
 class InvertedBottleneck(nn.Module):
@@ -55,14 +50,19 @@ class GeminiDFResNet(Network):
     """
 
     peer_options = {}
+    peer_names = (
+        ("downsample_layers.0.", "stem."),
+        *((f"downsample_layers.{stage + 1}.", f"downsample.{stage}.") for stage in range(4)),
+        ("seg_1.", "segment1."),
+    )
 
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: Sequence[int] = (3, 3, 27, 3)
     ) -> None:
         super().__init__(embedding_dim)
         widths = [channels, channels, 2 * channels, 4 * channels, 8 * channels]
-        self.stem = convolution(1, channels, (1, 1))
-        self.downsample = nn.ModuleList(convolution(widths[i], widths[i + 1], STRIDES[i]) for i in range(4))
+        self.stem = conv_norm(1, channels, 3)
+        self.downsample = nn.ModuleList(conv_norm(widths[i], widths[i + 1], 3, STRIDES[i]) for i in range(4))
         self.stages = nn.ModuleList(
             nn.Sequential(*(InvertedBottleneck(widths[i + 1]) for _ in range(blocks[i]))) for i in range(4)
         )
@@ -75,11 +75,3 @@ class GeminiDFResNet(Network):
         for downsample, stage in zip(self.downsample, self.stages, strict=True):
             x = stage(downsample(x))  # -> (B, 8C, F/16, T/2) in the end
         return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/16) -> (B, D)
-
-    @staticmethod
-    def peer_key(key: str) -> str:
-        """Return our state-dict key of a key of WeSpeaker's Gemini_DF_ResNet."""
-        key = key.replace("downsample_layers.0.", "stem.").replace("seg_1.", "segment1.")
-        for stage in range(4):
-            key = key.replace(f"downsample_layers.{stage + 1}.", f"downsample.{stage}.")
-        return key

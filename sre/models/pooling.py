@@ -20,10 +20,10 @@ VARIANCE_FLOOR = 1e-7  # WeSpeaker's, of ASTP, MHASTP and MQMHASTP
 class Pooling(nn.Module):
     """The contract of every pooling: a map (B, C, T) and a mask -> (B, out_dim), float32 at least.
 
-    A class of `POOLINGS` is built from in_dim (C); further arguments have defaults. TAP, TSDP and TSTP also take maps
-    (B, C, F, T), with in_dim C F. The mask (B, T) is true where a frame counts, at least one an utterance; without it
-    all frames count. In evaluation mode a masked batch gives what each utterance gives by itself. In training the batch
-    norms inside some poolings see the padding too.
+    A class of `POOLINGS` is built from in_dim (C); further arguments have defaults. TAP, TSDP, TSTP and ASP also take
+    maps (B, C, F, T), with in_dim C F. The mask (B, T) is true where a frame counts, at least one an utterance; without
+    it all frames count. In evaluation mode a masked batch gives what each utterance gives by itself. In training the
+    batch norms inside some poolings see the padding too.
     """
 
     def __init__(self, out_dim: int) -> None:
@@ -160,6 +160,7 @@ class ASP(Pooling):
         )
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = x.flatten(1, -2)  # (B, …, T) -> (B, C, T)
         weights = attention(self.attention(x), mask)  # -> (B, C or 1, T)
         return torch.cat(weighted_mean_and_std(x, weights, floor=1e-5), dim=1)  # the floor is ClovaAI's
 

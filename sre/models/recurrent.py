@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from sre import SreError
 from sre.models.base import Network
+from sre.models.pooling import at_least_float32
 
 
 def outputs_of(lstm: nn.LSTM, x: Tensor) -> Tensor:
@@ -91,7 +92,5 @@ class BLSTM(Network):
         self.frames = frames
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs = outputs_of(self.lstm, x)  # (B, T, F) -> (B, T, D)
-        if outputs.dtype in (torch.bfloat16, torch.float16):
-            outputs = outputs.float()
+        outputs = at_least_float32(outputs_of(self.lstm, x))  # (B, T, F) -> (B, T, D)
         return outputs.mean(dim=1) if self.frames == "mean" else outputs[:, -1]  # -> (B, D)

@@ -125,8 +125,8 @@ class ReDimNet(Network):
         x = self.backbone(x)  # (B, T, F) -> (B, F C, T)
         return self.segment1(self.pool(x))  # -> (B, 2 F C) -> (B, D)
 
-    @staticmethod
-    def peer_key(key: str) -> str:
+    @classmethod
+    def peer_key(cls, key: str) -> str:
         """Return our name of a key of WeSpeaker's state dict."""
         if key.startswith("backbone.stage"):
             return peer_stage_key(key, first_block=1)

@@ -137,8 +137,8 @@ class ReDimNet2(Network):
         x = self.head(x).flatten(1, -2)  # -> (B, C', T)
         return self.segment1(self.bn(self.pool(x)))  # -> (B, 2C') -> (B, D)
 
-    @staticmethod
-    def peer_key(key: str) -> str:
+    @classmethod
+    def peer_key(cls, key: str) -> str:
         """Return our name of a key of WeSpeaker's state dict."""
         if key.startswith("backbone.stage"):
             return peer_stage_key(key, first_block=3)

@@ -88,6 +88,14 @@ class RepVGG(Network):
     """
 
     peer_options = {}
+    peer_names = (  # of its training form
+        ("stage0.", "stem."),
+        ("rbr_dense.", "dense."),
+        ("rbr_1x1.", "pointwise."),
+        ("rbr_identity.", "identity."),
+        ("seg.", "segment1."),
+        *((f"stage{stage + 1}.", f"stages.{stage}.") for stage in range(4)),
+    )
 
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, blocks: Sequence[int] = (3, 4, 23, 3)
@@ -114,17 +122,3 @@ class RepVGG(Network):
         network = copy.deepcopy(self).eval()
         network.stem, network.stages = fused(network.stem), fused(network.stages)
         return network
-
-    @staticmethod
-    def peer_key(key: str) -> str:
-        """Return our state-dict key of a key of WeSpeaker's RepVGG in its training form."""
-        for old, new in (
-            ("stage0.", "stem."),
-            ("rbr_dense.", "dense."),
-            ("rbr_1x1.", "pointwise."),
-            ("rbr_identity.", "identity."),
-            ("seg.", "segment1."),
-            *((f"stage{stage + 1}.", f"stages.{stage}.") for stage in range(4)),
-        ):
-            key = key.replace(old, new)
-        return key

@@ -14,14 +14,14 @@ from torch.nn import functional
 
 from sre.models.base import Network
 from sre.models.pooling import TSTP
-from sre.models.resnet import projection, residual_stages
+from sre.models.resnet import Stride, projection, residual_stages
 
 
 def clipped_relu(x: Tensor) -> Tensor:
     return functional.hardtanh(x, 0.0, 20.0)
 
 
-def conv_norm(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def conv_norm(in_channels: int, out_channels: int, kernel: int, stride: Stride = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -132,8 +132,8 @@ class Res2Net(Network):
         x = self.stages(x)  # -> (B, 8 E C, F/8, T/8)
         return self.segment1(self.pool(x))  # -> (B, 2 x 8 E C x F/8) -> (B, D)
 
-    @staticmethod
-    def peer_key(key: str) -> str:
+    @classmethod
+    def peer_key(cls, key: str) -> str:
         """Return our state-dict key of a key of WeSpeaker's Res2Nets."""
         key = re.sub(r"^conv1\.", "stem.0.", re.sub(r"^bn1\.", "stem.1.", key))
         key = re.sub(r"^layer(\d)", lambda match: f"stages.{int(match[1]) - 1}", key)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from sre.models.base import Network
-from sre.models.pooling import TSTP, Pooling, mean_and_std
+from sre.models.pooling import ASP, TSTP, Pooling, mean_and_std
 
 Stride = int | tuple[int, int]  # over both, or over frequency and over time
+PEER_STAGES = tuple((f"layer{stage + 1}.", f"stages.{stage}.") for stage in range(4))  # WeSpeaker's names, and ours
 
 
 def projection(in_channels: int, channels: int, stride: Stride) -> nn.Sequential:
@@ -102,7 +103,9 @@ class ResNet(Network):
     """
 
     peer_options = {}
+    peer_names = (*PEER_STAGES, ("seg_1.", "segment1."))
     block: type[BasicBlock | Bottleneck] = BasicBlock
+    pooling_type: type[TSTP | ASP] = TSTP
 
     def __init__(
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, *, blocks: Sequence[int]
@@ -113,7 +116,7 @@ class ResNet(Network):
         halvings = len(blocks) - 1
         self.stages = residual_stages(self.block, channels, blocks, (1, *[2] * halvings), self.block.expansion)
         width = self.block.expansion * (channels << halvings)
-        self.pool = TSTP(width * -(-num_features >> halvings))  # F/8, rounded up
+        self.pool = self.pooling_type(width * -(-num_features >> halvings))  # F/8, rounded up
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -121,13 +124,6 @@ class ResNet(Network):
         x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F, T)
         x = self.stages(x)  # -> (B, 8C, F/8, T/8), of bottlenecks (B, 32C, F/8, T/8)
         return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
-
-    @staticmethod
-    def peer_key(key: str) -> str:
-        """Return our state-dict key of a key of WeSpeaker's ResNets."""
-        for stage in range(4):
-            key = key.replace(f"layer{stage + 1}.", f"stages.{stage}.")
-        return key.replace("seg_1.", "segment1.")
 
 
 class BottleneckResNet(ResNet):

@@ -107,5 +107,5 @@ class ResNetSE34V2(Network):
     def forward(self, x: Tensor) -> Tensor:
         x = self.input_norm(x.transpose(1, 2)).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = self.bn1(torch.relu(self.conv1(x)))  # -> (B, C, F, T)
-        x = self.stages(x).flatten(1, 2)  # -> (B, 8C, F/8, T/8) -> (B, 8C x F/8, T/8)
+        x = self.stages(x)  # -> (B, 8C, F/8, T/8)
         return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)

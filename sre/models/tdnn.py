@@ -16,28 +16,11 @@ from sre.models.base import Network
 from sre.models.pooling import POOLINGS
 from sre.models.xvector import FrameLayer
 
-EXTENDED = (
-    (5, 1),
-    (1, 1),
-    (3, 2),
-    (1, 1),
-    (3, 3),
-    (1, 1),
-    (3, 4),
-    (1, 1),
-    (1, 1),
-    (1, 1),
-)  # kernel, dilation; 23 frames
-FACTORIZED = (  # layers 2 to 9: the shift of each factor's second tap (0: one tap), and the layers joined to the input
-    (2, ()),
-    (0, ()),
-    (3, ()),
-    (0, (3,)),
-    (3, ()),
-    (3, (2, 4)),
-    (3, ()),
-    (0, (4, 6)),  # the paper writes 4, 6, 8; 8 is the input itself
-)
+# kernel, dilation; 23 frames
+EXTENDED = ((5, 1), (1, 1), (3, 2), (1, 1), (3, 3), (1, 1), (3, 4), (1, 1), (1, 1), (1, 1))
+# layers 2 to 9: the shift of each factor's second tap (0: one tap), and the layers joined to the input; of the last one
+# the paper writes 4, 6, 8, but 8 is the input itself
+FACTORIZED = ((2, ()), (0, ()), (3, ()), (0, (3,)), (3, ()), (3, (2, 4)), (3, ()), (0, (4, 6)))
 
 
 class SegmentLevel(nn.Module):
@@ -183,8 +166,6 @@ class FTDNN(Network):
         x = self.first(x.transpose(1, 2))  # (B, T, F) -> (B, C/2, T - 4)
         outputs: dict[int, Tensor] = {}
         for number, (layer, (_, joined)) in enumerate(zip(self.factorized, FACTORIZED, strict=True), start=2):
-            x = layer(
-                torch.cat([x, *(outputs[j] for j in joined)], dim=1)
-            )  # (B, C (1 + joined), T - 4) -> (B, C, T - 4)
-            outputs[number] = x
+            x = torch.cat([x, *(outputs[j] for j in joined)], dim=1)  # -> (B, C (1 + joined), T - 4)
+            outputs[number] = x = layer(x)  # -> (B, C, T - 4)
         return self.last(x)

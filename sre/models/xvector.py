@@ -38,6 +38,13 @@ class XVector(Network):
     """
 
     peer_options = {"embedding": "second"}
+    peer_names = (
+        *((f"frame_{number + 1}.", f"frames.{number}.") for number in range(5)),
+        ("conv_1d.", "conv."),
+        ("seg_bn_1.", "segment1_bn."),
+        ("seg_1.", "segment1."),
+        ("seg_2.", "segment2."),
+    )
 
     def __init__(
         self,
@@ -69,12 +76,3 @@ class XVector(Network):
     def _first(self, x: Tensor) -> Tensor:
         x = self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, C, T - 14)
         return self.segment1(self.pool(x))  # -> (B, 2C) -> (B, D)
-
-    @staticmethod
-    def peer_key(key: str) -> str:
-        """Return our state-dict key of a key of WeSpeaker's XVEC."""
-        for number in range(1, 6):
-            key = key.replace(f"frame_{number}.", f"frames.{number - 1}.")
-        for theirs, ours in (("conv_1d.", "conv."), ("seg_bn_1.", "segment1_bn."), ("seg_1.", "segment1.")):
-            key = key.replace(theirs, ours)
-        return key.replace("seg_2.", "segment2.")
