@@ -182,11 +182,7 @@ def resolve_norm(schema: Schema, config: dict, where: str) -> dict:
 
 
 def resolve_system(
-    name: str,
-    backends: dict[str, dict],
-    norms: dict[str, dict],
-    fusions: dict[str, list],
-    types: Collection[str] = (),
+    name: str, backends: dict[str, dict], norms: dict[str, dict], fusions: dict[str, list], types: Collection[str] = ()
 ) -> dict:
     """Return {"backend", "norm" (or None), "of"} of `backend[+norm][+cal]`, {"of"} of a fusion's name.
 

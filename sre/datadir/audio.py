@@ -72,11 +72,9 @@ def check_ends(path: str | Path) -> list[str]:
 
 
 def _check_ffmpeg(locations: Iterable[str]) -> None:
-    for location in locations:
-        if not is_pipe(location) and Path(location).suffix.lower() in FFMPEG_SUFFIXES:
-            if shutil.which("ffmpeg") is None:
-                raise SreError(
-                    f"{location}: ffmpeg is needed for this format; install it (apt-get install ffmpeg),"
-                    " or convert the corpus to wav or flac"
-                )
-            return
+    needed = (at for at in locations if not is_pipe(at) and Path(at).suffix.lower() in FFMPEG_SUFFIXES)
+    if (location := next(needed, None)) and shutil.which("ffmpeg") is None:
+        raise SreError(
+            f"{location}: ffmpeg is needed for this format; install it (apt-get install ffmpeg),"
+            " or convert the corpus to wav or flac"
+        )

@@ -1,5 +1,6 @@
 """Mending a data directory in place: sort, drop, keep what all tables share."""
 
+from itertools import chain, count
 from pathlib import Path
 
 from sre import SreError
@@ -68,19 +69,17 @@ def _fix_table(file: Path, done: list[str]) -> Table:
 
 
 def _drop_segments(path: Path, tables: dict[str, Table], done: list[str]) -> None:
-    bad = []
-    for utt, value in tables["segments"].items():
+    def is_good(utt: str, value: str) -> bool:
         try:
-            recording, _, _ = parse_segment(path, utt, value)
+            recording = parse_segment(path, utt, value).recording
         except SreError:
-            bad.append(utt)
-            continue
-        if "wav.scp" in tables and recording not in tables["wav.scp"]:
-            bad.append(utt)
-    for utt in bad:
-        del tables["segments"][utt]
-    if bad:
-        done.append(f"{path}/segments: {len(bad)} lines dropped that end before they start or have no recording")
+            return False
+        return "wav.scp" not in tables or recording in tables["wav.scp"]
+
+    lines = tables["segments"]
+    tables["segments"] = {utt: value for utt, value in lines.items() if is_good(utt, value)}
+    if lost := len(lines) - len(tables["segments"]):
+        done.append(f"{path}/segments: {lost} lines dropped that end before they start or have no recording")
 
 
 def _rewrite(file: Path, table: Table, done: list[str]) -> None:
@@ -101,7 +100,5 @@ def _rewrite(file: Path, table: Table, done: list[str]) -> None:
 
 def _free(path: Path) -> Path:
     """The path, or with .1, .2 … behind it where that is taken: what stood there first is not lost."""
-    taken = 0
-    while (path if not taken else path.with_name(f"{path.name}.{taken}")).exists():
-        taken += 1
-    return path if not taken else path.with_name(f"{path.name}.{taken}")
+    numbered = (path.with_name(f"{path.name}.{number}") for number in count(1))
+    return next(place for place in chain([path], numbered) if not place.exists())

@@ -7,12 +7,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sre import SreError
-from sre.datadir.rejected import read_rejected_rows
+from sre.datadir.rejected import rejected_in
 from sre.io.ids import alike, shown
 from sre.machine.log import say, warn
 
 MOST_MISSING = 0.1  # of the promised utterances may be missing without being rejected, which then is only said
-REJECTED = ("rejected.tsv", "vad_rejected.tsv")
 
 
 def check_promised(
@@ -40,7 +39,5 @@ def check_promised(
 
 def rejected_ids(*folders: Path) -> set[str]:
     """The utterances in the rejected.tsv files of these folders, and of the features in them."""
-    places = [
-        path for folder in folders for name in REJECTED for path in (folder / name, *folder.glob(f"feats/*/{name}"))
-    ]
-    return {row[0] for path in places if path.is_file() for row in read_rejected_rows(path)}
+    places = [place for folder in folders for place in (folder, *folder.glob("feats/*"))]
+    return {row[0] for place in places for row in rejected_in(place)}

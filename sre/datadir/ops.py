@@ -72,8 +72,7 @@ def _read_other(source: str | Path, out: str | Path) -> DataDir:
 
 def check_free(out: str | Path) -> None:
     """Raise SreError where a data directory stands already: what is in it would be mixed with what is written."""
-    there = [file.name for file in table_files(Path(out))] if Path(out).is_dir() else []
-    if there:
+    if there := [file.name for file in table_files(Path(out))] if Path(out).is_dir() else []:
         raise SreError(f"{out}: a data directory stands there ({', '.join(there[:3])}); delete it, or name another")
 
 

@@ -1,7 +1,7 @@
 """rejected.tsv: what a stage could not use, each with its reason, and whether that was too much."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sre import SreError
@@ -30,13 +30,13 @@ def read_rejected_rows(path: str | Path) -> Rejected:
     return [(key, location, reason) for key, location, reason in lines[1:]]
 
 
+def rejected_in(folder: Path, names: Sequence[str] = ("rejected.tsv", "vad_rejected.tsv")) -> Rejected:
+    """Read the rows of such tables of a folder that are there."""
+    return [row for name in names if (folder / name).is_file() for row in read_rejected_rows(folder / name)]
+
+
 def write_rejected(
-    path: str | Path,
-    rows: Rejected,
-    total: int,
-    what: str,
-    max_fraction: float = 0.01,
-    needed: Collection[str] = (),
+    path: str | Path, rows: Rejected, total: int, what: str, max_fraction: float = 0.01, needed: Collection[str] = ()
 ) -> None:
     """Write rejected.tsv (`id path reason`; the header alone where nothing was rejected), then judge it.
 
@@ -57,8 +57,7 @@ def write_rejected(
             f" {example}; mend them, take them out of the corpus, or set a larger max_rejected (--max-rejected)"
         )
     wanted = set(needed)
-    missing = sorted(row for row in rows if row[0] in wanted)
-    if missing:
+    if missing := sorted(row for row in rows if row[0] in wanted):
         key, location, reason = missing[0]
         raise SreError(
             f"{path}: {len(missing)} rejected {what} stand in a trial list, e.g. {key} ({location}): {reason}"

@@ -164,8 +164,7 @@ def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
     """Return sentences on recordings and archives that do not exist, or end before an offset."""
     problems: list[str] = []
     gone = [at for at in tables.get("wav.scp", {}).values() if at and not is_pipe(at) and not os.path.exists(at)]
-    gone = [place for place in (resolve(at, path) for at in gone) if not os.path.exists(place)]
-    if gone:
+    if gone := [place for place in (resolve(at, path) for at in gone) if not os.path.exists(place)]:
         remedy = "restore them, or take their lines out of wav.scp (and run `sre data fix`)"
         if any(os.path.isfile(split_offset(at)[0]) for at in gone[:3]):
             remedy = "places in archives are not read as audio: write each out as a file of its own"

@@ -225,8 +225,7 @@ def _test(pair: tuple[Entry, Entry], rate: str) -> tuple[float, float, float] | 
 
 def remarks(sides: Sequence[Experiment], lines: Sequence[ComparedRate], changed: bool) -> Iterator[str]:
     """What to know before believing the table."""
-    tested = [line for line in lines if not isinstance(line.test, str)]
-    if tested:
+    if tested := [line for line in lines if not isinstance(line.test, str)]:
         yield "Below 0 the other is better. Intervals and p: paired bootstrap over the list's speakers; p is corrected"
         yield f"for {len(tested)} comparisons (Holm), intervals are not. Rates are means over the seeds, and what"
         yield "another seed would change is not in the test."

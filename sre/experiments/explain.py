@@ -267,8 +267,7 @@ def _snakemake(events: str, arguments: list[str]) -> None:
     with open(events, "w", encoding="utf-8") as file:
 
         def listen(record: logging.LogRecord) -> bool:
-            event = _event(record)
-            if event:
+            if event := _event(record):
                 file.write(json.dumps(event) + "\n")
             return True
 

@@ -108,8 +108,7 @@ def extract(embedder: Embedder, store: FeatureStore, utts: Sequence[str]) -> Ite
     Raises SreError naming the utterance whose features are missing or of another dimension, or which has no finite
     embedding.
     """
-    missing = [utt for utt in utts if utt not in store.places]
-    if missing:
+    if missing := [utt for utt in utts if utt not in store.places]:
         store.raw(missing[0])  # raises, with the remedy
     by_length = sorted(utts, key=lambda utt: (store.num_frames[utt], utt))
     for frames, group in groupby(by_length, key=store.num_frames.__getitem__):

@@ -10,7 +10,7 @@ import numpy as np
 from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import write_rejected_rows
-from sre.features.extractor import FeatureExtractor, extractor_of
+from sre.features.extractor import extractor_of
 from sre.features.types import FROM_ELSEWHERE, options_of
 from sre.features.waves import Wave, Waves
 from sre.io.ark import read_record, write_ark
@@ -32,44 +32,29 @@ def make_features(data: DataDir, utts: Sequence[str], config: dict, rules: Audio
     """
     label = f"{config['type']}{name}"
     waves = Waves(data, rules, max(MIN_DURATION_S, config["frame_length"] / 1000))
-    shard = Shard(
-        extractor_of(options_of({**config, "sample_rate": rules.sample_rate})), Progress(label, len(utts), "utt")
-    )
-    with locked(out / f".feats{name}.lock"):
-        records = shard.features(waves.read(utts))
-        write_ark(out / f"feats{name}.ark", out / f"feats{name}.scp", records, config["compression"])
-        write_table(out / f"utt2num_frames{name}", shard.num_frames)
-        write_rejected_rows(out / f"rejected{name}.tsv", waves.rejected)
-        took = shard.progress.close(f"({shard.seconds:.0f} s of audio)")
-        speed = f"{shard.seconds / max(took, 1e-9):.0f} s of audio a second"
-        say(f"{label}: {len(utts)} utt, {speed}, {len(waves.rejected)} rejected")
+    extractor = extractor_of(options_of({**config, "sample_rate": rules.sample_rate}))
+    progress = Progress(label, len(utts), "utt")
+    num_frames: dict[str, int] = {}
+    seconds = 0.0
 
-
-class Shard:
-    """The features of one archive, made batch by batch.
-
-    Attributes
-    ----------
-    num_frames : utterance -> frames, of the utterances so far
-    seconds : of audio so far
-    """
-
-    def __init__(self, extractor: FeatureExtractor, progress: Progress) -> None:
-        self.extractor, self.progress = extractor, progress
-        self.num_frames: dict[str, int] = {}
-        self.seconds = 0.0
-
-    def features(self, waves: Iterable[Wave]) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (utterance, (T, F) float32) of all waves, in their order. Raises SreError as FeatureExtractor does."""
-        sample_rate = self.extractor.options.sample_rate
-        for batch in batches(waves, sample_rate):
-            matrices = self.extractor([wave for _, wave in batch], dither_seed=batch[0][0])
+    def records() -> Iterator[tuple[str, np.ndarray]]:  # utterance, (T, F)
+        nonlocal seconds
+        for batch in batches(waves.read(utts), rules.sample_rate):
+            matrices = extractor([wave for _, wave in batch], dither_seed=batch[0][0])
             for (utt, wave), matrix in zip(batch, matrices, strict=True):
-                self.num_frames[utt] = len(matrix)
-                self.seconds += len(wave) / sample_rate
+                num_frames[utt] = len(matrix)
+                seconds += len(wave) / rules.sample_rate
                 yield utt, matrix.numpy()
-            speed = self.seconds / max(time.monotonic() - self.progress.begun, 1e-9)
-            self.progress.add(len(batch), f"{speed:.0f} s of audio a second")
+            speed = seconds / max(time.monotonic() - progress.begun, 1e-9)
+            progress.add(len(batch), f"{speed:.0f} s of audio a second")
+
+    with locked(out / f".feats{name}.lock"):
+        write_ark(out / f"feats{name}.ark", out / f"feats{name}.scp", records(), config["compression"])
+        write_table(out / f"utt2num_frames{name}", num_frames)
+        write_rejected_rows(out / f"rejected{name}.tsv", waves.rejected)
+        took = progress.close(f"({seconds:.0f} s of audio)")
+        speed = f"{seconds / max(took, 1e-9):.0f} s of audio a second"
+        say(f"{label}: {len(utts)} utt, {speed}, {len(waves.rejected)} rejected")
 
 
 def batches(waves: Iterable[Wave], sample_rate: int) -> Iterator[list[Wave]]:

@@ -62,8 +62,7 @@ class FeatureStore:
             self.num_frames = read_counts(counts)
         else:
             self.num_frames = {utt: len(self.raw(utt)) for utt in self.places}
-        unknown = [utt for utt in self.places if utt not in self.num_frames]
-        if unknown:
+        if unknown := [utt for utt in self.places if utt not in self.num_frames]:
             raise SreError(f"{counts}: no count for '{unknown[0]}' of {self.scp}; make the features again")
 
     def raw(self, utt: str) -> np.ndarray:

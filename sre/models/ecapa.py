@@ -117,8 +117,7 @@ class ECAPA(Network):
     @classmethod
     def peer_key(cls, key: str) -> str:
         """Return our name of a parameter of WeSpeaker's ECAPA_TDNN."""
-        block = re.match(r"layer(\d)\.se_res2block\.(\d)\.", key)
-        if block:
+        if block := re.match(r"layer(\d)\.se_res2block\.(\d)\.", key):
             return f"blocks.{int(block[1]) - 2}.{PEER_PARTS[int(block[2])]}.{key[block.end() :]}"
         for peer, ours in (
             ("layer1.", "first."),

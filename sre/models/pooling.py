@@ -77,6 +77,12 @@ def weighted_mean_and_std(x: Tensor, weights: Tensor, floor: float = VARIANCE_FL
     return mean, variance.clamp(min=floor).sqrt()
 
 
+def bottleneck(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
+    """Return affine, ReLU, batch norm, affine on each frame: (B, C, T) -> (B, C', T)."""
+    first, second = nn.Conv1d(in_dim, hidden_dim, 1), nn.Conv1d(hidden_dim, out_dim, 1)
+    return nn.Sequential(first, nn.ReLU(), nn.BatchNorm1d(hidden_dim), second)
+
+
 class TAP(Pooling):
     """Temporal average pooling: (B, C, T) -> (B, C)."""
 
@@ -152,12 +158,7 @@ class ASP(Pooling):
 
     def __init__(self, in_dim: int, bottleneck_dim: int = 128, channelwise: bool = True) -> None:
         super().__init__(2 * in_dim)
-        self.attention = nn.Sequential(
-            nn.Conv1d(in_dim, bottleneck_dim, 1),
-            nn.ReLU(),
-            nn.BatchNorm1d(bottleneck_dim),
-            nn.Conv1d(bottleneck_dim, in_dim if channelwise else 1, 1),
-        )
+        self.attention = bottleneck(in_dim, bottleneck_dim, in_dim if channelwise else 1)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = x.flatten(1, -2)  # (B, …, T) -> (B, C, T)
@@ -194,9 +195,8 @@ class MHASTP(Pooling):
         scores = self.layers[0](x)
         for layer in self.layers[1:]:
             scores = layer(scores.tanh())
-        weights = attention(scores, mask).repeat_interleave(
-            self.channels_a_weight, dim=1
-        )  # (B, C or H, T) -> (B, C, T)
+        weights = attention(scores, mask)  # (B, C or H, T)
+        weights = weights.repeat_interleave(self.channels_a_weight, dim=1)  # -> (B, C, T)
         mean, std = weighted_mean_and_std(x, weights)
         shape = (x.shape[0], self.heads, -1)
         return torch.cat([mean.reshape(shape), std.reshape(shape)], dim=-1).flatten(1)  # (B, H, 2C/H) -> (B, 2C)
@@ -233,12 +233,7 @@ class XiVector(Pooling):
 
     def __init__(self, in_dim: int, bottleneck_dim: int = 256) -> None:
         super().__init__(in_dim)
-        self.precision = nn.Sequential(
-            nn.Conv1d(in_dim, bottleneck_dim, 1),
-            nn.ReLU(),
-            nn.BatchNorm1d(bottleneck_dim),
-            nn.Conv1d(bottleneck_dim, in_dim, 1),
-        )
+        self.precision = bottleneck(in_dim, bottleneck_dim, in_dim)
         self.prior_mean = nn.Parameter(torch.zeros(in_dim))
         self.prior_log_precision = nn.Parameter(torch.zeros(in_dim))
 

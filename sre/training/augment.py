@@ -56,8 +56,7 @@ class Augmentation:
 
     def __call__(self, chunk: np.ndarray, frames: int, draws: np.ndarray) -> np.ndarray:
         """Return the chunk (frames, F) of a piece of `frames_needed` frames and its (num_draws,) draws."""
-        copy = self.copy_of(draws)
-        if copy:
+        if copy := self.copy_of(draws):
             chunk = change_speed(chunk, frames, self.speeds[copy - 1], self.low_freq, self.high_freq)
         chunk = self.normalised(chunk)
         masks = draws[1:].reshape(-1, 2)

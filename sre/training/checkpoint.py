@@ -10,15 +10,8 @@ from sre import SreError
 from sre.machine.log import say, warn
 from sre.models.bundle import load
 
-STATE = {  # of a training, at a step
-    "step": int,
-    "network": dict,
-    "head": dict,
-    "optimizer": dict,
-    "rng": torch.Tensor,
-    "history": list,
-    "sums": dict,
-}
+STATE = {"step": int, "network": dict, "head": dict, "optimizer": dict, "rng": torch.Tensor}  # of a training, at a step
+STATE |= {"history": list, "sums": dict}
 
 
 def load_state(path: Path) -> dict:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sre import SreError
 from sre.config.corpus import TrialList
 from sre.config.problems import Problems
-from sre.datadir.rejected import read_rejected_rows
+from sre.datadir.rejected import Rejected, rejected_in
 from sre.features.store import FeatureStore
 from sre.features.types import dimension_of
 from sre.io.ids import alike, shown
@@ -37,9 +37,8 @@ class ListFiles:
     def of(cls, item: TrialList, data: Path) -> "ListFiles":
         """Return the files of a recipe's list in the folder of its data."""
         trials = data / "trials" / item.name
-        return cls(
-            item.name, trials, data / item.split, trials.with_name(f"{item.name}.enroll") if item.enroll else None
-        )
+        enroll_map = trials.with_name(f"{item.name}.enroll") if item.enroll else None
+        return cls(item.name, trials, data / item.split, enroll_map)
 
 
 def check_trials(item: ListFiles) -> ListCounts:
@@ -52,8 +51,7 @@ def check_trials(item: ListFiles) -> ListCounts:
     trials = read_trials(item.trials)
     models = read_enroll_map(item.enroll_map, trials)
     known = read_utt2spk(item.data_dir / "utt2spk")
-    missing = sorted(set(trials.test_ids).union(*models.values()) - known.keys())
-    if missing:
+    if missing := sorted(set(trials.test_ids).union(*models.values()) - known.keys()):
         example = shown(missing[0]) + alike(missing[0], known) + _why(item.data_dir, missing[0])
         no_map = item.enroll_map is None and not set(missing).intersection(trials.test_ids)
         raise SreError(
@@ -94,8 +92,7 @@ def check_tables(folder: Path) -> None:
 
 def check_features(item: ListFiles, store: FeatureStore) -> None:
     """Check that every utterance of the list has features. Raises SreError with the reason where one has none."""
-    missing = sorted(needed_utterances(item.trials, item.enroll_map) - store.places.keys())
-    if missing:
+    if missing := sorted(needed_utterances(item.trials, item.enroll_map) - store.places.keys()):
         why = alike(missing[0], store.places) + _why(store.scp.parent, missing[0])
         raise SreError(
             f"trial list {item.name}: {len(missing)} of its utterances have no features in {store.scp}, e.g."
@@ -104,19 +101,14 @@ def check_features(item: ListFiles, store: FeatureStore) -> None:
 
 
 def _why(folder: Path, utt: str) -> str:
-    for path in (folder / "rejected.tsv", folder / "vad_rejected.tsv"):
-        for key, _, reason in read_rejected_rows(path) if path.is_file() else []:
-            if key == utt:
-                return f" (rejected: {reason})"
-    return ""
+    return next((f" (rejected: {reason})" for key, _, reason in rejected_in(folder) if key == utt), "")
 
 
 def check_overlap(train: Path, others: Mapping[str, Path]) -> None:
     """Check that no speaker of a test split is a training speaker too. Raises SreError naming one who is."""
     speakers = set(read_utt2spk(train / "utt2spk").values())
     for name, folder in others.items():
-        both = sorted(speakers & set(read_utt2spk(folder / "utt2spk").values()))
-        if both:
+        if both := sorted(speakers & set(read_utt2spk(folder / "utt2spk").values())):
             raise SreError(
                 f"{len(both)} speakers are both in training ({train}) and in test ({name}), e.g. {both[0]};"
                 " results would be meaningless: take them out of one (sre data subset)"
@@ -154,19 +146,17 @@ def describe_split(folder: Path) -> SplitCounts:
         len(utt2spk),
         len(set(utt2spk.values())),
         round(audio_seconds(folder) / 3600, 3) if (folder / "utt2dur").is_file() else None,
-        *describe_rejected(folder / "rejected.tsv"),
+        *describe_rejected(rejected_in(folder, ["rejected.tsv"])),
         lines_of(read_text(notes)) if notes.is_file() else [],
     )
 
 
-def describe_rejected(*tables: Path) -> tuple[int, dict[str, int]]:
-    """Count the rows of the rejected.tsv files that are there, and those of each reason, whose numbers are left out."""
-    rows = [row for path in tables if path.is_file() for row in read_rejected_rows(path)]
+def describe_rejected(rows: Rejected) -> tuple[int, dict[str, int]]:
+    """Count what was rejected, and how much for each reason, whose numbers are left out."""
     reasons = Counter(re.sub(r"\d[\d.,]*", "…", reason) for _, _, reason in rows)
     return len(rows), dict(reasons.most_common())
 
 
 def describe_features(split: str, folder: Path, store: FeatureStore) -> FeatureCounts:
     """Count what is in data/<split>/feats/<features>, and what was lost on the way there."""
-    lost = describe_rejected(folder / "rejected.tsv", folder / "vad_rejected.tsv")
-    return FeatureCounts(split, folder.name, len(store.places), *lost)
+    return FeatureCounts(split, folder.name, len(store.places), *describe_rejected(rejected_in(folder)))

@@ -214,10 +214,7 @@ def _mel_range(feature_config: dict) -> dict[str, Any]:
 
 def _check_lengths(network: Network, num_features: int, asked: TrainingConfig) -> None:
     """Raise SreError if chunks of training or validation are too short for the network's convolutions."""
-    lengths = {
-        "training.chunk_frames": asked.training.chunk_frames[0],
-        "validation.frames": asked.validation.frames,
-    }
+    lengths = {"training.chunk_frames": asked.training.chunk_frames[0], "validation.frames": asked.validation.frames}
     network.eval()
     for name, frames in lengths.items():
         try:

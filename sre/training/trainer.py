@@ -81,8 +81,7 @@ class Trainer:
 
     def run(self) -> None:
         """Train from where the newest checkpoint stands to the last epoch."""
-        state = checkpoint.newest(self.folder)
-        if state:
+        if state := checkpoint.newest(self.folder):
             try:
                 self._restore(state)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -86,8 +86,7 @@ class Console(logging.Filter):
             return self._error(record)
         if not self.live:
             return self.dryrun or not record.getMessage().startswith(BEFORE)
-        handle = getattr(self, f"_{event}", None) if event != "None" else self._message
-        if handle:
+        if handle := getattr(self, f"_{event}", None) if event != "None" else self._message:
             handle(record)
         if record.levelno >= logging.WARNING and event == "None":
             self.screen.whole(record.getMessage())
@@ -102,8 +101,7 @@ class Console(logging.Filter):
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _job_info(self, record: logging.LogRecord) -> None:
-        job = self.plan.jobs.get(vars(record)["jobid"])
-        if job:
+        if job := self.plan.jobs.get(vars(record)["jobid"]):
             job.start()
 
     def _job_finished(self, record: logging.LogRecord) -> None:

@@ -32,10 +32,6 @@ class Progress:
         return min(self.done + self.rate * min(self.age, STALLED_S), self.total)
 
     @property
-    def share(self) -> float:
-        return self.now / self.total if self.total else 0.0
-
-    @property
     def remaining_s(self) -> float | None:
         return (self.total - self.now) / self.rate if self.rate > 0 else None
 
@@ -60,8 +56,7 @@ def progress(text: str) -> Progress | None:
     """Return the last progress that the log's text has; None where it has none."""
     for line in reversed(text.splitlines()):
         found = SAID.fullmatch(line)
-        counted = PROGRESS.fullmatch(found[1]) if found else None
-        if counted:
+        if counted := PROGRESS.fullmatch(found[1]) if found else None:
             _, done, total, unit, rate, note = counted.groups()
             return Progress(float(done), float(total), unit, float(rate), note.strip(), _age(line[:8]))
     return None
