@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     from sre.training.gates import ListFiles, check_features, describe_features
 
     data, lists = args.data, lists_of(args)
-    trials = {name: {"split": item.split, "enroll": item.enroll} for name, item in lists.items()}
+    trials = {name: {"split": item.split, "enroll": item.has_enroll_map} for name, item in lists.items()}
     job = {"train": args.train, "trials": trials, "features": args.features}
     problems = Problems()
     described = []

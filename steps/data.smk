@@ -20,7 +20,8 @@ CHECKPOINTS = sum(
 ASKED = {
     "train": TRAIN,
     "trials": {
-        item.name: {"split": item.split, "enroll": item.enroll} for item in CORPUS.lists
+        item.name: {"split": item.split, "enroll": item.has_enroll_map}
+        for item in CORPUS.lists
     },
 }
 LIST_OPTIONS = ["--train", TRAIN]
@@ -28,7 +29,7 @@ LIST_OPTIONS += repeated(
     "--list", [f"{item.name}={item.split}" for item in CORPUS.lists]
 )
 LIST_OPTIONS += repeated(
-    "--enroll", [item.name for item in CORPUS.lists if item.enroll]
+    "--enroll", [item.name for item in CORPUS.lists if item.has_enroll_map]
 )
 
 
@@ -39,7 +40,7 @@ def media(split):
 
 
 def enroll_map(trials):
-    return [f"{DATA}/trials/{trials}.enroll"] if TRIALS[trials].enroll else []
+    return [f"{DATA}/trials/{trials}.enroll"] if TRIALS[trials].has_enroll_map else []
 
 
 rule check_recipe:

@@ -64,7 +64,7 @@ def lists_of(args: argparse.Namespace) -> dict[str, TrialList]:
     for name in args.enroll:
         if name not in lists:
             raise SreError(f"--enroll {name}: none of the lists {', '.join(lists)}; give it by --list too")
-        lists[name] = replace(lists[name], enroll=True)
+        lists[name] = replace(lists[name], has_enroll_map=True)
     return lists
 
 

@@ -111,7 +111,7 @@ def audio_config(audio: dict, sample_rate: int) -> dict:
 def model_config(argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict]) -> dict:
     """Return a model's resolved config, of its YAML or of what training wrote (train_summary.json).
 
-    The features of a YAML are those of the config.yaml two folders above it: recipes/<recipe>/models/<model>.yaml is so.
+    The features of a YAML are those of the config.yaml two folders above it, as in recipes/NAME/models/m.yaml.
     features_made : name of features -> their config; called if no config.yaml is there
     """
     where, content = argument

@@ -16,12 +16,12 @@ class TrialList:
     """A list of trials, data/trials/<name>.
 
     split : the split that its utterances belong to
-    enroll : whether data/trials/<name>.enroll tells the utterances of each model; else a model is an utterance
+    has_enroll_map : whether data/trials/<name>.enroll tells each model's utterances; else a model is an utterance
     """
 
     name: str
     split: str
-    enroll: bool = False
+    has_enroll_map: bool = False
 
 
 @dataclass(frozen=True)

@@ -150,14 +150,14 @@ def read_enroll_map(path: str | Path | None, trials: Trials) -> dict[str, list[s
 
 
 def speakers_of_sides(
-    trials: Trials, enrol_map: Mapping[str, list[str]], utt2spk: Mapping[str, str]
+    trials: Trials, models: Mapping[str, list[str]], utt2spk: Mapping[str, str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the speakers of the models (E,) and of the tests (T,); "" where nobody knows.
 
-    A model's is that of its first utterance whose speaker is known.
+    models : model -> its utterances; its speaker is that of the first utterance whose speaker is known
     """
-    models = [next((utt2spk[utt] for utt in enrol_map[model] if utt in utt2spk), "") for model in trials.enrol_ids]
-    return np.array(models), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
+    sides = [next((utt2spk[utt] for utt in models[model] if utt in utt2spk), "") for model in trials.enrol_ids]
+    return np.array(sides), np.array([utt2spk.get(utt, "") for utt in trials.test_ids])
 
 
 def needed_utterances(path: str | Path, enroll_map: str | Path | None = None) -> set[str]:

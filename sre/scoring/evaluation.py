@@ -58,18 +58,21 @@ class Evaluation:
     def of(
         cls,
         trials: Trials,
-        enrol_map: Mapping[str, list[str]],
+        models: Mapping[str, list[str]],
         embeddings: Embeddings,
         utt2spk: Mapping[str, str] | None = None,
     ) -> "Evaluation":
-        """Return the evaluation of what was read. Raises SreError where an enrolment utterance has no embedding."""
-        utts = np.array([utt for model in trials.enrol_ids for utt in enrol_map[model]], dtype=object)
+        """Return the evaluation of what was read. Raises SreError where an enrolment utterance has no embedding.
+
+        models : model -> its utterances
+        """
+        utts = np.array([utt for model in trials.enrol_ids for utt in models[model]], dtype=object)
         cure = NO_EMBEDDING
-        if all(enrol_map[model] == [model] for model in trials.enrol_ids):
+        if all(models[model] == [model] for model in trials.enrol_ids):
             cure += ", or give --enroll-map if models are no utterances"
         rows = embeddings.rows(utts, "enrolment utterances", cure)
-        sizes = np.cumsum([len(enrol_map[model]) for model in trials.enrol_ids])
-        speakers = None if utt2spk is None else speakers_of_sides(trials, enrol_map, utt2spk)
+        sizes = np.cumsum([len(models[model]) for model in trials.enrol_ids])
+        speakers = None if utt2spk is None else speakers_of_sides(trials, models, utt2spk)
         return cls(trials, np.split(rows, sizes[:-1]), embeddings, speakers)
 
     def models(self) -> dict[str, np.ndarray]:

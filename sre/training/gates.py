@@ -37,7 +37,7 @@ class ListFiles:
     def of(cls, item: TrialList, data: Path) -> "ListFiles":
         """Return the files of a recipe's list in the folder of its data."""
         trials = data / "trials" / item.name
-        enroll_map = trials.with_name(f"{item.name}.enroll") if item.enroll else None
+        enroll_map = trials.with_name(f"{item.name}.enroll") if item.has_enroll_map else None
         return cls(item.name, trials, data / item.split, enroll_map)
 
 

@@ -5,7 +5,7 @@ import pytest
 from sre import SreError
 from sre.config.corpus import TrialList, read_corpus
 
-LISTS = [TrialList("main", "eval"), TrialList("hard", "other", enroll=True)]
+LISTS = [TrialList("main", "eval"), TrialList("hard", "other", has_enroll_map=True)]
 
 
 def test_splits_and_lists() -> None:
