@@ -1,7 +1,7 @@
 """Command lines: one parser for all of them, and the types of their arguments.
 
 What a command is given is checked here once, before it loads or computes anything: each fault is one sentence with the
-name of the argument. `type=` is one of the functions below, or what `whole`, `number` and `json_job` return.
+name of the argument. `type=` is one of the functions below, or what `whole` and `number` return.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sre import SreError
-from sre.io.forms import wrong_part
 
 MOST = 2**31 - 1
 MOST_PROCESSES = 1024
@@ -180,23 +179,6 @@ def json_object(text: str) -> dict:
     if not isinstance(value, dict):
         raise ArgumentTypeError(f"{_shown(text)}: not a JSON object; write it like '{{\"key\": 1}}'")
     return value
-
-
-def json_job(**kinds: object) -> Callable[[str], dict]:
-    """Return the type of JSON objects that have these keys, each of its kind: what Snakemake tells a stage.
-
-    A kind is a form of sre/io/forms.py.
-    """
-
-    def convert(text: str) -> dict:
-        value = json_object(text)
-        if wrong := [key for key, kind in kinds.items() if key not in value or wrong_part(value[key], kind)]:
-            raise ArgumentTypeError(
-                f"{_shown(text)}: {wrong[0]} is missing or of another form than snakemake writes it"
-            )
-        return value
-
-    return convert
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict:

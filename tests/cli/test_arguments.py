@@ -89,7 +89,6 @@ def test_no_other_parser() -> None:
         (arguments.share, {"0": 0, "1": 1, "0.01": 0.01}, ["1.01", "-0.01", "1%"]),
         (arguments.shard, {"2/8": (2, 8)}, ["0/2", "3/2", "²/3", "1/2/3", "/"]),
         (arguments.json_object, {'{"a": 1}': {"a": 1}}, ["[]", "1", '{"a": NaN}', '{"a": 1, "a": 2}', "{", "{'a': 1}"]),
-        (arguments.json_job(a=list), {'{"a": []}': {"a": []}}, ["{}", '{"a": 1}']),
     ],
 )
 def test_types(convert, good: dict[str, object], bad: list[str]) -> None:
