@@ -27,15 +27,13 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="folder for the tables")
     args = parser.parse_args(argv)
-    from sre.io.tables import read_utt2spk
     from sre.io.trial_check import check_labels
-    from sre.io.trials import read_enroll_map, read_trials
     from sre.report.errors import CONDITIONS, condition_cells, write_analysis
     from sre.scoring.analysis import analyse
 
     found = analyse(args.scores, args.trials, args.enroll_map, args.data, args.threshold, args.draws)
-    trials = read_trials(args.trials)
-    check_labels(args.trials, trials, read_enroll_map(args.enroll_map, trials), read_utt2spk(args.data / "utt2spk"))
+    trials, models = found.described.trials, found.described.models
+    check_labels(args.trials, trials, dict(zip(trials.enrol_ids, models, strict=True)), found.described.utt2spk)
     write_analysis(args.out, found)
     print(aligned([CONDITIONS, *map(condition_cells, found.breakdown)]), end="")
     if without := [row["condition"] for row in found.breakdown if row["eer"] is not None and row["eer_low"] is None]:

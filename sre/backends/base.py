@@ -105,9 +105,8 @@ def _scores_of_pairs(pairs: Pairs) -> np.ndarray:
     rows = max(1, BLOCK_BYTES // (32 * enrol.vectors.shape[1]))
     for start in range(0, len(e), rows):
         a, b = e[start : start + rows], t[start : start + rows]
-        scores[start : start + rows] = (
-            np.einsum("ij,ij->i", enrol.vectors[a], vectors[b]) + enrol.constants[a] + test.constants[b]
-        )
+        products = np.einsum("ij,ij->i", enrol.vectors[a], vectors[b])
+        scores[start : start + rows] = products + enrol.constants[a] + test.constants[b]
     return scores
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from sre import SreError
-
-KINDS_OF = {bool: (bool,), float: (int, float), str: (str,)}  # what JSON may have where an option is of this type
+from sre.io.forms import built, form_of, wrong_part
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Asked:
         """
         given = _known(cls, config, "back-end")
         if adapt := given.get("adapt"):
-            given["adapt"] = Adaptation(**_known(Adaptation, adapt, "back-end: adapt"))
-        return cls(**given | {"chain": tuple(given.get("chain", cls.chain))})
+            _known(Adaptation, adapt, "back-end: adapt")
+        return built(cls, given)
 
 
 def _known(kind: type, given: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -77,11 +76,10 @@ class Options:
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
         """Return the options among a file's facts. Raises ValueError where one is missing or of another form."""
-        values: dict[str, Any] = {field.name: facts.get(field.name) for field in fields(cls)}
         for field in fields(cls):
-            if type(values[field.name]) not in KINDS_OF[type(field.default)]:
-                raise ValueError(f"its fact {field.name} is {values[field.name]!r}")
-        return cls(**values)
+            if wrong_part(facts.get(field.name), form_of(field.type)):
+                raise ValueError(f"its fact {field.name} is {facts.get(field.name)!r}")
+        return built(cls, facts)
 
 
 @dataclass(frozen=True)

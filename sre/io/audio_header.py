@@ -123,9 +123,8 @@ def _chunked(file: BinaryIO, magic: bytes, size: int) -> Promise:
 
 def _check_format(content: bytes, magic: bytes) -> None:
     """Raise AudioError for samples that take more bytes than their bits need, which a decoder takes for other ones."""
-    code, channels, _, _, block, bits = struct.unpack(
-        ">HHIIHH" if magic == b"RIFX" else "<HHIIHH", content.ljust(16, b"\0")
-    )
+    order = ">" if magic == b"RIFX" else "<"
+    code, channels, _, _, block, bits = struct.unpack(order + "HHIIHH", content.ljust(16, b"\0"))
     if code in UNCODED and block > (least := channels * ((bits + 7) // 8)):
         raise AudioError(f"its header says {bits} bits a sample and {block} bytes, not {least}; write it again")
 

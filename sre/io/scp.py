@@ -41,11 +41,12 @@ class Place:
             if span is None:
                 continue
             size = value.shape[axis] if axis < value.ndim else 0
-            if not span[0] <= span[1] < size + (BEYOND if axis == 0 else 0) or span[0] >= size:
+            first, last = span
+            if not first <= last < size + (BEYOND if axis == 0 else 0) or first >= size:
                 raise BadRange(
-                    f"its range [{span[0]}:{span[1]}] is not within {size}, the last index belongs to it; mend it"
+                    f"its range [{first}:{last}] is not within {size}, the last index belongs to it; mend it"
                 )
-            value = value[(slice(None),) * axis + (slice(span[0], span[1] + 1),)]
+            value = value[(slice(None),) * axis + (slice(first, last + 1),)]
         return value
 
 

@@ -50,12 +50,8 @@ def check_pairs(what: object, trials: LabelledTrials) -> None:
 def own_tests(trials: Trials, models: Mapping[str, Iterable[str]]) -> np.ndarray:
     """Return (N,) bool: whether the test is among the utterances of its model."""
     place = {utt: at for at, utt in enumerate(trials.test_ids)}
-    own = [
-        model * len(place) + place[utt]
-        for model, name in enumerate(trials.enrol_ids)
-        for utt in models[name]
-        if utt in place
-    ]
+    members = ((model, utt) for model, name in enumerate(trials.enrol_ids) for utt in models[name])
+    own = [model * len(place) + place[utt] for model, utt in members if utt in place]
     return np.isin(pair_codes(trials), np.array(own, np.int64))
 
 

@@ -100,9 +100,8 @@ class Progress:
     def _show(self, now: float, note: str) -> None:
         rate = (self.done - self.before) / max(now - self.begun, 1e-9)
         eta = clock((self.total - self.done) / rate) if rate > 0 and self.total else "?"
-        text = (
-            f"{self.what}: {self.done:.0f} of {self.total:.0f} {self.unit}, {rate:.4g} {self.unit}/s, ETA {eta} {note}"
-        )
+        done = f"{self.done:.0f} of {self.total:.0f} {self.unit}"
+        text = f"{self.what}: {done}, {rate:.4g} {self.unit}/s, ETA {eta} {note}"
         if self.terminal:
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
         else:

@@ -31,10 +31,8 @@ class Ordered:
         targets, nontargets = scores[target][target_order], scores[~target][nontarget_order]
 
         def below(thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            under_targets, under_nontargets = (
-                np.append(np.searchsorted(values, thresholds), len(values)) for values in (targets, nontargets)
-            )
-            return under_targets, under_nontargets
+            under = [np.append(np.searchsorted(values, thresholds), len(values)) for values in (targets, nontargets)]
+            return under[0], under[1]
 
         bayes = below(np.array([bayes_threshold(p) for p in P_TARGETS]))
         ordered = cls(

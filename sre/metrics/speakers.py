@@ -15,10 +15,7 @@ from sre.metrics.bootstrap import Bootstrap, interval_column, intervals, why_no_
 
 def check_speakers_known(trials: Trials, sides: tuple[np.ndarray, np.ndarray], utt2spk: Path) -> None:
     """Raise SreError if a model or test has no speaker: drawing trials instead would claim far too much."""
-    lost = np.concatenate(
-        [ids[known == ""] for ids, known in zip((trials.enrol_ids, trials.test_ids), sides, strict=True)]
-    )
-    if len(lost):
+    if lost := [*trials.enrol_ids[sides[0] == ""], *trials.test_ids[sides[1] == ""]]:
         raise SreError(
             f"{utt2spk}: no speaker of {len(lost)} models and tests, e.g. {lost[0]}, and intervals draw speakers;"
             " add them, or give --enroll-map where models are no utterances"

@@ -9,7 +9,7 @@ from sre import SreError
 from sre.io.trials import align_scores
 from sre.metrics.rates import eer
 from sre.scoring.breakdown import breakdown, conditions
-from sre.scoring.described import ErrorRow, read_described
+from sre.scoring.described import DescribedTrials, ErrorRow, read_described
 from sre.scoring.worst import confusing_pairs, trial_errors, worst_speakers, worst_utterances
 
 
@@ -17,6 +17,7 @@ from sre.scoring.worst import confusing_pairs, trial_errors, worst_speakers, wor
 class Analysis:
     """What `breakdown` and the functions of sre/scoring/worst.py say of one system on one list."""
 
+    described: DescribedTrials
     threshold: float
     breakdown: list[ErrorRow]
     speakers: list[ErrorRow]
@@ -44,8 +45,8 @@ def analyse(
     except SreError as error:
         raise SreError(f"{scores}: {error}") from None
     described = read_described(labelled, enroll_map, data_dir)
-    given = values, described, at_eer if threshold is None else threshold
-    rows = breakdown(values, described, conditions(described), given[2], draws, seed)
-    return Analysis(
-        given[2], rows, worst_speakers(*given), worst_utterances(*given), confusing_pairs(*given), trial_errors(*given)
-    )
+    threshold = at_eer if threshold is None else threshold
+    rows = breakdown(values, described, conditions(described), threshold, draws, seed)
+    given = values, described, threshold
+    speakers, utterances, pairs = (part(*given) for part in (worst_speakers, worst_utterances, confusing_pairs))
+    return Analysis(described, threshold, rows, speakers, utterances, pairs, trial_errors(*given))

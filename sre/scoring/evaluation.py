@@ -1,7 +1,8 @@
 """One trial list with the embeddings that it needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -52,28 +53,13 @@ class Evaluation:
         models = read_enroll_map(enroll_map, trials)
         for sentence in several_speakers(enroll_map, trials, models, speakers):
             warn(sentence)
-        return cls.of(trials, models, Embeddings.read(embeddings), speakers if given else None)
-
-    @classmethod
-    def of(
-        cls,
-        trials: Trials,
-        models: Mapping[str, list[str]],
-        embeddings: Embeddings,
-        utt2spk: Mapping[str, str] | None = None,
-    ) -> "Evaluation":
-        """Return the evaluation of what was read. Raises SreError where an enrolment utterance has no embedding.
-
-        models : model -> its utterances
-        """
-        utts = np.array([utt for model in trials.enrol_ids for utt in models[model]], dtype=object)
+        known = Embeddings.read(embeddings)
         cure = NO_EMBEDDING
-        if all(models[model] == [model] for model in trials.enrol_ids):
+        if all(utts == [model] for model, utts in models.items()):
             cure += ", or give --enroll-map if models are no utterances"
-        rows = embeddings.rows(utts, "enrolment utterances", cure)
-        sizes = np.cumsum([len(models[model]) for model in trials.enrol_ids])
-        speakers = None if utt2spk is None else speakers_of_sides(trials, models, utt2spk)
-        return cls(trials, np.split(rows, sizes[:-1]), embeddings, speakers)
+        rows = known.rows(np.array(list(chain(*models.values())), dtype=object), "enrolment utterances", cure)
+        groups = np.split(rows, np.cumsum(list(map(len, models.values())))[:-1])
+        return cls(trials, groups, known, speakers_of_sides(trials, models, speakers) if given else None)
 
     def models(self) -> dict[str, np.ndarray]:
         """Return each model's utterances, in the order of the models."""

@@ -17,6 +17,7 @@ from sre.backends.norm import normalise
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import atomic_output, sha256_arrays, sha256_file, sha256_text
 from sre.io.embeddings import Embeddings
+from sre.io.tables import write_table
 from sre.io.text import canonical
 from sre.io.trials import write_scores
 from sre.machine.environment import code_version
@@ -82,8 +83,7 @@ class Scorer:
         if rule not in self._chosen:
             self._chosen[rule] = chosen = rule.choose(self.training)
             assert chosen.speakers is not None, "training embeddings have speakers"
-            with atomic_output(self.folder / f"{rule.name}.cohort") as file:
-                file.writelines(f"{i} {s}\n" for i, s in zip(chosen.ids, chosen.speakers, strict=True))
+            write_table(self.folder / f"{rule.name}.cohort", zip(chosen.ids, chosen.speakers, strict=True))
         if (backend, rule) not in self._cohorts:
             self._cohorts[backend, rule] = Cohort.of(fitted, self._chosen[rule])
         return self._cohorts[backend, rule]

@@ -25,9 +25,7 @@ def worst_speakers(scores: np.ndarray, described: DescribedTrials, threshold: fl
         return (twice - np.bincount(enrol[some & (enrol == test)], minlength=size)).tolist()
 
     counts = zip(*map(involved, outcomes(scores, described, threshold)), strict=True)
-    rows: list[ErrorRow] = [
-        {"speaker": name} | rates_of(*four) for name, four in zip(described.speakers, counts, strict=True)
-    ]
+    rows = [ErrorRow(speaker=name) | rates_of(*four) for name, four in zip(described.speakers, counts, strict=True)]
     return sorted(rows, key=lambda row: -((row["p_miss"] or 0) + (row["p_fa"] or 0)))[:top]
 
 
@@ -48,8 +46,8 @@ def worst_utterances(scores: np.ndarray, described: DescribedTrials, threshold: 
         return count
 
     counts = np.stack([involved(some) for some in outcomes(scores, described, threshold)], axis=1).tolist()
-    found: list[ErrorRow] = [
-        {"utterance": utt, "speaker": described.utt2spk[utt]} | rates_of(*four)
+    found = [
+        ErrorRow(utterance=utt, speaker=described.utt2spk[utt]) | rates_of(*four)
         for utt, four in zip(utts, counts, strict=True)
     ]
     worst = sorted(found, key=lambda row: -((row["p_miss"] or 0) + (row["p_fa"] or 0)))[:top]
