@@ -210,22 +210,21 @@ def resolve_system(
 
 
 def with_parts(
-    name: str,
-    backends: dict[str, dict],
-    norms: dict[str, dict],
-    fusions: dict[str, list],
-    types: Collection[str] = (),
-    above: tuple[str, ...] = (),
+    name: str, backends: dict[str, dict], norms: dict[str, dict], fusions: dict[str, list], types: Collection[str] = ()
 ) -> dict[str, dict]:
     """Return a system and, before it, those that it is calibrated on or fused from: name -> as `resolve_system`.
 
-    above : names of the systems that it is part of
     Raises SreError where one is fused from itself.
     """
-    if name in above:
-        raise SreError(f"fusions: '{name}' is fused from itself; take it out")
-    system = resolve_system(name, backends, norms, fusions, types)
     found: dict[str, dict] = {}
-    for part in system["of"] or ():
-        found |= with_parts(part, backends, norms, fusions, types, (*above, name))
-    return {**found, name: system}
+
+    def add(one: str, above: tuple[str, ...] = ()) -> None:  # above: the systems that it is part of
+        if one in above:
+            raise SreError(f"fusions: '{one}' is fused from itself; take it out")
+        system = resolve_system(one, backends, norms, fusions, types)
+        for part in system["of"] or ():
+            add(part, (*above, one))
+        found[one] = system
+
+    add(name)
+    return found

@@ -25,7 +25,8 @@ def check_promised(
     missing = sorted(set(utts) - set(found))
     if not missing:
         return
-    rejected = rejected_ids(*folders)
+    places = [place for folder in folders for place in (folder, *folder.glob("feats/*"))]
+    rejected = {row[0] for place in places for row in rejected_in(place)}
     unexplained = [utt for utt in missing if utt not in rejected]
     example = next(iter(unexplained), missing[0])
     text = (
@@ -35,9 +36,3 @@ def check_promised(
     if len(unexplained) > MOST_MISSING * len(utts):
         raise SreError(f"{text}; make it again, or take them out of {promised} (sre data subset)")
     (warn if unexplained else say)(text)
-
-
-def rejected_ids(*folders: Path) -> set[str]:
-    """The utterances in the rejected.tsv files of these folders, and of the features in them."""
-    places = [place for folder in folders for place in (folder, *folder.glob("feats/*"))]
-    return {row[0] for place in places for row in rejected_in(place)}

@@ -1,6 +1,5 @@
 """Features of a data directory in parts: a shard a process, and the join of what the shards made."""
 
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -45,24 +44,21 @@ def make_part(data: DataDir, config: dict, rules: AudioRules, out: Path, number:
 
 def make_whole(data: DataDir, config: dict, rules: AudioRules, out: Path, shards: int, max_rejected: float) -> None:
     """Make all shards, a process each, and join them. Their tables go; the archives stay, feats.scp points to them."""
-    _run_all(partial(make_part, data, config, rules, out), shards, out)
+    if shards == 1:
+        make_part(data, config, rules, out, 1, 1)
+    else:
+        try:
+            with ProcessPoolExecutor(shards, mp_context=get_context("spawn")) as pool:
+                make = partial(make_part, data, config, rules, out, shards=shards)
+                list(pool.map(make, range(1, shards + 1)))
+        except BrokenProcessPool:
+            raise SreError(
+                f"{out}: one of {shards} processes was killed, for lack of memory? Lower --num-workers"
+            ) from None
     join_parts(data, config, out, shards, max_rejected)
     for name in TABLES:
         for part in range(1, shards + 1):
             (out / name.format(part)).unlink()
-
-
-def _run_all(run_shard: Callable[[int, int], None], shards: int, out: Path) -> None:
-    """Run each shard in a process of its own; a single one in this."""
-    if shards == 1:
-        return run_shard(1, 1)
-    try:
-        with ProcessPoolExecutor(shards, mp_context=get_context("spawn")) as pool:
-            list(pool.map(run_shard, range(1, shards + 1), [shards] * shards))
-    except BrokenProcessPool:
-        raise SreError(
-            f"{out}: one of {shards} processes was killed, for lack of memory? Lower --num-workers"
-        ) from None
 
 
 def join_parts(data: DataDir, config: dict, out: Path, shards: int, max_rejected: float) -> None:

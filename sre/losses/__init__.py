@@ -1,35 +1,24 @@
 """Training losses: (B, D) embeddings and (B,) speaker indices -> loss and logits; `build_head` knows them by name."""
 
+from sre.losses import classification, metric
 from sre.losses.base import Head
-from sre.losses.classification import AAMSoftmax, AMSoftmax, Circle, Softmax, SphereFace, SphereFace2, SubcentreAAM
-from sre.losses.metric import (
-    GE2E,
-    AngularPrototypical,
-    Contrastive,
-    Prototypical,
-    SoftmaxAngularPrototypical,
-    SupCon,
-    Triplet,
-)
 
 HEADS: dict[str, type[Head]] = {
-    "softmax": Softmax,
-    "am": AMSoftmax,
-    "aam": AAMSoftmax,
-    "subcentre_aam": SubcentreAAM,
-    "sphereface": SphereFace,
-    "sphereface2": SphereFace2,
-    "circle": Circle,
-    "ge2e": GE2E,
-    "prototypical": Prototypical,
-    "angular_prototypical": AngularPrototypical,
-    "softmax_angular_prototypical": SoftmaxAngularPrototypical,
-    "triplet": Triplet,
-    "contrastive": Contrastive,
-    "supcon": SupCon,
+    "softmax": classification.Softmax,
+    "am": classification.AMSoftmax,
+    "aam": classification.AAMSoftmax,
+    "subcentre_aam": classification.SubcentreAAM,
+    "sphereface": classification.SphereFace,
+    "sphereface2": classification.SphereFace2,
+    "circle": classification.Circle,
+    "ge2e": metric.GE2E,
+    "prototypical": metric.Prototypical,
+    "angular_prototypical": metric.AngularPrototypical,
+    "softmax_angular_prototypical": metric.SoftmaxAngularPrototypical,
+    "triplet": metric.Triplet,
+    "contrastive": metric.Contrastive,
+    "supcon": metric.SupCon,
 }
-
-__all__ = ["HEADS", "AAMSoftmax", "Head", "Softmax", "build_head"]
 
 
 def build_head(embedding_dim: int, num_speakers: int, type: str, scale: float, **options: object) -> Head:

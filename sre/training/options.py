@@ -18,13 +18,11 @@ class Filter:
 
 @dataclass(frozen=True)
 class Loss:
-    """The name of a loss, what it is built with, and the margin that the trainer schedules."""
+    """The name of a loss, and what it is built with; its margin is in TrainingOptions, for the trainer schedules it."""
 
     type: str
     options: dict[str, Any]
     scale: float
-    margin: float
-    margin_epochs: tuple[float, float]
 
 
 @dataclass(frozen=True)

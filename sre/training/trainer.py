@@ -213,12 +213,8 @@ class Trainer:
         }
         bundles.save(self.folder / f"step_{self.step:09}.pt", state)
         write_history(self.folder.parent.parent / HISTORY_FILE, self.history)
-        ends = {
-            self.batches.steps_per_epoch * (self.options.epochs - back) for back in range(self.options.average_last)
-        }
-        for old in checkpoint.find(self.folder)[:-2]:
-            if int(old.stem.split("_")[1]) not in ends:
-                old.unlink()
+        for old in set(checkpoint.find(self.folder)[:-2]) - set(self._to_average()):
+            old.unlink()
 
     def _restore(self, state: dict) -> None:
         self.network.load_state_dict(state["network"])
@@ -229,12 +225,15 @@ class Trainer:
             torch.cuda.set_rng_state(state["gpu_rng"], self.device)
         self.step, self.history, self.sums = state["step"], state["history"], state["sums"]
 
+    def _to_average(self) -> list[Path]:
+        """Return the checkpoints at the ends of the last `average_last` epochs."""
+        ends = range(max(1, self.options.epochs - self.options.average_last + 1), self.options.epochs + 1)
+        return [self.folder / f"step_{epoch * self.batches.steps_per_epoch:09}.pt" for epoch in ends]
+
     def averaged(self) -> dict[str, Tensor]:
         """Return the network's state averaged over the ends of the last `average_last` epochs."""
-        wanted = range(max(1, self.options.epochs - self.options.average_last + 1), self.options.epochs + 1)
-        paths = [self.folder / f"step_{epoch * self.batches.steps_per_epoch:09}.pt" for epoch in wanted]
         try:
-            return checkpoint.average(paths)
+            return checkpoint.average(self._to_average())
         except SreError as error:
             raise SreError(
                 f"{error}: the average of the last epochs needs it; delete {self.folder} to train again"

@@ -12,7 +12,7 @@ from sre.cli.describe import read_spec
 from sre.extraction.embedder import MIN_FRAMES
 from sre.io.ark import read_record
 from sre.io.tables import invert, read_table
-from sre.losses import AAMSoftmax, Softmax
+from sre.losses.classification import AAMSoftmax, Softmax
 from sre.models import ARCHITECTURES, build, redimnet, redimnet2
 from sre.models.cost import parameters
 from sre.models.pooling import POOLINGS

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sre.losses import AAMSoftmax, Softmax, build_head
+from sre.losses import build_head
+from sre.losses.classification import AAMSoftmax, Softmax
 from sre.machine.device import memory_format
 from sre.models import build
 from sre.training.schedule import learning_rate, margin

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import SreError
-from sre.losses import Softmax
+from sre.losses.classification import Softmax
 from sre.training.validation import accuracy, held_out_eer, partition
 
 
