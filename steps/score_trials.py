@@ -40,8 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     backend = load(args.backend)
     trials, utt2spks = read_trials(args.trials), (args.utt2spk, args.cohort_utt2spk)
     evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, *utt2spks)
-    models = {model: list(utts) for model, utts in evaluation.models().items()}
-    if sentence := own_targets(args.trials, trials, models)[1]:
+    if sentence := own_targets(args.trials, trials, evaluation.models())[1]:
         warn(sentence)
     pairs = evaluation.pairs(backend)
     scores = scores_of_pairs(pairs)
