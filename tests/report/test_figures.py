@@ -13,7 +13,7 @@ from sre.metrics.rates import act_dcf, min_dcf
 from sre.report.figures.calibration import LOG_ODDS, MAX_PANELS, BayesCurve, bayes_error_curves, calibration_plot
 from sre.report.figures.cost import CostPoint, accuracy_cost_front, undominated
 from sre.report.figures.histogram import histogram
-from sre.report.figures.intervals import MAX_ROWS, interval_plot
+from sre.report.figures.intervals import MAX_ROWS, IntervalRow, interval_plot
 from sre.report.figures.map import embedding_map, principal_plane
 from sre.report.figures.style import STYLE, place_labels
 
@@ -33,8 +33,8 @@ def all_figures():
     rng = np.random.default_rng(0)
     costs = bayes_error_curves(scores, target, LOG_ODDS)
     curves = [BayesCurve(f"{ODD_NAME} {n}", LOG_ODDS, *costs) for n in range(MAX_PANELS)]
-    points = [(f"{ODD_NAME} {n}", 2.0**n, 9 - n / 2, 8 - n / 2, 10 - n / 2) for n in range(12)]
-    rows = [(f"{ODD_NAME} {n}", 5 + n / 7, 4.5, np.nan, n == 3) for n in range(MAX_ROWS)]
+    points = [CostPoint(f"{ODD_NAME} {n}", 2.0**n, 9 - n / 2, 8 - n / 2, 10 - n / 2) for n in range(12)]
+    rows = [IntervalRow(f"{ODD_NAME} {n}", 5 + n / 7, 4.5, np.nan, n == 3) for n in range(MAX_ROWS)]
     thresholds = {"EER": 0.1, "minDCF(0.05)": 1.2, ODD_NAME: 2.5, "minDCF(0.001)": np.inf}
     speakers = [f"{n % 60:02}" for n in range(2400)]
     genders = ["fm?"[int(speaker) % 3] for speaker in speakers]
@@ -88,7 +88,7 @@ def test_figures_are_small_and_are_well_formed_with_any_label(drawn):
 
 def test_a_dollar_sign_is_a_dollar_sign():
     """Not the start of TeX: each character is a glyph."""
-    glyphs = [interval_plot([(t, 1, 1, 1, False)], "n", "l").count("<use") for t in ("abc", "$b$", "a")]
+    glyphs = [interval_plot([IntervalRow(t, 1, 1, 1, False)], "n", "l").count("<use") for t in ("abc", "$b$", "a")]
     assert glyphs[0] == glyphs[1] == glyphs[2] + 2
 
 
@@ -99,11 +99,6 @@ def test_marks_keep_their_look():
     groups = [g for g in re.findall(r'<g style="([^"]*)">\n((?:<use[^>]*/>\n)+)</g>', text) if g[1].count("<use") > 1]
     assert [(look.count("#0072b2"), marks.count("<use")) for look, marks in groups] == [(2, 20), (0, 30)]
     assert "fill: none" in groups[1][0] or "fill-opacity: 0" in groups[1][0]
-
-
-def test_histogram_takes_a_number_for_the_eer_threshold():
-    scores, target = some_trials()
-    assert histogram(scores, target, 0.25, "h", "l") == histogram(scores, target, {"EER": 0.25}, "h", "l")
 
 
 def test_front_has_those_that_none_beats_in_both():

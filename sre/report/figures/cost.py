@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from sre.report.figures.style import COLOURS, STYLE, place_labels, svg
+from sre.report.figures.style import COLOURS, drawing, place_labels, svg
 
 MAX_NAMES = 12  # systems whose names there is room for
 
@@ -30,12 +28,9 @@ def accuracy_cost_front(points: Sequence[CostPoint], name: str, label: str, x_la
     Of more than MAX_NAMES systems only these have their names. `x_label` says what the cost is, with its unit. `name`
     and `label` as in `sre.report.figures.det.det_plot`.
     """
-    assert points and all(cost > 0 for _, cost, *_ in points)
-    points = [CostPoint(*point) for point in points]
+    assert points and all(point.cost > 0 for point in points)
     front = undominated(points)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4.5))
-        axes = figure.add_subplot()
+    with drawing(5.2, 4.5) as (figure, axes):
         steps = np.array([(p.cost, p.eer) for p in front])
         axes.plot(*steps.T, drawstyle="steps-post", color=COLOURS[0], linewidth=1.2, alpha=0.7)
         for point in points:

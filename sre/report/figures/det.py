@@ -3,35 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
 from scipy.special import ndtri
 
-from sre.report.figures.style import COLOURS, LINES, MAX_CURVES, STYLE, legend_below, svg
+from sre.report.figures.style import COLOURS, LINES, MAX_CURVES, drawing, legend_below, svg
 
 # where there is no room for all, the later ones are left out
-RATE_TICKS = [
-    0.01,
-    0.1,
-    1e-3,
-    1e-4,
-    0.5,
-    0.05,
-    0.2,
-    0.02,
-    5e-3,
-    0.4,
-    0.6,
-    0.8,
-    0.9,
-    0.3,
-    0.7,
-    2e-3,
-    5e-4,
-    2e-4,
-]
+RATE_TICKS = [0.01, 0.1, 1e-3, 1e-4, 0.5, 0.05, 0.2, 0.02, 5e-3, 0.4, 0.6, 0.8, 0.9, 0.3, 0.7, 2e-3, 5e-4, 2e-4]
 
 
 @dataclass(frozen=True)
@@ -52,9 +31,7 @@ def det_plot(curves: Sequence[Curve], name: str, label: str) -> str:
     `name` makes the SVG's ids unique on the page; `label` is what a screen reader says.
     """
     assert 0 < len(curves) <= MAX_CURVES
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4.5))
-        axes = figure.add_subplot()
+    with drawing(5.2, 4.5) as (figure, axes):
         x_range = _rate_range([(c.p_fa, c.p_miss, c.nontargets, c.eer) for c in curves])
         y_range = _rate_range([(c.p_miss, c.p_fa, c.targets, c.eer) for c in curves])
         for curve, colour, line in zip(curves, COLOURS, LINES, strict=False):

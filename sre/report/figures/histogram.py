@@ -3,32 +3,24 @@
 from collections.abc import Mapping
 from itertools import cycle
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from sre.report.figures.style import COLOURS, STYLE, legend_below, svg
+from sre.report.figures.style import COLOURS, drawing, legend_below, svg
 
 THRESHOLD_LINES = (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (7, 3)), (0, (5, 1, 1, 1, 1, 1))
 THRESHOLD_COLOURS = "#000000", COLOURS[2], COLOURS[3], COLOURS[7]
 
 
-def histogram(
-    scores: np.ndarray, target: np.ndarray, thresholds: Mapping[str, float] | float, name: str, label: str
-) -> str:
+def histogram(scores: np.ndarray, target: np.ndarray, thresholds: Mapping[str, float], name: str, label: str) -> str:
     """Densities of the target and the nontarget scores (N,), each of area 1, and named thresholds as lines.
 
-    A number alone is the EER threshold; an infinite one, at which every trial is rejected, is in the legend only.
+    An infinite threshold, at which every trial is rejected, is in the legend only.
     """
-    if not isinstance(thresholds, Mapping):
-        thresholds = {"EER": thresholds}
     finite = [threshold for threshold in thresholds.values() if np.isfinite(threshold)]
     ends = np.concatenate([np.quantile(scores[some], (0.001, 0.999)) for some in (target, ~target)])
     edges = np.linspace(min(*ends, *finite), max(*ends, *finite), 51)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4))
-        axes = figure.add_subplot()
+    with drawing(5.2, 4) as (figure, axes):
         kinds = (target, "target", COLOURS[0], "-"), (~target, "nontarget", COLOURS[1], "--")
         for some, word, colour, line in kinds:
             count, _ = np.histogram(scores[some], edges)

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib
-from matplotlib.figure import Figure
-
-from sre.report.figures.style import COLOURS, LINES, STYLE, svg
+from sre.report.figures.style import COLOURS, LINES, drawing, svg
 
 MAX_ROWS = 24
 
@@ -27,10 +24,7 @@ def interval_plot(rows: Sequence[IntervalRow], name: str, label: str) -> str:
     The emphasised are filled and bold. `name` and `label` as in `sre.report.figures.det.det_plot`.
     """
     assert 0 < len(rows) <= MAX_ROWS
-    rows = [IntervalRow(*row) for row in rows]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 0.75 + 0.23 * len(rows)))
-        axes = figure.add_subplot()
+    with drawing(5.2, 0.75 + 0.23 * len(rows)) as (figure, axes):
         axes.axvline(rows[0].eer, color="#555555", linewidth=1, linestyle=LINES[1])
         for y, row in enumerate(rows):
             colour, fill = (COLOURS[1],) * 2 if row.emphasised else (COLOURS[0], "white")

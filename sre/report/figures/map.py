@@ -1,13 +1,11 @@
 """The map of a set's embeddings: points of many speakers in one plane."""
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sre import SreError
 from sre.backends.base import length_normalise, speaker_means
-from sre.report.figures.style import COLOURS, MARKERS, STYLE, legend_below, place_labels, svg
+from sre.report.figures.style import COLOURS, MARKERS, drawing, legend_below, place_labels, svg
 
 MAX_POINTS, MAX_SPEAKERS = 1000, 40
 MAX_LABELS = 20  # speakers whose names there is room for
@@ -91,9 +89,7 @@ def _draw(
     plane: np.ndarray, share: np.ndarray, speakers: np.ndarray, kinds: np.ndarray | None, name: str, label: str
 ) -> str:
     names, means, _ = speaker_means(plane, speakers)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 4.5))
-        axes = figure.add_subplot()
+    with drawing(5.2, 4.5) as (figure, axes):
         for number, (speaker, mean) in enumerate(zip(names, means, strict=True)):
             colour, mark = COLOURS[number % 8], MARKERS[(number % 8 + number // 8) % 8]
             kind = "f" if kinds is None else kinds[speakers == speaker][0]

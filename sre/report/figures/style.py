@@ -3,9 +3,11 @@
 import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -40,6 +42,14 @@ _DISTANCES = (4.0, 9, 15, 22, 30, 40, 52, 66)  # pt
 _ANGLES = np.tile(np.arange(12), len(_DISTANCES)) * np.pi / 6
 _DIRECTIONS = np.clip(1.5 * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1), -1, 1).round(3)  # on a square
 _RADII = np.repeat(_DISTANCES, 12)
+
+
+@contextmanager
+def drawing(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure of so many inches with one pair of axes; the report's style holds while it is drawn and written."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height))
+        yield figure, figure.add_subplot()
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist], most: int = 3) -> None:

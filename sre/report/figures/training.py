@@ -3,15 +3,20 @@
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from sre.report import blocks
-from sre.report.figures.style import COLOURS, LINES, STYLE, legend_below, svg
+from sre.report.figures.style import COLOURS, LINES, drawing, legend_below, svg
+
+PANELS = (  # title, and the legend of each column of the history
+    ("loss", {"loss": "training"}),
+    ("accuracy, % of speakers right", {"accuracy": "training chunks", "valid_accuracy": "validation"}),
+    ("learning rate", {"lr": "learning rate", "margin": "margin"}),
+    ("validation EER, %", {"valid_eer": "validation EER"}),
+)
 
 
 def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[blocks.Figure]:
@@ -19,25 +24,12 @@ def training_panels(histories: Mapping[str, Sequence[dict]], name: str) -> list[
 
     What no run has recorded has no panel.
     """
-    panels = (
-        ("loss", (("loss", "training"),), "linear"),
-        (
-            "accuracy, % of speakers right",
-            (("accuracy", "training chunks"), ("valid_accuracy", "validation")),
-            "linear",
-        ),
-        ("learning rate", (("lr", "learning rate"), ("margin", "margin")), "log"),
-        ("validation EER, %", (("valid_eer", "validation EER"),), "linear"),
-    )
     drawn = []
-    for number, (title, series, scale) in enumerate(panels):
-        present = [(key, text) for key, text in series if any(_is_told(h, key) for h in histories.values())]
-        if present:
-            caption = f"{title[0].upper()}{title[1:]} by epoch"
-            if "margin" in dict(present):
-                caption = "Learning rate and margin by epoch"
-            panel = _training_panel(histories, title, present, scale, f"{name}-{number}", caption)
-            drawn.append(blocks.Figure(caption, panel))
+    for number, (title, series) in enumerate(PANELS):
+        told = {key: text for key, text in series.items() if any(_is_told(h, key) for h in histories.values())}
+        if told:
+            caption = f"{title[0].upper()}{title[1:]}{' and margin' * ('margin' in told)} by epoch"
+            drawn.append(blocks.Figure(caption, _panel(histories, title, told, f"{name}-{number}", caption)))
     return drawn
 
 
@@ -53,34 +45,24 @@ def _series(history: Sequence[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array([epoch for epoch, _ in pairs]), np.array([value for _, value in pairs], np.float64)
 
 
-def _training_panel(
-    histories: Mapping[str, Sequence[dict]],
-    title: str,
-    series: list[tuple[str, str]],
-    scale: str,
-    name: str,
-    label: str,
+def _panel(
+    histories: Mapping[str, Sequence[dict]], title: str, series: Mapping[str, str], name: str, label: str
 ) -> str:
-    handles = []
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 2.9))
-        axes = figure.add_subplot()
-        for (key, text), colour in zip(series, COLOURS, strict=False):
+    handles = [Line2D([], [], color=colour, label=text) for text, colour in zip(series.values(), COLOURS, strict=False)]
+    with drawing(4.2, 2.9) as (figure, axes):
+        for key, colour in zip(series, COLOURS, strict=False):
             ours = _margin_axis(axes) if key == "margin" else axes
             for history, line in zip(histories.values(), cycle(LINES), strict=False):
                 x, y = _series(history, key)
                 mark = "o" if len(x) < 12 else None
                 ours.plot(x, y, color=colour, linestyle=line, marker=mark, markersize=3, linewidth=1.4)
-            handles.append(Line2D([], [], color=colour, label=text))
-        if scale == "log":
-            _log_where_wide(axes, np.concatenate([_series(h, series[0][0])[1] for h in histories.values()]))
+        if "lr" in series:
+            _log_where_wide(axes, np.concatenate([_series(history, "lr")[1] for history in histories.values()]))
         axes.set(xlabel="epoch", ylabel=title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(histories) > 1:
-            handles += [
-                Line2D([], [], color="#555555", linestyle=s, label=r)
-                for r, s in zip(histories, cycle(LINES), strict=False)
-            ]
+            runs = zip(histories, cycle(LINES), strict=False)
+            handles += [Line2D([], [], color="#555555", linestyle=line, label=run) for run, line in runs]
         if len(handles) > 1:
             legend_below(figure, handles)
         return svg(figure, name, label)
