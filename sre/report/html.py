@@ -1,7 +1,7 @@
 """report.html: one page with no script and no outside resource, for a screen of any width and for paper."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -37,10 +37,6 @@ def _section(section: Section, name: str, links: str) -> str:
     return f'<section id="{name}"><h2>{escape(section.title)}</h2>\n{body}</section>\n'
 
 
-def html_of(block: Block) -> str:
-    return WRITERS[type(block)](block)
-
-
 def plain(text: str) -> str:
     """Return text as HTML, with no line break between a number and its unit."""
     return HEAVY.sub("\N{NO-BREAK SPACE}", escape(text))
@@ -52,31 +48,40 @@ def sentence(text: str) -> str:
     return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", marked)
 
 
-def _heading(block: blocks.Heading) -> str:
-    small = f" <small>{plain(block.small)}</small>" if block.small else ""
-    return f"<h3>{plain(block.text)}{small}</h3>\n"
+def html_of(block: Block) -> str:
+    match block:
+        case blocks.Heading(text, small):
+            return f"<h3>{plain(text)}{_small(small)}</h3>\n"
+        case blocks.Text(text):
+            return f"<p>{sentence(text)}</p>\n"
+        case blocks.Bullets(sentences):
+            items = "".join(f"<li>{sentence(text)}</li>\n" for text in sentences)
+            return f"<ul>\n{items}</ul>\n" if items else ""
+        case blocks.Terms(pairs):
+            said = "".join(f"<dt>{plain(term)}</dt><dd>{sentence(meaning)}</dd>\n" for term, meaning in pairs)
+            return f"<dl>\n{said}</dl>\n"
+        case blocks.Code(text):
+            return f'<pre class="scroll" tabindex="0">{escape(text)}</pre>\n'
+        case Table():
+            return _table(block.without_empty())
+        case blocks.Figures(figures):
+            drawn = "".join(
+                f"<figure>\n{f.svg}<figcaption>{plain(f.caption)}</figcaption>\n</figure>\n" for f in figures
+            )
+            return f'<div class="figures">\n{drawn}</div>\n' if drawn else ""
+        case blocks.Fold(title, content):
+            body = "".join(map(html_of, content))
+            return f"<details>\n<summary>{plain(title)}</summary>\n{body}</details>\n"
+        case blocks.Beside(content):
+            parts = "".join(f"<div>\n{html_of(part)}</div>\n" for part in content)
+            return f'<div class="beside">\n{parts}</div>\n'
 
 
-def _text(block: blocks.Text) -> str:
-    return f"<p>{sentence(block.text)}</p>\n"
+def _small(text: str) -> str:
+    return f" <small>{plain(text)}</small>" if text else ""
 
 
-def _bullets(block: blocks.Bullets) -> str:
-    items = "".join(f"<li>{sentence(text)}</li>\n" for text in block.sentences)
-    return f"<ul>\n{items}</ul>\n" if items else ""
-
-
-def _terms(block: blocks.Terms) -> str:
-    said = "".join(f"<dt>{plain(term)}</dt><dd>{sentence(meaning)}</dd>\n" for term, meaning in block.pairs)
-    return f"<dl>\n{said}</dl>\n"
-
-
-def _code(block: blocks.Code) -> str:
-    return f'<pre class="scroll" tabindex="0">{escape(block.text)}</pre>\n'
-
-
-def _table(block: Table) -> str:
-    table = block.without_empty()
+def _table(table: Table) -> str:
     if not table.lines:
         return ""
     right = [table.numeric(number) for number in range(len(table.head))]
@@ -84,14 +89,13 @@ def _table(block: Table) -> str:
     heads = "".join(f'<th scope="col"{look}>{plain(name)}</th>' for name, look in zip(table.head, looks, strict=True))
     body = ""
     for part in table.parts:
-        small = f" <small>{plain(part.small)}</small>" if part.small else ""
-        title = f'<th class="part" scope="rowgroup" colspan="{len(right)}"><span>{plain(part.title)}{small}</span></th>'
-        title = f"<tr>{title}</tr>\n" if part.title else ""
+        words = f"<span>{plain(part.title)}{_small(part.small)}</span>"
+        title = f'<tr><th class="part" scope="rowgroup" colspan="{len(right)}">{words}</th></tr>\n' * bool(part.title)
         lines = "".join(_line(line, right) for line in part.lines)
         body += f"<tbody>\n{title}{lines}</tbody>\n"
-    caption = escape(block.caption)
     return (
-        f'<p class="caption">{plain(block.caption)}</p>\n<div class="scroll" role="region" aria-label="{caption}"'
+        f'<p class="caption">{plain(table.caption)}</p>\n'
+        f'<div class="scroll" role="region" aria-label="{escape(table.caption)}"'
         f' tabindex="0">\n<table>\n<thead><tr>{heads}</tr></thead>\n{body}</table>\n</div>\n'
     )
 
@@ -105,11 +109,9 @@ def _line(line: Line, right: Sequence[bool]) -> str:
 
 
 def _cell(cell: Cell, first: bool, right: bool) -> str:
-    text, looks = cell.text, [cell.look, "n" if right else ""]
-    if len(text) >= LONG and " " not in text:
-        looks.append("long")
-    elif " " not in text:
-        looks.append("word")
+    text, looks = cell.text, [cell.look, "n" * right]
+    if " " not in text:
+        looks.append("long" if len(text) >= LONG else "word")
     elif len(text) > SENTENCE:
         looks.append("note")
     look = " ".join(filter(None, looks))
@@ -121,34 +123,3 @@ def _cell(cell: Cell, first: bool, right: bool) -> str:
     opened = '<th scope="row"' if first else "<td"
     opened += f' class="{look}"' if look else ""
     return f"{opened}>{said}</{opened[1:3]}>"
-
-
-def _figures(block: blocks.Figures) -> str:
-    drawn = "".join(
-        f"<figure>\n{figure.svg}<figcaption>{plain(figure.caption)}</figcaption>\n</figure>\n"
-        for figure in block.figures
-    )
-    return f'<div class="figures">\n{drawn}</div>\n' if drawn else ""
-
-
-def _fold(block: blocks.Fold) -> str:
-    content = "".join(map(html_of, block.blocks))
-    return f"<details>\n<summary>{plain(block.title)}</summary>\n{content}</details>\n"
-
-
-def _beside(block: blocks.Beside) -> str:
-    parts = "".join(f"<div>\n{html_of(part)}</div>\n" for part in block.blocks)
-    return f'<div class="beside">\n{parts}</div>\n'
-
-
-WRITERS: dict[type, Callable] = {
-    blocks.Heading: _heading,
-    blocks.Text: _text,
-    blocks.Bullets: _bullets,
-    blocks.Terms: _terms,
-    blocks.Code: _code,
-    blocks.Table: _table,
-    blocks.Figures: _figures,
-    blocks.Fold: _fold,
-    blocks.Beside: _beside,
-}

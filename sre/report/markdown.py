@@ -1,6 +1,6 @@
 """report.md: the blocks of the page as Markdown, without the figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sre.report import blocks
 from sre.report.blocks import Block, Cell, Line, Section, Table, as_cell
@@ -16,7 +16,25 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
 
 
 def markdown_of(block: Block) -> str:
-    return WRITERS[type(block)](block)
+    match block:
+        case blocks.Heading(text, small):
+            return f"### {text}\n" + (f"\n{small}\n" if small else "")
+        case blocks.Text(text):
+            return f"{text}\n"
+        case blocks.Bullets(sentences):
+            return "".join(f"- {text}\n" for text in sentences)
+        case blocks.Terms(pairs):
+            return "".join(f"- **{term}**: {meaning}\n" for term, meaning in pairs)
+        case blocks.Code(text):
+            return f"```\n{text.rstrip()}\n```\n"
+        case Table():
+            return _table(block.without_empty())
+        case blocks.Figures(figures):
+            return "".join(f"- Figure in `report.html`: {figure.caption}\n" for figure in figures)
+        case blocks.Fold(title, content):
+            return "\n".join([f"#### {title}\n", *filter(None, map(markdown_of, content))])
+        case blocks.Beside(content):
+            return "\n".join(filter(None, map(markdown_of, content)))
 
 
 def cell_text(cell: Cell) -> str:
@@ -28,29 +46,8 @@ def cell_text(cell: Cell) -> str:
     return cell.text + badges + (small if cell.text else cell.small)
 
 
-def _heading(block: blocks.Heading) -> str:
-    return f"### {block.text}\n" + (f"\n{block.small}\n" if block.small else "")
-
-
-def _text(block: blocks.Text) -> str:
-    return f"{block.text}\n"
-
-
-def _bullets(block: blocks.Bullets) -> str:
-    return "".join(f"- {text}\n" for text in block.sentences)
-
-
-def _terms(block: blocks.Terms) -> str:
-    return "".join(f"- **{term}**: {meaning}\n" for term, meaning in block.pairs)
-
-
-def _code(block: blocks.Code) -> str:
-    return f"```\n{block.text.rstrip()}\n```\n"
-
-
-def _table(block: Table) -> str:
-    table = block.without_empty()
-    parts = [f"{block.caption}.\n"] if table.lines else []
+def _table(table: Table) -> str:
+    parts = [f"{table.caption}.\n"] if table.lines else []
     for part in table.parts:
         parts += [f"**{part.title}**: {part.small}\n"] * bool(part.title)
         parts.append(_part(table, part.lines))
@@ -64,28 +61,3 @@ def _part(table: Table, lines: Sequence[Line]) -> str:
         cells = [cell_text(as_cell(cell)) for cell in line.cells] + [line.rest] * bool(line.rest)
         rows.append([*(cell.replace("|", "\\|") for cell in cells), *[""] * (len(width) - len(cells))])
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
-
-
-def _figures(block: blocks.Figures) -> str:
-    return "".join(f"- Figure in `report.html`: {figure.caption}\n" for figure in block.figures)
-
-
-def _fold(block: blocks.Fold) -> str:
-    return "\n".join([f"#### {block.title}\n", *filter(None, map(markdown_of, block.blocks))])
-
-
-def _beside(block: blocks.Beside) -> str:
-    return "\n".join(filter(None, map(markdown_of, block.blocks)))
-
-
-WRITERS: dict[type, Callable] = {
-    blocks.Heading: _heading,
-    blocks.Text: _text,
-    blocks.Bullets: _bullets,
-    blocks.Terms: _terms,
-    blocks.Code: _code,
-    blocks.Table: _table,
-    blocks.Figures: _figures,
-    blocks.Fold: _fold,
-    blocks.Beside: _beside,
-}
