@@ -28,14 +28,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="folder for the tables")
     args = parser.parse_args(argv)
     from sre.io.trial_check import check_labels
-    from sre.report.errors import CONDITIONS, condition_cells, write_analysis
+    from sre.report.errors import CONDITIONS, cells, write_analysis
     from sre.scoring.analysis import analyse
 
     found = analyse(args.scores, args.trials, args.enroll_map, args.data, args.threshold, args.draws)
     trials, models = found.described.trials, found.described.models
     check_labels(args.trials, trials, dict(zip(trials.enrol_ids, models, strict=True)), found.described.utt2spk)
     write_analysis(args.out, found)
-    print(aligned([CONDITIONS, *map(condition_cells, found.breakdown)]), end="")
+    print(aligned([[*CONDITIONS], *(cells(row, CONDITIONS) for row in found.breakdown)]), end="")
     if without := [row["condition"] for row in found.breakdown if row["eer"] is not None and row["eer_low"] is None]:
         reason = "their draws lack target or nontarget trials, or are all alike" if args.draws else "--draws is 0"
         say(f"no 95 % interval for {len(without)} conditions, e.g. {without[0]}: {reason}")

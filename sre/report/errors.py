@@ -13,10 +13,13 @@ from sre.report.ranking import Standing
 from sre.scoring.analysis import Analysis, analyse
 from sre.scoring.described import ErrorRow
 
-CONDITIONS = ["condition", "speakers", "targets", "nontargets", "EER, %", "95 % interval", "P_miss, %", "P_fa, %"]
-SPEAKERS = ["speaker", "targets", "P_miss, %", "nontargets", "P_fa, %"]
-UTTERANCES = ["utterance", "speaker", "targets", "P_miss, %", "nontargets", "P_fa, %", "file"]
-PAIRS = ["kind", "enrol", "test", "score", "enrol files", "test file"]
+# tables: heading -> key of an ErrorRow
+CONDITIONS = {name: name for name in ("condition", "speakers", "targets", "nontargets")}
+CONDITIONS |= {"EER, %": "eer", "95 % interval": "interval", "P_miss, %": "p_miss", "P_fa, %": "p_fa"}
+RATES = {"targets": "targets", "P_miss, %": "p_miss", "nontargets": "nontargets", "P_fa, %": "p_fa"}
+SPEAKERS = {"speaker": "speaker", **RATES}
+UTTERANCES = {"utterance": "utterance", **SPEAKERS, "file": "file"}
+PAIRS = {name: name.replace(" ", "_") for name in ("kind", "enrol", "test", "score", "enrol files", "test file")}
 MANY_TRIALS, FEWER_DRAWS = 100_000, 200  # of so many trials each condition has fewer draws than the table of systems
 
 
@@ -41,13 +44,13 @@ def write_errors(folder: Path, ranked: Mapping[str, Sequence[Standing]]) -> list
         row = next((one.group.done[0] for one in standings if one.reference and one.group.done), None)
         if row is None or row.development or row.data is None or not (row.data / "utt2spk").is_file():
             continue
-        draws, seed = row.drawn
+        drawn = row.result.bootstrap
+        draws, seed = (drawn.replicates, drawn.seed) if drawn else (0, 1)
         draws = draws if sum(row.outcome.trials) <= MANY_TRIALS else min(draws, FEWER_DRAWS)
-        analysis = analyse(row.scores, row.trials_file, row.enroll_map, row.data, draws=draws, seed=seed)
+        analysis = analyse(row.scores, row.trials_file, row.result.enroll_map, row.data, draws=draws, seed=seed)
         write_analysis(folder / row.trials, analysis)
-        found.append(
-            Errors(trials, f"{row.run} {row.system}, seed {row.seed}", f"{folder.name}/{row.trials}", analysis)
-        )
+        system = f"{row.run} {row.system}, seed {row.seed}"
+        found.append(Errors(trials, system, f"{folder.name}/{row.trials}", analysis))
     return found
 
 
@@ -61,29 +64,14 @@ def write_analysis(folder: Path, found: Analysis) -> None:
         csv.write_csv(pa.Table.from_pandas(found.errors, preserve_index=False), file)
 
 
-def condition_cells(row: ErrorRow) -> list[str]:
-    counts = [f"{row[key]:,}" for key in ("speakers", "targets", "nontargets")]
-    bounds = "" if row["eer_low"] is None else f"{row['eer_low']:.2f} to {row['eer_high']:.2f}"
-    return [row["condition"], *counts, _percent(row["eer"]), bounds, _percent(row["p_miss"]), _percent(row["p_fa"])]
+def cells(row: ErrorRow, columns: Mapping[str, str]) -> list[str]:
+    """Return the texts of a row by `columns`: rates with two decimals, a score with six digits, "" for None."""
+    if row.get("eer_low") is not None:
+        row = row | {"interval": f"{row['eer_low']:.2f} to {row['eer_high']:.2f}"}
+    return [_text(key, row.get(key)) for key in columns.values()]
 
 
-def speaker_cells(row: ErrorRow) -> list[str]:
-    targets, nontargets = f"{row['targets']:,}", f"{row['nontargets']:,}"
-    return [str(row["speaker"]), targets, _percent(row["p_miss"]), nontargets, _percent(row["p_fa"])]
-
-
-def utterance_cells(row: ErrorRow) -> list[str]:
-    _, *rates = speaker_cells(row)
-    return [str(row["utterance"]), str(row["speaker"]), *rates, str(row["file"])]
-
-
-def pair_cells(row: ErrorRow) -> list[str]:
-    return [*(str(row[key]) for key in ("kind", "enrol", "test")), plain(float(row["score"])), *_files(row)]
-
-
-def _files(row: ErrorRow) -> list[str]:
-    return [str(row["enrol_files"]), str(row["test_file"])]
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _text(key: str, value: object) -> str:
+    if isinstance(value, float):
+        return plain(value) if key == "score" else f"{value:.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value or "")

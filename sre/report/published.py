@@ -85,14 +85,14 @@ def _row(row: Row, group: Group) -> dict:
     names = {"run": row.run, "model": row.model, "seed": row.seed, "list": row.trials, "system": row.system}
     metrics = row.metrics
     found = {"metrics": {key: metrics[key] for _, key, _ in RATES if key in metrics}, "note": row.note}
-    return names | found | {"marks": marks(group), "intervals": row.intervals}
+    return names | found | {"marks": marks(group), "intervals": row.outcome.intervals}
 
 
 def _mean(group: Group) -> dict:
     """The mean over the seeds, with intervals: all seeds have draws of the same speakers."""
     names = {"model": group.rows[0].model, "list": group.rows[0].trials, "system": group.rows[0].system}
     metrics = {key: group.mean(key) for _, key, _ in RATES if group.values(key)}
-    drawn = all(row.intervals for row in group.done)
+    drawn = all(row.outcome.intervals for row in group.done)
     intervals = {key: group_interval(group, key) for key in COLUMNS} if drawn else {}
     return names | {"metrics": metrics, "intervals": intervals}
 

@@ -6,12 +6,12 @@ Differences are tested on the same draws of speakers (sre/metrics/bootstrap.py),
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sre.metrics.bootstrap import FEW_SPEAKERS, holm, interval, interval_column, most_of, paired, why_no_interval
-from sre.report.rows import Group, by_list
+from sre.report.rows import Group, by_list, development_means
 
 SIGNIFICANT = 0.05
 NOT_SHOWN = "no difference shown"
@@ -47,14 +47,9 @@ class Standing:
 
 def rank(groups: Sequence[Group], metric: str) -> dict[str, list[Standing]]:
     """Map trial list, as it is headed, to its systems: the first on development first, what failed last."""
-    development: dict[tuple[str, str], list[float]] = {}
-    for group in groups:
-        if group.rows[0].development and group.values(metric):
-            development.setdefault(group.name, []).append(group.mean(metric))
-    means = {name: sum(values) / len(values) for name, values in development.items()}
+    means = {name: sum(values) / len(values) for name, values in development_means(groups, metric).items()}
     by = {group.rows[0].trials: speakers(group) for group in groups if group.rows[0].development and group.done}
-    known = [number for number in by.values() if number]
-    chosen_by = sum(known) if by and len(known) == len(by) else None
+    chosen_by = sum(filter(None, by.values())) if by and all(by.values()) else None
     lists = {}
     for trials, some in by_list(groups).items():
         ordered = sorted(some, key=lambda group: _order(group, means, metric))
@@ -82,15 +77,12 @@ def _differences(groups: Sequence[Group], reference: Group, metric: str) -> dict
             if found := paired(value, ours - theirs, speakers(reference)):
                 tested[group.name] = Difference(value, *found)
     corrected = holm([difference.p for difference in tested.values()])
-    return {
-        name: Difference(old.value, old.low, old.high, float(p))
-        for (name, old), p in zip(tested.items(), corrected, strict=True)
-    }
+    return {name: replace(old, p=float(p)) for (name, old), p in zip(tested.items(), corrected, strict=True)}
 
 
 def same_draws(one: Group, other: Group) -> bool:
     """Return whether the two were drawn alike, so that their draws can be compared."""
-    facts = [row.bootstrap for group in (one, other) for row in group.done]
+    facts = [row.result.bootstrap for group in (one, other) for row in group.done]
     return bool(one.done) and bool(other.done) and facts[0] is not None and all(fact == facts[0] for fact in facts)
 
 
@@ -109,13 +101,13 @@ def group_interval(group: Group, metric: str) -> list[float] | None:
 
 def speakers(group: Group) -> int | None:
     """Return the number of speakers of the trial list; None where trials were drawn."""
-    drawn = group.done[0].bootstrap
+    drawn = group.done[0].result.bootstrap
     return drawn.speakers if drawn else None
 
 
 def columns(group: Group) -> list[str]:
     """The names of the rates that there are draws of."""
-    drawn = group.done[0].bootstrap
+    drawn = group.done[0].result.bootstrap
     return drawn.columns if drawn else []
 
 
@@ -132,8 +124,8 @@ def without_interval(standings: Sequence[Standing], metric: str) -> str | None:
 
 def warning(standings: Sequence[Standing]) -> str | None:
     """What the number of speakers means for the intervals of a list."""
-    drawn = [standing.group for standing in standings if standing.group.done]
-    drawn = [group for group in drawn if group.done[0].bootstrap]
+    done = [standing.group for standing in standings if standing.group.done]
+    drawn = [group for group in done if group.done[0].result.bootstrap]
     if not drawn:
         return None
     number = speakers(drawn[0])

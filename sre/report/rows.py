@@ -5,8 +5,8 @@ development, on which systems are chosen, calibrated and fused, come after the e
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from sre import SreError
 from sre.io.trials import align_scores
 from sre.scoring.replicates import read_replicates
-from sre.scoring.result import Draws, Fitted, ListResult, SystemResult
+from sre.scoring.result import Fitted, ListResult, SystemResult
 
 THRESHOLDS = (
     ("at the EER", "eer_threshold"),
@@ -51,16 +51,6 @@ class Row:
         return self.result.systems[self.system]
 
     @property
-    def intervals(self) -> dict[str, list[float] | None]:
-        """The 95 % interval of each rate; {} without draws."""
-        return self.outcome.intervals
-
-    @property
-    def bootstrap(self) -> Draws | None:
-        """How the draws were made; None without."""
-        return self.result.bootstrap
-
-    @property
     def list_title(self) -> str:
         """The name of the list as tables head it."""
         return f"{self.trials} (development)" if self.development else self.trials
@@ -77,44 +67,13 @@ class Row:
         return named if named.exists() else self.result.folder / named
 
     @property
-    def trials_sha256(self) -> str:
-        """The digest of the trial list."""
-        return self.result.trials_sha256
-
-    @property
     def data(self) -> Path | None:
         """The data directory of the list's utterances."""
         return Path(self.result.data) if self.result.data else None
 
-    @property
-    def enroll_map(self) -> Path | None:
-        """The enrolment map, None where models are utterances."""
-        return Path(self.result.enroll_map) if self.result.enroll_map else None
-
-    @property
-    def embeddings(self) -> list[Path]:
-        """The scps that the list was scored of."""
-        return list(map(Path, self.result.embeddings))
-
-    @property
-    def drawn(self) -> tuple[int, int]:
-        """How many draws the bootstrap made, and its seed; (0, 1) without."""
-        drawn = self.bootstrap
-        return (drawn.replicates, drawn.seed) if drawn else (0, 1)
-
-    @property
-    def backend(self) -> dict:
-        """The facts of the fitted back-end and of the score normalisation."""
-        return self.outcome.backend
-
-    @property
-    def job_facts(self) -> tuple[float | None, str | None]:
-        """The seconds that the score job took, and the SHA-256 of its config."""
-        return self.result.wall_s, self.result.config_sha256
-
     def draws(self, metric: str) -> np.ndarray:
         """Return the draws of a rate, (R,), of a system that has some. Raises SreError where they lack the rate."""
-        columns = self.bootstrap.columns if self.bootstrap else []
+        columns = self.result.bootstrap.columns if self.result.bootstrap else []
         if metric not in columns:
             raise SreError(f"{self.result.path}: no draws of {metric}; score {self.trials} again")
         return read_replicates(self.result.replicates(self.system), columns)[metric]
@@ -130,8 +89,8 @@ class Group:
     """The seeds of one model x system x trial list."""
 
     rows: tuple[Row, ...]
-    best: bool  # lowest mean of its trial list, an evaluation list
-    chosen: bool  # on an evaluation list: lowest mean of its model on the development list
+    best: bool = False  # lowest mean of its trial list, an evaluation list
+    chosen: bool = False  # on an evaluation list: lowest mean of its model on the development list
 
     @property
     def name(self) -> tuple[str, str]:
@@ -145,8 +104,7 @@ class Group:
 
     def values(self, key: str) -> list[float]:
         """Return the rate of each seed that has it: metrics files of older versions lack some."""
-        rates = ((row.metrics or {}).get(key) for row in self.done)
-        return [rate for rate in rates if rate is not None]
+        return [row.metrics[key] for row in self.done if row.metrics.get(key) is not None]
 
     def mean(self, key: str) -> float:
         """Return the mean over the seeds that have the rate."""
@@ -195,7 +153,7 @@ def _check_lists(rows: Iterable[Row]) -> None:
                 f"trial list {row.trials}: a development list in some metrics files, an evaluation list in others"
                 f" (one of them by {row.run}); score all runs on it again"
             )
-        digest = row.trials_sha256
+        digest = row.result.trials_sha256
         if seen.setdefault(row.trials, digest) != digest:
             raise SreError(
                 f"trial list {row.trials}: scored in two versions, {seen[row.trials][:12]} and {digest[:12]}"
@@ -205,38 +163,32 @@ def _check_lists(rows: Iterable[Row]) -> None:
 
 def group_rows(rows: Sequence[Row], metric: str = "eer") -> list[Group]:
     """Return groups in the order of the rows, with the best (equal ones all) and the chosen of each evaluation list."""
-    members: dict[tuple, list[Row]] = {}
-    for row in rows:
-        members.setdefault((row.trials, row.model, row.system), []).append(row)
-    groups = [Group(tuple(some), best=False, chosen=False) for some in members.values()]
-    chosen = _chosen(groups, metric)
-    least: dict[str, float] = {}
+    groups = [Group(tuple(some)) for _, some in groupby(rows, lambda row: (row.trials, row.model, row.system))]
+    done = by_list(group for group in groups if group.values(metric) and not group.rows[0].development)
+    least = {trials: min(group.mean(metric) for group in some) for trials, some in done.items()}
+    chosen, marked = _chosen(groups, metric), []
     for group in groups:
-        if group.values(metric):
-            trials = group.rows[0].trials
-            least[trials] = min(group.mean(metric), least.get(trials, float("inf")))
-    marked = []
-    for group in groups:
-        first, final = group.rows[0], not group.rows[0].development
-        best = final and bool(group.values(metric)) and group.mean(metric) == least[first.trials]
-        marked.append(Group(group.rows, best, final and (first.model, first.system) in chosen))
+        final = not group.rows[0].development
+        best = final and bool(group.values(metric)) and group.mean(metric) == least[group.rows[0].list_title]
+        marked.append(replace(group, best=best, chosen=final and group.name in chosen))
     return marked
 
 
 def _chosen(groups: Iterable[Group], metric: str) -> set[tuple[str, str]]:
     """Return (model, system) of the lowest mean on each model's development lists; of equal ones the first."""
-    means: dict[str, dict[str, list[float]]] = {}
+    means = development_means(groups, metric)
+    # of several lists the sum counts, and a system that failed on some list comes last
+    ordered = sorted(means, key=lambda name: (-len(means[name]), sum(means[name])))
+    return set(dict(reversed(ordered)).items())  # the first of each model
+
+
+def development_means(groups: Iterable[Group], metric: str) -> dict[tuple[str, str], list[float]]:
+    """Map (model, system) to its means on the development lists that it was scored on."""
+    means: dict[tuple[str, str], list[float]] = {}
     for group in groups:
-        first = group.rows[0]
-        if first.development and group.values(metric):
-            means.setdefault(first.model, {}).setdefault(first.system, []).append(group.mean(metric))
-
-    return {(model, min(of, key=partial(_by_sum, of))) for model, of in means.items()}
-
-
-def _by_sum(means: dict[str, list[float]], system: str) -> tuple[int, float]:
-    """Return what orders systems: of several lists the sum counts, and one that failed on some list comes last."""
-    return -len(means[system]), sum(means[system])
+        if group.rows[0].development and group.values(metric):
+            means.setdefault(group.name, []).append(group.mean(metric))
+    return means
 
 
 def results_of(groups: Iterable[Group]) -> list[ListResult]:
@@ -245,11 +197,8 @@ def results_of(groups: Iterable[Group]) -> list[ListResult]:
 
 
 def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
-    """Map trial list, as it is headed, to its groups."""
-    lists: dict[str, list[Group]] = {}
-    for group in groups:
-        lists.setdefault(group.rows[0].list_title, []).append(group)
-    return lists
+    """Map trial list, as it is headed, to its groups, which stand one after another."""
+    return {title: list(some) for title, some in groupby(groups, lambda group: group.rows[0].list_title)}
 
 
 def counts(groups: Iterable[Group]) -> tuple[int, int] | None:
@@ -267,9 +216,8 @@ def marks(group: Group) -> list[str]:
 def row_scores(row: Row) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and target, (P,) each. Raises SreError where they are not what the metrics are of."""
     scores, trials = align_scores(row.scores, row.trials_file)
-    target = trials.target
-    if (int(target.sum()), int((~target).sum())) != counts([Group((row,), best=False, chosen=False)]):
+    if (int(trials.target.sum()), int((~trials.target).sum())) != row.outcome.trials:
         raise SreError(
             f"{row.scores}: not the trials that {row.run}'s metrics were computed on; score {row.trials} again"
         )
-    return scores, target
+    return scores, trials.target

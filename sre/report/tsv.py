@@ -28,10 +28,9 @@ def _tsv_cells(row: Row, standing: Standing) -> list[str]:
     cells = [row.run, row.model, row.seed, row.trials, "development" if row.development else "evaluation", row.system]
     cells += ["primary" if row.primary else "", "chosen" if standing.group.chosen else ""]
     cells += ["ok" if row.metrics else "failed", *(plain(row.metrics.get(key)) for key in TSV_KEYS)]
-    cells += [plain(bound) for key in COLUMNS for bound in row.intervals.get(key) or (None, None)]
+    cells += [plain(bound) for key in COLUMNS for bound in row.outcome.intervals.get(key) or (None, None)]
     difference = standing.difference
     cells += [plain(standing.on_development), "reference" if standing.reference else ""]
     cells += [plain(getattr(difference, name, None)) for name in ("value", "low", "high", "p", "verdict")]
-    seconds, config = row.job_facts
-    cells += [plain(value) for value in (row.trials_sha256, config, seconds)]
+    cells += [plain(value) for value in (row.result.trials_sha256, row.result.config_sha256, row.result.wall_s)]
     return [*map(str, cells), row.note]

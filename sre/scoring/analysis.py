@@ -29,7 +29,7 @@ class Analysis:
 def analyse(
     scores: Path,
     trials: Path,
-    enroll_map: Path | None,
+    enroll_map: str | Path | None,
     data_dir: Path,
     threshold: float | None = None,
     draws: int = 0,

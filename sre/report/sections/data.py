@@ -79,7 +79,7 @@ def maps(ranked: Mapping[str, Sequence[Standing]]) -> list[Figure]:
         if reference is None or reference.rows[0].development:
             continue
         row = reference.done[0]
-        data, paths = row.data, row.embeddings
+        data, paths = row.data, list(map(Path, row.result.embeddings))
         if not data or data in figures or not all(path.is_file() for path in [*paths, data / "utt2spk"]):
             continue
         figures[data] = _map(data, paths, row.run, len(figures))

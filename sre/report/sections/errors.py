@@ -6,16 +6,7 @@ from pathlib import Path
 
 from sre.report.blocks import Beside, Block, Cell, Fold, Heading, Table, Text
 from sre.report.content import Content
-from sre.report.errors import (
-    CONDITIONS,
-    PAIRS,
-    SPEAKERS,
-    UTTERANCES,
-    condition_cells,
-    pair_cells,
-    speaker_cells,
-    utterance_cells,
-)
+from sre.report.errors import CONDITIONS, PAIRS, SPEAKERS, UTTERANCES, cells
 from sre.scoring.described import ErrorRow
 
 HEAD = [name for name in CONDITIONS if name != "95 % interval"]
@@ -28,25 +19,26 @@ def blocks(content: Content) -> list[Block]:
     found: list[Block] = []
     for one in content.errors:
         errors = one.analysis
-        speakers = Table.of(f"Speakers with the most errors, {BY_RATES}", SPEAKERS, map(speaker_cells, errors.speakers))
-        files = with_links(map(utterance_cells, errors.utterances), content.folder)
-        pairs = with_links(map(pair_cells, errors.pairs), content.folder)
+        speakers = [cells(row, SPEAKERS) for row in errors.speakers]
+        files = with_links((cells(row, UTTERANCES) for row in errors.utterances), content.folder)
+        pairs = with_links((cells(row, PAIRS) for row in errors.pairs), content.folder)
+        conditions = Table.of("By condition", HEAD, map(_condition, errors.breakdown))
         found += [
             Heading(one.trials, one.system),
             Text(
                 f"All rates are at the threshold {errors.threshold:.5g}, that of the EER over the whole list. All"
                 f" {len(errors.errors):,} errors with their files are in `{one.folder}/errors.csv`."
             ),
-            Beside([Table.of("By condition", HEAD, map(_condition, errors.breakdown)), speakers]),
-            Table.of(f"Files with the most errors, {BY_RATES}", UTTERANCES, files),
-            Fold("Most confusing pairs", [Table.of(PAIRS_CAPTION, PAIRS, pairs)]),
+            Beside([conditions, Table.of(f"Speakers with the most errors, {BY_RATES}", [*SPEAKERS], speakers)]),
+            Table.of(f"Files with the most errors, {BY_RATES}", [*UTTERANCES], files),
+            Fold("Most confusing pairs", [Table.of(PAIRS_CAPTION, [*PAIRS], pairs)]),
         ]
     return found
 
 
 def _condition(row: ErrorRow) -> list[str | Cell]:
     """Return the cells of a condition, the interval under its EER."""
-    *first, eer, interval, p_miss, p_fa = condition_cells(row)
+    *first, eer, interval, p_miss, p_fa = cells(row, CONDITIONS)
     return [*first, Cell(eer, interval), p_miss, p_fa]
 
 

@@ -38,7 +38,7 @@ def _trial_lists(groups: Sequence[Group]) -> Table:
     for trials, some in by_list(groups).items():
         number = counts(some)
         sizes = [*(f"{n:,}" for n in number), *(f"{100 / n:.3g}" for n in number)] if number else [""] * 4
-        lines.append([trials, *sizes, some[0].rows[0].trials_sha256])
+        lines.append([trials, *sizes, some[0].rows[0].result.trials_sha256])
     head = ["list", "target", "nontarget", "one miss, %", "one false alarm, %", "SHA-256"]
     return Table.of("Trial lists", head, lines)
 
@@ -46,16 +46,12 @@ def _trial_lists(groups: Sequence[Group]) -> Table:
 def _score_jobs(rows: Sequence[Row]) -> Table:
     scored = {}
     for row in rows:
-        facts = map(plain, row.job_facts)
+        facts = map(plain, (row.result.wall_s, row.result.config_sha256))
         scored[row.trials, row.run] = [row.run, row.model, str(row.seed), row.trials, *facts]
     head = ["run", "model", "seed", "list", "seconds", "SHA-256 of the config"]
     return Table.of("A job a run and list", head, scored.values())
 
 
 def _backends(rows: Sequence[Row]) -> list[list[str]]:
-    found = []
-    for row in rows:
-        if row.backend:
-            said = ", ".join(f"{key} {value}" for key, value in flat(row.backend).items())
-            found.append([row.run, row.system, row.trials, said])
-    return found
+    said = [(row, ", ".join(f"{key} {value}" for key, value in flat(row.outcome.backend).items())) for row in rows]
+    return [[row.run, row.system, row.trials, facts] for row, facts in said if facts]

@@ -64,7 +64,7 @@ def few_speakers(groups: Sequence[Group]) -> list[str]:
 
 
 def _fitted(name: str, row: Row) -> Iterator[str]:
-    asked, given, speakers = (row.backend.get(key) for key in ("lda_dim_asked", "lda_dim", "speakers"))
+    asked, given, speakers = (row.outcome.backend.get(key) for key in ("lda_dim_asked", "lda_dim", "speakers"))
     if not isinstance(given, int):
         return
     on = f" of {speakers} speakers" if speakers else ""
