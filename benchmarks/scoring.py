@@ -175,7 +175,7 @@ def score_lists(folder: Path, scale: float) -> list[str]:
 
 def compute_plda(scale: float) -> list[str]:
     from sre.backends import fit
-    from sre.backends.base import Pairs, scores_of_pairs, speaker_means
+    from sre.backends.sides import Pairs, scores_of_pairs, speaker_means
     from sre.backends.two_covariance import em_step, fit_two_covariance
     from sre.cli.configs import schema
     from sre.config.resolve import resolve_backend

@@ -40,30 +40,31 @@ def main(argv: list[str] | None = None) -> None:
     backends = {path.stem: path for path in args.backend}
     drawn = {"replicates": args.replicates, "seed": args.replicates_seed}
     job = {"run": args.run, "model": args.model or args.run, "seed": args.seed, "role": args.role}
-    job |= {"p_target": args.p_target, "bootstrap": drawn}
-    job |= {"systems": systems_of(args), "version": STAGE_VERSIONS["score"]}
-    note_settings(systems=job["systems"])
+    systems, is_development = systems_of(args), args.role == DEVELOPMENT
+    job |= {"p_target": args.p_target, "bootstrap": drawn, "systems": systems, "version": STAGE_VERSIONS["score"]}
+    note_settings(systems=systems)
     trials = read_trials(args.trials)
     evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, args.utt2spk)
     if args.utt2spk and evaluation.speakers:  # else trials were drawn in place of speakers
         check_speakers_known(trials, evaluation.speakers, args.utt2spk)
     training = read_training([args.cohort], args.cohort_utt2spk)
-    inputs = digests_of(evaluation, training, args.trials, args.enroll_map)
+    digests = digests_of(evaluation, training, args.trials, args.enroll_map)
     development = read_development(args.development) if args.development else {}
-    known = None if args.role == DEVELOPMENT else development
     bootstrap = bootstrap_of(trials, evaluation.speakers, **drawn) if args.replicates else None
     folder = args.metrics.parent
     with locked(folder / ".score.lock"):
-        scorer = Scorer(evaluation, backends, training, job["systems"], folder, known, args.p_target, bootstrap)
-        results = score_systems(scorer, inputs)
+        scorer = Scorer(
+            evaluation, backends, training, systems, folder, is_development, development, args.p_target, bootstrap
+        )
+        results = score_systems(scorer, digests)
         codes = codes_of(results.values())
         ListResult(
             **{key: job[key] for key in ("model", "run", "seed", "role")},
             trials=folder.name,
             trials_file=str(args.trials),
-            trials_sha256=inputs["trials"],
+            trials_sha256=digests["trials"],
             enroll_map=str(args.enroll_map) if args.enroll_map else None,
-            enroll_map_sha256=inputs["enroll_map"],
+            enroll_map_sha256=digests["enroll_map"],
             data=str(args.utt2spk.parent) if args.utt2spk else None,
             embeddings=[str(path) for path in args.embeddings],
             bootstrap=Draws(**bootstrap.facts()) if bootstrap else None,

@@ -24,10 +24,10 @@ def main(argv: list[str] | None = None) -> None:
     add_cohort_options(parser, required=False)
     parser.add_argument("scores", type=output_file, help="lines `enrol test score`")
     args = parser.parse_args(argv)
-    from sre.backends.base import scores_of_pairs
     from sre.backends.cohort import Cohort
     from sre.backends.files import load
     from sre.backends.norm import normalise
+    from sre.backends.sides import scores_of_pairs
     from sre.io.trial_check import own_targets
     from sre.io.trials import read_trials, write_scores
     from sre.scoring.cohort import read_cohort

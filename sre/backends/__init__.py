@@ -9,7 +9,6 @@ Legend: N embeddings, D their dimension, S speakers, E enrolment models, T tests
 """
 
 from sre.backends.backend import Backend
-from sre.backends.base import Pairs, Side, score_matrix, scores_of_pairs
 from sre.backends.calibration import Calibration, fit_calibration
 from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.cosine import Cosine, Euclidean
@@ -19,3 +18,4 @@ from sre.backends.heavy_tailed import HeavyTailed
 from sre.backends.kinds import KINDS
 from sre.backends.norm import METHODS, normalise
 from sre.backends.plda import Plda
+from sre.backends.sides import Pairs, Side, score_matrix, scores_of_pairs

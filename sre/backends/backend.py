@@ -6,9 +6,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import Groups, Side, group_means, group_starts, score_matrix
-from sre.backends.chain import Chain, FittedChain, check_dimension
+from sre.backends.chain import Chain, ChainOutput, check_dimension
 from sre.backends.options import Asked, Options
+from sre.backends.sides import Groups, Side, group_means, group_starts, score_matrix
 
 
 @dataclass
@@ -16,8 +16,8 @@ class Backend:
     """A back-end. Its kinds score embeddings that went through the chain, by `_model` (x, groups) and `_test` (x).
 
     parts : its arrays
-    options : what was asked for and its scores depend on
-    facts : what was asked and used, with the options; for people to read, nothing depends on it
+    options : settings that change scores
+    facts : settings and statistics of the fit, with the options; for people to read, nothing depends on it
     """
 
     kind: ClassVar[str]
@@ -47,7 +47,7 @@ class Backend:
             raise SreError(f"{cls.kind}: it needs rank, the dimension of the speaker subspace; 100 to 200 is usual")
 
     @classmethod
-    def fit(cls, asked: Asked, prepared: FittedChain, speakers: np.ndarray) -> Self:
+    def fit(cls, asked: Asked, prepared: ChainOutput, speakers: np.ndarray) -> Self:
         """Fit it on what the chain made of (N, D) embeddings, and their (N,) speakers as codes from 0.
 
         This is the one of a kind that has no arrays. Raises SreError where it cannot be fitted on these.

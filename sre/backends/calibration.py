@@ -1,7 +1,7 @@
 """Calibration and fusion of scores by prior-weighted logistic regression, so that they are log-likelihood ratios.
 
 N. Brümmer et al., Fusion of heterogeneous speaker recognition systems, IEEE TASLP 2007 (FoCal; later BOSARIS).
-Legend: N trials, K systems; LLR: natural-log likelihood ratio.
+Legend: P trials, K systems; LLR: natural-log likelihood ratio.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Calibration:
     facts: dict[str, object] = field(default_factory=dict)  # of the fit, see `fit_calibration`
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """Return (N,) LLRs of (N,) or (N, K) scores. Raises SreError where there are not K scores a trial."""
+        """Return (P,) LLRs of (P,) or (P, K) scores. Raises SreError where there are not K scores a trial."""
         columns = _columns(scores)
         if columns.shape[1] != len(self.weights):
             raise SreError(
@@ -60,7 +60,7 @@ def fit_calibration(scores: np.ndarray, target: np.ndarray, p_target: float = 0.
 
     Parameters
     ----------
-    scores : (N,) or (N, K), target : (N,) bool
+    scores : (P,) or (P, K), target : (P,) bool
     p_target : the prior where the LLRs are to be best, which moves the solution little
     ridge : times half the squared weights of scores of unit variance is added to the cross entropy: enough for a
         finite solution where the scores tell all trials apart (fact `separable`), else too little to notice
@@ -77,7 +77,7 @@ def fit_calibration(scores: np.ndarray, target: np.ndarray, p_target: float = 0.
     columns, target = _columns(scores), np.asarray(target).astype(bool)
     _check_columns(columns, target)
     mean, std = columns.mean(axis=0), columns.std(axis=0)
-    z = np.column_stack(((columns - mean) / std, np.ones(len(columns))))  # (N, K + 1)
+    z = np.column_stack(((columns - mean) / std, np.ones(len(columns))))  # (P, K + 1)
     problem = _Problem(z, target, p_target, ridge)
     solution, iterations = _newton(problem)
     weights = solution[:-1] / std
@@ -114,7 +114,7 @@ def _check_columns(columns: np.ndarray, target: np.ndarray) -> None:
 class _Problem:
     """f(w) = p/N_t Σ_targets ln(1 + e^-(z w + λ)) + (1 - p)/N_n Σ_nontargets ln(1 + e^(z w + λ)) + ridge/2 Σ w_k²
 
-    with λ = logit p. z : (N, K + 1) standardised scores and a column of ones, whose weight bears no ridge.
+    with λ = logit p. z : (P, K + 1) standardised scores and a column of ones, whose weight bears no ridge.
     """
 
     z: np.ndarray

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import check_speakers, check_training, length_normalise, speaker_means
 from sre.backends.lda import apply_affine, fit_lda, normalising_transform
+from sre.backends.sides import check_speakers, check_training, length_normalise, speaker_means
 
 Facts = dict[str, object]
 
@@ -71,14 +71,17 @@ def check_dimension(embeddings: np.ndarray, expected: int | None) -> None:
 
 
 def apply_step(array: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return what a step, by its array, makes of (N, D) embeddings."""
+    """Return (N, d) embeddings after a step, whose kind its array tells.
+
+    No value: length_norm. One axis: subtract. Two axes: an affine transform.
+    """
     if not array.size:
         return length_normalise(x, np.sqrt(x.shape[1]))
     return x - array if array.ndim == 1 else apply_affine(array, x)
 
 
 @dataclass
-class FittedChain:
+class ChainOutput:
     """A chain, what it makes of training (N, d) and adaptation (A, d) embeddings, and what was asked and used."""
 
     chain: Chain
@@ -89,7 +92,7 @@ class FittedChain:
 
 def fit_chain(
     steps: Sequence[str], embeddings: np.ndarray, speakers: np.ndarray, adapt: np.ndarray | None = None
-) -> FittedChain:
+) -> ChainOutput:
     """Fit on (N, D) training embeddings and their (N,) speakers; `adapt` (A, D) are those of the target domain.
 
     centre:adapt centres training by its own mean and everything else by the adaptation set's (Kaldi's sre16 recipe).
@@ -114,7 +117,7 @@ def fit_chain(
         chain.arrays.append(later)
         x = apply_step(array, x)
         adapt = None if adapt is None else apply_step(later, adapt)
-    return FittedChain(chain, x, adapt, facts)
+    return ChainOutput(chain, x, adapt, facts)
 
 
 def _whiten(x: np.ndarray, speakers: np.ndarray, options: list[str]) -> tuple[np.ndarray, Facts]:

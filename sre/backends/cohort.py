@@ -9,7 +9,7 @@ import numpy as np
 
 from sre import SreError
 from sre.backends.backend import Backend
-from sre.backends.base import Side, speaker_means
+from sre.backends.sides import Side, speaker_means
 from sre.io.embeddings import Embeddings
 
 NOBODY = -1

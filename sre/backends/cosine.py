@@ -3,7 +3,7 @@
 import numpy as np
 
 from sre.backends.backend import Backend
-from sre.backends.base import Groups, Side, group_means, length_normalise
+from sre.backends.sides import Groups, Side, group_means, length_normalise
 
 
 class Cosine(Backend):

@@ -53,7 +53,7 @@ def load(path: str | Path) -> Backend:
             header = json.loads(str(file["header"]))
             parts = {name: file[name] for name in file.files if name != "header"}
         if header["kind"] != "failed":
-            return _fitted(header, parts)
+            return _backend_of(header, parts)
         reason = str(header["reason"])
     except FileNotFoundError:
         raise FileError(f"{path}: no such back-end; train it first, or write cosine") from None
@@ -65,7 +65,7 @@ def load(path: str | Path) -> Backend:
     raise SreError(reason)
 
 
-def _fitted(header: dict, parts: dict[str, np.ndarray]) -> Backend:
+def _backend_of(header: dict, parts: dict[str, np.ndarray]) -> Backend:
     """The back-end of a file's header and arrays. Raises ValueError that says what is not of its kind's form."""
     kind, facts, steps = header["kind"], header["facts"], header["chain"]
     if kind not in KINDS:

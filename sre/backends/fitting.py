@@ -6,10 +6,10 @@ import numpy as np
 
 from sre import SreError
 from sre.backends.backend import Backend
-from sre.backends.base import EQUAL, NoSpread, check_training, within_share
 from sre.backends.chain import fit_chain
 from sre.backends.kinds import KINDS
 from sre.backends.options import Asked
+from sre.backends.sides import EQUAL, NoSpread, check_training, within_share
 
 
 def fit(

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from sre.backends.backend import Backend
-from sre.backends.base import Groups, Side, check_speakers, group_means
-from sre.backends.chain import FittedChain
+from sre.backends.chain import ChainOutput
 from sre.backends.options import Asked, HeavyTailedOptions
+from sre.backends.sides import Groups, Side, check_speakers, group_means
 from sre.backends.splda import fit_subspace, precisions
 
 INTERPOLATION = 1e-9  # its relative error
@@ -40,7 +40,7 @@ class HeavyTailed(Backend):
             raise ValueError(f"b_range {self.parts['b_range']} or nu {self.options.nu} is out of its range")
 
     @classmethod
-    def fit(cls, asked: Asked, prepared: FittedChain, speakers: np.ndarray) -> "HeavyTailed":
+    def fit(cls, asked: Asked, prepared: ChainOutput, speakers: np.ndarray) -> "HeavyTailed":
         """Fit by EM; the range of b is that of the training embeddings. Raises SreError where no subspace fits."""
         x = prepared.train
         check_speakers(x, speakers, "PLDA")

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy
 
-from sre.backends.base import NoSpread, check_speakers, speaker_means
+from sre.backends.sides import NoSpread, check_speakers, speaker_means
 
 EIGENVALUE_FLOOR = 1e-6  # of the largest
 

@@ -7,7 +7,7 @@ The model's side of a trial is scored against the cohort as tests, the test's si
   snorm    mean of znorm and tnorm (P. Kenny 2010)
   asnorm1  snorm, each side with its own nearest N of the cohort (P. Matějka et al., Interspeech 2017, eq. 5)
   asnorm2  snorm, each side with the other side's nearest N (eq. 6)
-With a top_n the others take each side's nearest N too. Cohort speakers that are in a trial are left out of it.
+With a top_n the others take each side's nearest N too. Cohort speakers that are in a trial are not used for that trial.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import BLOCK_BYTES, Pairs, Side, score_matrix
 from sre.backends.cohort import NOBODY, Cohort
+from sre.backends.sides import BLOCK_BYTES, Pairs, Side, score_matrix
 from sre.machine.cores import available_cores
 
 CORES = available_cores()
@@ -27,27 +27,35 @@ THREADS = ThreadPoolExecutor(CORES)  # numpy partitions and sorts without the in
 
 @dataclass
 class _CohortRows:
-    """One side's rows: each is a model (or test) with the cohort speakers that are left out of it.
+    """The rows of cohort scores of one side: one for each pair of a model and the speaker that it is tested with.
 
-    side : (R, …) vectors; left_out (R, 2) codes; of (P,): each trial's row; transposed: cohort as models
+    In a row the cohort's speakers of both are left out. For the side of the tests it is a test and the model's speaker.
+    side : (R, …) vectors, of the row's model or test
+    left_out : (R, 2) codes of the row's two speakers
+    row_of_trial : (P,) indices
+    is_test_side : whether the cohort's members are the models
     """
 
     side: Side
     left_out: np.ndarray
-    of: np.ndarray
-    transposed: bool
+    row_of_trial: np.ndarray
+    is_test_side: bool
 
     @classmethod
-    def make(cls, side: Side, own: np.ndarray, index: np.ndarray, other: np.ndarray, transposed: bool) -> "_CohortRows":
-        """Return the rows of a side.
+    def make(
+        cls, side: Side, speakers: np.ndarray, places: np.ndarray, others: np.ndarray, is_test_side: bool
+    ) -> "_CohortRows":
+        """Return the rows of a side of M models (or tests).
 
-        own : (M,) codes of the side's speakers; index (P,) : the trials' models; other (P,) : codes of their tests,
-            or the reverse
+        speakers : (M,) codes of their speakers
+        places : (P,) for each trial, its model's index on the side
+        others : (P,) for each trial, the code of the speaker on the other side
         """
-        if (own == NOBODY).all() and (other == NOBODY).all():
-            return cls(side, np.full((len(side), 2), NOBODY), index, transposed)
-        keys, of = np.unique(np.stack([index, other]), axis=1, return_inverse=True)
-        return cls(side.take(keys[0]), np.stack([own[keys[0]], keys[1]], axis=1), of.ravel(), transposed)
+        if (speakers == NOBODY).all() and (others == NOBODY).all():
+            return cls(side, np.full((len(side), 2), NOBODY), places, is_test_side)
+        keys, row_of_trial = np.unique(np.stack([places, others]), axis=1, return_inverse=True)
+        left_out = np.stack([speakers[keys[0]], keys[1]], axis=1)
+        return cls(side.take(keys[0]), left_out, row_of_trial.ravel(), is_test_side)
 
     def blocks(self, cohort: Cohort) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (r, C) cohort scores of a block of rows at a time; what is left out is -inf."""
@@ -55,8 +63,8 @@ class _CohortRows:
         for start in range(0, len(self.left_out), step):
             rows = slice(start, min(start + step, len(self.left_out)))
             part = self.side.take(rows)
-            sides = (cohort.enrol, part) if self.transposed else (part, cohort.test)
-            scores = score_matrix(*sides, by_test=self.transposed)
+            sides = (cohort.enrol, part) if self.is_test_side else (part, cohort.test)
+            scores = score_matrix(*sides, by_test=self.is_test_side)
             for column in self.left_out[rows].T:
                 if (column != NOBODY).any():
                     scores[column[:, None] == cohort.codes] = -np.inf
@@ -80,20 +88,20 @@ class _Task:
 
 def _znorm(task: _Task) -> np.ndarray:
     mean, std = _statistics(task.of_enrol, task.cohort, task.top_n)
-    return (task.raw - mean[task.of_enrol.of]) / std[task.of_enrol.of]
+    return (task.raw - mean[task.of_enrol.row_of_trial]) / std[task.of_enrol.row_of_trial]
 
 
 def _tnorm(task: _Task) -> np.ndarray:
     mean, std = _statistics(task.of_test, task.cohort, task.top_n)
-    return (task.raw - mean[task.of_test.of]) / std[task.of_test.of]
+    return (task.raw - mean[task.of_test.row_of_trial]) / std[task.of_test.row_of_trial]
 
 
 def _ztnorm(task: _Task) -> np.ndarray:
     z, cohort = _znorm(task), task.cohort
     each, nobody = np.arange(len(cohort)), np.full(len(cohort), NOBODY)
-    own = _CohortRows.make(cohort.enrol, cohort.codes, each, nobody, transposed=False)
+    own = _CohortRows.make(cohort.enrol, cohort.codes, each, nobody, is_test_side=False)
     mean, std = _statistics(task.of_test, cohort, task.top_n, _statistics(own, cohort, task.top_n))
-    return (z - mean[task.of_test.of]) / std[task.of_test.of]
+    return (z - mean[task.of_test.row_of_trial]) / std[task.of_test.row_of_trial]
 
 
 def _snorm(task: _Task) -> np.ndarray:
@@ -102,9 +110,9 @@ def _snorm(task: _Task) -> np.ndarray:
 
 def _asnorm2(task: _Task) -> np.ndarray:
     raw, of_enrol, of_test, cohort = task.raw, task.of_enrol, task.of_test, task.cohort
-    mean, std = _cross(of_enrol, _nearest(of_test, cohort, task.top_n), of_test.of, cohort)
+    mean, std = _cross(of_enrol, _nearest(of_test, cohort, task.top_n), of_test.row_of_trial, cohort)
     z = (raw - mean) / std
-    mean, std = _cross(of_test, _nearest(of_enrol, cohort, task.top_n), of_enrol.of, cohort)
+    mean, std = _cross(of_test, _nearest(of_enrol, cohort, task.top_n), of_enrol.row_of_trial, cohort)
     return 0.5 * (z + (raw - mean) / std)
 
 
@@ -121,7 +129,7 @@ METHODS = {
     "tnorm": Method(_tnorm),
     "ztnorm": Method(_ztnorm),
     "snorm": Method(_snorm),
-    "asnorm1": Method(_snorm, 300),  # WeSpeaker's
+    "asnorm1": Method(_snorm, 300),  # adaptive S-norm is S-norm over the nearest 300, WeSpeaker's number
     "asnorm2": Method(_asnorm2, 300),
 }
 
@@ -144,11 +152,11 @@ def normalise(
     top_n = METHODS[method].top_n if top_n is None else top_n
     if top_n < 0 or top_n == 1:
         raise SreError(f"top_n is {top_n}, of which there is no deviation; give 2 or more, or 0 for the whole cohort")
-    enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
+    enrol, test, e, t = pairs.enrol, pairs.test, pairs.model_of, pairs.test_of
     who_e, who_t = speakers or (None, None)
     own_e, own_t = cohort.code(who_e, len(enrol)), cohort.code(who_t, len(test))
-    of_enrol = _CohortRows.make(enrol, own_e, e, own_t[t], transposed=False)
-    of_test = _CohortRows.make(test, own_t, t, own_e[e], transposed=True)
+    of_enrol = _CohortRows.make(enrol, own_e, e, own_t[t], is_test_side=False)
+    of_test = _CohortRows.make(test, own_t, t, own_e[e], is_test_side=True)
     used = min(top_n or len(cohort), len(cohort))
     asked = {"top_n_asked": top_n} if top_n else {}
     facts: Facts = {"cohort": len(cohort), "top_n": used, **asked}
@@ -223,15 +231,15 @@ def _cross(
     rows: _CohortRows, chosen: np.ndarray, chosen_of: np.ndarray, cohort: Cohort
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation (P,) of each trial's row over the cohort members that its other side has chosen."""
-    mean, std = np.empty(len(rows.of)), np.empty(len(rows.of))
-    order = np.argsort(rows.of, kind="stable")
-    sorted_rows = rows.of[order]
+    mean, std = np.empty(len(rows.row_of_trial)), np.empty(len(rows.row_of_trial))
+    order = np.argsort(rows.row_of_trial, kind="stable")
+    sorted_rows = rows.row_of_trial[order]
     at_once = max(1, BLOCK_BYTES // (8 * chosen.shape[1]))
     for block, scores in rows.blocks(cohort):
         scores = np.hstack([scores, np.full((len(scores), 1), -np.inf)])
         a, b = np.searchsorted(sorted_rows, [block.start, block.stop])
         for start in range(a, b, at_once):
-            trials = order[start : min(start + at_once, b)]
-            picked = scores[rows.of[trials][:, None] - block.start, chosen[chosen_of[trials]]]
-            mean[trials], std[trials] = top_statistics(picked, picked.shape[1])
+            some = order[start : min(start + at_once, b)]
+            picked = scores[rows.row_of_trial[some][:, None] - block.start, chosen[chosen_of[some]]]
+            mean[some], std[some] = top_statistics(picked, picked.shape[1])
     return mean, std

@@ -11,9 +11,9 @@ import numpy as np
 from sre import SreError
 from sre.backends.adapt import adapt
 from sre.backends.backend import Backend
-from sre.backends.base import Groups, Side, check_speakers, check_training, group_means
-from sre.backends.chain import FittedChain
+from sre.backends.chain import ChainOutput
 from sre.backends.options import Asked, PldaOptions
+from sre.backends.sides import Groups, Side, check_speakers, check_training, group_means
 from sre.backends.splda import fit_subspace
 from sre.backends.two_covariance import Gaussian, fit_two_covariance
 
@@ -33,7 +33,7 @@ class Plda(Backend):
     options: PldaOptions
 
     @classmethod
-    def fit(cls, asked: Asked, prepared: FittedChain, speakers: np.ndarray) -> "Plda":
+    def fit(cls, asked: Asked, prepared: ChainOutput, speakers: np.ndarray) -> "Plda":
         """Fit by EM, of rank r where one is asked for, and adapt. Raises SreError where no model fits."""
         x = prepared.train
         check_speakers(x, speakers, "PLDA")

@@ -12,8 +12,8 @@ import numpy as np
 import scipy
 
 from sre import SreError
-from sre.backends.base import speaker_means
 from sre.backends.lda import eigh, floor_eigenvalues, normalising_transform
+from sre.backends.sides import speaker_means
 from sre.backends.two_covariance import WITHIN_FLOOR, climb
 
 ROUNDING = 1e-15  # of the largest: an eigenvalue that may be 0 or below

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from sre import SreError
-from sre.backends.base import speaker_means
 from sre.backends.lda import eigh, floor_eigenvalues
+from sre.backends.sides import speaker_means
 
 Model = TypeVar("Model")
 WITHIN_FLOOR = 1e-10  # of the largest: only what is rounding. At 1e-6 the scores of a singular W are not Kaldi's

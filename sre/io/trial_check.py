@@ -1,6 +1,6 @@
 """A trial list and its enrolment map held against who speaks: labels, models of several speakers, tests of themselves.
 
-Legend: N trials, E enrolment models, T test utterances.
+Legend: P trials, E enrolment models, T test utterances.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,7 +48,7 @@ def check_pairs(what: object, trials: LabelledTrials) -> None:
 
 
 def own_tests(trials: Trials, models: Mapping[str, Iterable[str]]) -> np.ndarray:
-    """Return (N,) bool: whether the test is among the utterances of its model."""
+    """Return (P,) bool: whether the test is among the utterances of its model."""
     place = {utt: at for at, utt in enumerate(trials.test_ids)}
     members = ((model, utt) for model, name in enumerate(trials.enrol_ids) for utt in models[name])
     own = [model * len(place) + place[utt] for model, utt in members if utt in place]

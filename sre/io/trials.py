@@ -34,13 +34,13 @@ ROUNDED_TWICE = np.array([0x15AE43FD], np.uint32).view(np.float32)[0]  # 7.03853
 
 @dataclass
 class Trials:
-    """The N trials of a list, over E enrolment models and T test utterances.
+    """The P trials of a list, over E enrolment models and T test utterances.
 
     Attributes
     ----------
     enrol_ids, test_ids : (E,) and (T,) arrays of str, sorted, unique
-    enrol, test : (N,) int32, indices into them, in the order of the list
-    target : (N,) bool, or None for an unlabelled list
+    enrol, test : (P,) int32, indices into them, in the order of the list
+    target : (P,) bool, or None for an unlabelled list
     """
 
     enrol_ids: np.ndarray
@@ -55,7 +55,7 @@ class Trials:
 
 @dataclass
 class LabelledTrials(Trials):
-    """Trials of which each is known to be a target or a nontarget; target : (N,) bool."""
+    """Trials of which each is known to be a target or a nontarget; target : (P,) bool."""
 
     target: np.ndarray
 
@@ -109,7 +109,7 @@ def _labels(path: Path, column: Column, words: dict[str, bool]) -> np.ndarray:
 
 
 def pair_codes(trials: Trials) -> np.ndarray:
-    """Return (N,) int64: one number for each pair of enrolment model and test."""
+    """Return (P,) int64: one number for each pair of enrolment model and test."""
     return trials.enrol.astype(np.int64) * len(trials.test_ids) + trials.test
 
 
@@ -168,7 +168,7 @@ def needed_utterances(path: str | Path, enroll_map: str | Path | None = None) ->
 
 
 def write_scores(path: str | Path, trials: Trials, scores: np.ndarray) -> None:
-    """Write `enrol test score` lines of (N,) scores; the digits give every float32 back exactly."""
+    """Write `enrol test score` lines of (P,) scores; the digits give every float32 back exactly."""
     sides = (trials.enrol, arrow_strings(trials.enrol_ids)), (trials.test, arrow_strings(trials.test_ids))
     quotes = any('"' in name for ids in (trials.enrol_ids, trials.test_ids) for name in ids)
     with atomic_output(path, "wb") as file:
@@ -183,7 +183,7 @@ def write_scores(path: str | Path, trials: Trials, scores: np.ndarray) -> None:
 
 
 def read_scores(path: str | Path) -> tuple[Trials, np.ndarray]:
-    """Read `enrol test score [target|nontarget]`: the pairs, labelled if all are, and their (N,) float64 scores."""
+    """Read `enrol test score [target|nontarget]`: the pairs, labelled if all are, and their (P,) float64 scores."""
     path, names = Path(path), ["enrol", "test", "score", "target|nontarget"]  # WeSpeaker writes labels too
     (enrol, test, *labels), scores = read_columns(path, names)
     if not np.isfinite(scores).all():
@@ -192,7 +192,7 @@ def read_scores(path: str | Path) -> tuple[Trials, np.ndarray]:
 
 
 def align_scores(score_path: str | Path, trial_path: str | Path) -> tuple[np.ndarray, LabelledTrials]:
-    """Return scores in the order of the trial list, (N,) float64, and the list.
+    """Return scores in the order of the trial list, (P,) float64, and the list.
 
     Raises SreError where a trial has no score, or a score has no trial or another label (another list's file).
     """
@@ -229,7 +229,7 @@ def _check_swapped(score_path: str | Path, trial_path: str | Path) -> None:
 
 
 def _codes_among(pairs: Trials, trials: Trials) -> np.ndarray:
-    """Return (N,) int64: the pairs' numbers in `pair_codes(trials)`; -1 for ids that it does not have."""
+    """Return (P,) int64: the pairs' numbers in `pair_codes(trials)`; -1 for ids that it does not have."""
     places = []
     for ids, among in ((pairs.enrol_ids, trials.enrol_ids), (pairs.test_ids, trials.test_ids)):
         table = {name: place for place, name in enumerate(among)}

@@ -1,6 +1,6 @@
 """Error rates of scores, exact where scores tie, and how sure they are. Only numpy and scipy are needed.
 
-Each function takes (N,) scores and (N,) labels, True for a target trial. Rates are shares from 0 to 1, but EER is in
+Each function takes (P,) scores and (P,) labels, True for a target trial. Rates are shares from 0 to 1, but EER is in
 per cent in all that is written or drawn: `summarise`, `Bootstrap.replicates` and `eer_with_interval`.
 
 >>> import numpy as np

@@ -2,7 +2,7 @@
 
 A search is one test utterance against all models that the list tries it against. It is mated where one of these is a
 target trial, and then counts by its best target; other targets of the same search are neither right nor wrong. Equal
-scores count against the system: a nontarget model that ties with the mate stands before it. Legend: N trials, T
+scores count against the system: a nontarget model that ties with the mate stands before it. Legend: P trials, T
 searches, one for each test utterance.
 """
 
@@ -17,7 +17,7 @@ FPIRS = (0.01, 0.1)
 
 
 def identification_rates(trials: LabelledTrials, scores: np.ndarray) -> dict[str, float | None]:
-    """Return rank-k accuracy, and FNIR at given FPIR, of labelled trials and their (N,) scores; all rates are shares.
+    """Return rank-k accuracy, and FNIR at given FPIR, of labelled trials and their (P,) scores; all rates are shares.
 
     `rank_<k>`: share of mated searches whose mate is among the k best models, for k below the models of the largest
     search. `fnir_at_fpir_<x>`: the lowest share of mated searches whose mate is not first, or scores under the

@@ -1,7 +1,7 @@
 """Error rates of one list whose trials count several times, as in a draw of the bootstrap.
 
 The scores are sorted once, so that a draw costs two cumulative sums of its weights.
-Legend: N trials, K distinct scores.
+Legend: P trials, K distinct scores.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Ordered:
 
     @classmethod
     def of(cls, scores: np.ndarray, target: np.ndarray) -> "Ordered":
-        """Sort (N,) scores of (N,) bool labels. Raises SreError as `check_scores` does."""
+        """Sort (P,) scores of (P,) bool labels. Raises SreError as `check_scores` does."""
         check_scores(scores, target)
         target_order, nontarget_order = (np.argsort(scores[kind], kind="stable") for kind in (target, ~target))
         targets, nontargets = scores[target][target_order], scores[~target][nontarget_order]

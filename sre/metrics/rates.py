@@ -1,9 +1,9 @@
 """EER, DCF, Cllr and their kin: exact, and equal scores are one threshold.
 
 A trial is accepted iff score >= threshold. P_miss is the share of target trials rejected, P_fa the share of
-nontarget trials accepted. Legend: N trials, K distinct scores, so K + 1 operating points; LLR: natural-log
-likelihood ratio, which is what actDCF and Cllr take a score for. All functions of (scores, target) take (N,) float
-and (N,) bool, and raise SreError as `check_scores` does.
+nontarget trials accepted. Legend: P trials, K distinct scores, so K + 1 operating points; LLR: natural-log
+likelihood ratio, which is what actDCF and Cllr take a score for. All functions of (scores, target) take (P,) float
+and (P,) bool, and raise SreError as `check_scores` does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def operating_points(scores: np.ndarray, target: np.ndarray) -> Points:
 
     Parameters
     ----------
-    scores, target : (N,) float and (N,) bool
+    scores, target : (P,) float and (P,) bool
 
     Returns
     -------

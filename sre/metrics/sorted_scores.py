@@ -20,7 +20,7 @@ Points = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def check_scores(scores: np.ndarray, target: np.ndarray) -> None:
-    """Raise SreError where scores (N,) and target (N,) bool have no meaningful error rate."""
+    """Raise SreError where scores (P,) and target (P,) bool have no meaningful error rate."""
     if scores.ndim != 1 or scores.shape != target.shape:
         raise SreError(f"scores of shape {scores.shape} and labels of shape {target.shape}; give one of each a trial")
     if len(scores) == 0:
@@ -104,7 +104,7 @@ class Curve:
 
 
 class SortedScores:
-    """Error rates of one list: (N,) float scores and (N,) bool labels; raises SreError as `check_scores` does.
+    """Error rates of one list: (P,) float scores and (P,) bool labels; raises SreError as `check_scores` does.
 
     Sorting the nontargets is nearly all of the work. At first only the highest eighth is sorted, where EERs and the
     least costs of good systems lie, and the rest when a number needs it.

@@ -1,6 +1,6 @@
 """The speakers of a trial list's two sides, and the intervals that draw them.
 
-Legend: N trials, E enrolment models, T test utterances.
+Legend: P trials, E enrolment models, T test utterances.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def intervals_of(
     wanted: Mapping[str, str],
     replicates: int = 1000,
 ) -> tuple[dict, dict[str, list[str]]]:
-    """Return `intervals` and `bootstrap` of a summary of (N,) scores, and reason -> names of `wanted` without interval.
+    """Return `intervals` and `bootstrap` of a summary of (P,) scores, and reason -> names of `wanted` without interval.
 
     wanted : name that a person reads -> its key in the summary
     """

@@ -1,6 +1,6 @@
 """Who pays for the errors of one system on one trial list: a row for each condition.
 
-As sre/scoring/described.py; legend: N trials, T test utterances, S speakers.
+As sre/scoring/described.py; legend: P trials, T test utterances, S speakers.
 """
 
 import re
@@ -18,11 +18,11 @@ from sre.scoring.described import UNKNOWN, DescribedTrials, ErrorRow, outcomes, 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 MOST_VALUES = 8  # of an attribute; where there are more, the rarest become "other"
 
-Conditions = Iterable[tuple[str, np.ndarray]]  # names, (N,) bool
+Conditions = Iterable[tuple[str, np.ndarray]]  # names, (P,) bool
 
 
 def conditions(described: DescribedTrials) -> Conditions:
-    """Yield the conditions that some trials satisfy and others do not, one (N,) mask at a time.
+    """Yield the conditions that some trials satisfy and others do not, one (P,) mask at a time.
 
     Attributes with decimal numbers (and dur, num_…): `dur 2.1 to 4.3`, tertiles of the test utterances. Others of
     speakers: `gender=f`, both sides f; `gender differs`. Others of utterances: `same session`, where any utterance of
@@ -59,7 +59,7 @@ def _by_number(described: DescribedTrials, table: str) -> Conditions:
 def _by_speaker(described: DescribedTrials, table: str) -> Conditions:
     name, values = table[4:], [described.tables[table].get(speaker, UNKNOWN) for speaker in described.speakers]
     distinct, codes = np.unique(values, return_inverse=True)
-    enrol, test = codes[described.enrol_speaker], codes[described.test_speaker]  # (S,) -> (N,)
+    enrol, test = codes[described.enrol_speaker], codes[described.test_speaker]  # (S,) -> (P,)
     for label, group in _few(Counter(values)).items():
         yield f"{name}={label}", (enrol == test) & np.isin(distinct, group)[enrol]
     known = (distinct != UNKNOWN)[enrol] & (distinct != UNKNOWN)[test]
@@ -102,7 +102,7 @@ def _by_enrolment(described: DescribedTrials) -> Conditions:
 def breakdown(
     scores: np.ndarray, described: DescribedTrials, some: Conditions, threshold: float, draws: int = 0, seed: int = 1
 ) -> list[ErrorRow]:
-    """Return a row for all trials and for each condition, of scores (N,); None is what cannot be said.
+    """Return a row for all trials and for each condition, of scores (P,); None is what cannot be said.
 
     `p_miss` and `p_fa` are at the threshold; `eer` is of the condition's own trials (None: one kind only, or all scores
     equal), with the 95 % interval `eer_low` to `eer_high` of so many draws of speakers; 0: without.

@@ -2,7 +2,7 @@
 
 A data directory's table `spk2<name>` (of speakers) or `utt2<name>` (of utterances) is the attribute <name>, "?" where
 it has no value. A model's speaker is that of its first utterance. Accepted is score >= threshold, one threshold for all
-conditions. Rates are in per cent. Legend: N trials, E enrolment models, T test utterances, S speakers.
+conditions. Rates are in per cent. Legend: P trials, E enrolment models, T test utterances, S speakers.
 """
 
 import re
@@ -31,7 +31,7 @@ ErrorRow = dict[str, Any]  # of a table: texts, counts and rates; None is what c
 class DescribedTrials:
     """N labelled trials, and what a data directory tells of their models and tests.
 
-    speakers (S,) is sorted; enrol_speaker and test_speaker (N,) int32 are places in it; tests (T,) are as models.
+    speakers (S,) is sorted; enrol_speaker and test_speaker (P,) int32 are places in it; tests (T,) are as models.
     """
 
     trials: LabelledTrials
@@ -94,7 +94,7 @@ def _read_files(data_dir: Path) -> dict[str, str]:
 
 
 def outcomes(scores: np.ndarray, described: DescribedTrials, threshold: float) -> list[np.ndarray]:
-    """Return four (N,) bool: targets, misses, nontargets, false alarms; the numbers of which `rates_of` takes."""
+    """Return four (P,) bool: targets, misses, nontargets, false alarms; the numbers of which `rates_of` takes."""
     target, accepted = described.trials.target, scores >= threshold
     return [target, target & ~accepted, ~target, ~target & accepted]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sre import SreError
 from sre.backends.backend import Backend
-from sre.backends.base import Pairs
+from sre.backends.sides import Pairs
 from sre.io.embeddings import NO_EMBEDDING, Embeddings
 from sre.io.tables import read_utt2spk
 from sre.io.trial_check import several_speakers
@@ -32,7 +32,7 @@ class Evaluation:
 
     @property
     def target(self) -> np.ndarray:
-        """The (N,) labels of a list that has them."""
+        """The (P,) labels of a list that has them."""
         assert self.trials.target is not None, "what is judged is labelled"
         return self.trials.target
 

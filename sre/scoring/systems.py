@@ -9,11 +9,11 @@ import numpy as np
 
 from sre import FileError, SreError
 from sre.backends.backend import Backend
-from sre.backends.base import Pairs, scores_of_pairs
 from sre.backends.calibration import Calibration, fit_calibration
 from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.files import load
 from sre.backends.norm import normalise
+from sre.backends.sides import Pairs, scores_of_pairs
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import atomic_output, sha256_arrays, sha256_file, sha256_text
 from sre.io.embeddings import Embeddings
@@ -31,10 +31,11 @@ from sre.scoring.result import ListResult, SystemResult
 
 @dataclass
 class Scorer:
-    """Scores of one evaluation, whatever they share computed once.
+    """Computes all systems of a list. Embeddings, cohorts and raw scores are computed once and shared.
 
-    training : that cohorts are chosen from, with their speakers
-    calibrations : of calibrated and fused systems; None: this is the development list, they are trained here
+    training : the embeddings that cohorts are chosen from, with their speakers
+    is_development : whether calibrations and fusions are trained on this list
+    calibrations : system -> its result on the development list, of which the calibration is taken; not used there
     bootstrap : the draws behind the intervals; None: there are no intervals
     """
 
@@ -43,7 +44,8 @@ class Scorer:
     training: Embeddings
     systems: Mapping[str, dict]
     folder: Path
-    calibrations: Mapping[str, SystemResult] | None = None
+    is_development: bool = False
+    calibrations: Mapping[str, SystemResult] = field(default_factory=dict)
     p_target: float = 0.05
     bootstrap: Bootstrap | None = None
     _pairs: dict[str, tuple[Backend, Pairs]] = field(default_factory=dict)
@@ -56,49 +58,50 @@ class Scorer:
         if name in self._scores:
             return self._scores[name]
         system = self.systems[name]
-        scores, facts = self._combined(name, system["of"]) if system["of"] else self._plain(**system)
+        scores, facts = self._combined(name, system["of"]) if system["of"] else self._plain(system)
         scores = scores.astype(np.float32).astype(np.float64)
         if any(name in (other["of"] or ()) for other in self.systems.values()):
             self._scores[name] = scores, facts
         return scores, facts
 
-    def _plain(self, backend: str, norm: dict | None, of: None = None) -> tuple[np.ndarray, dict[str, Any]]:
-        if backend not in self._pairs:
+    def _plain(self, system: Mapping) -> tuple[np.ndarray, dict[str, Any]]:
+        name, norm = system["backend"], system["norm"]
+        if name not in self._pairs:
             self._pairs.clear()  # one back-end's vectors at a time
             self._cohorts.clear()
-            fitted = load(self.backends[backend])
-            self._pairs[backend] = fitted, self.evaluation.pairs(fitted)
-        fitted, pairs = self._pairs[backend]
-        scores, facts = scores_of_pairs(pairs), dict(fitted.facts)
+            backend = load(self.backends[name])
+            self._pairs[name] = backend, self.evaluation.pairs(backend)
+        backend, pairs = self._pairs[name]
+        scores, facts = scores_of_pairs(pairs), dict(backend.facts)
         facts.pop("log_likelihood", None)
         if norm:
             rule = CohortRule(norm["cohort"], norm["cohort_size"], norm["cohort_seed"])
-            cohort, speakers = self._cohort(backend, fitted, rule), self.evaluation.speakers
+            cohort, speakers = self._cohort(name, backend, rule), self.evaluation.speakers
             scores, more = normalise(scores, pairs, cohort, norm["method"], norm["top_n"], speakers)
             facts |= more | {"cohort_file": f"{rule.name}.cohort"}
         return scores, facts
 
-    def _cohort(self, backend: str, fitted: Backend, rule: CohortRule) -> Cohort:
+    def _cohort(self, name: str, backend: Backend, rule: CohortRule) -> Cohort:
         """The cohort of a back-end; the file <rule>.cohort names its members."""
         if rule not in self._chosen:
             self._chosen[rule] = chosen = rule.choose(self.training)
             assert chosen.speakers is not None, "training embeddings have speakers"
             write_table(self.folder / f"{rule.name}.cohort", zip(chosen.ids, chosen.speakers, strict=True))
-        if (backend, rule) not in self._cohorts:
-            self._cohorts[backend, rule] = Cohort.of(fitted, self._chosen[rule])
-        return self._cohorts[backend, rule]
+        if (name, rule) not in self._cohorts:
+            self._cohorts[name, rule] = Cohort.of(backend, self._chosen[rule])
+        return self._cohorts[name, rule]
 
     def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
         columns = np.stack([self.scores(one)[0] for one in inputs], axis=1)
-        if self.calibrations is None:
-            fitted = fit_calibration(columns, self.evaluation.target, self.p_target).as_dict()
-            fitted |= {"inputs": inputs, "trials": self.folder.name}
+        if self.is_development:
+            calibration = fit_calibration(columns, self.evaluation.target, self.p_target).as_dict()
+            calibration |= {"inputs": inputs, "trials": self.folder.name}
         else:
             result = self.calibrations.get(name, SystemResult("failed", "it is not there"))
             if not result.done:
                 raise SreError(f"it was not calibrated on the development list: {result.reason}")
-            fitted = result.calibration or {}
-        return Calibration.from_dict(fitted).apply(columns), {"calibration": fitted}
+            calibration = result.calibration or {}
+        return Calibration.from_dict(calibration).apply(columns), {"calibration": calibration}
 
 
 def read_development(path: Path) -> dict[str, SystemResult]:
@@ -126,17 +129,19 @@ def digests_of(evaluation: Evaluation, training: Embeddings, trials: Path, enrol
     }
 
 
-def score_systems(scorer: Scorer, inputs: Mapping[str, str]) -> dict[str, SystemResult]:
+def score_systems(scorer: Scorer, digests: Mapping[str, str]) -> dict[str, SystemResult]:
     """Score each system into folder/<system>.scores; a system whose inputs and config are unchanged is kept.
 
-    inputs : name -> SHA-256 of what is common to all (embeddings, trials, enrolment map, speakers)
+    digests : name -> SHA-256 of what all systems share (embeddings, trials, enrolment map, speakers), see `digests_of`
     """
     hashes = {name: sha256_file(path) for name, path in scorer.backends.items()}
     results = {}
     for name in _by_backend(scorer.systems):
         path, record = scorer.folder / f"{name}.scores", scorer.folder / f"{name}.metrics.json"
         draws = scorer.bootstrap.facts() if scorer.bootstrap else None
-        key = sha256_text(canonical([_recipe_of(scorer, name, hashes), STAGE_VERSIONS["score"], draws, dict(inputs)]))
+        key = sha256_text(
+            canonical([_identity_of(scorer, name, hashes), STAGE_VERSIONS["score"], draws, dict(digests)])
+        )
         result = _kept(path, record, key)
         if result is None:
             try:
@@ -162,14 +167,14 @@ def _by_backend(systems: Mapping[str, dict]) -> list[str]:
     return sorted(systems.keys() - set(combined), key=lambda name: (order[name], name)) + combined
 
 
-def _recipe_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
-    """All that decides a system's scores, its inputs' too."""
+def _identity_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
+    """Everything that a system's scores depend on and, of a combined system, that of the systems it is made from."""
     system = scorer.systems[name]
     if not system["of"]:
         return [system, hashes[system["backend"]]]
-    known = (scorer.calibrations or {}).get(name)
-    trained = scorer.p_target if scorer.calibrations is None else known and known.calibration
-    return [system["of"], trained, *(_recipe_of(scorer, one, hashes) for one in system["of"])]
+    known = scorer.calibrations.get(name)
+    trained = scorer.p_target if scorer.is_development else known and known.calibration
+    return [system["of"], trained, *(_identity_of(scorer, one, hashes) for one in system["of"])]
 
 
 def _kept(path: Path, record: Path, key: str) -> SystemResult | None:

@@ -1,6 +1,6 @@
 """The worst of one system on one trial list: speakers, utterances and pairs, and each wrong trial.
 
-As sre/scoring/described.py; legend: N trials, E enrolment models, T test utterances, S speakers.
+As sre/scoring/described.py; legend: P trials, E enrolment models, T test utterances, S speakers.
 """
 
 from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from sre.backends import Backend, fit
-from sre.backends.base import score_matrix
+from sre.backends.sides import score_matrix
 from sre.config.resolve import resolve_backend
 from sre.config.schema import Schema
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from simulated import fitted, scores_of, small_data, speech
 
 from sre import SreError
-from sre.backends.base import Pairs, scores_of_pairs
 from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.lda import normalising_transform
 from sre.backends.norm import METHODS, normalise
+from sre.backends.sides import Pairs, scores_of_pairs
 from sre.backends.splda import Subspace
 from sre.backends.two_covariance import Gaussian
 from sre.io.embeddings import Embeddings

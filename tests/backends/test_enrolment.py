@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from simulated import PLAIN, fitted, scores_of, speech
 
 from sre import SreError
-from sre.backends import Backend, Cosine, base, load, save
-from sre.backends.base import Pairs, Side, score_matrix, scores_of_pairs
+from sre.backends import Backend, Cosine, load, save, sides
 from sre.backends.files import save_failure
+from sre.backends.sides import Pairs, Side, score_matrix, scores_of_pairs
 
 X, SPEAKERS = speech(12, 5, 6)
 GROUPS = [[0, 1, 2], [5], [10, 11], [59, 3, 17, 20]]
@@ -86,15 +86,15 @@ def test_pairs_are_those_of_the_matrix(data: st.DataObject, how: str) -> None:
     e, t = np.array(pairs).T
     expected = score_matrix(enrol, test)[e, t]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "BLOCK_BYTES", data.draw(st.sampled_from([1, 1000, 2000, 1 << 20])))
+        patch.setattr(sides, "BLOCK_BYTES", data.draw(st.sampled_from([1, 1000, 2000, 1 << 20])))
         for dense_pairs in (0, 1 << 20):
-            patch.setattr(base, "DENSE_PAIRS", dense_pairs)
+            patch.setattr(sides, "DENSE_PAIRS", dense_pairs)
             np.testing.assert_allclose(scores_of_pairs(Pairs(enrol, test, e, t)), expected, rtol=1e-10, atol=1e-10)
 
 
 def test_sparse_lists_are_gathered(monkeypatch) -> None:
     """A matrix of 10,000 x 10,000 for three trials would take 800 MB."""
-    monkeypatch.setattr(base, "score_matrix", None)
+    monkeypatch.setattr(sides, "score_matrix", None)
     side = Side(np.arange(20_000.0).reshape(10_000, 2), np.ones(10_000))
     pairs = Pairs(side, side, np.array([0, 1, 9]), np.array([0, 2, 9_999]))
     assert scores_of_pairs(pairs).tolist() == [3, 25, 739947]

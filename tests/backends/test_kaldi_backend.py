@@ -8,8 +8,8 @@ import pytest
 from simulated import fitted
 
 from sre.backends import Backend, Cosine, Plda, load
-from sre.backends.base import score_matrix, scores_of_pairs
 from sre.backends.kaldi import from_kaldi
+from sre.backends.sides import score_matrix, scores_of_pairs
 from sre.io.ark import read_vectors
 from sre.io.kaldi_plda import read_kaldi_matrix, read_kaldi_plda, read_kaldi_vector
 from sre.io.tables import read_table

@@ -10,9 +10,9 @@ from simulated import fitted, speech
 
 from sre import SreError
 from sre.backends import Backend, Cosine, norm
-from sre.backends.base import Pairs, Side, score_matrix, scores_of_pairs
 from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.norm import METHODS, normalise, top_statistics
+from sre.backends.sides import Pairs, Side, score_matrix, scores_of_pairs
 from sre.io.embeddings import Embeddings
 
 TRAIN, TRAIN_SPEAKERS = speech(12, 4, 4, seed=1)  # s00 to s11

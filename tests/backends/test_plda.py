@@ -8,7 +8,7 @@ from simulated import PLAIN, fitted, joint_ratio, likelihood, scores_of, small_d
 
 from sre import SreError
 from sre.backends import Plda
-from sre.backends.base import check_speakers
+from sre.backends.sides import check_speakers
 from sre.backends.two_covariance import WITHIN_FLOOR, fit_two_covariance
 
 

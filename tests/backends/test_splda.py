@@ -9,7 +9,7 @@ from simulated import PLAIN, fitted, joint_ratio, likelihood, scores_of, small_d
 
 from sre import SreError
 from sre.backends import HeavyTailed, splda
-from sre.backends.base import check_speakers
+from sre.backends.sides import check_speakers
 from sre.backends.splda import Subspace, fit_subspace, precisions
 
 HEAVY = {"type": "ht_plda", "chain": [], "rank": 2}

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from sre import SreError
-from sre.backends.base import length_normalise, speaker_means
+from sre.backends.sides import length_normalise, speaker_means
 from sre.report.figures.style import COLOURS, MARKERS, drawing, legend_below, place_labels, svg
 
 MAX_POINTS, MAX_SPEAKERS = 1000, 40

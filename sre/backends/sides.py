@@ -49,15 +49,15 @@ class Side:
 
 @dataclass
 class Pairs:
-    """P trials: E models, T tests, and for each trial the indices (P,) of its model and of its test."""
+    """P trials: the sides of E models and T tests, and for each trial the indices (P,) of its model and of its test."""
 
     enrol: Side
     test: Side
-    e: np.ndarray
-    t: np.ndarray
+    model_of: np.ndarray
+    test_of: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.e)
+        return len(self.model_of)
 
 
 def score_matrix(enrol: Side, test: Side, by_test: bool = False) -> np.ndarray:
@@ -98,7 +98,7 @@ def scores_of_pairs(pairs: Pairs) -> np.ndarray:
 
 
 def _scores_of_pairs(pairs: Pairs) -> np.ndarray:
-    enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
+    enrol, test, e, t = pairs.enrol, pairs.test, pairs.model_of, pairs.test_of
     if enrol.starts is not None or len(enrol) * len(test) <= DENSE_PAIRS * len(e):
         return _pairs_of_blocks(pairs)
     scores, vectors = np.empty(len(e)), _matched(enrol, test)
@@ -112,7 +112,7 @@ def _scores_of_pairs(pairs: Pairs) -> np.ndarray:
 
 def _pairs_of_blocks(pairs: Pairs) -> np.ndarray:
     """Score so many models against all tests at a time that they fill BLOCK_BYTES, and take the scores of pairs."""
-    enrol, test, e, t = pairs.enrol, pairs.test, pairs.e, pairs.t
+    enrol, test, e, t = pairs.enrol, pairs.test, pairs.model_of, pairs.test_of
     scores, order = np.empty(len(e)), np.argsort(e, kind="stable")
     rows = max(1, BLOCK_BYTES // (8 * max(len(test), 1)))
     starts = range(0, len(enrol), rows)
