@@ -11,7 +11,7 @@ import pytest
 
 from sre.experiments.records import Record
 from sre.models.bundle import Bundle
-from sre.scoring.result import Draws, Fitted, ListResult, SystemResult
+from sre.scoring.result import Draws, FittedCalibration, ListResult, SystemResult
 from sre.training.checked import FeatureCounts, Gates, ListCounts, SplitCounts
 from sre.training.summary import TrainingPlan, TrainSummary
 
@@ -186,7 +186,7 @@ def test_docstrings_begin_with_a_verb_or_their_subject() -> None:
 
 # Files between stages: their owner, and the types whose fields are the names in them.
 OWNERS: dict[str, tuple[type, ...]] = {
-    "scoring": (ListResult, SystemResult, Draws, Fitted),
+    "scoring": (ListResult, SystemResult, Draws, FittedCalibration),
     "training": (TrainSummary, TrainingPlan, Gates, SplitCounts, FeatureCounts, ListCounts),
     "experiments": (Record,),
     "models": (Bundle,),

@@ -69,7 +69,7 @@ def _numbers(row: RowFiles) -> Iterator[str]:
         drawn = f"the {draws.speakers} speakers" if draws.speakers else "the trials, as if independent"
         how = f"{draws.replicates} draws of {drawn}, seed {draws.seed}"
         yield f"  in brackets: {draws.level:.0%} intervals, from {how}"
-    targets, nontargets = row.outcome.trials
+    targets, nontargets = row.outcome.counts
     trials = f"{targets} target and {nontargets} nontarget trials of {row.trials_file}"
     yield f"  {trials}, SHA-256 {result.trials_sha256}"
     costs = f"C_miss {exact(metrics.get('c_miss', 1))}, C_fa {exact(metrics.get('c_fa', 1))}"

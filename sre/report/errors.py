@@ -46,11 +46,11 @@ def write_errors(folder: Path, ranked: Mapping[str, Sequence[Standing]]) -> list
             continue
         drawn = row.result.bootstrap
         draws, seed = (drawn.replicates, drawn.seed) if drawn else (0, 1)
-        draws = draws if sum(row.outcome.trials) <= MANY_TRIALS else min(draws, FEWER_DRAWS)
+        draws = draws if sum(row.outcome.counts) <= MANY_TRIALS else min(draws, FEWER_DRAWS)
         analysis = analyse(row.scores, row.trials_file, row.result.enroll_map, row.data, draws=draws, seed=seed)
-        write_analysis(folder / row.trials, analysis)
+        write_analysis(folder / row.list_name, analysis)
         system = f"{row.run} {row.system}, seed {row.seed}"
-        found.append(Errors(trials, system, f"{folder.name}/{row.trials}", analysis))
+        found.append(Errors(trials, system, f"{folder.name}/{row.list_name}", analysis))
     return found
 
 

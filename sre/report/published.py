@@ -48,19 +48,19 @@ def collect(folder: Path, command: str) -> dict:
     primary = {(line["run"], line["system"]) for line in lines if line["primary"]}
     rows = [replace(row, primary=(row.run, row.system) in primary) for row in make_rows(results)]
     said = {(line["run"], line["trials"], line["system"]): line["eer"] for line in lines}
-    if said != {(row.run, row.trials, row.system): plain(row.metrics.get("eer")) for row in rows}:
+    if said != {(row.run, row.list_name, row.system): plain(row.metrics.get("eer")) for row in rows}:
         raise SreError(
             f"{folder / 'report.tsv'}: its systems or EERs are not those of the scores; make the report again"
         )
     chosen = {(line["trials"], line["model"], line["system"]) for line in lines if line["chosen"]}
-    groups = [replace(group, chosen=(group.rows[0].trials, *group.name) in chosen) for group in group_rows(rows)]
+    groups = [replace(group, chosen=(group.rows[0].list_name, *group.name) in chosen) for group in group_rows(rows)]
     several = [group for group in groups if len(group.rows) > 1 and group.done]
     environments = [result.environment for result in results if result.environment]
     return {
         "name": folder.name,
         "command": command,
         "environments": [one for n, one in enumerate(environments) if one not in environments[:n]],
-        "lists": [_list(trials, groups) for trials in dict.fromkeys(row.trials for row in rows)],
+        "lists": [_list(trials, groups) for trials in dict.fromkeys(row.list_name for row in rows)],
         "rows": [_row(row, group) for group in groups for row in group.rows],
         "means": [_mean(group) for group in several],
         "trainings": {run: facts for run in sorted({row.run for row in rows}) if (facts := _training(folder / run))},
@@ -74,7 +74,7 @@ def _report(path: Path) -> list[dict[str, str]]:
 
 
 def _list(trials: str, groups: Sequence[Group]) -> dict:
-    some = [group for group in groups if group.rows[0].trials == trials]
+    some = [group for group in groups if group.rows[0].list_name == trials]
     result = some[0].rows[0].result
     targets, nontargets = counts(some) or (None, None)
     size = {"targets": targets, "nontargets": nontargets, "bootstrap": result.bootstrap and result.bootstrap.as_dict()}
@@ -82,7 +82,7 @@ def _list(trials: str, groups: Sequence[Group]) -> dict:
 
 
 def _row(row: Row, group: Group) -> dict:
-    names = {"run": row.run, "model": row.model, "seed": row.seed, "list": row.trials, "system": row.system}
+    names = {"run": row.run, "model": row.model, "seed": row.seed, "list": row.list_name, "system": row.system}
     metrics = row.metrics
     found = {"metrics": {key: metrics[key] for _, key, _ in RATES if key in metrics}, "note": row.note}
     return names | found | {"marks": marks(group), "intervals": row.outcome.intervals}
@@ -90,7 +90,7 @@ def _row(row: Row, group: Group) -> dict:
 
 def _mean(group: Group) -> dict:
     """The mean over the seeds, with intervals: all seeds have draws of the same speakers."""
-    names = {"model": group.rows[0].model, "list": group.rows[0].trials, "system": group.rows[0].system}
+    names = {"model": group.rows[0].model, "list": group.rows[0].list_name, "system": group.rows[0].system}
     metrics = {key: group.mean(key) for _, key, _ in RATES if group.values(key)}
     drawn = all(row.outcome.intervals for row in group.done)
     intervals = {key: group_interval(group, key) for key in COLUMNS} if drawn else {}

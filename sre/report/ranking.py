@@ -48,7 +48,7 @@ class Standing:
 def rank(groups: Sequence[Group], metric: str) -> dict[str, list[Standing]]:
     """Map trial list, as it is headed, to its systems: the first on development first, what failed last."""
     means = {name: sum(values) / len(values) for name, values in development_means(groups, metric).items()}
-    by = {group.rows[0].trials: speakers(group) for group in groups if group.rows[0].development and group.done}
+    by = {group.rows[0].list_name: speakers(group) for group in groups if group.rows[0].development and group.done}
     chosen_by = sum(filter(None, by.values())) if by and all(by.values()) else None
     lists = {}
     for trials, some in by_list(groups).items():

@@ -15,7 +15,7 @@ import numpy as np
 from sre import SreError
 from sre.io.trials import align_scores
 from sre.scoring.replicates import read_replicates
-from sre.scoring.result import Fitted, ListResult, SystemResult
+from sre.scoring.result import FittedCalibration, ListResult, SystemResult
 
 THRESHOLDS = (
     ("at the EER", "eer_threshold"),
@@ -30,7 +30,7 @@ NO_ERRORS = "not one error: too few or too easy trials to compare systems, or te
 class Row:
     """One run x system x trial list; `metrics` is empty where it failed, and `note` says why."""
 
-    trials: str
+    list_name: str
     model: str
     system: str
     seed: int
@@ -53,7 +53,7 @@ class Row:
     @property
     def list_title(self) -> str:
         """The name of the list as tables head it."""
-        return f"{self.trials} (development)" if self.development else self.trials
+        return f"{self.list_name} (development)" if self.development else self.list_name
 
     @property
     def scores(self) -> Path:
@@ -75,13 +75,13 @@ class Row:
         """Return the draws of a rate, (R,), of a system that has some. Raises SreError where they lack the rate."""
         columns = self.result.bootstrap.columns if self.result.bootstrap else []
         if metric not in columns:
-            raise SreError(f"{self.result.path}: no draws of {metric}; score {self.trials} again")
+            raise SreError(f"{self.result.path}: no draws of {metric}; score {self.list_name} again")
         return read_replicates(self.result.replicates(self.system), columns)[metric]
 
     @property
-    def calibration(self) -> Fitted | None:
+    def calibration(self) -> FittedCalibration | None:
         """How a calibrated system was fitted, as far as its metrics file has it; None of another system."""
-        return self.outcome.fitted or (Fitted() if self.system.endswith("+cal") else None)
+        return self.outcome.fitted_calibration or (FittedCalibration() if self.system.endswith("+cal") else None)
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,11 @@ def make_rows(results: Iterable[ListResult], primary: str | None = None) -> list
     for result in results:
         for system, outcome in result.systems.items():
             row = _make_row(result, system, outcome, primary)
-            key = (row.trials, row.model, row.system, row.seed, row.run)
+            key = (row.list_name, row.model, row.system, row.seed, row.run)
             if key in rows:
-                raise SreError(f"{row.run} {system} on {row.trials} stands in two metrics files; give each file once")
+                raise SreError(
+                    f"{row.run} {system} on {row.list_name} stands in two metrics files; give each file once"
+                )
             rows[key] = row
     ordered = sorted((rows[key] for key in sorted(rows)), key=lambda row: row.development)
     _check_lists(ordered)
@@ -148,22 +150,22 @@ def _check_lists(rows: Iterable[Row]) -> None:
     seen: dict[str, str] = {}
     roles: dict[str, bool] = {}
     for row in rows:
-        if roles.setdefault(row.trials, row.development) != row.development:
+        if roles.setdefault(row.list_name, row.development) != row.development:
             raise SreError(
-                f"trial list {row.trials}: a development list in some metrics files, an evaluation list in others"
+                f"trial list {row.list_name}: a development list in some metrics files, an evaluation list in others"
                 f" (one of them by {row.run}); score all runs on it again"
             )
         digest = row.result.trials_sha256
-        if seen.setdefault(row.trials, digest) != digest:
+        if seen.setdefault(row.list_name, digest) != digest:
             raise SreError(
-                f"trial list {row.trials}: scored in two versions, {seen[row.trials][:12]} and {digest[:12]}"
+                f"trial list {row.list_name}: scored in two versions, {seen[row.list_name][:12]} and {digest[:12]}"
                 f" (the latter by {row.run}); score all runs on one list"
             )
 
 
 def group_rows(rows: Sequence[Row], metric: str = "eer") -> list[Group]:
     """Return groups in the order of the rows, with the best (equal ones all) and the chosen of each evaluation list."""
-    groups = [Group(tuple(some)) for _, some in groupby(rows, lambda row: (row.trials, row.model, row.system))]
+    groups = [Group(tuple(some)) for _, some in groupby(rows, lambda row: (row.list_name, row.model, row.system))]
     done = by_list(group for group in groups if group.values(metric) and not group.rows[0].development)
     least = {trials: min(group.mean(metric) for group in some) for trials, some in done.items()}
     chosen, marked = _chosen(groups, metric), []
@@ -204,7 +206,7 @@ def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
 def counts(groups: Iterable[Group]) -> tuple[int, int] | None:
     """Return the target and nontarget trials of a list, or None where all its systems failed."""
     done = next((row.outcome for group in groups for row in group.done), None)
-    return done.trials if done else None
+    return done.counts if done else None
 
 
 def marks(group: Group) -> list[str]:
@@ -216,8 +218,8 @@ def marks(group: Group) -> list[str]:
 def row_scores(row: Row) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and target, (P,) each. Raises SreError where they are not what the metrics are of."""
     scores, trials = align_scores(row.scores, row.trials_file)
-    if (int(trials.target.sum()), int((~trials.target).sum())) != row.outcome.trials:
+    if (int(trials.target.sum()), int((~trials.target).sum())) != row.outcome.counts:
         raise SreError(
-            f"{row.scores}: not the trials that {row.run}'s metrics were computed on; score {row.trials} again"
+            f"{row.scores}: not the trials that {row.run}'s metrics were computed on; score {row.list_name} again"
         )
     return scores, trials.target

@@ -25,7 +25,14 @@ def tsv(ranked: Mapping[str, Sequence[Standing]]) -> str:
 
 def _tsv_cells(row: Row, standing: Standing) -> list[str]:
     """Return what is of the row, and what is of its model and system over the seeds."""
-    cells = [row.run, row.model, row.seed, row.trials, "development" if row.development else "evaluation", row.system]
+    cells = [
+        row.run,
+        row.model,
+        row.seed,
+        row.list_name,
+        "development" if row.development else "evaluation",
+        row.system,
+    ]
     cells += ["primary" if row.primary else "", "chosen" if standing.group.chosen else ""]
     cells += ["ok" if row.metrics else "failed", *(plain(row.metrics.get(key)) for key in TSV_KEYS)]
     cells += [plain(bound) for key in COLUMNS for bound in row.outcome.intervals.get(key) or (None, None)]

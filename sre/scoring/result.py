@@ -40,7 +40,7 @@ class Draws:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedCalibration:
     """The calibration of a system, or its fusion from several: LLR = scores @ weights + offset.
 
     inputs : the systems whose scores it takes, one a weight
@@ -89,14 +89,14 @@ class SystemResult:
         return self.status == "ok"
 
     @property
-    def trials(self) -> tuple[int, int]:
+    def counts(self) -> tuple[int, int]:
         """The target and nontarget trials that were scored."""
         return self.metrics["targets"], self.metrics["nontargets"]
 
     @property
-    def fitted(self) -> Fitted | None:
+    def fitted_calibration(self) -> FittedCalibration | None:
         """The calibration; None of a system that is not calibrated."""
-        return built(Fitted, self.calibration)
+        return built(FittedCalibration, self.calibration)
 
     @property
     def intervals(self) -> dict[str, list[float] | None]:
@@ -148,7 +148,7 @@ class ListResult:
     trials_sha256: str
     systems: dict[str, SystemResult]
     role: str = "evaluation"
-    missing_trials: int = 0  # one that cannot be scored is an error
+    missing_trials: int = 0  # never set, as a trial without a score is an error; a key for those who read the file
     enroll_map: str | None = None
     enroll_map_sha256: str = ""
     data: str | None = None
@@ -202,7 +202,7 @@ class ListResult:
 METRICS: Form = {"eer": NUMBER, "targets": int, "nontargets": int, "*": (NONE, NUMBER)}
 METRICS |= {"c_miss?": NUMBER, "c_fa?": NUMBER, "eer_threshold?": NUMBER, "calibrated?": bool}
 METRICS |= {"intervals?": (NONE, {"*": (NONE, [(NONE, NUMBER), (NONE, NUMBER)])})}
-CALIBRATION = form_of(Fitted) | {"weights": [NUMBER], "offset": NUMBER, "facts?": {"*": (bool, NUMBER, str)}}
+CALIBRATION = form_of(FittedCalibration) | {"weights": [NUMBER], "offset": NUMBER, "facts?": {"*": (bool, NUMBER, str)}}
 FAILED = form_of(SystemResult) | {"status": "failed"}
 DONE = form_of(SystemResult) | {"status": "ok", "scores": str, "metrics": METRICS}
 DONE |= {"calibration?": (NONE, CALIBRATION)}

@@ -34,8 +34,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     failed = replace(FAILED, reason="too few speakers")
     assert read == replace(RESULT, path=path, systems=RESULT.systems | {"plda": failed})
     assert read.replicates("cosine") == tmp_path / "cosine.replicates.npy"
-    assert (read.systems["cosine+cal"].fitted.trials, read.systems["cosine+cal"].fitted.p_target) == ("dev", 0.05)
-    assert read.systems["cosine"].fitted is None and read.systems["cosine"].trials == (3, 7)
+    assert (
+        read.systems["cosine+cal"].fitted_calibration.trials,
+        read.systems["cosine+cal"].fitted_calibration.p_target,
+    ) == ("dev", 0.05)
+    assert read.systems["cosine"].fitted_calibration is None and read.systems["cosine"].counts == (3, 7)
     assert numbers_of(read.systems["cosine"].metrics)["eer_low"] == 5.0
     assert numbers_of(read.systems["cosine"].metrics)["min_dcf_0.01_low"] is None
 

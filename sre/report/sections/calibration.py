@@ -8,7 +8,7 @@ from sre.report.blocks import Block, Heading, Table, Text
 from sre.report.content import Content
 from sre.report.numbers import plain, rate_cell
 from sre.report.rows import Group, Row, by_list
-from sre.scoring.result import Fitted
+from sre.scoring.result import FittedCalibration
 
 HEADINGS = ["run", "system", "actDCF(0.05)", "Cllr", "minCllr", "offset", "weights", "fitted on"]
 FITTED_ELSEWHERE = (
@@ -48,7 +48,7 @@ def _change(before: Row, after: Row, key: str) -> str:
     return " → ".join(filter(None, cells))
 
 
-def _weights(fitted: Fitted) -> str:
+def _weights(fitted: FittedCalibration) -> str:
     """Return `name weight` of each input of a fusion, the weight alone of a single system."""
     values, names = fitted.weights, fitted.inputs
     if len(values) == 1 or len(names) != len(values):
@@ -56,7 +56,7 @@ def _weights(fitted: Fitted) -> str:
     return ", ".join(f"{name} {plain(value)}" for name, value in zip(names, values, strict=True))
 
 
-def _fitted_on(fitted: Fitted) -> str:
+def _fitted_on(fitted: FittedCalibration) -> str:
     prior = "" if fitted.p_target is None else f"P_target {exact(fitted.p_target)}"
     return ", ".join(filter(None, [fitted.trials, prior]))
 

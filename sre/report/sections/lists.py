@@ -74,7 +74,7 @@ def _det(
         row = group.done[0]
         _, p_miss, p_fa = det_points(*scores[group.name], max_points=DET_POINTS)
         eer, name = group.values("eer")[0], f"{row.run} {row.system}"
-        curves.append(Curve(f"{name}: {eer:.2f} %", p_miss, p_fa, eer / 100, *row.outcome.trials))
+        curves.append(Curve(f"{name}: {eer:.2f} %", p_miss, p_fa, eer / 100, *row.outcome.counts))
     caption = f"Misses against false alarms on {trials} (DET curves). Lower is better. Dots mark equal error rates."
     if len(shown) < number_of:
         caption += f" {len(shown)} of {number_of} systems, the first of the table."

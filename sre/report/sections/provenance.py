@@ -47,11 +47,11 @@ def _score_jobs(rows: Sequence[Row]) -> Table:
     scored = {}
     for row in rows:
         facts = map(plain, (row.result.wall_s, row.result.config_sha256))
-        scored[row.trials, row.run] = [row.run, row.model, str(row.seed), row.trials, *facts]
+        scored[row.list_name, row.run] = [row.run, row.model, str(row.seed), row.list_name, *facts]
     head = ["run", "model", "seed", "list", "seconds", "SHA-256 of the config"]
     return Table.of("A job a run and list", head, scored.values())
 
 
 def _backends(rows: Sequence[Row]) -> list[list[str]]:
     said = [(row, ", ".join(f"{key} {value}" for key, value in flat(row.outcome.backend).items())) for row in rows]
-    return [[row.run, row.system, row.trials, facts] for row, facts in said if facts]
+    return [[row.run, row.system, row.list_name, facts] for row, facts in said if facts]
