@@ -4,7 +4,7 @@ Sentences may hold `code` and **strong** words, in Markdown's manner. Cells, cap
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -128,8 +128,11 @@ class Table:
         def cut(line: Line) -> Line:
             return replace(line, cells=[line.cells[n] for n in kept if n < len(line.cells)])
 
-        parts = [replace(part, lines=[cut(line) for line in part.lines]) for part in self.parts]
-        return Table(self.caption, [self.head[n] for n in kept], parts)
+        return replace(self.with_lines(cut), head=[self.head[n] for n in kept])
+
+    def with_lines(self, changed: Callable[[Line], Line]) -> "Table":
+        """Return the table with each of its lines changed."""
+        return replace(self, parts=[replace(part, lines=[*map(changed, part.lines)]) for part in self.parts])
 
 
 @dataclass(frozen=True)

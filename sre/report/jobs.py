@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sre.config.stages import BY_UTTERANCE
 from sre.experiments.records import Record, find_job
-from sre.scoring.result import ListResult, codes_of
+from sre.report.rows import Group
+from sre.scoring.result import codes_of
 
 DEPTHS = {"exp": 2, "data": 1}  # folders from the top of the root down to a run, to a split
 LONGEST_ARGUMENT = 60
@@ -82,10 +83,9 @@ def commands(jobs: Sequence[Record]) -> list[str]:
     return lines + [f"… and {len(jobs) - MOST_COMMANDS} more"] * (len(jobs) > MOST_COMMANDS)
 
 
-def code_versions(jobs: Sequence[Record], results: Iterable[ListResult]) -> list[str]:
+def code_versions(jobs: Sequence[Record], groups: Iterable[Group]) -> list[str]:
     """Return the versions of the jobs, and of the systems in metrics files that a job found unchanged and kept."""
-    kept = (one for result in results for one in result.systems.values())
-    return sorted({job.code for job in jobs} | codes_of(kept))
+    return sorted({job.code for job in jobs} | codes_of(row.outcome for group in groups for row in group.rows))
 
 
 def code_warning(codes: Sequence[str]) -> str | None:

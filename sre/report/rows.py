@@ -193,11 +193,6 @@ def development_means(groups: Iterable[Group], metric: str) -> dict[tuple[str, s
     return means
 
 
-def results_of(groups: Iterable[Group]) -> list[ListResult]:
-    """The metrics files that groups are from, each once."""
-    return list({id(row.result): row.result for group in groups for row in group.rows}.values())
-
-
 def by_list(groups: Iterable[Group]) -> dict[str, list[Group]]:
     """Map trial list, as it is headed, to its groups, which stand one after another."""
     return {title: list(some) for title, some in groupby(groups, lambda group: group.rows[0].list_title)}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sre.machine.log import aligned
-from sre.report.blocks import Cell, Line, Table, as_cell
+from sre.report.blocks import Line, Table, as_cell
 from sre.report.markdown import cell_text
 
 GAP = 2  # spaces between columns
@@ -47,10 +47,8 @@ def _width(table: Table) -> int:
 
 
 def _shortened(table: Table) -> Table:
-    def short(number: int, cell: str | Cell) -> Cell:
-        return replace(as_cell(cell), small="") if number >= SHORTENED else as_cell(cell)
-
     def cut(line: Line) -> Line:
-        return replace(line, cells=[short(number, cell) for number, cell in enumerate(line.cells)])
+        short = [replace(as_cell(cell), small="") for cell in line.cells[SHORTENED:]]
+        return replace(line, cells=[*line.cells[:SHORTENED], *short])
 
-    return replace(table, parts=[replace(part, lines=[cut(line) for line in part.lines]) for part in table.parts])
+    return table.with_lines(cut)

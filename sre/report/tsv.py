@@ -7,15 +7,16 @@ from sre.metrics.rates import P_TARGETS
 from sre.report.numbers import plain
 from sre.report.ranking import Standing
 from sre.report.rows import THRESHOLDS, Row
+from sre.scoring.result import numbers_of
 
 TSV_KEYS: tuple[str, ...] = ("targets", "nontargets", "eer", "min_dcf_0.01", "min_dcf_0.05", "min_dcf_0.001")
 TSV_KEYS += tuple(key for _, key in THRESHOLDS) + tuple(f"act_dcf_{p}" for p in P_TARGETS) + ("cllr", "min_cllr")
+TSV_KEYS += tuple(f"{key}_{end}" for key in COLUMNS for end in ("low", "high"))
 
 
 def tsv(ranked: Mapping[str, Sequence[Standing]]) -> str:
     """Return one line a row under a heading; plain numbers, empty cells and a note where a system failed."""
     lines = [["run", "model", "seed", "trials", "role", "system", "primary", "chosen", "status", *TSV_KEYS]]
-    lines[0] += [f"{key}_{end}" for key in COLUMNS for end in ("low", "high")]
     lines[0] += ["on_development", "reference", "difference", "difference_low", "difference_high", "p_holm", "verdict"]
     lines[0] += ["trials_sha256", "config_sha256", "wall_s", "note"]
     standings = [standing for some in ranked.values() for standing in some]
@@ -34,8 +35,8 @@ def _tsv_cells(row: Row, standing: Standing) -> list[str]:
         row.system,
     ]
     cells += ["primary" if row.primary else "", "chosen" if standing.group.chosen else ""]
-    cells += ["ok" if row.metrics else "failed", *(plain(row.metrics.get(key)) for key in TSV_KEYS)]
-    cells += [plain(bound) for key in COLUMNS for bound in row.outcome.intervals.get(key) or (None, None)]
+    numbers = numbers_of(row.metrics)
+    cells += ["ok" if row.metrics else "failed", *(plain(numbers.get(key)) for key in TSV_KEYS)]
     difference = standing.difference
     cells += [plain(standing.on_development), "reference" if standing.reference else ""]
     cells += [plain(getattr(difference, name, None)) for name in ("value", "low", "high", "p", "verdict")]

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 
 from sre.report.figures.style import COLOURS, drawing, legend_below, svg
 
-THRESHOLD_LINES = (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (7, 3)), (0, (5, 1, 1, 1, 1, 1))
-THRESHOLD_COLOURS = "#000000", COLOURS[2], COLOURS[3], COLOURS[7]
+LINES = (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (7, 3)), (0, (5, 1, 1, 1, 1, 1))
+THRESHOLD_LOOKS = tuple(zip(LINES, ("#000000", COLOURS[2], COLOURS[3], COLOURS[7]), strict=True))
 
 
 def histogram(scores: np.ndarray, target: np.ndarray, thresholds: Mapping[str, float], name: str, label: str) -> str:
@@ -34,8 +34,7 @@ def histogram(scores: np.ndarray, target: np.ndarray, thresholds: Mapping[str, f
 
 
 def _threshold_lines(axes: Axes, thresholds: Mapping[str, float]) -> None:
-    looks = zip(cycle(THRESHOLD_LINES), cycle(THRESHOLD_COLOURS), strict=False)
-    for (text, threshold), (line, colour) in zip(thresholds.items(), looks, strict=False):
+    for (text, threshold), (line, colour) in zip(thresholds.items(), cycle(THRESHOLD_LOOKS), strict=False):
         if np.isfinite(threshold):
             axes.axvline(threshold, color=colour, lw=1.5, ls=line, label=f"{text} threshold {threshold:.4g}")
         else:

@@ -40,9 +40,8 @@ def _is_told(history: Sequence[dict], key: str) -> bool:
 
 
 def _series(history: Sequence[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
-    pairs = [(line["epoch"], line[key]) for line in history if line.get(key) is not None]
-    pairs = [pair for pair in pairs if np.isfinite(pair[1])]
-    return np.array([epoch for epoch, _ in pairs]), np.array([value for _, value in pairs], np.float64)
+    told = [line for line in history if line.get(key) is not None and np.isfinite(line[key])]
+    return np.array([line["epoch"] for line in told]), np.array([line[key] for line in told], np.float64)
 
 
 def _panel(

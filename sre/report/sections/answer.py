@@ -8,7 +8,6 @@ from sre.report.content import Content
 from sre.report.jobs import code_versions, code_warning
 from sre.report.numbers import UNIT, interval_text, short_name, size_text, value
 from sre.report.ranking import NOT_SHOWN, Standing, warning, without_interval
-from sre.report.rows import results_of
 
 SHORT_COMMAND = 100  # characters; a longer one stands under "What was run" alone
 VERDICTS = {"better": "demonstrably better", "worse": "demonstrably worse", NOT_SHOWN: "not demonstrably different"}
@@ -28,7 +27,7 @@ def blocks(content: Content) -> list[Block]:
 
 def _of_all(content: Content) -> Iterator[str]:
     """Yield what is true of all lists, and where the numbers are from."""
-    if warned := code_warning(code_versions(content.jobs, results_of(content.groups))):
+    if warned := code_warning(code_versions(content.jobs, content.groups)):
         yield warned
     if not content.primary:
         yield "No primary system was named before the run."

@@ -1,6 +1,6 @@
 """The figures of each trial list: DET curves, intervals, the reference's scores, and calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isclose, isfinite, nan
 
 import numpy as np
@@ -36,12 +36,12 @@ def list_figures(trials: str, standings: Sequence[Standing], number: int) -> lis
         return []
     groups = [standing.group for standing in done]
     shown = [group for group in groups if not _has_the_curve_of_another(group, groups)][:MAX_CURVES]
-    scores = {group.name: row_scores(group.done[0]) for group in shown}
+    reference = next((standing.group for standing in done if standing.reference), groups[0])
     return [
-        _det(trials, shown, scores, len(groups), number),
+        _det(trials, shown, len(groups), number),
         _intervals(trials, done, number),
-        _histogram(trials, _reference(done).done[0], number),
-        _calibration(trials, _reference(done), groups, number),
+        _histogram(trials, reference.done[0], number),
+        _calibration(trials, reference, groups, number),
     ]
 
 
@@ -62,17 +62,11 @@ def _intervals(trials: str, done: Sequence[Standing], number: int) -> Figure:
     return Figure(caption, interval_plot(rows, f"intervals{number}", caption))
 
 
-def _det(
-    trials: str,
-    shown: Sequence[Group],
-    scores: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
-    number_of: int,
-    number: int,
-) -> Figure:
+def _det(trials: str, shown: Sequence[Group], number_of: int, number: int) -> Figure:
     curves = []
     for group in shown:
         row = group.done[0]
-        _, p_miss, p_fa = det_points(*scores[group.name], max_points=DET_POINTS)
+        _, p_miss, p_fa = det_points(*row_scores(row), max_points=DET_POINTS)
         eer, name = group.values("eer")[0], f"{row.run} {row.system}"
         curves.append(Curve(f"{name}: {eer:.2f} %", p_miss, p_fa, eer / 100, *row.outcome.counts))
     caption = f"Misses against false alarms on {trials} (DET curves). Lower is better. Dots mark equal error rates."
@@ -82,10 +76,6 @@ def _det(
     if any(len(group.rows) > 1 for group in shown):
         caption += " Of a model with several seeds, the first that was scored."
     return Figure(caption, det_plot(curves, f"det{number}", caption))
-
-
-def _reference(done: Sequence[Standing]) -> Group:
-    return next((standing.group for standing in done if standing.reference), done[0].group)
 
 
 def _histogram(trials: str, row: Row, number: int) -> Figure:

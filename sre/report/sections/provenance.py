@@ -8,7 +8,7 @@ from sre.report.blocks import Block, Code, Fold, Table, Text
 from sre.report.content import Content
 from sre.report.jobs import code_versions, commands
 from sre.report.numbers import plain
-from sre.report.rows import Group, Row, by_list, counts, results_of
+from sre.report.rows import Group, Row, by_list, counts
 from sre.report.sections.training import flat
 
 PACKAGES = ("sre", "torch", "torchaudio", "numpy", "scipy", "matplotlib")
@@ -19,7 +19,7 @@ def blocks(content: Content) -> list[Block]:
     parts: list[Block] = [Text(f"To run all of it again: `{content.command}`.")] if content.command else []
     parts.append(_trial_lists(content.groups))
     if content.jobs:
-        parts.append(Text(f"Code: {', '.join(code_versions(content.jobs, results_of(content.groups)))}."))
+        parts.append(Text(f"Code: {', '.join(code_versions(content.jobs, content.groups))}."))
         parts.append(Fold(f"The commands of {len(content.jobs)} jobs", [Code("\n".join(commands(content.jobs)))]))
     parts.append(Fold("Score jobs", [_score_jobs(rows)]))
     if fitted := _backends(rows):
