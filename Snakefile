@@ -27,8 +27,8 @@ include: "steps/report.smk"
 
 
 rule all:
-    # All stages, not the report alone: for a file that is missing where what came of it is there, Snakemake makes
-    # nothing. After a failed job, whose outputs it takes away, and a deletion the old report would pass for the new one.
+    # Every stage is a target, not only the report. If an intermediate file is missing but the report exists, Snakemake
+    # does nothing. The old report, left after a failed job or a deletion, would then pass for a new one.
     default_target: True
     input:
         rules.data.input,
@@ -40,4 +40,6 @@ rule all:
 
 
 if workflow.is_main_process and "snakemake" in Path(sys.argv[0]).parts:
-    sentence(check_targets, sys.argv[1:], [rule.name for rule in workflow.rules])
+    without_traceback(
+        check_targets, sys.argv[1:], [rule.name for rule in workflow.rules]
+    )

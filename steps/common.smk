@@ -25,8 +25,8 @@ from sre.workflow.paths import (
 )
 
 
-def sentence(function, *args):
-    """Call, and turn our errors into Snakemake's: a sentence without a traceback."""
+def without_traceback(function, *args):
+    """Call a function, and turn our errors into Snakemake's: they end as one sentence, without a traceback."""
     try:
         return function(*args)
     except SreError as error:
@@ -34,27 +34,29 @@ def sentence(function, *args):
 
 
 # what was typed, for Snakemake reads 2024_11 as 202411 and true as text
-SETTINGS = workflow.config_settings
-sentence(check_once, sys.argv[1:])
-config = sentence(
+CONFIG_SETTINGS = workflow.config_settings
+without_traceback(check_once, sys.argv[1:])
+config = without_traceback(
     read_config,
     BASE / "recipes",
-    SETTINGS.configfiles,
-    SETTINGS.config_args,
-    SETTINGS.replace_workflow_config,
+    CONFIG_SETTINGS.configfiles,
+    CONFIG_SETTINGS.config_args,
+    CONFIG_SETTINGS.replace_workflow_config,
 )
-RECIPE = sentence(load_recipe, config, BASE / "recipes")
-sentence(check_paths, RECIPE.paths, BASE)
-sentence(check_inputs, RECIPE.paths)
+RECIPE = without_traceback(load_recipe, config, BASE / "recipes")
+without_traceback(check_paths, RECIPE.paths, BASE)
+without_traceback(check_inputs, RECIPE.paths)
 CONFIG = RECIPE.config
 # jobs of a cluster are given it through a shell
-SETTINGS.config_args = [shlex.quote(entry) for entry in SETTINGS.config_args]
+CONFIG_SETTINGS.config_args = [
+    shlex.quote(entry) for entry in CONFIG_SETTINGS.config_args
+]
 ROOT = Path(CONFIG["root"])
 keep_in(ROOT)
 DATA, EXP = str(ROOT / "data"), str(ROOT / "exp" / RECIPE.name)
-sentence(check_root, [ROOT, ROOT / "data", ROOT / "exp", Path(EXP)])
+without_traceback(check_root, [ROOT, ROOT / "data", ROOT / "exp", Path(EXP)])
 if workflow.non_local_exec:
-    sentence(check_submitted, [ROOT, BASE, Path.cwd()])
+    without_traceback(check_submitted, [ROOT, BASE, Path.cwd()])
 if CONSOLE:
     CONSOLE.page = f"{EXP}/report.html"
 NJ = CONFIG["nj"]
@@ -80,13 +82,15 @@ def job(step, options=""):
     return quoted(f"{ENVIRONMENT} {record} {options} -- {step}")
 
 
-CORPUS = None  # what the recipe's data.smk says by corpus()
+CORPUS = None  # the splits and trial lists, which the recipe's data.smk declares by calling corpus()
 
 
 def corpus(**parts):
-    """Called once by a recipe's data.smk, with the parts of sre.config.corpus.Corpus."""
+    """Declare the parts of sre.config.corpus.Corpus; a recipe's data.smk calls this once."""
     global CORPUS
-    CORPUS = sentence(read_corpus, parts, f"recipes/{CONFIG['recipe']}/data.smk")
+    CORPUS = without_traceback(
+        read_corpus, parts, f"recipes/{CONFIG['recipe']}/data.smk"
+    )
 
 
 def repeated(option, values):
@@ -99,7 +103,7 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
-def version(stage):
+def stage_version(stage):
     return f"{stage} {STAGE_VERSIONS[stage]}"
 
 
@@ -117,7 +121,7 @@ onstart:
             f"{ROOT.absolute()}: another snakemake works in this root; wait for it, or take another one"
             " (--config root=FOLDER), where data and features are made again"
         )
-    sentence(
+    without_traceback(
         check_times,
         {str(path) for job in workflow.dag.needrun_jobs() for path in job.input},
     )
@@ -128,6 +132,7 @@ onstart:
 
 
 wildcard_constraints:
+    # data and exp have one value each: as wildcards, files of all rules are written alike, {data}/… and {exp}/…
     data=re.escape(DATA),
     exp=re.escape(EXP),
     split="[a-z0-9_]+",

@@ -9,6 +9,7 @@ DEVELOPMENT = CONFIG["development"]
 DEV = CORPUS.development.name if DEVELOPMENT["speakers"] else None
 if DEV:
     CORPUS = CORPUS.with_development()
+# From here on these names are the corpus', whatever the recipe's data.smk used them for.
 TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
 SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits
 TRIALS = {item.name: item for item in CORPUS.lists}
@@ -16,7 +17,7 @@ NOTES = [*CORPUS.notes, *RECIPE.notes]
 CHECKPOINTS = sum(
     run["training"]["average_last"] + 2 for run in RECIPE.trainings.values()
 )
-# what gates are compared by, and as commands are told it
+# what gates are asked: as a param, which Snakemake compares between runs, and as options of their commands
 ASKED = {
     "train": TRAIN,
     "trials": {
@@ -62,10 +63,10 @@ rule check_recipe:
                 "notes": NOTES,
                 "features": RECIPE.features,
                 "checkpoints": CHECKPOINTS,
-                "version": version("data"),
+                "version": stage_version("data"),
             }
         ),
-        # derived, as Snakemake calls it: not compared
+        # a function of `input`: Snakemake does not compare it between runs
         options=lambda wildcards, input: [
             *repeated("--adapt", [ADAPT] if ADAPT else []),
             *repeated(
@@ -91,7 +92,7 @@ rule make_development_trials:
     params:
         speakers=DEVELOPMENT["speakers"],
         utterances=DEVELOPMENT["utterances"],
-        version=version("data"),
+        version=stage_version("data"),
     shell:
         job(
             "steps.make_development_trials {input} {output}"

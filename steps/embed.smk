@@ -22,7 +22,7 @@ rule extract_embeddings:
     params:
         nj=NJ,
         bundle=lambda wildcards: RECIPE.runs[wildcards.run].bundle,
-        version=version("embed"),
+        version=stage_version("embed"),
     shell:
         job(
             "steps.extract_embeddings {input.model} {DATA}/{wildcards.split}"

@@ -114,7 +114,7 @@ rule compute_vad:
 
 
 rule check_features:
-    # the last gate before training: every utterance of a trial has features, and what was lost on the way
+    # the last gate before training: every utterance of a trial has features; counts what was lost on the way
     input:
         feats=[
             path

@@ -19,9 +19,11 @@ WIDTH = 120  # columns of the printed table, where no terminal says how many it 
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("out_dir", type=output_folder, help="folder of the report")
-    parser.add_argument("--metrics", type=input_file, nargs="+", required=True, help="products of score jobs")
+    parser.add_argument(
+        "--metrics", type=input_file, nargs="+", required=True, help="metrics.json of each run and list"
+    )
     parser.add_argument("--summaries", type=input_file, nargs="*", default=[], help="train_summary.json of each run")
-    parser.add_argument("--title", default="Speaker recognition report", help="of the page")
+    parser.add_argument("--title", default="Speaker recognition report", help="heading of the page")
     parser.add_argument("--primary", help="SYSTEM, MODEL/SYSTEM or RUN/SYSTEM that was named beforehand")
     parser.add_argument(
         "--metric",
@@ -29,9 +31,7 @@ def main(argv: list[str] | None = None) -> None:
         choices=schema().part("properties", "metric")["enum"],
         help="systems are ranked, chosen and tested by it",
     )
-    parser.add_argument(
-        "--notes", type=input_file, help='gates.json: {"notes": [sentences], "data": [one object a split]}'
-    )
+    parser.add_argument("--gates", "--notes", type=input_file, help="gates.json: counts of each split and list, notes")
     parser.add_argument(
         "--features", type=input_file, help="features_checked.json: what was lost on the way to features"
     )
@@ -43,12 +43,21 @@ def main(argv: list[str] | None = None) -> None:
 
     results = load_results(args.metrics)
     runs = load_runs(args.summaries, results)
-    gates = Gates.read(args.notes) if args.notes else None
+    gates = Gates.read(args.gates) if args.gates else None
     features = FeaturesChecked.read(args.features) if args.features else None
     command = read_text(args.command).strip() if args.command else ""
     width = shutil.get_terminal_size((WIDTH, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal
     table = write_report(
-        args.out_dir, results, runs, args.title, args.primary, args.metric, gates, features, command, width
+        args.out_dir,
+        results,
+        runs,
+        args.title,
+        primary=args.primary,
+        metric=args.metric,
+        gates=gates,
+        features=features,
+        command=command,
+        width=width,
     )
     print(f"{table}\n{args.out_dir / 'report.html'}")
 

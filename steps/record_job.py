@@ -20,7 +20,7 @@ from sre import SreError
 from sre.cli.arguments import Parser, count, output_file
 from sre.config.stages import step_of
 from sre.experiments.records import Record, identify
-from sre.machine.environment import SETTINGS, code_version, environment
+from sre.machine.environment import NOTED, code_version, environment
 from sre.machine.log import print_to, run
 from sre.workflow import joblog
 
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     Record(
         command=["python", "-m", *command],
         step=step_of(command[0]),
-        settings=SETTINGS,
+        settings=NOTED,
         inputs=inputs,
         outputs=identify(args.outputs),
         begun=begun.isoformat(timespec="seconds"),

@@ -28,12 +28,12 @@ rule make_report:
             ["--summaries", *input.summaries] if input.summaries else []
         ),
         results=canonical([sorted(RECIPE.runs), sorted(TRIALS)]),  # fewer of them are no newer input
-        version=version("score"),
+        version=stage_version("score"),  # the report has no version: its form is not compared
     shell:
         job(
             "steps.make_report {EXP} --metrics {input.metrics} {params.summaries}"
             " --title {params.title} {params.primary} --metric {params.metric}"
-            " --notes {input.gates} {params.features} --command {EXP}/command"
+            " --gates {input.gates} {params.features} --command {EXP}/command"
         )
 
 

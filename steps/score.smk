@@ -20,14 +20,14 @@ rule train_backend:
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
         adapt=adaptation,
         leave_out=lambda wildcards: (
-            f"{DATA}/trials/{DEV}.speakers" if wildcards.part == "_dev" else []
+            f"{DATA}/trials/{DEV}.speakers" if wildcards.suffix == "_dev" else []
         ),
     output:
-        "{exp}/{run}/backends{part}/{backend}.npz",
+        "{exp}/{run}/backends{suffix}/{backend}.npz",
     log:
-        "{exp}/{run}/log/train_backend{part}.{backend}.log",
+        "{exp}/{run}/log/train_backend{suffix}.{backend}.log",
     wildcard_constraints:
-        part="|_dev",
+        suffix="|_dev",
     threads: CORES
     resources:
         all_cores=1,
@@ -37,7 +37,7 @@ rule train_backend:
         leave_out=lambda wildcards, input: (
             ["--leave-out", input.leave_out] if input.leave_out else []
         ),
-        version=version("score"),
+        version=stage_version("score"),
     shell:
         job(
             "steps.train_backend {params.config} --embeddings {input.embeddings} --utt2spk {input.utt2spk}"
@@ -46,7 +46,7 @@ rule train_backend:
 
 
 rule score_systems:
-    # its log keeps the name of an older version: a record takes the place of the one before
+    # its log is named score_trials, as in older versions, so that its record replaces theirs
     input:
         trials=f"{DATA}/trials/{{trials}}",
         enroll=lambda wildcards: enroll_map(wildcards.trials),
@@ -55,10 +55,10 @@ rule score_systems:
         cohort=f"{{exp}}/{{run}}/embeddings/{TRAIN}.scp",
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
         backends=lambda wildcards: expand(
-            "{exp}/{run}/backends{part}/{backend}.npz",
+            "{exp}/{run}/backends{suffix}/{backend}.npz",
             exp=EXP,
             run=wildcards.run,
-            part="_dev" if wildcards.trials == DEV else "",
+            suffix="_dev" if wildcards.trials == DEV else "",
             backend=RECIPE.backends,
         ),
         development=lambda wildcards: (
@@ -114,9 +114,9 @@ rule score:
             trials=TRIALS,
         ),
         backends=expand(
-            "{exp}/{run}/backends{part}/{backend}.npz",
+            "{exp}/{run}/backends{suffix}/{backend}.npz",
             exp=EXP,
             run=RECIPE.runs,
-            part=["", "_dev"] if DEV else [""],
+            suffix=["", "_dev"] if DEV else [""],
             backend=RECIPE.backends,
         ),

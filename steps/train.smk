@@ -4,12 +4,12 @@
 TRAINED = {
     run
     for run, what in RECIPE.trainings.items()
-    if sentence(is_trained, Path(EXP) / run, what)
+    if without_traceback(is_trained, Path(EXP) / run, what)
 }
 
 
 def gates(wildcards):
-    """What must be passed before a training. One that is done must not be done again for a new trial list.
+    """The gates before a training. A finished training must not run again because of a new trial list: it has none.
 
     Not ancient(): where the rule of an ancient file runs, Snakemake 9 forgets all other reasons for what comes after.
     """

@@ -50,7 +50,7 @@ def custom_lists():
     return found
 
 
-LISTS = sentence(custom_lists)
+LISTS = without_traceback(custom_lists)
 FEATS_ONLY = [
     split
     for split, path in SOURCES.items()
@@ -91,7 +91,7 @@ for split in SOURCES:
         params:
             source=SOURCES[split],
             options=AUDIO_OPTIONS + " --tables-only" * (not media_files),
-            version=version("data"),
+            version=stage_version("data"),
         shell:
             job(
                 "local.prepare_custom {params.source} {wildcards.data}/{wildcards.split} {params.options:u}"
@@ -116,6 +116,6 @@ for name, files in LISTS.items():
                 ["--enroll", input[1], output[1]] if len(input) > 1 else []
             ),
             source=files,
-            version=version("data"),
+            version=stage_version("data"),
         shell:
             job("local.import_trials {input[0]} {output[0]} {params.enroll}")

@@ -10,7 +10,7 @@ def librispeech_parts():
     return parts_present(CONFIG["corpus"])
 
 
-PARTS = sentence(librispeech_parts)
+PARTS = without_traceback(librispeech_parts)
 CUT = CONFIG["cut_seconds"]
 TRAIN = "ls_train"
 EVAL_PARTS = {
@@ -49,7 +49,7 @@ rule prepare_librispeech:
             else ""
         ),
         options=AUDIO_OPTIONS,
-        version=version("data"),
+        version=stage_version("data"),
     shell:
         job(
             "local.prepare_librispeech {params.corpus} {wildcards.data}/{wildcards.split}"
@@ -68,7 +68,7 @@ rule make_librispeech_trials:
         split="|".join(EVAL_PARTS),
     params:
         seed=CONFIG["trials_seed"],
-        version=version("data"),
+        version=stage_version("data"),
     shell:
         job(
             "local.make_librispeech_trials {wildcards.data}/{wildcards.split} {output} --seed {params.seed}"

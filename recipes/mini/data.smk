@@ -19,7 +19,7 @@ rule make_mini_corpus:
     threads: CORES
     params:
         seed=CONFIG["corpus_seed"],
-        version=version("data"),
+        version=stage_version("data"),
     shell:
         job(
             "local.make_mini_corpus {wildcards.data}/mini_corpus --seed {params.seed} --num-workers {threads}"
@@ -38,7 +38,7 @@ rule prepare_librispeech:
     params:
         part=lambda wildcards: PARTS[wildcards.split],
         options=AUDIO_OPTIONS,
-        version=version("data"),
+        version=stage_version("data"),
     shell:
         job(
             "local.prepare_librispeech {wildcards.data}/mini_corpus {wildcards.data}/{wildcards.split}"
@@ -55,6 +55,6 @@ rule make_librispeech_trials:
         f"{DATA}/trials/log/{LIST}.log",
     params:
         seed=CONFIG["trials_seed"],
-        version=version("data"),
+        version=stage_version("data"),
     shell:
         job("local.make_librispeech_trials {DATA}/{EVAL} {output} --seed {params.seed}")

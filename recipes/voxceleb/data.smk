@@ -27,7 +27,7 @@ def voxceleb_corpora():
     return {"vox2_dev": vox2, "vox1": ("voxceleb1", CONFIG["voxceleb1"], "all")}, lists
 
 
-CORPORA, LISTS = sentence(voxceleb_corpora)
+CORPORA, LISTS = without_traceback(voxceleb_corpora)
 TRAIN, EVAL = CORPORA
 # E and H are over all of VoxCeleb1: without VoxCeleb2 their speakers are in training
 SKIPPED = [
@@ -61,7 +61,7 @@ rule prepare_voxceleb:
     params:
         corpus=lambda wildcards: CORPORA[wildcards.split],
         options=AUDIO_OPTIONS,
-        version=version("data"),
+        version=stage_version("data"),
     shell:
         job(
             "local.prepare_voxceleb {params.corpus[1]} {wildcards.data}/{wildcards.split}"
@@ -82,6 +82,6 @@ rule import_voxceleb_trials:
     params:
         root=CONFIG["voxceleb1"],
         source=lambda wildcards: str(LISTS[wildcards.trials]),
-        version=version("data"),
+        version=stage_version("data"),
     shell:
         job("local.import_voxceleb_trials {params.root} {input} {output}")

@@ -11,7 +11,7 @@ from sre.training.summary import HISTORY_FILE, Trained, TrainSummary, read_histo
 
 
 def load_results(paths: Sequence[str | Path]) -> list[ListResult]:
-    """Read metrics files; the files that they name are named where they are, if all was moved.
+    """Read metrics files. Paths in them are updated if the experiment was moved.
 
     Raises SreError where a key is missing or of another kind.
     """

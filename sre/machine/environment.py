@@ -26,12 +26,12 @@ def environment() -> dict[str, Any]:
     }
 
 
-SETTINGS: dict[str, Any] = {}  # of this process: what its step has noted
+NOTED: dict[str, Any] = {}  # what the step of this process was asked, by its own words
 
 
 def note_settings(**settings: Any) -> None:
     """Note what a step was asked, for the record of its job, which steps.record_job writes in the same process."""
-    SETTINGS.update(settings)
+    NOTED.update(settings)
 
 
 @cache

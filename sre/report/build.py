@@ -71,8 +71,20 @@ def write_report(
     ranked = rank(groups, metric)
     jobs = jobs_behind(result.path for result in results_read)
     errs = write_errors(folder / "errors", ranked)
-    known = (gates or Gates(), features or FeaturesChecked(), jobs, command, errs, folder)
-    content = Content(title, metric, primary, groups, ranked, runs, *known)
+    content = Content(
+        title=title,
+        metric=metric,
+        primary=primary,
+        groups=groups,
+        ranked=ranked,
+        runs=runs,
+        gates=gates or Gates(),
+        features=features or FeaturesChecked(),
+        jobs=jobs,
+        command=command,
+        errors=errs,
+        folder=folder,
+    )
     sections = [Section(heading, blocks(content)) for heading, blocks in SECTIONS]
     texts = {
         "report.tsv": tsv(ranked),

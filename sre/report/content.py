@@ -18,13 +18,13 @@ class Content:
 
     metric : of COLUMNS of sre/metrics/bootstrap.py, by which systems are ranked, chosen and tested
     groups : all systems of all lists
-    ranked : trial list, as it is headed -> its systems, the first of the ranking first
+    ranked : list title -> its systems, the first of the ranking first
     runs : of load_runs
     gates, features : what was checked before training
     jobs : records of what was run
     command : what makes the experiment again; "" where it is not known
     errors : of the evaluation lists
-    folder : of the report, as people call it
+    folder : the report's folder, as it was typed
     """
 
     title: str
