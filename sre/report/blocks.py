@@ -63,10 +63,6 @@ class Cell:
     look: str = ""
     link: str = ""
 
-    @property
-    def empty(self) -> bool:
-        return not (self.text or self.small or self.badges)
-
 
 @dataclass(frozen=True)
 class Line:
@@ -119,8 +115,8 @@ class Table:
     def without_empty(self) -> "Table":
         """Return the table without the columns in which no line has anything; a `rest` keeps one to stand in."""
         rests = {len(line.cells) for line in self.lines if line.rest}
-        full = [n for n in range(len(self.head)) if n in rests or any(not cell.empty for cell in self.column(n))]
-        return self.with_columns(full)
+        said = [any(cell.text or cell.small or cell.badges for cell in self.column(n)) for n in range(len(self.head))]
+        return self.with_columns([n for n, something in enumerate(said) if something or n in rests])
 
     def with_columns(self, kept: Sequence[int]) -> "Table":
         """Return the table with these of its columns, in ascending order."""

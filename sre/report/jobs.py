@@ -21,10 +21,8 @@ def jobs_behind(files: Iterable[Path]) -> list[Record]:
     seen: set[Path] = set()
     while waiting:
         file = waiting.pop()
-        if file in seen:
-            continue
+        job = None if file in seen else find_job(file)
         seen.add(file)
-        job = find_job(file)
         if job and job.path not in found:
             found[job.path] = job.record
             waiting += [job.at(path) for path in job.record.inputs]
@@ -51,8 +49,7 @@ def step_costs(jobs: Sequence[Record]) -> list[StepCost]:
         groups.setdefault((job.step, _subject(job)), []).append(job)
     costs = []
     for (step, subject), some in groups.items():
-        seconds = sum(job.seconds for job in some)
-        memory = max(job.peak_memory_mib for job in some)
+        seconds, memory = sum(job.seconds for job in some), max(job.peak_memory_mib for job in some)
         devices = ", ".join(sorted({job.device for job in some}))
         costs.append(StepCost(step, subject, len(some), seconds, memory, _rate(some, seconds), devices))
     return costs

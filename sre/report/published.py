@@ -201,14 +201,12 @@ def _models(results: dict) -> list[str]:
     lists = [one["name"] for one in results["lists"] if one["role"] == "evaluation"]
     quoted, lines = _quoted(results), []
     for model in dict.fromkeys(model for model, _ in quoted):
-        runs = {
-            row["run"]: results["trainings"].get(row["run"], {}) for row in results["rows"] if row["model"] == model
-        }
-        if not all("macs_2s" in facts for facts in runs.values()):
+        runs = sorted({row["run"] for row in results["rows"] if row["model"] == model})
+        trainings = [results["trainings"].get(run, {}) for run in runs]
+        if not all("macs_2s" in facts for facts in trainings):
             return []
-        line = {"model": model} | {
-            heading: f"{fmean(map(value, runs.values())):.{digits}f}" for heading, value, digits in COSTS
-        }
+        line = {"model": model}
+        line |= {heading: f"{fmean(map(value, trainings)):.{digits}f}" for heading, value, digits in COSTS}
         for name in lists:
             row = quoted.get((model, name))
             line |= {"system": row["system"] if row else "", f"EER on {name}, %": _with_interval(row)}

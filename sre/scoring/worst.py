@@ -3,7 +3,7 @@
 As sre/scoring/described.py; legend: P trials, E enrolment models, T test utterances, S speakers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -25,7 +25,11 @@ def worst_speakers(scores: np.ndarray, described: DescribedTrials, threshold: fl
         return (twice - np.bincount(enrol[some & (enrol == test)], minlength=size)).tolist()
 
     counts = zip(*map(involved, outcomes(scores, described, threshold)), strict=True)
-    rows = [ErrorRow(speaker=name) | rates_of(*four) for name, four in zip(described.speakers, counts, strict=True)]
+    return _worst((ErrorRow(speaker=name) for name in described.speakers), counts, top)
+
+
+def _worst(things: Iterable[ErrorRow], counts: Iterable[Sequence[int]], top: int) -> list[ErrorRow]:
+    rows = [thing | rates_of(*four) for thing, four in zip(things, counts, strict=True)]
     return sorted(rows, key=lambda row: -((row["p_miss"] or 0) + (row["p_fa"] or 0)))[:top]
 
 
@@ -39,19 +43,15 @@ def worst_utterances(scores: np.ndarray, described: DescribedTrials, threshold: 
     tests = np.array([place[utt] for utt in described.trials.test_ids])  # (T,)
     members = np.array([(model, place[utt]) for model, of in enumerate(described.models) for utt in dict.fromkeys(of)])
 
-    def involved(some: np.ndarray) -> np.ndarray:
+    def involved(some: np.ndarray) -> list[int]:
         of_model = np.bincount(described.trials.enrol[some], minlength=len(described.models))  # (E,)
         count = np.bincount(tests[described.trials.test[some]], minlength=len(utts))
         np.add.at(count, members[:, 1], of_model[members[:, 0]])
-        return count
+        return count.tolist()
 
-    counts = np.stack([involved(some) for some in outcomes(scores, described, threshold)], axis=1).tolist()
-    found = [
-        ErrorRow(utterance=utt, speaker=described.utt2spk[utt]) | rates_of(*four)
-        for utt, four in zip(utts, counts, strict=True)
-    ]
-    worst = sorted(found, key=lambda row: -((row["p_miss"] or 0) + (row["p_fa"] or 0)))[:top]
-    return [row | {"file": described.file([str(row["utterance"])])} for row in worst]
+    counts = zip(*map(involved, outcomes(scores, described, threshold)), strict=True)
+    worst = _worst((ErrorRow(utterance=utt, speaker=described.utt2spk[utt]) for utt in utts), counts, top)
+    return [row | {"file": described.file([row["utterance"]])} for row in worst]
 
 
 def confusing_pairs(scores: np.ndarray, described: DescribedTrials, threshold: float, top: int = 10) -> list[ErrorRow]:

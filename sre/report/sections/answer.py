@@ -43,9 +43,8 @@ def answers(standings: Sequence[Standing], metric: str) -> list[str]:
     if reference is None:
         return ["every system failed."]
     done = [standing for standing in standings if standing.group.values(metric)]
-    first = (
-        f"the number to quote is {_said(reference, metric, bold=True)}, because {_why(reference, standings, metric)}."
-    )
+    why = _why(reference, standings, metric)
+    first = f"the number to quote is {_said(reference, metric, bold=True)}, because {why}."
     more = [_first(done[0], metric), _lowest(done, metric), without_interval(standings, metric), warning(standings)]
     return [" ".join(filter(None, [first, _compared(standings)])), *filter(None, more)]
 

@@ -63,9 +63,8 @@ def _fitted_on(fitted: FittedCalibration) -> str:
 
 def bayes_remark(groups: Iterable[Group]) -> str:
     """Return the Bayes thresholds at the costs of the list's systems."""
-    costs = next(
-        (row.metrics.get("c_miss", 1.0), row.metrics.get("c_fa", 1.0)) for group in groups for row in group.done
-    )
+    metrics = next(row.metrics for group in groups for row in group.done)
+    costs = metrics.get("c_miss", 1.0), metrics.get("c_fa", 1.0)
     said = ", ".join(f"{bayes_threshold(p, *costs):.4f} for P_target {p}" for p in P_TARGETS)
     return (
         "Calibrated scores are natural-log likelihood ratios, whatever the system. Accept at or above"

@@ -55,10 +55,8 @@ def _intervals(trials: str, done: Sequence[Standing], number: int) -> Figure:
     caption += f" The first {len(rows)} of {len(done)} systems." if len(rows) < len(done) else ""
     if any(isfinite(row.low) for row in rows):
         over = "speakers" if speakers(done[0].group) else "trials"
-        caption += (
-            f" The 95 % intervals are over the {over} of the list. Overlapping intervals do not mean that there is"
-        )
-        caption += " no difference: systems err on the same speakers, and the test in the table makes use of that."
+        caption += f" The 95 % intervals are over the {over} of the list. Overlapping intervals do not mean that there"
+        caption += " is no difference: systems err on the same speakers, and the test in the table makes use of that."
     return Figure(caption, interval_plot(rows, f"intervals{number}", caption))
 
 

@@ -23,14 +23,11 @@ def blocks(content: Content) -> list[Block]:
         parts.append(Fold(f"The commands of {len(content.jobs)} jobs", [Code("\n".join(commands(content.jobs)))]))
     parts.append(Fold("Score jobs", [_score_jobs(rows)]))
     if fitted := _backends(rows):
-        parts.append(
-            Fold("Back-ends as fitted", [Table.of("Facts of each", ["run", "system", "list", "facts"], fitted)])
-        )
-    versions = [
-        ["Python", platform.python_version()],
-        *([name, package_version(name) or "not installed"] for name in PACKAGES),
-    ]
-    return [*parts, Fold("Packages of this report", [Table.of("Versions", ["package", "version"], versions)])]
+        table = Table.of("Facts of each", ["run", "system", "list", "facts"], fitted)
+        parts.append(Fold("Back-ends as fitted", [table]))
+    versions = {"Python": platform.python_version()}
+    versions |= {name: package_version(name) or "not installed" for name in PACKAGES}
+    return [*parts, Fold("Packages of this report", [Table.of("Versions", ["package", "version"], versions.items())])]
 
 
 def _trial_lists(groups: Sequence[Group]) -> Table:

@@ -1,6 +1,7 @@
 """What a reader should watch for: results that look wrong, and numbers that are not to be relied on."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from sre.report.blocks import Block, Bullets
 from sre.report.content import Content
@@ -54,13 +55,10 @@ def _without_margin(model: str, runs: Mapping[str, Trained]) -> bool:
 
 def few_speakers(groups: Sequence[Group]) -> list[str]:
     """Return a sentence on each LDA whose dimension was cut, and on each PLDA fitted on few speakers."""
-    rows: dict[tuple[str, str], Row] = {}
-    for group in groups:
-        for row in group.done:
-            rows.setdefault((row.model, row.system.partition("+")[0]), row)
-    return list(
-        dict.fromkeys(said for (model, system), row in rows.items() for said in _fitted(f"{model} {system}", row))
-    )
+    rows: dict[str, Row] = {}
+    for row in chain.from_iterable(group.done for group in groups):
+        rows.setdefault(f"{row.model} {row.system.partition('+')[0]}", row)
+    return list(dict.fromkeys(chain.from_iterable(_fitted(name, row) for name, row in rows.items())))
 
 
 def _fitted(name: str, row: Row) -> Iterator[str]:

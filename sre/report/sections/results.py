@@ -1,6 +1,7 @@
 """The table that people read: a line a system, ranked, with what differs from the reference; and every run."""
 
 from collections.abc import Sequence
+from itertools import count
 
 from sre.metrics.rates import RATES
 from sre.report.blocks import Block, Cell, Fold, Line, Part, Table, Terms
@@ -84,14 +85,13 @@ def _note(group: Group) -> str:
 
 
 def _every_run(content: Content) -> Table:
-    parts, number = [], 1  # of report.tsv's lines, whose heading is line 1
+    parts, number = [], count(2)  # of report.tsv's lines, whose heading is line 1
     for trials, standings in content.ranked.items():
         lines = []
         for group in (standing.group for standing in standings):
             several = len(group.rows) > 1 and bool(group.done)
             for row in group.rows:
-                number += 1
-                lines.append(_run(row, number, ["primary"] * row.primary if several else marks(group)))
+                lines.append(_run(row, next(number), ["primary"] * row.primary if several else marks(group)))
             if several:
                 lines.append(_mean(group))
         parts.append(Part(trials, size_text([standing.group for standing in standings]), lines))
@@ -109,11 +109,8 @@ def _run(row: Row, number: int, words: Sequence[str]) -> Line:
 def _mean(group: Group) -> Line:
     """Return the mean over the seeds, with the least and the greatest below it, and the marks of the system."""
     note = "" if len(group.done) == len(group.rows) else f"{len(group.done)} of {len(group.rows)} seeds; others failed"
-    names: list[str | Cell] = [
-        "",
-        f"{group.name[0]}, mean of {len(group.done)}",
-        Cell(group.name[1], badges=marks(group)),
-    ]
+    model, system = group.name
+    names: list[str | Cell] = ["", f"{model}, mean of {len(group.done)}", Cell(system, badges=marks(group))]
     seeds = " ".join(str(row.seed) for row in group.done)
     return Line([*names, seeds, *(_range(group, key, digits) for _, key, digits in RATES), note], "mean")
 
