@@ -182,20 +182,16 @@ class Schema:
 
         walk(part, "", config, "set={}=VALUE" if recipe else "'{}'")
         if recipe:
-            models = [name for name in _list(config.get("models")) if isinstance(name, str)]
-            model = Path(models[0]).stem if models else "MODEL"
-            form = "a model's: set={}=VALUE"
+            named = config.get("models")
+            models = [Path(name).stem for name in named if isinstance(name, str)] if isinstance(named, list) else []
+            model, form = models[0] if models else "MODEL", "a model's: set={}=VALUE"
             for name in models:
-                found.setdefault(Path(name).stem, []).append(form.format(f"{Path(name).stem}.KEY"))
+                found.setdefault(name, []).append(form.format(f"{name}.KEY"))
             walk(self.part("$defs", "model"), f"{model}.", None, form)
             for kind, path in (("architectures", "options"), ("losses", "loss.options")):
                 for options in self.part("$defs", kind).values():
                     walk(options, f"{model}.{path}.", None, form)
         return found
-
-
-def _list(value: object) -> list:
-    return value if isinstance(value, list) else []
 
 
 def types_of(part: dict) -> set[str]:

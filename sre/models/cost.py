@@ -6,7 +6,7 @@ output of a batch norm, which is what the published numbers hold (of the counter
 
 import math
 import statistics
-import time
+import timeit
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -105,11 +105,7 @@ def speed(spec: Spec, seconds: float = 8.0, repeats: int = 3) -> float:
     prepare(torch.device("cpu"), available_cores())
     network = network_of(spec, "cpu")
     network.to(memory_format=memory_format(network))
-    x, times = torch.randn(1, spec.frames(seconds), spec.num_features), []
+    x = torch.randn(1, spec.frames(seconds), spec.num_features)
     with torch.inference_mode():
         network.embed(x)
-        for _ in range(repeats):
-            start = time.perf_counter()
-            network.embed(x)
-            times.append(time.perf_counter() - start)
-    return 1 / statistics.median(times)
+        return 1 / statistics.median(timeit.repeat(lambda: network.embed(x), number=1, repeat=repeats))

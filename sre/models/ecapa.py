@@ -14,6 +14,7 @@ from sre.models.pooling import POOLINGS
 
 DILATIONS = (2, 3, 4)  # of the three SE-Res2 blocks
 PEER_PARTS = ("first", "res2", "last", "se")  # WeSpeaker numbers the parts of a block
+PEER_NAMES = {"layer1": "first", "conv": "aggregate", "bn": "pool_bn", "linear": "segment1"}  # WeSpeaker's, ours
 SCALE = 8
 SQUEEZED = 128  # width of the squeeze-excitation's bottleneck
 AGGREGATED = 1536  # channels before the pooling, whatever C is
@@ -119,12 +120,5 @@ class ECAPA(Network):
         """Return our name of a parameter of WeSpeaker's ECAPA_TDNN."""
         if block := re.match(r"layer(\d)\.se_res2block\.(\d)\.", key):
             return f"blocks.{int(block[1]) - 2}.{PEER_PARTS[int(block[2])]}.{key[block.end() :]}"
-        for peer, ours in (
-            ("layer1.", "first."),
-            ("conv.", "aggregate."),
-            ("bn.", "pool_bn."),
-            ("linear.", "segment1."),
-        ):
-            if key.startswith(peer):
-                return ours + key.removeprefix(peer)
-        return key
+        part, _, rest = key.partition(".")
+        return f"{PEER_NAMES.get(part, part)}.{rest}"

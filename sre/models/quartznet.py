@@ -35,8 +35,7 @@ class SqueezeExcite(nn.Module):
         self.excite = nn.Linear(channels // reduction, channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        half = x.dtype in (torch.bfloat16, torch.float16)
-        mean = x.mean(dim=-1, dtype=torch.float32 if half else x.dtype)  # (B, C, T) -> (B, C)
+        mean = x.mean(dim=-1, dtype=torch.promote_types(x.dtype, torch.float32))  # (B, C, T) -> (B, C)
         scale = torch.sigmoid(self.excite(torch.relu(self.squeeze(mean))))
         return x * scale.to(x.dtype).unsqueeze(-1)
 

@@ -42,18 +42,18 @@ class Features(Dataset):
 
     def load(self, index: int) -> np.ndarray:
         """Read the (T, F) features of an utterance. Raises SreError if F is not that of the first."""
-        if self.cache is None or index not in self.cache:
-            store, utt = self.utts[index]
-            feats = self.stores[store].load(utt)
-            if feats.shape[1] != self.num_features:
-                raise SreError(
-                    f"{self.stores[store].scp}: '{utt}' has {feats.shape[1]} columns, '{self.utts[0][1]}' has"
-                    f" {self.num_features}; features of one dimension are needed"
-                )
-            if self.cache is None:
-                return feats
+        if self.cache is not None and index in self.cache:
+            return self.cache[index]
+        store, utt = self.utts[index]
+        feats = self.stores[store].load(utt)
+        if feats.shape[1] != self.num_features:
+            raise SreError(
+                f"{self.stores[store].scp}: '{utt}' has {feats.shape[1]} columns, '{self.utts[0][1]}' has"
+                f" {self.num_features}; features of one dimension are needed"
+            )
+        if self.cache is not None:
             self.cache[index] = feats
-        return self.cache[index]
+        return feats
 
     def __getitem__(self, item: Item) -> tuple[int, int, Tensor]:
         index, frames, draws = item

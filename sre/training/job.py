@@ -230,8 +230,7 @@ def _check_features(asked: TrainingConfig, stores: Sequence[FeatureStore]) -> No
             raise SreError(
                 f"{store.scp}: its features were made with another config than {stores[0].scp}; make them alike"
             )
-        given = store.config["type"] == FROM_ELSEWHERE
-        if not given and store.config != asked.feature_config:
+        if store.config["type"] != FROM_ELSEWHERE and store.config != asked.feature_config:
             raise SreError(
                 f"{store.scp}: its features were made with another config than '{asked.features}'; make them again"
             )

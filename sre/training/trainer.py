@@ -2,12 +2,14 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from sre import SreError
 from sre.losses.base import Head
@@ -27,6 +29,7 @@ BAD_STEPS = 10  # so many non-finite losses in a row end the training
 CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
 CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
 NO_SUMS = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0, "seconds": 0.0, "waited": 0.0}  # of an epoch so far
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 NUM_WORKERS = min(8, available_cores())  # reading processes, where features do not fit into memory
 
 
@@ -59,14 +62,8 @@ class Trainer:
         self.head.to(self.device)
         self.num_speakers = int(self.labels.max()) + 1
         self.parameters = [*self.network.parameters(), *self.head.parameters()]
-        self.optimizer: torch.optim.Optimizer
-        if o.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(
-                self.parameters, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.momentum > 0
-            )
-        else:
-            adam = torch.optim.AdamW if o.optimizer == "adamw" else torch.optim.Adam
-            self.optimizer = adam(self.parameters, o.lr, weight_decay=o.weight_decay)
+        own = {"momentum": o.momentum, "nesterov": o.momentum > 0} if o.optimizer == "sgd" else {}
+        self.optimizer = OPTIMIZERS[o.optimizer](self.parameters, o.lr, weight_decay=o.weight_decay, **own)
         self.batches = self._batches()
         self.bad_in_a_row = 0
 
