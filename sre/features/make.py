@@ -11,15 +11,15 @@ from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import write_rejected_rows
 from sre.features.extractor import extractor_of
+from sre.features.store import write_config
 from sre.features.types import FROM_ELSEWHERE, options_of
 from sre.features.waves import Wave, Waves
 from sre.io.ark import read_record, write_ark
-from sre.io.atomic import atomic_output, locked
+from sre.io.atomic import locked
 from sre.io.audio import MIN_DURATION_S, AudioRules
 from sre.io.record import check_usable
 from sre.io.scp import absolute
 from sre.io.tables import write_table
-from sre.io.text import canonical
 from sre.machine.log import Progress, say, warn
 
 BATCH_SECONDS = 60  # of audio that is decoded before features are made of it
@@ -82,8 +82,7 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
     write_table(out / "feats.scp", absolute(data.feats))
     write_table(out / "utt2num_frames", frames)
     write_rejected_rows(out / "rejected.tsv", [])
-    with atomic_output(out / "config") as file:
-        file.write(canonical({"type": FROM_ELSEWHERE, "dimension": dimension, **cmn}) + "\n")
+    write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **cmn})
     say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn['cmn']})")
     if (data.path / "vad.scp").exists():
         warn(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")

@@ -13,10 +13,9 @@ from sre.datadir.datadir import DataDir, read_data_dir
 from sre.datadir.missing import check_promised
 from sre.datadir.rejected import read_rejected_rows, write_rejected
 from sre.features.make import make_features
-from sre.io.atomic import atomic_output
+from sre.features.store import write_config
 from sre.io.audio import AudioRules
 from sre.io.shards import check_complete, join_keys, join_tables, shard_of
-from sre.io.text import canonical
 
 TABLES = ("feats.{}.scp", "utt2num_frames.{}", "rejected.{}.tsv")  # of shard {}; Snakemake's rules declare them
 
@@ -76,7 +75,6 @@ def join_parts(data: DataDir, config: dict, out: Path, shards: int, max_rejected
     if len(rows) == len(data.utts):
         raise SreError(f"{out}: no utterance gave features; see rejected.tsv there")
     join_tables(counts, out / "utt2num_frames")
-    with atomic_output(out / "config") as file:
-        file.write(canonical(config) + "\n")
+    write_config(out / "config", config)
     check_complete(out / "feats.scp", join_keys(scps), data.utts, {row[0] for row in rows})
     join_tables(scps, out / "feats.scp")

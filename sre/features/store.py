@@ -10,8 +10,9 @@ from sre import SreError
 from sre.features.cmn import subtract_sliding_mean, subtract_utterance_mean
 from sre.features.types import FROM_ELSEWHERE
 from sre.io.ark import read_record, read_scp
+from sre.io.atomic import atomic_output
 from sre.io.tables import read_table
-from sre.io.text import read_object
+from sre.io.text import canonical, read_object
 
 CURE = "delete it and make the features again"
 WITHOUT_CONFIG = {"type": FROM_ELSEWHERE, "cmn": "none"}  # features without a config beside them
@@ -28,6 +29,12 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(vad, dict | None):
         raise SreError(f"{path}: vad {vad!r} is no object; {CURE}")
     return config
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Write the resolved config beside a feats.scp, which `read_config` reads."""
+    with atomic_output(path) as file:
+        file.write(canonical(config) + "\n")
 
 
 def read_counts(path: Path) -> dict[str, int]:

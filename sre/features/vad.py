@@ -8,12 +8,11 @@ import numpy as np
 from sre import SreError
 from sre.datadir.rejected import write_rejected
 from sre.features.cmn import energy_vad
-from sre.features.store import read_config
+from sre.features.store import read_config, write_config
 from sre.io.ark import read_record, read_scp, write_ark
-from sre.io.atomic import atomic_output, locked
+from sre.io.atomic import locked
 from sre.io.record import check_usable
 from sre.io.tables import write_table
-from sre.io.text import canonical
 from sre.machine.log import Progress
 
 
@@ -73,5 +72,4 @@ def make_vad(scp: Path, out: Path, options: dict, max_rejected: float) -> None:
 def _remember(config: Path, options: dict) -> None:
     """Add the VAD to the config of features that were made without one: training and extraction read it there."""
     if config.is_file() and (made := read_config(config)).get("vad") != options:
-        with atomic_output(config) as file:
-            file.write(canonical({**made, "vad": options}) + "\n")
+        write_config(config, {**made, "vad": options})
