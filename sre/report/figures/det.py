@@ -68,7 +68,6 @@ def _rate_axis(axis: Axis, limits: tuple[float, float]) -> None:
     room = 0.055 * (ndtri(limits[1]) - ndtri(limits[0]))
     ticks: list[float] = []
     for tick in RATE_TICKS:
-        inside = limits[0] <= tick <= limits[1]
-        if inside and all(abs(ndtri(tick) - ndtri(other)) > room for other in ticks):
+        if limits[0] <= tick <= limits[1] and all(abs(ndtri(tick) - ndtri(other)) > room for other in ticks):
             ticks.append(tick)
     axis.set_ticks(ndtri(ticks), [f"{100 * tick:g}" for tick in ticks])

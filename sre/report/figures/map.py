@@ -36,9 +36,8 @@ def embedding_map(
     shown = _chosen(speakers)
     who = speakers[shown]
     plane, share = principal_plane(length_normalise(np.asarray(embeddings)[shown].astype(np.float64)))
-    kinds = None
-    if genders is not None:
-        kinds = np.array([gender if gender in KINDS else "" for gender in np.asarray(genders)[shown]])
+    told = None if genders is None else np.asarray(genders)[shown]
+    kinds = None if told is None else np.array([gender if gender in KINDS else "" for gender in told])
     some, every = len(set(who)), len(set(speakers))
     caption = (
         f"Embeddings of {_of(len(shown), len(speakers), 'utterances')} of {_of(some, every, 'speakers')},"
@@ -76,9 +75,7 @@ def _chosen(speakers: np.ndarray) -> np.ndarray:
 
 
 def _evenly(items: np.ndarray, most: int) -> np.ndarray:
-    if len(items) <= most:
-        return items
-    return items[np.linspace(0, len(items) - 1, most).round().astype(int)]
+    return items[np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
 def _of(shown: int, there: int, what: str) -> str:

@@ -33,8 +33,7 @@ def blocks(content: Content) -> list[Block]:
 
 def lines(gates: Gates, features: FeaturesChecked, runs: Mapping[str, Trained]) -> list[list[str]]:
     """Return rows by LINE from gates.json, features_checked.json and training summaries, as far as they are there."""
-    found = [_split_line(split) for split in gates.data]
-    found += [_features_line(part) for part in features.described]
+    found = [*map(_split_line, gates.data), *map(_features_line, features.described)]
     for name, run in runs.items():
         found += _training_lines(name, run.summary)
     for name, counts in gates.trials.items():

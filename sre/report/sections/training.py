@@ -33,9 +33,8 @@ def blocks(content: Content) -> list[Block]:
 def _history_facts(history: Sequence[dict]) -> dict[str, str]:
     """Return last values, and means of the rates, of the training history."""
     facts = {"epochs": str(len(history))} if history else {}
-    for name, key in LAST:
-        if history and history[-1].get(key) is not None:
-            facts[name] = f"{history[-1][key]:.4g}"
+    last = history[-1] if history else {}
+    facts |= {name: f"{last[key]:.4g}" for name, key in LAST if last.get(key) is not None}
     for name, key, scale in MEANS:
         values = [line[key] for line in history if line.get(key) is not None]
         if values:
