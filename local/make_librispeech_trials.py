@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.cli.arguments import MOST, Parser, count, input_folder, number, output_file, whole
-from sre.datadir.tables import parse_segment
+from sre.datadir.layout import parse_segment
 from sre.io.atomic import sha256_file
 from sre.io.tables import invert, read_table, read_utt2spk
 from sre.machine.log import run, say, warn

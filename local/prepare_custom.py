@@ -9,11 +9,11 @@ utterances are left out.
 from collections.abc import Collection
 from pathlib import Path
 
-from local.corpus import add_audio_options, take_audio_rules
 from local.import_trials import applicable_map
+from local.preparing import add_audio_options, take_audio_rules
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder
-from sre.datadir.audio import check_audio
+from sre.datadir.audio_check import check_audio
 from sre.datadir.datadir import DataDir, read_data_dir
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.datadir.validate import validate
@@ -22,11 +22,11 @@ from sre.io.tables import invert, read_utt2spk, write_table
 from sre.machine.log import run, say
 
 
-def reject(data: DataDir, rules: AudioRules) -> tuple[Rejected, dict[str, float]]:
+def reject(data: DataDir, audio_rules: AudioRules) -> tuple[Rejected, dict[str, float]]:
     """Return rows of the utterances that cannot be used, and the others' durations (s) where headers tell."""
     if data.wav is None:
         return [], {}
-    durations, bad = check_audio(data.wav, rules)
+    durations, bad = check_audio(data.wav, audio_rules)
     if data.segments is None:
         return bad, durations
     durations = {key: float(seconds) for key, seconds in data.tables.get("reco2dur", {}).items()} | durations
@@ -54,7 +54,13 @@ def _bad_segment(start: float, end: float, duration: float | None) -> str | None
     return None
 
 
-def prepare(source: Path, out: Path, rules: AudioRules = AudioRules(), needed: Collection[str] = ()) -> None:
+def prepare(
+    source: Path,
+    out: Path,
+    audio_rules: AudioRules = AudioRules(),
+    max_rejected: float = 0.01,
+    needed: Collection[str] = (),
+) -> None:
     """Write the data directory. Raises SreError with all of its problems, or where too much audio is rejected."""
     problems = validate(source)
     if problems:
@@ -62,8 +68,8 @@ def prepare(source: Path, out: Path, rules: AudioRules = AudioRules(), needed: C
         raise SreError("\n".join([found, *problems]))
     data = read_data_dir(source, every_table=True)
     utt2spk = data.tables["utt2spk"]
-    rejected, durations = reject(data, rules)
-    write_rejected(out / "rejected.tsv", rejected, len(utt2spk), "utterances", rules.max_rejected, needed)
+    rejected, durations = reject(data, audio_rules)
+    write_rejected(out / "rejected.tsv", rejected, len(utt2spk), "utterances", max_rejected, needed)
     good = utt2spk.keys() - {utt for utt, _, _ in rejected}
     tables = data.keep(good).tables
     if durations:
@@ -96,10 +102,10 @@ def main(argv: list[str] | None = None) -> None:
 
     if args.pop("tables_only"):
         return prepare_tables(args["source"], args["out"])
-    rules = take_audio_rules(args)
+    audio_rules = take_audio_rules(args)
     lists, enroll = args.pop("trials"), args.pop("enroll")
     needed = set().union(*(needed_utterances(path, applicable_map(path, enroll)) for path in lists))
-    prepare(**args, rules=rules, needed=needed)
+    prepare(**args, audio_rules=audio_rules, needed=needed)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.corpus import add_audio_options, good_audio, take_audio_rules, write_corpus
+from local.preparing import add_audio_options, good_audio, take_audio_rules, write_corpus
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, number, output_folder
-from sre.datadir.tables import Segment
+from sre.datadir.layout import Segment
 from sre.io.atomic import atomic_output
 from sre.io.audio import AudioRules
 from sre.io.ids import check_ids
@@ -55,7 +55,7 @@ def parts_present(corpus: str | Path) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Recording:
+class CorpusFile:
     """The file of an utterance, its reader and its chapter."""
 
     path: str
@@ -63,7 +63,7 @@ class Recording:
     chapter: str
 
 
-def find_recordings(corpus: str | Path, part: str) -> dict[str, Recording]:
+def find_recordings(corpus: str | Path, part: str) -> dict[str, CorpusFile]:
     """Return utterance -> recording of one part.
 
     Raises SreError for a missing or empty part, a file name that is not its folders', an utterance twice.
@@ -71,7 +71,7 @@ def find_recordings(corpus: str | Path, part: str) -> dict[str, Recording]:
     folder = Path(corpus) / part
     if not folder.is_dir():
         raise SreError(f"{folder}: no such part; give only parts that are there, or extract it")
-    found: dict[str, Recording] = {}
+    found: dict[str, CorpusFile] = {}
     for file in sorted(folder.glob("*/*/*")):
         if file.suffix.lower() not in SUFFIXES:
             continue
@@ -81,7 +81,7 @@ def find_recordings(corpus: str | Path, part: str) -> dict[str, Recording]:
         check_ids(file, [file.stem], "utterance")
         if file.stem in found:
             raise SreError(f"{file}: utterance {file.stem} is there twice, also as {found[file.stem].path}; keep one")
-        found[file.stem] = Recording(str(file), speaker, chapter)
+        found[file.stem] = CorpusFile(str(file), speaker, chapter)
     if not found:
         raise SreError(f"{folder}: no SPEAKER/CHAPTER/SPEAKER-CHAPTER-UTT.flac (or .wav) in it; extract it again")
     return found
@@ -119,9 +119,9 @@ def cut_segments(durations: dict[str, float], cut_s: float, min_s: float) -> tup
     return segments, dropped
 
 
-def find_parts(corpus: str | Path, parts: Iterable[str]) -> dict[str, Recording]:
+def find_parts(corpus: str | Path, parts: Iterable[str]) -> dict[str, CorpusFile]:
     """Return utterance -> recording of several parts. Raises SreError where two parts have one utterance."""
-    found: dict[str, Recording] = {}
+    found: dict[str, CorpusFile] = {}
     for part in dict.fromkeys(parts):
         more = find_recordings(corpus, part)
         if clash := sorted(found.keys() & more.keys()):
@@ -137,7 +137,8 @@ def prepare(
     cut_seconds: float | None = None,
     min_seconds: float | None = None,
     cut_only_if_single: bool = False,
-    rules: AudioRules = AudioRules(),
+    audio_rules: AudioRules = AudioRules(),
+    max_rejected: float = 0.01,
 ) -> None:
     """Write the data directory of these parts together, and out/notes on what was done to it.
 
@@ -146,7 +147,9 @@ def prepare(
     Raises SreError as the functions above do.
     """
     found = find_parts(corpus, parts)
-    wav, durations = good_audio(out, {utt: recording.path for utt, recording in found.items()}, rules)
+    wav, durations = good_audio(
+        out, {utt: recording.path for utt, recording in found.items()}, audio_rules, max_rejected
+    )
     segments, notes = None, []
     source = {utt: utt for utt in wav}  # utterance -> the recording that it is from
     if cut_only_if_single and not _mostly_single(found[utt].speaker for utt in wav):
@@ -197,8 +200,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cut-only-if-single", action="store_true", help="if half of the speakers have one utterance")
     add_audio_options(parser)
     args = vars(parser.parse_args(argv))
-    rules = take_audio_rules(args)
-    prepare(**args, rules=rules)
+    audio_rules = take_audio_rules(args)
+    prepare(**args, audio_rules=audio_rules)
 
 
 if __name__ == "__main__":

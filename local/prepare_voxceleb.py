@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.corpus import add_audio_options, good_audio, take_audio_rules, write_corpus
 from local.import_voxceleb_trials import trial_utterances
+from local.preparing import add_audio_options, good_audio, take_audio_rules, write_corpus
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder
 from sre.io.audio import AudioRules
@@ -192,13 +192,14 @@ def prepare(
     out: Path,
     corpus: str,
     subset: str,
-    rules: AudioRules = AudioRules(),
+    audio_rules: AudioRules = AudioRules(),
+    max_rejected: float = 0.01,
     needed: Collection[str] = (),
 ) -> None:
     """Write the data directory of one subset; `needed` are the utterances of its trials."""
     place = (find_voxceleb1 if corpus == "voxceleb1" else find_voxceleb2)(root)
     say(f"{root}: {corpus} in " + ", ".join(f"{folder} ({part})" for part, folder in place.folders.items()))
-    wav, durations = good_audio(out, find_recordings(place, subset), rules, needed)
+    wav, durations = good_audio(out, find_recordings(place, subset), audio_rules, max_rejected, needed)
     genders, _ = read_meta(place.meta)
     maps = {
         "utt2session": {utt: utt.split("-", 1)[1].rpartition("-")[0] for utt in wav},
@@ -219,8 +220,8 @@ def main(argv: list[str] | None = None) -> None:
     add_audio_options(parser)
     args = vars(parser.parse_args(argv))
     needed = {utt for path in args.pop("trials") for utt in trial_utterances(path)}
-    rules = take_audio_rules(args)
-    prepare(**args, rules=rules, needed=needed)
+    audio_rules = take_audio_rules(args)
+    prepare(**args, audio_rules=audio_rules, needed=needed)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     add_feature_config(parser, "of which cmn and cmn_window are taken")
     args = parser.parse_args(argv)
     from sre.features.make import import_features
-    from sre.features.parts import read_checked
+    from sre.features.make_shards import read_checked
 
     config = feature_config(args.type, args.config, None)
     import_features(read_checked(args.data), {key: config[key] for key in ("cmn", "cmn_window")}, args.out)

@@ -17,10 +17,10 @@ def main(argv: list[str] | None = None) -> None:
     add_feature_config(parser, "that the shards were made with; it becomes OUT/config")
     add_max_rejected(parser)
     args = parser.parse_args(argv)
-    from sre.features.parts import join_parts, read_checked
+    from sre.features.make_shards import join_shards, read_checked
 
     config = feature_config(args.type, args.config, None)
-    join_parts(read_checked(args.data), config, args.out, args.num_shards, args.max_rejected)
+    join_shards(read_checked(args.data), config, args.out, args.num_shards, args.max_rejected)
 
 
 if __name__ == "__main__":

@@ -31,17 +31,17 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     parser.add_argument("--shard", type=shard, metavar="K/N", help="make only the K-th of N archives")
     add_max_rejected(parser)
     args = parser.parse_args(argv)
-    from sre.features.parts import make_part, make_whole, read_checked
+    from sre.features.make_shards import make_all_shards, make_shard, read_checked
     from sre.io.audio import AudioRules
 
     audio = args.audio.content if args.audio else {}
     audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
     config = feature_config(kind or args.type, args.config, audio.get("sample_rate"))
-    rules, data = AudioRules(**audio_config(audio, config["sample_rate"])), read_checked(args.data)
+    audio_rules, data = AudioRules(**audio_config(audio, config["sample_rate"])), read_checked(args.data)
     if args.shard:
-        make_part(data, config, rules, args.out, *args.shard)
+        make_shard(data, config, audio_rules, args.out, *args.shard)
     else:
-        make_whole(data, config, rules, args.out, args.num_workers, args.max_rejected)
+        make_all_shards(data, config, audio_rules, args.out, args.num_workers, args.max_rejected)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from sre import SreError
 from sre.cli.arguments import MOST, count, input_file, input_folder, output_folder, whole
 from sre.datadir import fix as datadir_fix
 from sre.datadir import ops as datadir_ops
-from sre.datadir.audio import check_ends
+from sre.datadir.audio_check import check_ends
 from sre.datadir.datadir import read_data_dir
-from sre.datadir.tables import fix_command
+from sre.datadir.layout import fix_command
 from sre.datadir.validate import examine
 from sre.io.tables import read_ids
 from sre.machine.log import say

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sre import SreError
-from sre.datadir.tables import (
+from sre.datadir.layout import (
     UTT_TABLES,
     Segment,
     Table,
@@ -22,7 +22,7 @@ from sre.datadir.tables import (
     table_files,
 )
 from sre.io.ark import read_scp
-from sre.io.audio import resolve
+from sre.io.audio import openable
 from sre.io.scp import absolute
 from sre.io.tables import invert, read_table, read_utt2spk, write_table
 
@@ -119,7 +119,7 @@ def read_data_dir(path: str | Path, need_speakers: bool = True, every_table: boo
     for lost in lost_segments(path, data.segments or {}, data.wav):
         raise SreError(lost)
     if data.wav is not None:
-        data.tables["wav.scp"] = {key: resolve(location, path) for key, location in data.wav.items()}
+        data.tables["wav.scp"] = {key: openable(location, path) for key, location in data.wav.items()}
     return data
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.datadir.datadir import DataDir
-from sre.datadir.tables import COMPLETE, FREE, Table, check_folder, main_table, parse_segment, table_files
+from sre.datadir.layout import COMPLETE, FREE, Table, check_folder, main_table, parse_segment, table_files
 from sre.datadir.validate import scan
 from sre.io.atomic import atomic_output
 from sre.io.ids import check_ids, shown

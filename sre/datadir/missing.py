@@ -19,7 +19,8 @@ def check_promised(
 ) -> None:
     """Say how many of `utts`, those of the table `promised`, are not among `found`.
 
-    what : what `found` is of, at the beginning of the sentence; folders : where rejected.tsv may say why
+    what : begins the message; names the source of `found`
+    folders : where rejected.tsv may say why
     Raises SreError where more than MOST_MISSING of them are missing and in no rejected.tsv.
     """
     missing = sorted(set(utts) - set(found))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
-from sre.datadir.tables import Table, table_files
+from sre.datadir.layout import Table, table_files
 from sre.io.ids import check_known
 from sre.io.tables import invert
 from sre.machine.log import say

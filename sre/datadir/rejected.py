@@ -36,12 +36,13 @@ def rejected_in(folder: Path, names: Sequence[str] = ("rejected.tsv", "vad_rejec
 
 
 def write_rejected(
-    path: str | Path, rows: Rejected, total: int, what: str, max_fraction: float = 0.01, needed: Collection[str] = ()
+    path: str | Path, rows: Rejected, total: int, what: str, max_rejected: float = 0.01, needed: Collection[str] = ()
 ) -> None:
     """Write rejected.tsv (`id path reason`; the header alone where nothing was rejected), then judge it.
 
-    Raises SreError where all were rejected, or more than `max_fraction` of `total` (a single one is tolerated, but
-    not where `max_fraction` is 0), or one that is `needed` (by a trial). `what` names the things: "recordings".
+    max_rejected : share of `total`, 0 to 1; one may always be rejected, but none at 0
+    needed : ids of which none may be rejected (those of trials); what : names the things, as "recordings"
+    Raises SreError where all were rejected, more than `max_rejected`, or one that is `needed`.
     """
     write_rejected_rows(path, rows)
     if not rows:
@@ -50,10 +51,10 @@ def write_rejected(
     example = f"e.g. {key} ({location}): {reason}"
     if len(rows) == total:
         raise SreError(f"{path}: all {total} {what} are rejected, {example}; mend them, or give others")
-    allowed = max(max_fraction * total, 1) if max_fraction > 0 else 0
+    allowed = max(max_rejected * total, 1) if max_rejected > 0 else 0
     if len(rows) > allowed:
         raise SreError(
-            f"{path}: {len(rows)} of {total} {what} are rejected, more than max_rejected ({max_fraction:.3g}) allows,"
+            f"{path}: {len(rows)} of {total} {what} are rejected, more than max_rejected ({max_rejected:.3g}) allows,"
             f" {example}; mend them, take them out of the corpus, or set a larger max_rejected (--max-rejected)"
         )
     wanted = set(needed)

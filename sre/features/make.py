@@ -25,33 +25,36 @@ from sre.machine.log import Progress, say, warn
 BATCH_SECONDS = 60  # of audio that is decoded before features are made of it
 
 
-def make_features(data: DataDir, utts: Sequence[str], config: dict, rules: AudioRules, out: Path, name: str) -> None:
-    """Write out/feats<name>.{ark,scp}, utt2num_frames<name> and rejected<name>.tsv of the given utterances.
+def make_features(
+    data: DataDir, utts: Sequence[str], config: dict, audio_rules: AudioRules, out: Path, suffix: str
+) -> None:
+    """Write out/feats<suffix>.{ark,scp}, utt2num_frames<suffix> and rejected<suffix>.tsv of the given utterances.
 
-    Progress is in seconds of audio a second. Raises SreError as `Waves.read` does.
+    suffix : of a shard, as ".3"
+    Progress says how many seconds of audio are done per second. Raises SreError as `Waves.read` does.
     """
-    label = f"{config['type']}{name}"
-    waves = Waves(data, rules, max(MIN_DURATION_S, config["frame_length"] / 1000))
-    extractor = extractor_of(options_of({**config, "sample_rate": rules.sample_rate}))
+    label = f"{config['type']}{suffix}"
+    waves = Waves(data, audio_rules, max(MIN_DURATION_S, config["frame_length"] / 1000))
+    extractor = extractor_of(options_of(config))
     progress = Progress(label, len(utts), "utt")
     num_frames: dict[str, int] = {}
     seconds = 0.0
 
     def records() -> Iterator[tuple[str, np.ndarray]]:  # utterance, (T, F)
         nonlocal seconds
-        for batch in batches(waves.read(utts), rules.sample_rate):
+        for batch in batches(waves.read(utts), audio_rules.sample_rate):
             matrices = extractor([wave for _, wave in batch], dither_seed=batch[0][0])
             for (utt, wave), matrix in zip(batch, matrices, strict=True):
                 num_frames[utt] = len(matrix)
-                seconds += len(wave) / rules.sample_rate
+                seconds += len(wave) / audio_rules.sample_rate
                 yield utt, matrix.numpy()
             speed = seconds / max(time.monotonic() - progress.begun, 1e-9)
             progress.add(len(batch), f"{speed:.0f} s of audio a second")
 
-    with locked(out / f".feats{name}.lock"):
-        write_ark(out / f"feats{name}.ark", out / f"feats{name}.scp", records(), config["compression"])
-        write_table(out / f"utt2num_frames{name}", num_frames)
-        write_rejected_rows(out / f"rejected{name}.tsv", waves.rejected)
+    with locked(out / f".feats{suffix}.lock"):
+        write_ark(out / f"feats{suffix}.ark", out / f"feats{suffix}.scp", records(), config["compression"])
+        write_table(out / f"utt2num_frames{suffix}", num_frames)
+        write_rejected_rows(out / f"rejected{suffix}.tsv", waves.rejected)
         took = progress.close(f"({seconds:.0f} s of audio)")
         speed = f"{seconds / max(took, 1e-9):.0f} s of audio a second"
         say(f"{label}: {len(utts)} utt, {speed}, {len(waves.rejected)} rejected")

@@ -26,10 +26,10 @@ class Waves:
     rejected : rows (utterance, path, reason) of what could not be used so far
     """
 
-    def __init__(self, data: DataDir, rules: AudioRules, shortest_s: float = 0.0) -> None:
+    def __init__(self, data: DataDir, audio_rules: AudioRules, shortest_s: float = 0.0) -> None:
         if data.wav is None:
             raise SreError(f"{data.path}: no wav.scp in it; give a data directory with sound")
-        self.wav, self.segments, self.rules, self.shortest_s = data.wav, data.segments, rules, shortest_s
+        self.wav, self.segments, self.audio_rules, self.shortest_s = data.wav, data.segments, audio_rules, shortest_s
         self.rejected: Rejected = []
 
     def read(self, utts: Sequence[str]) -> Iterator[Wave]:
@@ -44,7 +44,7 @@ class Waves:
             try:
                 if location != self.wav[name]:
                     location, sound = self.wav[name], None
-                    sound = Sound(load(location, self.rules), self.rules.sample_rate)
+                    sound = Sound(load(location, self.audio_rules), self.audio_rules.sample_rate)
                 if sound is None:
                     raise AudioError(fault)
                 yield utt, sound.piece(start, end, self.shortest_s)

@@ -35,25 +35,23 @@ BLOCK = 1 << 14  # samples that are decoded at a time
 FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3", "MPEG"}
 BYTES = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
-__all__ = ["AudioError", "AudioRules", "Recording", "check_end", "check_signal", "is_pipe", "load", "probe", "resolve"]
+__all__ = ["AudioError", "AudioRules", "Recording", "check_end", "check_signal", "is_pipe", "load", "probe", "openable"]
 
 
 @dataclass(frozen=True)
 class AudioRules:
-    """Which recordings are accepted: the recipe's `audio` section, and how many may be rejected.
+    """Which recordings are accepted: the recipe's `audio` section.
 
     Attributes
     ----------
     sample_rate : Hz, of the features
     resample : recordings of another rate are accepted, and converted when they are read
     allow_pipes : commands in wav.scp are run
-    max_rejected : share of the recordings that may be rejected, 0 to 1; one always may, but none at 0
     """
 
     sample_rate: int = 16000
     resample: bool = False
     allow_pipes: bool = False
-    max_rejected: float = 0.01
 
 
 class _Straight(soundfile.SoundFile):
@@ -87,7 +85,7 @@ def is_pipe(location: str) -> bool:
     return location.rstrip().endswith("|")
 
 
-def resolve(location: str, scp_folder: Path) -> str:
+def openable(location: str, scp_folder: Path) -> str:
     """Return a wav.scp entry as a path that opens: relative to the scp's folder if it is there, else as written."""
     beside = location if is_pipe(location) else os.path.join(scp_folder, location)
     return beside if os.path.exists(beside) else location
@@ -102,7 +100,7 @@ def check_end(end: float, duration: float) -> None:
         raise AudioError(f"its segment ends at {end:g} s, the recording at {duration:.2f} s")
 
 
-def probe(location: str, rules: AudioRules) -> float:
+def probe(location: str, audio_rules: AudioRules) -> float:
     """Return the duration in seconds by size and header alone; nan where only decoding tells it.
 
     That is so for commands, m4a, and some FLAC and MP3. Raises AudioError for what is empty, too short, unreadable,
@@ -115,12 +113,12 @@ def probe(location: str, rules: AudioRules) -> float:
         if _by_ffmpeg(location):
             return math.nan
         header = soundfile.info(promise.mended(file) if promise.patches else location)
-        frames = _check_header(header, promise, rules)
+        frames = _check_header(header, promise, audio_rules)
         told = promise.told and (header.subtype in BYTES or header.format in ("FLAC", "OGG", "MP3"))
         return frames / header.samplerate if told else math.nan
 
 
-def load(location: str, rules: AudioRules) -> Recording:
+def load(location: str, audio_rules: AudioRules) -> Recording:
     """Decode one recording.
 
     Raises AudioError as `probe` does, where the header promised more or fewer samples than were decoded, for NaN or
@@ -128,13 +126,13 @@ def load(location: str, rules: AudioRules) -> Recording:
     """
     with _reasons():
         if is_pipe(location) or _by_ffmpeg(location):
-            data, promised_s = _through_command(location, rules.allow_pipes)
+            data, promised_s = _through_command(location, audio_rules.allow_pipes)
             source = Buffer(data)
-            wave, rate = _decode(source, source, rules)
+            wave, rate = _decode(source, source, audio_rules)
         else:
             promised_s = math.nan
             with _opened(location) as file:
-                wave, rate = _decode(file, location, rules)
+                wave, rate = _decode(file, location, audio_rules)
         if abs((seconds := len(wave) / rate) - promised_s) > FFMPEG_SLACK_S:
             raise AudioError(f"its header promises {promised_s:.2f} s, {seconds:.2f} s were decoded")
         if not np.isfinite(wave).all():
@@ -177,7 +175,7 @@ def _opened(location: str) -> BinaryIO:
     return open(location, "rb")
 
 
-def _check_header(header: soundfile.SoundFile, promise: Promise, rules: AudioRules) -> float:
+def _check_header(header: soundfile.SoundFile, promise: Promise, audio_rules: AudioRules) -> float:
     """Return the number of samples of each channel that the header promises, nan where it does not."""
     if header.format not in FORMATS:
         raise AudioError(f"{header.format} is not read, for its length cannot be checked; convert it to wav or flac")
@@ -185,8 +183,8 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, rules: AudioRul
         raise AudioError(f"{header.channels} channels; mix or split it to one")
     if header.subtype.startswith("MPEG") and not promise.slack:  # in a WAV, or of free format
         raise AudioError("MPEG audio of a kind whose length a decoder guesses; convert it to wav or flac")
-    rate, sample_rate = header.samplerate, rules.sample_rate
-    if rate != sample_rate and not rules.resample:
+    rate, sample_rate = header.samplerate, audio_rules.sample_rate
+    if rate != sample_rate and not audio_rules.resample:
         raise AudioError(f"sample rate {rate}, the recipe's is {sample_rate}; set audio.resample: true to convert")
     if rate not in RATES:
         raise AudioError(f"sample rate {rate}, which is no rate of sound ({RATES.start} to {RATES.stop - 1})")
@@ -203,12 +201,12 @@ def _check_header(header: soundfile.SoundFile, promise: Promise, rules: AudioRul
     return frames
 
 
-def _decode(source: BinaryIO, location: str | Buffer, rules: AudioRules) -> tuple[np.ndarray, int]:
+def _decode(source: BinaryIO, location: str | Buffer, audio_rules: AudioRules) -> tuple[np.ndarray, int]:
     """Decode an open file: (N,) float32 in -1 .. 1, and their rate. A decoder may open `location` itself."""
     promise = examine(source, whole=True)
     source.seek(0)
     with _Straight(promise.mended(source) if promise.patches else location) as file:
-        expected = _check_header(file, promise, rules)
+        expected = _check_header(file, promise, audio_rules)
         wave = _samples(file, promise.samples)
         if abs(len(wave) - expected) > promise.slack:
             word = "truncated: " if len(wave) < expected else ""

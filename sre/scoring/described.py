@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from sre import SreError
-from sre.datadir.tables import parse_segment
+from sre.datadir.layout import parse_segment
 from sre.io.ark import read_scp
-from sre.io.audio import resolve
+from sre.io.audio import openable
 from sre.io.tables import read_table, read_utt2spk
 from sre.io.trials import LabelledTrials, read_enroll_map
 
@@ -56,7 +56,7 @@ class DescribedTrials:
 
     def file(self, utts: Sequence[str]) -> str:
         """Return the files of its utterances joined by ';', "" where there is none."""
-        return ";".join(resolve(self.files[utt], self.data_dir) for utt in utts if self.files.get(utt))
+        return ";".join(openable(self.files[utt], self.data_dir) for utt in utts if self.files.get(utt))
 
 
 def read_described(trials: LabelledTrials, enroll_map: str | Path | None, data_dir: str | Path) -> DescribedTrials:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import SreError, cli
-from sre.datadir.audio import check_audio, check_ends
+from sre.datadir.audio_check import check_audio, check_ends
 from sre.datadir.datadir import read_data_dir, write_data_dir
 from sre.datadir.fix import fix
 from sre.datadir.ops import combine, split, subset

@@ -61,10 +61,10 @@ def test_ends_are_checked_by_header_and_reco2dur(data: Path, tmp_path: Path, cap
     assert "2 segments end after their recordings, e.g. a-3: its segment ends at 99 s, the recording at 1.00 s" in (
         "".join(capsys.readouterr())
     )
-    prepare_custom.prepare(data, tmp_path / "out", AudioRules(max_rejected=0.9))
+    prepare_custom.prepare(data, tmp_path / "out", max_rejected=0.9)
     assert read_table(tmp_path / "out/utt2dur") == {"a-1": "0.500", "a-2": "0.500"}  # nobody knows that of b-1
     write_table(data / "reco2dur", {"r1": 9.0, "r2": 1.0, "r3": 0.5})  # what the headers say goes before
-    prepare_custom.prepare(data, tmp_path / "out", AudioRules(max_rejected=0.9))
+    prepare_custom.prepare(data, tmp_path / "out", max_rejected=0.9)
     assert read_table(tmp_path / "out/utt2spk").keys() == {"a-1", "a-2"}
 
 

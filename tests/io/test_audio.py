@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from sre import SreError
-from sre.io.audio import AudioError, AudioRules, load, probe, resolve
+from sre.io.audio import AudioError, AudioRules, load, openable, probe
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def wav(tmp_path: Path) -> Path:
     return tmp_path / "a.wav"
 
 
-def read(location: str, rules: AudioRules = AudioRules()) -> np.ndarray:
+def read(location: str, audio_rules: AudioRules = AudioRules()) -> np.ndarray:
     """Decode to the samples on int16's scale."""
-    recording = load(location, rules)
-    assert rules.resample or recording.sample_rate == rules.sample_rate
+    recording = load(location, audio_rules)
+    assert audio_rules.resample or recording.sample_rate == audio_rules.sample_rate
     return recording.wave * np.float32(32768)
 
 
@@ -98,14 +98,14 @@ def test_a_command_runs_only_where_it_is_allowed(wav: Path, tmp_path: Path) -> N
 
 
 def test_relative_to_the_scp_then_to_the_working_directory(wav: Path, monkeypatch) -> None:
-    assert resolve("a.wav", wav.parent) == str(wav)
+    assert openable("a.wav", wav.parent) == str(wav)
     monkeypatch.chdir(wav.parent)
-    assert resolve("a.wav", Path("elsewhere")) == resolve("a.wav", wav.parent / "d") == "a.wav"
+    assert openable("a.wav", Path("elsewhere")) == openable("a.wav", wav.parent / "d") == "a.wav"
     (wav.parent / "d").mkdir()
     wav.rename(wav.parent / "d/a.wav")
     wav.touch()
-    assert resolve("a.wav", wav.parent / "d") == f"{wav.parent}/d/a.wav"
-    assert resolve("cat a.wav |", wav.parent) == "cat a.wav |"
+    assert openable("a.wav", wav.parent / "d") == f"{wav.parent}/d/a.wav"
+    assert openable("cat a.wav |", wav.parent) == "cat a.wav |"
 
 
 @pytest.mark.parametrize("level", [0.0, 0.25, -1.0])

@@ -21,10 +21,10 @@ FMT = (1, 1, 16000, 32000, 2, 16)
 UNTOLD = [0, 0x7FFFEFFE, 0x7FFFF000, 0x7FFFFF00, 0x7FFFFFFF, 0xFFFFFFDB, 0xFFFFFFFF]
 
 
-def read(location: str, rules: AudioRules = AudioRules()) -> np.ndarray:
+def read(location: str, audio_rules: AudioRules = AudioRules()) -> np.ndarray:
     """Decode to the samples on int16's scale."""
-    recording = load(location, rules)
-    assert rules.resample or recording.sample_rate == rules.sample_rate
+    recording = load(location, audio_rules)
+    assert audio_rules.resample or recording.sample_rate == audio_rules.sample_rate
     return recording.wave * np.float32(32768)
 
 

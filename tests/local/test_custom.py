@@ -107,7 +107,7 @@ def test_shared_features_without_audio(tmp_path: Path) -> None:
     assert (tmp_path / "trials").read_bytes() == (source / "trials").read_bytes()
 
 
-@pytest.mark.parametrize("library", ["corpus", "mini_speech"])
+@pytest.mark.parametrize("library", ["preparing", "mini_speech"])
 def test_a_library_does_not_pretend_to_be_a_command(library: str) -> None:
     done = subprocess.run([sys.executable, "-m", f"local.{library}"], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and f"local.{library} is no command" in done.stderr

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sre.cli.arguments import share, whole
-from sre.datadir.audio import check_audio
+from sre.datadir.audio_check import check_audio
 from sre.datadir.datadir import write_data_dir
+from sre.datadir.layout import Segment
 from sre.datadir.rejected import write_rejected
-from sre.datadir.tables import Segment
 from sre.io.audio import AudioRules, is_pipe
 from sre.machine.log import say
 
@@ -25,19 +25,19 @@ def add_audio_options(parser: argparse.ArgumentParser) -> None:
 
 
 def take_audio_rules(args: dict[str, Any]) -> AudioRules:
-    """Return the rules that `add_audio_options` asked for, and take them out of the parsed arguments."""
-    return AudioRules(**{name: args.pop(name) for name in ("sample_rate", "resample", "max_rejected")})
+    """Return the rules that `add_audio_options` asked for, and take them out; max_rejected stays in `args`."""
+    return AudioRules(**{name: args.pop(name) for name in ("sample_rate", "resample")})
 
 
 def good_audio(
-    out: Path, wav: Mapping[str, str], rules: AudioRules, needed: Collection[str] = ()
+    out: Path, wav: Mapping[str, str], audio_rules: AudioRules, max_rejected: float, needed: Collection[str] = ()
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Return the usable recordings and their durations (s); the rest goes to `out`/rejected.tsv.
 
-    needed : utterances of the trials. Raises SreError where more are rejected than the rules allow, or a needed one.
+    needed : utterances of the trials. Raises SreError where more than max_rejected are rejected, or a needed one.
     """
-    durations, rejected = check_audio(wav, rules)
-    write_rejected(out / "rejected.tsv", rejected, len(wav), "recordings", rules.max_rejected, needed)
+    durations, rejected = check_audio(wav, audio_rules)
+    write_rejected(out / "rejected.tsv", rejected, len(wav), "recordings", max_rejected, needed)
     bad = {key for key, _, _ in rejected}
     return {key: location for key, location in wav.items() if key not in bad}, durations
 
@@ -77,6 +77,6 @@ def write_corpus(
 
 if __name__ == "__main__":
     raise SystemExit(
-        "local.corpus is no command but what local.prepare_* share;"
+        "local.preparing is no command but what local.prepare_* share;"
         " run one of them, e.g. python -m local.prepare_librispeech --help"
     )

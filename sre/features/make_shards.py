@@ -1,4 +1,4 @@
-"""Features of a data directory in parts: a shard a process, and the join of what the shards made."""
+"""Features of a data directory in shards, a process each, and the join of what the shards made."""
 
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -28,7 +28,7 @@ def read_checked(path: Path) -> DataDir:
     return data
 
 
-def make_part(data: DataDir, config: dict, rules: AudioRules, out: Path, number: int, shards: int) -> None:
+def make_shard(data: DataDir, config: dict, audio_rules: AudioRules, out: Path, number: int, shards: int) -> None:
     """Make shard `number` of `shards`, with one thread: the bytes do not depend on the cores.
 
     config : the resolved feature config
@@ -38,33 +38,35 @@ def make_part(data: DataDir, config: dict, rules: AudioRules, out: Path, number:
             f"{data.path}: no wav.scp; add it, or take its feats.scp over by python -m steps.import_features"
         )
     torch.set_num_threads(1)
-    make_features(data, shard_of(data.utts, (number, shards)), config, rules, out, f".{number}")
+    make_features(data, shard_of(data.utts, (number, shards)), config, audio_rules, out, f".{number}")
 
 
-def make_whole(data: DataDir, config: dict, rules: AudioRules, out: Path, shards: int, max_rejected: float) -> None:
+def make_all_shards(
+    data: DataDir, config: dict, audio_rules: AudioRules, out: Path, shards: int, max_rejected: float
+) -> None:
     """Make all shards, a process each, and join them. Their tables go; the archives stay, feats.scp points to them."""
     if shards == 1:
-        make_part(data, config, rules, out, 1, 1)
+        make_shard(data, config, audio_rules, out, 1, 1)
     else:
         try:
             with ProcessPoolExecutor(shards, mp_context=get_context("spawn")) as pool:
-                make = partial(make_part, data, config, rules, out, shards=shards)
+                make = partial(make_shard, data, config, audio_rules, out, shards=shards)
                 list(pool.map(make, range(1, shards + 1)))
         except BrokenProcessPool:
             raise SreError(
                 f"{out}: one of {shards} processes was killed, for lack of memory? Lower --num-workers"
             ) from None
-    join_parts(data, config, out, shards, max_rejected)
+    join_shards(data, config, out, shards, max_rejected)
     for name in TABLES:
         for part in range(1, shards + 1):
             (out / name.format(part)).unlink()
 
 
-def join_parts(data: DataDir, config: dict, out: Path, shards: int, max_rejected: float) -> None:
+def join_shards(data: DataDir, config: dict, out: Path, shards: int, max_rejected: float) -> None:
     """Join the tables of shards 1 … `shards`, and write `config` beside feats.scp.
 
-    max_rejected : share of the utterances that may have no features. Raises SreError above it, and where a shard lacks
-        utterances that it did not reject.
+    max_rejected : share of the utterances that may have no features
+    Raises SreError if more are rejected, or if a shard lacks utterances that it did not reject.
     """
     tables = [[out / name.format(part) for part in range(1, shards + 1)] for name in TABLES]
     scps, counts, rejected = tables

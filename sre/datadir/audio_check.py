@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sre import SreError
 from sre.datadir.datadir import read_data_dir
+from sre.datadir.layout import sentence
 from sre.datadir.rejected import Rejected
-from sre.datadir.tables import sentence
 from sre.io.audio import FFMPEG_SUFFIXES, AudioError, AudioRules, check_end, is_pipe, probe
 from sre.io.tables import read_table
 from sre.machine.log import Progress
 
 
-def check_audio(wav: Mapping[str, str], rules: AudioRules, threads: int = 8) -> tuple[dict[str, float], Rejected]:
+def check_audio(wav: Mapping[str, str], audio_rules: AudioRules, threads: int = 8) -> tuple[dict[str, float], Rejected]:
     """Return durations in seconds by header, and rejected rows (id, path, reason), both in bytewise order of ids.
 
     What only decoding tells the duration of (commands, m4a, a FLAC or MP3 without it) is in neither. Raises SreError at
@@ -26,7 +26,7 @@ def check_audio(wav: Mapping[str, str], rules: AudioRules, threads: int = 8) -> 
 
     def one(key: str) -> float | str:
         try:
-            return probe(wav[key], rules)
+            return probe(wav[key], audio_rules)
         except AudioError as error:
             return str(error)
 
