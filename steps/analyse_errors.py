@@ -4,6 +4,8 @@ python -m steps.analyse_errors exp/mini/xvector/scores/mini/cosine.scores data/t
 
 Conditions come from the data directory's `spk2<name>` and `utt2<name>` tables; the threshold is the same for all.
 Prints the breakdown, in per cent; writes OUT_DIR/{breakdown,speakers,utterances,pairs}.tsv and errors.csv.
+
+For use by hand: no rule calls it. In a recipe steps.make_report does it for the reference system of each list.
 """
 
 from sre.cli.arguments import Parser, finite, input_file, input_folder, output_folder, whole

@@ -8,7 +8,7 @@ Features are those of DATA/<split>/feats/<features>.
 
 from sre.cli.arguments import Parser, output_file
 from sre.machine.log import run, say
-from steps.options import add_list_options, lists_of
+from steps.arguments import add_list_options, lists_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -20,8 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     from sre.config.problems import Problems
     from sre.features.store import FeatureStore
-    from sre.training.checked import FeaturesChecked
-    from sre.training.gates import ListFiles, check_features, describe_features
+    from sre.training.gate_checks import ListFiles, check_features, describe_features
+    from sre.training.gate_files import FeaturesChecked
 
     data, lists = args.data, lists_of(args)
     trials = {name: {"split": item.split, "enroll": item.has_enroll_map} for name, item in lists.items()}

@@ -8,7 +8,7 @@ Looks at ids, labels and models of the lists, at speakers who are in training an
 from sre.cli.arguments import Parser, output_file, whole
 from sre.cli.configs import feature_config
 from sre.machine.log import run, say
-from steps.options import add_list_options, lists_of, named_config
+from steps.arguments import add_list_options, lists_of, named_config
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,8 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--note", action="append", default=[], metavar="TEXT", help=noted)
     args = parser.parse_args(argv)
     from sre.config.problems import Problems
-    from sre.training.checked import Gates
-    from sre.training.gates import (
+    from sre.training.gate_checks import (
         ListFiles,
         check_disk,
         check_overlap,
@@ -32,6 +31,7 @@ def main(argv: list[str] | None = None) -> None:
         check_trials,
         describe_split,
     )
+    from sre.training.gate_files import Gates
 
     data, lists = args.data, lists_of(args)
     features = {name: feature_config(given.content.get("type", "fbank"), given) for name, given in args.features}

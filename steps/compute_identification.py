@@ -4,6 +4,8 @@ e.g.: python -m steps.compute_identification exp/mini/xvector/scores/mini/cosine
 
 Prints one `name value` a line; rates are shares, 0 to 1. rank_K: the mate is among the K best models of its search.
 fnir_at_fpir_X: mates missed or not first, at the threshold that at most a share X of the non-mated searches reach.
+
+For use by hand: no rule calls it.
 """
 
 from sre import SreError

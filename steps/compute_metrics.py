@@ -8,6 +8,8 @@ Reads `enrol test score`, in any order and also with a label after the score as 
 Prints one `name value` a line: EER (per cent), normalised minDCF by P_target, the counts, and what was asked for, under
 the name it was asked by. actDCF and C_primary_act take the scores for natural-log likelihood ratios. C_primary is over
 all trials alike: NIST's own figures give partitions of the trials equal weights.
+
+For use by hand: no rule calls it. In a recipe steps.score_systems does it.
 """
 
 from argparse import ArgumentTypeError

@@ -6,7 +6,7 @@ python -m steps.compute_vad data/mini_train/feats/mfcc30/feats.scp data/mini_tra
 from sre.cli.arguments import Parser, output_folder, share
 from sre.cli.configs import config_argument, vad_config
 from sre.machine.log import run
-from steps.options import feats_scp
+from steps.arguments import feats_scp
 
 
 def main(argv: list[str] | None = None) -> None:

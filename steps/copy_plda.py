@@ -3,6 +3,8 @@
 python -m steps.copy_plda --text plda plda.txt
 python -m steps.copy_plda --mean mean.vec --lda lda.mat plda kaldi.npz
 python -m steps.copy_plda --transform transform.mat lda_plda.npz plda
+
+For use by hand: no rule calls it.
 """
 
 from sre import SreError

@@ -10,7 +10,7 @@ import numpy as np
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder, processes, shard
 from sre.machine.log import Progress, run
-from steps.options import DEVICES
+from steps.arguments import DEVICES
 
 
 def main(argv: list[str] | None = None) -> None:

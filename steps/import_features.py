@@ -9,7 +9,7 @@ Writes OUT/{feats.scp,utt2num_frames,config,rejected.tsv}; the archives stay whe
 from sre.cli.arguments import Parser, input_folder, output_folder
 from sre.cli.configs import feature_config
 from sre.machine.log import run
-from steps.options import add_feature_config
+from steps.arguments import add_feature_config
 
 
 def main(argv: list[str] | None = None) -> None:

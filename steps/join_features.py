@@ -6,7 +6,7 @@ e.g.: python -m steps.join_features data/mini_train data/mini_train/feats/fbank8
 from sre.cli.arguments import Parser, input_folder, processes
 from sre.cli.configs import feature_config
 from sre.machine.log import run
-from steps.options import add_feature_config, add_max_rejected
+from steps.arguments import add_feature_config, add_max_rejected
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ is made; steps.join_features joins them.
 from sre.cli.arguments import Parser, input_folder, output_folder, processes, shard
 from sre.cli.configs import DEFAULT_FEATURES, audio_config, config_argument, feature_config, in_words
 from sre.machine.log import run
-from steps.options import add_max_rejected
+from steps.arguments import add_max_rejected
 
 
 def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc__) -> None:

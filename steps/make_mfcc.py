@@ -1,6 +1,8 @@
 """Kaldi's MFCC of a data dir, as archives with feats.scp, utt2num_frames, config and rejected.tsv.
 
 e.g.: python -m steps.make_mfcc data/mini_train data/mini_train/feats/mfcc30
+
+For use by hand: no rule calls it. In a recipe steps.make_features does it.
 """
 
 from sre.machine.log import run

@@ -1,6 +1,8 @@
 """The table of all models in docs/models.md, made anew from docs/models.yaml beside it.
 
 e.g.: python -m steps.make_model_table docs/models.md --no-speed
+
+For use by hand: no rule calls it.
 """
 
 from sre.cli.arguments import Parser, input_file

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     from sre.experiments.read import load_results, load_runs
     from sre.report.build import write_report
-    from sre.training.checked import FeaturesChecked, Gates
+    from sre.training.gate_files import FeaturesChecked, Gates
 
     results = load_results(args.metrics)
     runs = load_runs(args.summaries, results)

@@ -6,6 +6,8 @@ e.g.: python -m steps.make_results exp/mini recipes/mini/results/mini.json --com
 Without --command the file keeps the one that it has. In the Markdown, all numbers of an experiment stand between
 `<!-- begin mini.json -->` and `<!-- end mini.json -->`. A table with a line for each list of several experiments stands
 between `<!-- begin summary a.json b.json -->` and its end of the same words. Paths are from the page's folder.
+
+For use by hand: no rule calls it.
 """
 
 from pathlib import Path

@@ -2,11 +2,13 @@ r"""Normalise the scores that score_trials wrote.
 
 python -m steps.normalize_scores cosine raw.scores --embeddings E.scp --cohort train.scp --cohort-utt2spk utt2spk \
     --method asnorm1 --top-n 300 norm.scores
+
+For use by hand: no rule calls it. In a recipe steps.score_systems does it.
 """
 
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.machine.log import run, say
-from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, norm_methods
+from steps.arguments import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, norm_methods
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,8 +24,8 @@ def main(argv: list[str] | None = None) -> None:
     from sre.backends.files import load
     from sre.backends.norm import normalise
     from sre.io.trials import read_scores, write_scores
-    from sre.scoring.cohort import read_cohort
     from sre.scoring.evaluation import Evaluation
+    from sre.scoring.read_cohort import read_cohort
 
     backend = load(args.backend)
     trials, raw = read_scores(args.scores)

@@ -15,7 +15,7 @@ from sre.io.atomic import locked, sha256_text
 from sre.io.text import canonical
 from sre.machine.environment import code_version, environment, note_settings
 from sre.machine.log import run, say
-from steps.options import add_evaluation_options, add_systems_options, systems_of
+from steps.arguments import add_evaluation_options, add_systems_options, systems_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,13 +26,13 @@ def main(argv: list[str] | None = None) -> None:
     calibrated = "METRICS.json of the development list, with its calibrations"
     parser.add_argument("--development", type=input_file, help=calibrated)
     parser.add_argument("--cohort", required=True, type=input_file, help="training embeddings")
-    parser.add_argument("--cohort-utt2spk", required=True, type=input_file, help="of the training embeddings")
+    parser.add_argument("--cohort-utt2spk", required=True, type=input_file, help="speakers of the training embeddings")
     parser.add_argument("metrics", type=output_file, help="METRICS.json")
     args = parser.parse_args(argv)
     from sre.io.trials import read_trials
     from sre.metrics.speakers import bootstrap_of, check_speakers_known
-    from sre.scoring.cohort import read_training
     from sre.scoring.evaluation import Evaluation
+    from sre.scoring.read_cohort import read_training
     from sre.scoring.result import DEVELOPMENT, Draws, ListResult, codes_of
     from sre.scoring.systems import Scorer, digests_of, read_development, score_systems
 

@@ -3,12 +3,14 @@ r"""Score a trial list by one back-end, normalised if asked.
 python -m steps.score_trials cosine data/trials/mini --embeddings E.scp cosine.scores
 python -m steps.score_trials plda.npz trials --embeddings E.scp --norm asnorm1 --cohort train.scp \
     --cohort-utt2spk utt2spk --top-n 300 plda.scores
+
+For use by hand: no rule calls it. In a recipe steps.score_systems does it.
 """
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.machine.log import run, say, warn
-from steps.options import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, norm_methods
+from steps.arguments import add_cohort_options, add_evaluation_options, backend_file, cohort_rule, norm_methods
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -30,8 +32,8 @@ def main(argv: list[str] | None = None) -> None:
     from sre.backends.sides import scores_of_pairs
     from sre.io.trial_check import own_targets
     from sre.io.trials import read_trials, write_scores
-    from sre.scoring.cohort import read_cohort
     from sre.scoring.evaluation import Evaluation
+    from sre.scoring.read_cohort import read_cohort
 
     if args.norm and not args.cohort:
         raise SreError("--norm needs --cohort; give the training embeddings")

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     from sre.backends import fit, save
     from sre.backends.files import save_failure
     from sre.io.embeddings import Embeddings
-    from sre.scoring.cohort import read_training
+    from sre.scoring.read_cohort import read_training
 
     if not args.leave_out:  # fitted without some speakers, it is a development list's
         note_settings(backends={args.backend.stem: args.config})

@@ -7,7 +7,7 @@ from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_file, seed
 from sre.cli.configs import config_argument, model_config
 from sre.machine.log import run
-from steps.options import DEVICES
+from steps.arguments import DEVICES
 
 
 def main(argv: list[str] | None = None) -> None:

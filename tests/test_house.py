@@ -12,7 +12,7 @@ import pytest
 from sre.experiments.records import Record
 from sre.models.bundle import Bundle
 from sre.scoring.result import Draws, FittedCalibration, ListResult, SystemResult
-from sre.training.checked import FeatureCounts, Gates, ListCounts, SplitCounts
+from sre.training.gate_files import FeatureCounts, Gates, ListCounts, SplitCounts
 from sre.training.summary import TrainingPlan, TrainSummary
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""The file final.pt, a trained model: its one writer and reader. Files of tensors in general, as checkpoints are."""
+"""The file final.pt, a trained model: its one writer and reader. Also saves and loads checkpoints."""
 
 import io
 import json

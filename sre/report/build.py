@@ -29,7 +29,7 @@ from sre.report.sections import (
 from sre.report.terminal import text_table
 from sre.report.tsv import tsv
 from sre.scoring.result import ListResult
-from sre.training.checked import FeaturesChecked, Gates
+from sre.training.gate_files import FeaturesChecked, Gates
 from sre.training.summary import Trained
 
 SECTIONS: list[tuple[str, Callable[[Content], list[Block]]]] = [

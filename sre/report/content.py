@@ -8,7 +8,7 @@ from sre.experiments.records import Record
 from sre.report.errors import Errors
 from sre.report.ranking import Standing
 from sre.report.rows import Group
-from sre.training.checked import FeaturesChecked, Gates
+from sre.training.gate_files import FeaturesChecked, Gates
 from sre.training.summary import Trained
 
 

@@ -24,7 +24,7 @@ def crop(feats: np.ndarray, frames: int, start_fraction: float) -> np.ndarray:
 
 
 class Features(Dataset):
-    """The features of all training utterances: Item -> utterance index, augmented copy, its (frames, F) float32 chunk.
+    """The features of all training utterances, by Item (of batches.py): utterance index, augmented copy, float32 chunk.
 
     utts : (place in `stores`, utterance) of each index; all are kept in memory if they take at most CACHE_BYTES
     """

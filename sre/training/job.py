@@ -174,8 +174,8 @@ def make_trainer(
     prepare(device, available_cores())
     options = replace(asked.training, precision=choose_precision(asked.training.precision, device))
     index = {speaker: number for number, speaker in enumerate(parts.speakers)}
-    in_use = stores[0].config.get("cmn") == "utterance" and stores[0].vad is None  # a VAD drops frames after CMN
-    zero_mean = options.chunk_cmn and in_use
+    utterance_mean_is_zero = stores[0].config.get("cmn") == "utterance" and stores[0].vad is None  # VAD follows CMN
+    zero_mean = options.chunk_cmn and utterance_mean_is_zero
 
     def features(utts: list[str], augmentation: Augmentation) -> Features:
         return Features(stores, [(chosen.source[utt], utt) for utt in utts], augmentation)

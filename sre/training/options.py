@@ -1,4 +1,4 @@
-"""What a training is asked for, typed: the one place in training that reads a model's resolved config."""
+"""What a training is asked for: a model's resolved config, typed. Only steps.train_embedding reads its dict too."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -36,7 +36,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The `training` section of a model's YAML, as recipes/config.schema.yaml describes it, its margin and its seed."""
+    """The keys of `training:` in a model's YAML (see recipes/config.schema.yaml), plus margin and seed."""
 
     epochs: int
     batch_size: int

@@ -63,6 +63,7 @@ class Trainer:
         self.num_speakers = int(self.labels.max()) + 1
         self.parameters = [*self.network.parameters(), *self.head.parameters()]
         own = {"momentum": o.momentum, "nesterov": o.momentum > 0} if o.optimizer == "sgd" else {}
+        # the rate is set anew before each step, see _one_step
         self.optimizer = OPTIMIZERS[o.optimizer](self.parameters, o.lr, weight_decay=o.weight_decay, **own)
         self.batches = self._batches()
         self.bad_in_a_row = 0

@@ -10,8 +10,7 @@ from sre.datadir.missing import check_promised
 from sre.datadir.rejected import write_rejected_rows
 from sre.features.store import FeatureStore
 from sre.io.tables import read_utt2spk, write_table
-from sre.training.checked import ListCounts
-from sre.training.gates import (
+from sre.training.gate_checks import (
     GUESSED_SECONDS,
     ListFiles,
     audio_seconds,
@@ -20,6 +19,7 @@ from sre.training.gates import (
     check_tables,
     check_trials,
 )
+from sre.training.gate_files import ListCounts
 from sre.training.job import select
 from sre.training.options import Filter
 from steps import check_recipe, compute_vad, extract_embeddings, make_mfcc, train_embedding

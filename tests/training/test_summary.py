@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
-from sre.training.checked import FeatureCounts, FeaturesChecked, Gates, ListCounts, SplitCounts
+from sre.training.gate_files import FeatureCounts, FeaturesChecked, Gates, ListCounts, SplitCounts
 from sre.training.summary import TrainingPlan, TrainSummary, read_history, write_history
 
 SUMMARY = TrainSummary(

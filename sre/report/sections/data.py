@@ -11,7 +11,7 @@ from sre.report.blocks import Block, Bullets, Figure, Figures, Table
 from sre.report.content import Content
 from sre.report.figures.map import embedding_map
 from sre.report.ranking import Standing
-from sre.training.checked import FeatureCounts, FeaturesChecked, Gates, SplitCounts
+from sre.training.gate_files import FeatureCounts, FeaturesChecked, Gates, SplitCounts
 from sre.training.summary import Trained, TrainSummary
 
 LINE = ["stage", "of", "what is left", "lost", "why"]

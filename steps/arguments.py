@@ -1,4 +1,4 @@
-"""Arguments that several commands share: features, back-ends, what is scored, cohorts."""
+"""Arguments that several steps share: features, back-ends, what is scored, cohorts. sre/cli/arguments.py: types."""
 
 import argparse
 import os
@@ -74,16 +74,18 @@ def add_systems_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("systems", metavar="SYSTEMS", help=systems)
     files = "files, named <back-end>.npz; may be repeated"
     parser.add_argument("--backend", action="append", required=True, type=input_file, metavar="F", help=files)
-    parser.add_argument("--run", default="run", metavar="NAME", help="of the model with its seed (default: run)")
-    parser.add_argument("--model", metavar="NAME", help="of the model, the same for all seeds (default: --run)")
-    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="of the training (default: 1)")
+    parser.add_argument(
+        "--run", default="run", metavar="NAME", help="name of the run, a model with a seed (default: run)"
+    )
+    parser.add_argument("--model", metavar="NAME", help="name of the model, the same for all seeds (default: --run)")
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="seed of the training (default: 1)")
     role = "what the list is for: development has calibrations and fusions made on it (default: evaluation)"
     parser.add_argument("--role", choices=["evaluation", "development"], default="evaluation", help=role)
     prior = "probability of a target, for which calibration and fusion are trained (default: 0.05)"
     parser.add_argument("--p-target", type=share, default=0.05, metavar="P", help=prior)
     draws = "draws of the speakers, for 95 %% intervals; 0: none (default: 1000)"
     parser.add_argument("--replicates", type=whole(), default=1000, metavar="N", help=draws)
-    parser.add_argument("--replicates-seed", type=seed, default=1, metavar="N", help="of these draws (default: 1)")
+    parser.add_argument("--replicates-seed", type=seed, default=1, metavar="N", help="seed of these draws (default: 1)")
 
 
 def systems_of(args: argparse.Namespace) -> dict[str, dict]:
@@ -98,14 +100,14 @@ def systems_of(args: argparse.Namespace) -> dict[str, dict]:
 
 def add_feature_config(parser: argparse.ArgumentParser, what: str) -> None:
     """Options --config, said to be one `what`, and --type, the kind of features where the config names none."""
-    options = f"of features, {what}: a YAML, JSON text, the config beside features, or a final.pt"
+    options = f"config of features, {what}: a YAML, JSON text, the config beside features, or a final.pt"
     parser.add_argument("--config", type=config_argument, metavar="CONFIG", help=options)
     kinds, kind = list(DEFAULT_FEATURES), "their kind, whose defaults hold without --config (default: fbank)"
     parser.add_argument("--type", choices=kinds, default=kinds[0], help=kind)
 
 
 def add_max_rejected(parser: argparse.ArgumentParser) -> None:
-    bad = "of the utterances that may be rejected; one may always be, none at 0 (default: 0.01)"
+    bad = "share of the utterances that may be rejected; one may always be, none at 0 (default: 0.01)"
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
 
 
@@ -120,11 +122,11 @@ def backend_file(text: str) -> str:
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
     """Options of what scores or normalises a list: embeddings, enrolment map, speakers."""
-    embeddings = "of enrolment and test, scp or ark; may be repeated"
+    embeddings = "embeddings of enrolment and test, scp or ark; may be repeated"
     parser.add_argument("--embeddings", action="append", required=True, type=input_file, help=embeddings)
     models = "lines `model utt1 utt2 …`; without it a model is an utterance"
     parser.add_argument("--enroll-map", type=input_file, metavar="MAP", help=models)
-    speakers = "of the trials: their speakers are left out of their cohorts"
+    speakers = "speakers of enrolment and test utterances; a trial's own speakers are left out of its cohort"
     parser.add_argument("--utt2spk", type=input_file, help=speakers)
 
 
@@ -133,7 +135,7 @@ def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--cohort-utt2spk", type=input_file, help="with it the cohort is the mean of each speaker")
     members = "what its members are: the mean of each speaker (default), or each utterance"
     parser.add_argument("--cohort-of", choices=["speakers", "utterances"], default="speakers", help=members)
-    size, seed_of = "so many members, drawn by --cohort-seed; 0, the default: all", "of that draw (default: 1)"
+    size, seed_of = "so many members, drawn by --cohort-seed; 0, the default: all", "seed of that draw (default: 1)"
     parser.add_argument("--cohort-size", type=whole(2, zero="all"), default=0, metavar="N", help=size)
     parser.add_argument("--cohort-seed", type=seed, default=1, metavar="N", help=seed_of)
     nearest = "nearest of the cohort, 0: all; default 300 for asnorm, else all"

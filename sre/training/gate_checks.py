@@ -18,7 +18,7 @@ from sre.io.tables import read_numbers, read_table, read_utt2spk
 from sre.io.text import lines_of, read_text
 from sre.io.trial_check import check_labels, check_own_tests, check_pairs, speaks_for_itself
 from sre.io.trials import needed_utterances, read_enroll_map, read_trials
-from sre.training.checked import FeatureCounts, ListCounts, SplitCounts
+from sre.training.gate_files import FeatureCounts, ListCounts, SplitCounts
 
 GUESSED_SECONDS = 8.0  # VoxCeleb's mean; of m4a and commands only decoding tells the length
 CHECKPOINT_BYTES = 100 << 20  # of a network of 8 million parameters: weights, momentum, head
