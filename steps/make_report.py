@@ -39,27 +39,23 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     from sre.experiments.read import load_results, load_runs
     from sre.report.build import write_report
+    from sre.report.content import Content
     from sre.training.gate_files import FeaturesChecked, Gates
 
     results = load_results(args.metrics)
-    runs = load_runs(args.summaries, results)
-    gates = Gates.read(args.gates) if args.gates else None
-    features = FeaturesChecked.read(args.features) if args.features else None
-    command = read_text(args.command).strip() if args.command else ""
-    width = shutil.get_terminal_size((WIDTH, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal
-    table = write_report(
+    content = Content(
         args.out_dir,
         results,
-        runs,
+        load_runs(args.summaries, results),
         args.title,
         primary=args.primary,
         metric=args.metric,
-        gates=gates,
-        features=features,
-        command=command,
-        width=width,
+        gates=Gates.read(args.gates) if args.gates else Gates(),
+        features=FeaturesChecked.read(args.features) if args.features else FeaturesChecked(),
+        command=read_text(args.command).strip() if args.command else "",
     )
-    print(f"{table}\n{args.out_dir / 'report.html'}")
+    width = shutil.get_terminal_size((WIDTH, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal
+    print(f"{write_report(content, width)}\n{args.out_dir / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -1,44 +1,49 @@
 """What all sections of a report are made of."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sre.experiments.records import Record
 from sre.report.errors import Errors
-from sre.report.ranking import Standing
-from sre.report.rows import Group
+from sre.report.jobs import jobs_behind
+from sre.report.ranking import Standing, rank
+from sre.report.rows import group_rows, make_rows
+from sre.scoring.result import ListResult
 from sre.training.gate_files import FeaturesChecked, Gates
 from sre.training.summary import Trained
 
 
-@dataclass(frozen=True)
+@dataclass
 class Content:
     """The results of an experiment, ranked, and what is known of how they were made.
 
-    metric : of COLUMNS of sre/metrics/bootstrap.py, by which systems are ranked, chosen and tested
-    groups : all systems of all lists
-    ranked : list title -> its systems, the first of the ranking first
+    folder : of the report, as people call it
     runs : of load_runs
+    primary : SYSTEM, MODEL/SYSTEM or RUN/SYSTEM; None where none was named
+    metric : of COLUMNS of sre/metrics/bootstrap.py, by which systems are ranked, chosen and tested
     gates, features : what was checked before training
-    jobs : records of what was run
     command : what makes the experiment again; "" where it is not known
     errors : of the evaluation lists
-    folder : the report's folder, as it was typed
+
+    Made of these are groups, all systems of all lists; ranked, trial list, as it is headed -> its systems, the first of
+    the ranking first; jobs, the records of what was run. Raises SreError as `make_rows` does.
     """
 
-    title: str
-    metric: str
-    primary: str | None
-    groups: list[Group]
-    ranked: dict[str, list[Standing]]
-    runs: dict[str, Trained]
-    gates: Gates
-    features: FeaturesChecked
-    jobs: list[Record]
-    command: str
-    errors: list[Errors]
     folder: Path
+    results: Sequence[ListResult]
+    runs: dict[str, Trained]
+    title: str
+    primary: str | None = None
+    metric: str = "eer"
+    gates: Gates = field(default_factory=Gates)
+    features: FeaturesChecked = field(default_factory=FeaturesChecked)
+    command: str = ""
+    errors: list[Errors] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.groups = group_rows(make_rows(self.results, self.primary), self.metric)
+        self.ranked = rank(self.groups, self.metric)
+        self.jobs = jobs_behind(result.path for result in self.results)
 
     @property
     def evaluations(self) -> Iterator[tuple[str, list[Standing]]]:
