@@ -138,6 +138,6 @@ wildcard_constraints:
     split="[a-z0-9_]+",
     features="[a-z0-9_]+",
     run="[a-z0-9_]+",
-    trials="[a-z0-9_]+",
+    list="[a-z0-9_]+",
     backend="[a-z0-9_]+",
     shard=r"\d+",

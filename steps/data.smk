@@ -40,8 +40,9 @@ def media(split):
     return [f"{DATA}/{split}/{name}"] if RECIPE.features else []
 
 
-def enroll_map(trials):
-    return [f"{DATA}/trials/{trials}.enroll"] if TRIALS[trials].has_enroll_map else []
+def enroll_map(name):
+    """Return the enrolment map of a list, if it has one."""
+    return [f"{DATA}/trials/{name}.enroll"] if TRIALS[name].has_enroll_map else []
 
 
 rule check_recipe:
@@ -49,8 +50,8 @@ rule check_recipe:
     input:
         utt2spk=expand("{data}/{split}/utt2spk", data=DATA, split=SPLITS),
         media=[path for split in SPLITS for path in media(split)],
-        trials=expand("{data}/trials/{trials}", data=DATA, trials=TRIALS),
-        maps=[path for trials in TRIALS for path in enroll_map(trials)],
+        trials=expand("{data}/trials/{list}", data=DATA, list=TRIALS),
+        maps=[path for name in TRIALS for path in enroll_map(name)],
     output:
         f"{EXP}/gates.json",
     log:

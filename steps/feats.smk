@@ -122,8 +122,8 @@ rule check_features:
             for features in RECIPE.features
             for path in feats(split, features)
         ],
-        trials=expand("{data}/trials/{trials}", data=DATA, trials=TRIALS),
-        maps=[path for trials in TRIALS for path in enroll_map(trials)],
+        trials=expand("{data}/trials/{list}", data=DATA, list=TRIALS),
+        maps=[path for name in TRIALS for path in enroll_map(name)],
     output:
         f"{EXP}/features_checked.json",
     log:

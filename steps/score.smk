@@ -1,4 +1,4 @@
-# exp/<name>/<run>/backends/<back-end>.npz and scores/<trials>/metrics.json, one job a run and trial list.
+# exp/<name>/<run>/backends/<back-end>.npz and scores/<list>/metrics.json, one job a run and trial list.
 # backends_dev/ are fitted without the speakers of the development list, and score that list only.
 
 
@@ -10,8 +10,8 @@ def adaptation(wildcards):
 SYSTEMS = canonical({"systems": RECIPE.systems})
 
 
-def role_of(trials):
-    return "development" if trials == DEV else "evaluation"
+def role_of(name):
+    return "development" if name == DEV else "evaluation"
 
 
 rule train_backend:
@@ -48,28 +48,28 @@ rule train_backend:
 rule score_systems:
     # its log is named score_trials, as in older versions, so that its record replaces theirs
     input:
-        trials=f"{DATA}/trials/{{trials}}",
-        enroll=lambda wildcards: enroll_map(wildcards.trials),
-        embeddings=lambda wildcards: f"{EXP}/{wildcards.run}/embeddings/{TRIALS[wildcards.trials].split}.scp",
-        speakers=lambda wildcards: f"{DATA}/{TRIALS[wildcards.trials].split}/utt2spk",
+        trials=f"{DATA}/trials/{{list}}",
+        enroll=lambda wildcards: enroll_map(wildcards.list),
+        embeddings=lambda wildcards: f"{EXP}/{wildcards.run}/embeddings/{TRIALS[wildcards.list].split}.scp",
+        speakers=lambda wildcards: f"{DATA}/{TRIALS[wildcards.list].split}/utt2spk",
         cohort=f"{{exp}}/{{run}}/embeddings/{TRAIN}.scp",
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
         backends=lambda wildcards: expand(
             "{exp}/{run}/backends{suffix}/{backend}.npz",
             exp=EXP,
             run=wildcards.run,
-            suffix="_dev" if wildcards.trials == DEV else "",
+            suffix="_dev" if wildcards.list == DEV else "",
             backend=RECIPE.backends,
         ),
         development=lambda wildcards: (
             f"{EXP}/{wildcards.run}/scores/{DEV}/metrics.json"
-            if DEV and wildcards.trials != DEV
+            if DEV and wildcards.list != DEV
             else []
         ),
     output:
-        "{exp}/{run}/scores/{trials}/metrics.json",
+        "{exp}/{run}/scores/{list}/metrics.json",
     log:
-        "{exp}/{run}/log/score_trials.{trials}.log",
+        "{exp}/{run}/log/score_trials.{list}.log",
     threads: CORES
     resources:
         all_cores=1,
@@ -79,7 +79,7 @@ rule score_systems:
                 "run": wildcards.run,
                 "model": RECIPE.runs[wildcards.run].model,
                 "seed": RECIPE.runs[wildcards.run].seed,
-                "role": role_of(wildcards.trials),
+                "role": role_of(wildcards.list),
                 "p_target": CONFIG["development"]["p_target"],
                 "bootstrap": CONFIG["bootstrap"],
                 "systems": RECIPE.systems,
@@ -89,7 +89,7 @@ rule score_systems:
         asked=lambda wildcards, input: [
             *("--model", RECIPE.runs[wildcards.run].model),
             *("--seed", RECIPE.runs[wildcards.run].seed),
-            *("--role", role_of(wildcards.trials)),
+            *("--role", role_of(wildcards.list)),
         ],
         options=lambda wildcards, input: [
             *(["--enroll-map", input.enroll] if input.enroll else []),
@@ -108,10 +108,10 @@ rule score_systems:
 rule score:
     input:
         metrics=expand(
-            "{exp}/{run}/scores/{trials}/metrics.json",
+            "{exp}/{run}/scores/{list}/metrics.json",
             exp=EXP,
             run=RECIPE.runs,
-            trials=TRIALS,
+            list=TRIALS,
         ),
         backends=expand(
             "{exp}/{run}/backends{suffix}/{backend}.npz",

@@ -72,16 +72,16 @@ rule prepare_voxceleb:
 
 rule import_voxceleb_trials:
     input:
-        lambda wildcards: str(LISTS[wildcards.trials]),
+        lambda wildcards: str(LISTS[wildcards.list]),
     output:
-        "{data}/trials/{trials}",
+        "{data}/trials/{list}",
     log:
-        "{data}/trials/log/{trials}.log",
+        "{data}/trials/log/{list}.log",
     wildcard_constraints:
-        trials=one_of(USED),
+        list=one_of(USED),
     params:
         root=CONFIG["voxceleb1"],
-        source=lambda wildcards: str(LISTS[wildcards.trials]),
+        source=lambda wildcards: str(LISTS[wildcards.list]),
         version=stage_version("data"),
     shell:
         job("local.import_voxceleb_trials {params.root} {input} {output}")

@@ -31,7 +31,7 @@ class Errors:
     folder : of the tables, relative to the report's
     """
 
-    trials: str
+    list_title: str
     system: str
     folder: str
     analysis: Analysis

@@ -29,7 +29,7 @@ class ListFiles:
     """A list as it stands on disk, and the data directory that its ids are of."""
 
     name: str
-    trials: Path
+    trials_file: Path
     data_dir: Path
     enroll_map: Path | None
 
@@ -47,8 +47,8 @@ def check_trials(item: ListFiles) -> ListCounts:
     Raises SreError, with all that is wrong, where one of its ids is not in its data dir, labels or models are not as
     utt2spk has them, models are tested with their own utterances, or it has one class only.
     """
-    what = f"trial list {item.name} ({item.trials})"
-    trials = read_trials(item.trials)
+    what = f"trial list {item.name} ({item.trials_file})"
+    trials = read_trials(item.trials_file)
     models = read_enroll_map(item.enroll_map, trials)
     known = read_utt2spk(item.data_dir / "utt2spk")
     if missing := sorted(set(trials.test_ids).union(*models.values()) - known.keys()):
@@ -92,7 +92,7 @@ def check_tables(folder: Path) -> None:
 
 def check_features(item: ListFiles, store: FeatureStore) -> None:
     """Check that every utterance of the list has features. Raises SreError with the reason where one has none."""
-    if missing := sorted(needed_utterances(item.trials, item.enroll_map) - store.places.keys()):
+    if missing := sorted(needed_utterances(item.trials_file, item.enroll_map) - store.places.keys()):
         why = alike(missing[0], store.places) + _why(store.scp.parent, missing[0])
         raise SreError(
             f"trial list {item.name}: {len(missing)} of its utterances have no features in {store.scp}, e.g."

@@ -13,7 +13,7 @@ from sre.experiments.records import read_record
 from sre.workflow import joblog
 
 OTHERS_S = 3.0  # of a job that has never been measured
-TELLING = ("split", "features", "run", "part", "backend", "trials", "shard")  # wildcards that name a job
+TELLING = ("split", "features", "run", "suffix", "backend", "list", "shard")  # wildcards that name a job
 
 
 @dataclass

@@ -71,7 +71,9 @@ def test_what_the_system_refuses_is_a_sentence_without_a_traceback() -> None:
 def test_jobs_are_named_by_split_model_and_shard() -> None:
     wildcards = {"data": "root/data", "split": "mini_test", "features": "fbank40", "shard": "2"}
     assert name_of("make_features", wildcards) == "make_features mini_test fbank40 shard 2"
-    assert name_of("train_backend", {"exp": "e", "run": "xv", "part": "", "backend": "plda"}) == "train_backend xv plda"
+    assert (
+        name_of("train_backend", {"exp": "e", "run": "xv", "suffix": "", "backend": "plda"}) == "train_backend xv plda"
+    )
 
 
 def test_how_far_a_run_is_is_weighted_by_cost() -> None:

@@ -24,7 +24,7 @@ def blocks(content: Content) -> list[Block]:
         pairs = with_links((cells(row, PAIRS) for row in errors.pairs), content.folder)
         conditions = Table.of("By condition", HEAD, map(_condition, errors.breakdown))
         found += [
-            Heading(one.trials, one.system),
+            Heading(one.list_title, one.system),
             Text(
                 f"All rates are at the threshold {errors.threshold:.5g}, that of the EER over the whole list. All"
                 f" {len(errors.errors):,} errors with their files are in `{one.folder}/errors.csv`."
