@@ -50,7 +50,7 @@ class Recipe:
     ----------
     config : the whole, resolved
     runs : name -> run, of all trainings, bundles and embeddings
-    trainings : run name -> resolved config of its training; seed 1 of model m is m, seed n is m_s<n>
+    trainings : run name -> what `resolve_model` returns; seed 1 of model m is run m, seed n is m_s<n>
     features : name -> resolved config, of those that runs use
     paths : that the config names
     notes : for the report, which keys of a model's YAML were overridden

@@ -98,7 +98,7 @@ def resolve_model_config(
     held_out: int = 0,
     loss_keys: Collection[str] | None = None,
 ) -> dict:
-    """Return a model's config for its training, with all defaults, its features' config, its seed, the stage's version.
+    """Return a model's config for its training: all keys with defaults, feature_config, seed and the stage's version.
 
     held_out : speakers of the recipe's development list, in place of validation.speakers; 0: there is no list
     loss_keys : keys of `loss` that are checked against its type; None: all that are given. If the type is overridden,
