@@ -40,6 +40,4 @@ rule all:
 
 
 if workflow.is_main_process and "snakemake" in Path(sys.argv[0]).parts:
-    without_traceback(
-        check_targets, sys.argv[1:], [rule.name for rule in workflow.rules]
-    )
+    without_traceback(check_targets, sys.argv[1:], [rule.name for rule in workflow.rules])

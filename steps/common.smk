@@ -48,9 +48,7 @@ without_traceback(check_paths, RECIPE.paths, BASE)
 without_traceback(check_inputs, RECIPE.paths)
 CONFIG = RECIPE.config
 # jobs of a cluster are given it through a shell
-CONFIG_SETTINGS.config_args = [
-    shlex.quote(entry) for entry in CONFIG_SETTINGS.config_args
-]
+CONFIG_SETTINGS.config_args = [shlex.quote(entry) for entry in CONFIG_SETTINGS.config_args]
 ROOT = Path(CONFIG["root"])
 keep_in(ROOT)
 DATA, EXP = str(ROOT / "data"), str(ROOT / "exp" / RECIPE.name)
@@ -62,18 +60,11 @@ if CONSOLE:
 NJ = CONFIG["nj"]
 SHARDS = range(1, NJ + 1)
 CORES = available_cores()
-HAS_CUDA = CONFIG["device"] == "cuda" or (
-    CONFIG["device"] == "auto" and Path("/dev/nvidia0").exists()
-)
+HAS_CUDA = CONFIG["device"] == "cuda" or (CONFIG["device"] == "auto" and Path("/dev/nvidia0").exists())
 # The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
 ENVIRONMENT = "PYTHONPATH={BASE} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES}"
-AUDIO_OPTIONS = (
-    f"--sample-rate {CONFIG['audio']['sample_rate']}"
-    + " --resample" * CONFIG["audio"]["resample"]
-)
-MAX_REJECTED = CONFIG[
-    "max_rejected"
-]  # in shell lines only: tolerating more must not make anything again
+AUDIO_OPTIONS = f"--sample-rate {CONFIG['audio']['sample_rate']}" + " --resample" * CONFIG["audio"]["resample"]
+MAX_REJECTED = CONFIG["max_rejected"]  # in shell lines only: tolerating more must not make anything again
 
 
 def job(step, options=""):
@@ -88,9 +79,7 @@ CORPUS = None  # the splits and trial lists, which the recipe's data.smk declare
 def corpus(**parts):
     """Declare the parts of sre.config.corpus.Corpus; a recipe's data.smk calls this once."""
     global CORPUS
-    CORPUS = without_traceback(
-        read_corpus, parts, f"recipes/{CONFIG['recipe']}/data.smk"
-    )
+    CORPUS = without_traceback(read_corpus, parts, f"recipes/{CONFIG['recipe']}/data.smk")
 
 
 def repeated(option, values):
@@ -125,9 +114,7 @@ onstart:
         check_times,
         {str(path) for job in workflow.dag.needrun_jobs() for path in job.input},
     )
-    with atomic_output(
-        f"{EXP}/command"
-    ) as file:  # the report says how it is made again
+    with atomic_output(f"{EXP}/command") as file:  # the report says how it is made again
         file.write(shlex.join(["snakemake", *sys.argv[1:]]) + "\n")
 
 

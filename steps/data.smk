@@ -14,24 +14,15 @@ TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
 SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits
 TRIALS = {item.name: item for item in CORPUS.lists}
 NOTES = [*CORPUS.notes, *RECIPE.notes]
-CHECKPOINTS = sum(
-    run["training"]["average_last"] + 2 for run in RECIPE.trainings.values()
-)
+CHECKPOINTS = sum(run["training"]["average_last"] + 2 for run in RECIPE.trainings.values())
 # what gates are asked: as a param, which Snakemake compares between runs, and as options of their commands
 ASKED = {
     "train": TRAIN,
-    "trials": {
-        item.name: {"split": item.split, "enroll": item.has_enroll_map}
-        for item in CORPUS.lists
-    },
+    "trials": {item.name: {"split": item.split, "enroll": item.has_enroll_map} for item in CORPUS.lists},
 }
 LIST_OPTIONS = ["--train", TRAIN]
-LIST_OPTIONS += repeated(
-    "--list", [f"{item.name}={item.split}" for item in CORPUS.lists]
-)
-LIST_OPTIONS += repeated(
-    "--enroll", [item.name for item in CORPUS.lists if item.has_enroll_map]
-)
+LIST_OPTIONS += repeated("--list", [f"{item.name}={item.split}" for item in CORPUS.lists])
+LIST_OPTIONS += repeated("--enroll", [item.name for item in CORPUS.lists if item.has_enroll_map])
 
 
 def media(split):
@@ -77,9 +68,7 @@ rule check_recipe:
             *repeated("--note", NOTES),
         ],
     shell:
-        job(
-            "steps.check_recipe {DATA} {output} {LIST_OPTIONS} {params.options} --checkpoints {CHECKPOINTS}"
-        )
+        job("steps.check_recipe {DATA} {output} {LIST_OPTIONS} {params.options} --checkpoints {CHECKPOINTS}")
 
 
 rule make_development_trials:

@@ -7,11 +7,8 @@ ROLES = {**dict.fromkeys(LISTED_SPLITS, "eval"), ADAPT: "adapt", TRAIN: "train"}
 
 rule extract_embeddings:
     input:
-        model=lambda wildcards: RECIPE.runs[wildcards.run].bundle
-        or f"{EXP}/{wildcards.run}/final.pt",
-        feats=lambda wildcards: feats(
-            wildcards.split, RECIPE.runs[wildcards.run].features
-        ),
+        model=lambda wildcards: RECIPE.runs[wildcards.run].bundle or f"{EXP}/{wildcards.run}/final.pt",
+        feats=lambda wildcards: feats(wildcards.split, RECIPE.runs[wildcards.run].features),
         utt2spk=f"{DATA}/{{split}}/utt2spk",
     output:
         multiext("{exp}/{run}/embeddings/{split}/embeddings.{shard}", ".ark", ".scp"),
@@ -33,12 +30,8 @@ rule extract_embeddings:
 
 rule join_embeddings:
     input:
-        shards=expand(
-            "{{exp}}/{{run}}/embeddings/{{split}}/embeddings.{shard}.scp", shard=SHARDS
-        ),
-        feats=lambda wildcards: feats(
-            wildcards.split, RECIPE.runs[wildcards.run].features
-        ),
+        shards=expand("{{exp}}/{{run}}/embeddings/{{split}}/embeddings.{shard}.scp", shard=SHARDS),
+        feats=lambda wildcards: feats(wildcards.split, RECIPE.runs[wildcards.run].features),
     output:
         "{exp}/{run}/embeddings/{split}.scp",
     log:

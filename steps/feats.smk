@@ -48,11 +48,7 @@ rule join_features:
     input:
         expand(
             "{{data}}/{{split}}/feats/{{features}}/{file}",
-            file=[
-                name.format(n)
-                for n in SHARDS
-                for name in ("feats.{}.scp", "rejected.{}.tsv", "utt2num_frames.{}")
-            ],
+            file=[name.format(n) for n in SHARDS for name in ("feats.{}.scp", "rejected.{}.tsv", "utt2num_frames.{}")],
         ),
     output:
         "{data}/{split}/feats/{features}/feats.scp",

@@ -4,9 +4,7 @@
 rule make_report:
     input:
         metrics=rules.score.input.metrics,
-        summaries=expand(
-            "{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.trainings
-        ),
+        summaries=expand("{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.trainings),
         gates=f"{EXP}/gates.json",
         features=f"{EXP}/features_checked.json" if RECIPE.features else [],
     output:
@@ -18,15 +16,9 @@ rule make_report:
     params:
         title=RECIPE.name,
         metric=CONFIG["metric"],
-        features=lambda wildcards, input: (
-            ["--features", input.features] if input.features else []
-        ),
-        primary=(
-            ["--primary", CONFIG["primary_system"]] if CONFIG["primary_system"] else []
-        ),
-        summaries=lambda wildcards, input: (
-            ["--summaries", *input.summaries] if input.summaries else []
-        ),
+        features=lambda wildcards, input: (["--features", input.features] if input.features else []),
+        primary=(["--primary", CONFIG["primary_system"]] if CONFIG["primary_system"] else []),
+        summaries=lambda wildcards, input: (["--summaries", *input.summaries] if input.summaries else []),
         results=canonical([sorted(RECIPE.runs), sorted(TRIALS)]),  # fewer of them are no newer input
         version=stage_version("score"),  # the report has no version: its form is not compared
     shell:

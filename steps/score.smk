@@ -19,9 +19,7 @@ rule train_backend:
         embeddings=f"{{exp}}/{{run}}/embeddings/{TRAIN}.scp",
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
         adapt=adaptation,
-        leave_out=lambda wildcards: (
-            f"{DATA}/trials/{DEV}.speakers" if wildcards.suffix == "_dev" else []
-        ),
+        leave_out=lambda wildcards: (f"{DATA}/trials/{DEV}.speakers" if wildcards.suffix == "_dev" else []),
     output:
         "{exp}/{run}/backends{suffix}/{backend}.npz",
     log:
@@ -34,9 +32,7 @@ rule train_backend:
     params:
         config=lambda wildcards: canonical(RECIPE.backends[wildcards.backend]),
         adapt=lambda wildcards, input: ["--adapt", input.adapt] if input.adapt else [],
-        leave_out=lambda wildcards, input: (
-            ["--leave-out", input.leave_out] if input.leave_out else []
-        ),
+        leave_out=lambda wildcards, input: (["--leave-out", input.leave_out] if input.leave_out else []),
         version=stage_version("score"),
     shell:
         job(
@@ -62,9 +58,7 @@ rule score_systems:
             backend=RECIPE.backends,
         ),
         development=lambda wildcards: (
-            f"{EXP}/{wildcards.run}/scores/{DEV}/metrics.json"
-            if DEV and wildcards.list != DEV
-            else []
+            f"{EXP}/{wildcards.run}/scores/{DEV}/metrics.json" if DEV and wildcards.list != DEV else []
         ),
     output:
         "{exp}/{run}/scores/{list}/metrics.json",

@@ -1,11 +1,7 @@
 # exp/<name>/<run>/final.pt. Checkpoints are no outputs: Snakemake would delete them before and after a failed try.
 
 # asked here: Snakemake would put its own words around an error in an input function
-TRAINED = {
-    run
-    for run, what in RECIPE.trainings.items()
-    if without_traceback(is_trained, Path(EXP) / run, what)
-}
+TRAINED = {run for run, what in RECIPE.trainings.items() if without_traceback(is_trained, Path(EXP) / run, what)}
 
 
 def gates(wildcards):

@@ -16,33 +16,15 @@ def custom_lists():
     """Trial list -> [its file, and its enrolment map if it has one]."""
     missing = [key for key in ("train_data", "eval_data", "trials") if not CONFIG[key]]
     if missing:
-        raise SreError(
-            f"recipe custom needs {', '.join(missing)}; give them with --config, e.g. {missing[0]}=PATH"
-        )
-    lists = (
-        CONFIG["trials"]
-        if isinstance(CONFIG["trials"], dict)
-        else {"trials": CONFIG["trials"]}
-    )
-    maps = (
-        CONFIG["enroll"]
-        if isinstance(CONFIG["enroll"], dict)
-        else dict.fromkeys(lists, CONFIG["enroll"])
-    )
+        raise SreError(f"recipe custom needs {', '.join(missing)}; give them with --config, e.g. {missing[0]}=PATH")
+    lists = CONFIG["trials"] if isinstance(CONFIG["trials"], dict) else {"trials": CONFIG["trials"]}
+    maps = CONFIG["enroll"] if isinstance(CONFIG["enroll"], dict) else dict.fromkeys(lists, CONFIG["enroll"])
     if unknown := sorted(set(maps) - set(lists)):
-        raise SreError(
-            f"enroll: '{unknown[0]}' is none of the trial lists {', '.join(lists)}; name it as its list"
-        )
+        raise SreError(f"enroll: '{unknown[0]}' is none of the trial lists {', '.join(lists)}; name it as its list")
     given = {name: run.embeddings for name, run in RECIPE.runs.items()}
-    short = [
-        name
-        for name, embeddings in given.items()
-        if embeddings and ADAPT and "adapt" not in embeddings
-    ]
+    short = [name for name, embeddings in given.items() if embeddings and ADAPT and "adapt" not in embeddings]
     if short:
-        raise SreError(
-            f"embeddings.{short[0]}: no 'adapt', though there is adapt_data; name its embeddings"
-        )
+        raise SreError(f"embeddings.{short[0]}: no 'adapt', though there is adapt_data; name its embeddings")
     found = {}
     for name, path in lists.items():
         chosen = applicable_map(path, maps.get(name))
@@ -51,19 +33,14 @@ def custom_lists():
 
 
 LISTS = without_traceback(custom_lists)
-FEATS_ONLY = [
-    split
-    for split, path in SOURCES.items()
-    if RECIPE.features and not (Path(path) / "wav.scp").exists()
-]
+FEATS_ONLY = [split for split, path in SOURCES.items() if RECIPE.features and not (Path(path) / "wav.scp").exists()]
 corpus(
     train=TRAIN,
     lists=[TrialList(name, EVAL, len(files) == 2) for name, files in LISTS.items()],
     feats_only=FEATS_ONLY,
     adapt=ADAPT,
     notes=[
-        f"{SOURCES[split]} has features and no audio; they are used as they are, but for CMN."
-        for split in FEATS_ONLY
+        f"{SOURCES[split]} has features and no audio; they are used as they are, but for CMN." for split in FEATS_ONLY
     ],
 )
 
@@ -112,9 +89,7 @@ for name, files in LISTS.items():
         log:
             f"{DATA}/trials/log/{name}.log",
         params:
-            enroll=lambda wildcards, input, output: (
-                ["--enroll", input[1], output[1]] if len(input) > 1 else []
-            ),
+            enroll=lambda wildcards, input, output: (["--enroll", input[1], output[1]] if len(input) > 1 else []),
             source=files,
             version=stage_version("data"),
         shell:

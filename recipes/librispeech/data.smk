@@ -4,20 +4,14 @@ from local.prepare_librispeech import parts_present
 
 def librispeech_parts():
     if not CONFIG["corpus"]:
-        raise SreError(
-            "recipe librispeech needs --config corpus=DIR, the folder that holds train-clean-100 and so on"
-        )
+        raise SreError("recipe librispeech needs --config corpus=DIR, the folder that holds train-clean-100 and so on")
     return parts_present(CONFIG["corpus"])
 
 
 PARTS = without_traceback(librispeech_parts)
 CUT = CONFIG["cut_seconds"]
 TRAIN = "ls_train"
-EVAL_PARTS = {
-    f"ls_{part.replace('-', '_')}": part
-    for part in PARTS
-    if not part.startswith("train-")
-}
+EVAL_PARTS = {f"ls_{part.replace('-', '_')}": part for part in PARTS if not part.startswith("train-")}
 FOUND = f"LibriSpeech parts found: {', '.join(PARTS)}."
 PIECES = f"Training utterances longer than {CUT or 0:g} s were cut into segments of {CUT or 0:g} s."
 corpus(
@@ -40,14 +34,8 @@ rule prepare_librispeech:
     threads: CORES
     params:
         corpus=CONFIG["corpus"],
-        parts=lambda wildcards: EVAL_PARTS.get(
-            wildcards.split, " ".join(p for p in PARTS if p.startswith("train-"))
-        ),
-        cut=lambda wildcards: (
-            f"--cut-seconds {CUT} --cut-only-if-single"
-            if CUT and wildcards.split == TRAIN
-            else ""
-        ),
+        parts=lambda wildcards: EVAL_PARTS.get(wildcards.split, " ".join(p for p in PARTS if p.startswith("train-"))),
+        cut=lambda wildcards: (f"--cut-seconds {CUT} --cut-only-if-single" if CUT and wildcards.split == TRAIN else ""),
         options=AUDIO_OPTIONS,
         version=stage_version("data"),
     shell:
@@ -70,6 +58,4 @@ rule make_librispeech_trials:
         seed=CONFIG["trials_seed"],
         version=stage_version("data"),
     shell:
-        job(
-            "local.make_librispeech_trials {wildcards.data}/{wildcards.split} {output} --seed {params.seed}"
-        )
+        job("local.make_librispeech_trials {wildcards.data}/{wildcards.split} {output} --seed {params.seed}")

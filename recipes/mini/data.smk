@@ -21,9 +21,7 @@ rule make_mini_corpus:
         seed=CONFIG["corpus_seed"],
         version=stage_version("data"),
     shell:
-        job(
-            "local.make_mini_corpus {wildcards.data}/mini_corpus --seed {params.seed} --num-workers {threads}"
-        )
+        job("local.make_mini_corpus {wildcards.data}/mini_corpus --seed {params.seed} --num-workers {threads}")
 
 
 rule prepare_librispeech:

@@ -30,11 +30,7 @@ def voxceleb_corpora():
 CORPORA, LISTS = without_traceback(voxceleb_corpora)
 TRAIN, EVAL = CORPORA
 # E and H are over all of VoxCeleb1: without VoxCeleb2 their speakers are in training
-SKIPPED = [
-    name
-    for name in LISTS
-    if TRAIN == "vox1_dev" and name.startswith(("vox1_e", "vox1_h"))
-]
+SKIPPED = [name for name in LISTS if TRAIN == "vox1_dev" and name.startswith(("vox1_e", "vox1_h"))]
 USED = [name for name in LISTS if name not in SKIPPED]
 if not USED:
     raise WorkflowError(
@@ -42,9 +38,7 @@ if not USED:
     )
 ABOUT = [f"Training on {TRAIN}, test on {EVAL}."]
 if SKIPPED:
-    ABOUT.append(
-        f"{', '.join(SKIPPED)} were left out: their speakers are in {TRAIN}; give voxceleb2 to use them."
-    )
+    ABOUT.append(f"{', '.join(SKIPPED)} were left out: their speakers are in {TRAIN}; give voxceleb2 to use them.")
 corpus(train=TRAIN, lists=[TrialList(name, EVAL) for name in USED], notes=ABOUT)
 
 
