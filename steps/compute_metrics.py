@@ -12,13 +12,10 @@ all trials alike: NIST's own figures give partitions of the trials equal weights
 For use by hand: no rule calls it. In a recipe steps.score_systems does it.
 """
 
-from argparse import ArgumentTypeError
-
 from sre import SreError
-from sre.cli.arguments import Parser, input_file, operating_point, output_file
+from sre.cli.arguments import Parser, input_file, nist_plan, operating_point, output_file
 from sre.io.atomic import sha256_file, write_json
-from sre.io.tables import read_utt2spk
-from sre.machine.log import run, say, warn
+from sre.machine.log import run, warn
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -37,10 +34,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--all", action="store_true", help="print all numbers that --out writes")
     parser.add_argument("--out", type=output_file, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
-    from sre.io.trial_check import check_labels
-    from sre.io.trials import align_scores, read_enroll_map, speakers_of_sides
+    from sre.io.trials import align_scores
     from sre.metrics.rates import RATES, asked_rates, summarise
-    from sre.metrics.speakers import check_speakers_known, intervals_of
+    from sre.metrics.speakers import intervals_of
 
     shown = {rate.name: rate.key for rate in RATES[:4]}  # the EER, and minDCF at three priors
     scores, trials = align_scores(args.scores, args.trials)
@@ -51,28 +47,13 @@ def main(argv: list[str] | None = None) -> None:
     if summary["eer"] > 50:
         warn(f"{args.scores}: an EER above 50 %: look whether labels, or the sign of the scores, are inverted")
     if args.utt2spk:
-        models, utt2spk = read_enroll_map(args.enroll_map, trials), read_utt2spk(args.utt2spk)
-        sides = speakers_of_sides(trials, models, utt2spk)
-        check_speakers_known(trials, sides, args.utt2spk)
-        check_labels(args.trials, trials, models, utt2spk)
-        intervals, reasons = intervals_of(summary, scores, trials, sides, shown)
-        for reason, names in reasons.items():
-            say(f"no 95 % interval of {', '.join(names)}: {reason}")
-        summary |= intervals
+        files = args.trials, args.enroll_map, args.utt2spk
+        summary |= intervals_of(summary, scores, trials, files, shown)
     asked = asked_rates(scores, trials.target, dict(args.operating_point), args.plan)
     if args.out:
         content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
         write_json(args.out, content, end="\n", allow_nan=False)
     _print(summary, shown, asked, args.all)
-
-
-def nist_plan(text: str) -> str:
-    """Return the name of an evaluation of NIST's; the type of an argument."""
-    from sre.metrics.rates import NIST_PLANS
-
-    if text not in NIST_PLANS:
-        raise ArgumentTypeError(f"{text[:60]!r} is none of {', '.join(NIST_PLANS)}; give one of these")
-    return text
 
 
 def _print(summary: dict, shown: dict[str, str], asked: dict[str, float], everything: bool) -> None:

@@ -7,21 +7,18 @@ The record stands only after the command has succeeded. Its seconds are the comm
 Where the record is given as LOG.log, it is LOG.json, and LOG.log has the command and all that it prints.
 """
 
-import os
-import resource
 import runpy
 import shlex
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sre import SreError
 from sre.cli.arguments import Parser, count, output_file
 from sre.config.stages import step_of
 from sre.experiments.records import Record, identify
-from sre.machine.environment import NOTED, code_version, environment
-from sre.machine.log import print_to, run
+from sre.machine.environment import NOTED, code_version, environment, peak_memory_mib
+from sre.machine.log import print_to, run_at_least
 from sre.workflow import joblog
 
 
@@ -59,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         outputs=identify(args.outputs),
         begun=begun.isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
-        peak_memory_mib=round(_peak_memory_mib()),
+        peak_memory_mib=round(peak_memory_mib()),
         **environment(),
     ).write(record)
 
@@ -74,25 +71,5 @@ def _run(command: list[str]) -> None:
             raise
 
 
-def _peak_memory_mib() -> float:
-    """Return the peak of this process or of its largest child; ru_maxrss is in KiB on Linux, in bytes on macOS."""
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def say_at_least(call: Callable[[], None]) -> None:
-    """Run `call`; the error goes to the terminal where the disk is so full that the log cannot take it."""
-    terminal = os.dup(sys.stderr.fileno())
-    try:
-        run(call)
-    except OSError as error:
-        full = f"the log cannot be written ({error.strerror}); make room there, then the same command goes on"
-        said: BaseException | None = error
-        while said and not isinstance(said, SreError):
-            said = said.__context__
-        os.write(terminal, f"error: {said or full}\n".encode())
-        os._exit(1)
-
-
 if __name__ == "__main__":
-    say_at_least(main)
+    run_at_least(main)

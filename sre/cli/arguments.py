@@ -119,6 +119,15 @@ def operating_point(text: str) -> tuple[str, tuple[float, float, float]]:
     raise ArgumentTypeError(f"{text}: P_TARGET is between 0 and 1, costs are above 0; write it like 0.01,10,1")
 
 
+def nist_plan(text: str) -> str:
+    """Return the name of an evaluation of NIST's; the type of an argument."""
+    from sre.metrics.rates import NIST_PLANS
+
+    if text not in NIST_PLANS:
+        raise ArgumentTypeError(f"{text[:60]!r} is none of {', '.join(NIST_PLANS)}; give one of these")
+    return text
+
+
 def shard(text: str) -> tuple[int, int]:
     """'2/8' -> (2, 8)."""
     parts = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)

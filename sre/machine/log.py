@@ -49,6 +49,23 @@ def run(main: Callable[[], object]) -> None:
         _fail(f"not enough memory ({str(error) or 'of this machine'}); ask for less at once, or free some")
 
 
+def run_at_least(main: Callable[[], object]) -> None:
+    """Call a command's main as `run` does.
+
+    The error goes to the terminal where the disk is so full that the log cannot take it.
+    """
+    terminal = os.dup(sys.stderr.fileno())
+    try:
+        run(main)
+    except OSError as error:
+        full = f"the log cannot be written ({error.strerror}); make room there, then the same command goes on"
+        said: BaseException | None = error
+        while said and not isinstance(said, SreError):
+            said = said.__context__
+        os.write(terminal, f"error: {said or full}\n".encode())
+        os._exit(1)
+
+
 def _fail(text: str) -> NoReturn:
     print(f"error: {text}", file=sys.stderr)
     sys.exit(1)

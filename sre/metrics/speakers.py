@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.io.trials import LabelledTrials, Trials
+from sre.io.tables import read_utt2spk
+from sre.io.trial_check import check_labels
+from sre.io.trials import LabelledTrials, Trials, read_enroll_map, speakers_of_sides
+from sre.machine.log import say
 from sre.metrics.bootstrap import Bootstrap, interval_column, intervals, why_no_interval
 
 
@@ -37,14 +40,22 @@ def intervals_of(
     summary: dict,
     scores: np.ndarray,
     trials: LabelledTrials,
-    speakers: tuple[np.ndarray, np.ndarray],
+    files: tuple[Path, Path | None, Path],
     wanted: Mapping[str, str],
     replicates: int = 1000,
-) -> tuple[dict, dict[str, list[str]]]:
-    """Return `intervals` and `bootstrap` of a summary of (P,) scores, and reason -> names of `wanted` without interval.
+) -> dict:
+    """Return `intervals` and `bootstrap` of a summary of (P,) scores; say which of `wanted` have none, and why.
 
+    files : the trial list, the enrolment map (None: models are utterances), and utt2spk
     wanted : name that a person reads -> its key in the summary
+
+    Raises SreError where a speaker is not known, or labels are not as utt2spk has them.
     """
+    trials_file, enroll_map, utt2spk_file = files
+    models, utt2spk = read_enroll_map(enroll_map, trials), read_utt2spk(utt2spk_file)
+    speakers = speakers_of_sides(trials, models, utt2spk)
+    check_speakers_known(trials, speakers, utt2spk_file)
+    check_labels(trials_file, trials, models, utt2spk)
     drawn = bootstrap_of(trials, speakers, replicates, seed=1)
     draws = drawn.replicates(scores, trials.target)
     bounds = intervals(summary, draws, drawn.speakers)
@@ -53,4 +64,6 @@ def intervals_of(
         if bounds[key] is None:
             reason = why_no_interval(draws[interval_column(key, draws)], drawn.speakers)
             reasons.setdefault(reason, []).append(name)
-    return {"intervals": bounds, "bootstrap": drawn.facts()}, reasons
+    for reason, names in reasons.items():
+        say(f"no 95 % interval of {', '.join(names)}: {reason}")
+    return {"intervals": bounds, "bootstrap": drawn.facts()}

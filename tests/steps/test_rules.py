@@ -20,7 +20,7 @@ def test_a_file_of_steps_is_a_command(path: Path) -> None:
     if path.name not in NO_COMMANDS:
         assert "\ndef main(argv: list[str] | None = None" in text
         assert f"python -m steps.{path.stem} " in text.split('"""')[1]
-        assert len(text.splitlines()) <= 100
+        assert len(text.splitlines()) <= 80
 
 
 def test_a_rule_has_the_name_of_its_command() -> None:
