@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from sre.models.base import Network
 from sre.models.pooling import TSTP
-from sre.models.resnet import BasicBlock
+from sre.models.resnet import BasicBlock, conv_norm
 
 KERNEL = 3  # of each dense layer
 DILATIONS = (1, 2, 2)  # of each dense block
@@ -26,11 +26,9 @@ class Head(nn.Module):
     def __init__(self, num_features: int, channels: int) -> None:
         super().__init__()
         halve = (2, 1)
-        self.conv1 = nn.Conv2d(1, channels, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_norm(1, channels, 3)
         self.blocks = nn.Sequential(*(BasicBlock(channels, channels, stride) for stride in (halve, 1, halve, 1)))
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride=halve, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv2, self.bn2 = conv_norm(channels, channels, 3, halve)
         self.out_channels = channels * -(-num_features // 8)  # F/8, rounded up
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from sre.models.base import Network
 from sre.models.pooling import TSTP
-from sre.models.res2net import Res2Net, Res2NetBlock, Sum, conv_norm
-from sre.models.resnet import residual_stages
+from sre.models.res2net import Res2Net, Res2NetBlock, Sum
+from sre.models.resnet import conv_norm, residual_stages
 
 
 class AttentiveFusion(nn.Module):
@@ -92,7 +92,7 @@ class ERes2Net(Network):
             return Res2NetBlock(in_channels, width, stride, base_width, scale, expansion, scale, fusion)
 
         stages = residual_stages(block, channels, blocks, expansion=expansion)
-        self.stem = conv_norm(1, channels, 3)
+        self.stem = nn.Sequential(*conv_norm(1, channels, 3))
         self.stages = stages[: unfused + 1]
         self.fused_stages = nn.ModuleList(
             FusedStage(stages[i], expansion * channels << i - 1) for i in range(unfused + 1, 4)

@@ -13,28 +13,16 @@ from torch import Tensor, nn
 
 from sre.models.base import Network
 from sre.models.pooling import TSTP
-from sre.models.res2net import conv_norm
+from sre.models.resnet import Bottleneck, conv_norm
 
 STRIDES = ((2, 1), (2, 2), (2, 1), (2, 1))  # of frequency and time, by stage
 
 
-class InvertedBottleneck(nn.Module):
+class InvertedBottleneck(Bottleneck):
     """1x1 to four times the channels, depthwise 3x3, 1x1 back, with a shortcut: (B, C, F, T) -> (B, C, F, T)."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__()
-        inner = 4 * channels
-        self.conv1 = nn.Conv2d(channels, inner, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(inner)
-        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1, groups=inner, bias=False)
-        self.bn2 = nn.BatchNorm2d(inner)
-        self.conv3 = nn.Conv2d(inner, channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = torch.relu(self.bn1(self.conv1(x)))  # -> (B, 4C, F, T)
-        y = torch.relu(self.bn2(self.conv2(y)))
-        return torch.relu(self.bn3(self.conv3(y)) + x)  # -> (B, C, F, T)
+        super().__init__(channels, 4 * channels, stride=1, out_channels=channels, groups=4 * channels)
 
 
 class GeminiDFResNet(Network):
@@ -61,8 +49,10 @@ class GeminiDFResNet(Network):
     ) -> None:
         super().__init__(embedding_dim)
         widths = [channels, channels, 2 * channels, 4 * channels, 8 * channels]
-        self.stem = conv_norm(1, channels, 3)
-        self.downsample = nn.ModuleList(conv_norm(widths[i], widths[i + 1], 3, STRIDES[i]) for i in range(4))
+        self.stem = nn.Sequential(*conv_norm(1, channels, 3))
+        self.downsample = nn.ModuleList(
+            nn.Sequential(*conv_norm(widths[i], widths[i + 1], 3, STRIDES[i])) for i in range(4)
+        )
         self.stages = nn.ModuleList(
             nn.Sequential(*(InvertedBottleneck(widths[i + 1]) for _ in range(blocks[i]))) for i in range(4)
         )

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from sre.models.base import Network
 from sre.models.pooling import TSTP
+from sre.models.resnet import conv_norm, residual_stages
 
 
 class ConvNorm(nn.Module):
@@ -21,8 +22,7 @@ class ConvNorm(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, kernel: int, stride: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
-        self.bn = nn.BatchNorm2d(channels)
+        self.conv, self.bn = conv_norm(in_channels, channels, kernel, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(self.conv(x))
@@ -102,13 +102,7 @@ class RepVGG(Network):
     ) -> None:
         super().__init__(embedding_dim)
         self.stem: nn.Module = RepBlock(1, channels, 1)
-        stages, width = [], channels
-        for stage, count in enumerate(blocks):
-            out, stride = channels << stage, 1 if stage == 0 else 2
-            first = RepBlock(width, out, stride)
-            stages.append(nn.Sequential(first, *(RepBlock(out, out, 1) for _ in range(count - 1))))
-            width = out
-        self.stages = nn.Sequential(*stages)
+        self.stages = residual_stages(RepBlock, channels, blocks)
         self.pool = TSTP(8 * channels * -(-num_features // 8))  # F/8, rounded up
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
 

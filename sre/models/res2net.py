@@ -14,18 +14,11 @@ from torch.nn import functional
 
 from sre.models.base import Network
 from sre.models.pooling import TSTP
-from sre.models.resnet import Stride, projection, residual_stages
+from sre.models.resnet import conv_norm, projection, residual_stages
 
 
 def clipped_relu(x: Tensor) -> Tensor:
     return functional.hardtanh(x, 0.0, 20.0)
-
-
-def conv_norm(in_channels: int, out_channels: int, kernel: int, stride: Stride = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
-    )
 
 
 class Sum(nn.Module):
@@ -43,7 +36,7 @@ class Branch(nn.Module):
 
     def __init__(self, width: int, fusion: nn.Module) -> None:
         super().__init__()
-        self.fusion, self.conv = fusion, conv_norm(width, width, 3)
+        self.fusion, self.conv = fusion, nn.Sequential(*conv_norm(width, width, 3))
 
     def forward(self, previous: Tensor, group: Tensor) -> Tensor:
         return clipped_relu(self.conv(self.fusion(previous, group)))
@@ -77,10 +70,10 @@ class Res2NetBlock(nn.Module):
     ) -> None:
         super().__init__()
         width, self.scale, self.convolved = channels * base_width // 64, scale, branches
-        self.reduce = conv_norm(in_channels, width * scale, 1, stride)
-        self.first = conv_norm(width, width, 3)
+        self.reduce = nn.Sequential(*conv_norm(in_channels, width * scale, 1, stride))
+        self.first = nn.Sequential(*conv_norm(width, width, 3))
         self.branches = nn.ModuleList(Branch(width, fusion(width)) for _ in range(branches - 1))
-        self.expand = conv_norm(width * scale, channels * expansion, 1)
+        self.expand = nn.Sequential(*conv_norm(width * scale, channels * expansion, 1))
         self.shortcut = projection(in_channels, channels * expansion, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -121,7 +114,7 @@ class Res2Net(Network):
             Res2NetBlock, base_width=base_width, scale=scale, expansion=expansion, branches=max(scale - 1, 1)
         )
         halvings = len(blocks) - 1
-        self.stem = conv_norm(1, channels, 3)
+        self.stem = nn.Sequential(*conv_norm(1, channels, 3))
         self.stages = residual_stages(block, channels, blocks, (1, *[2] * halvings), expansion)
         self.pool = TSTP(expansion * (channels << halvings) * -(-num_features >> halvings))  # F/8, rounded up
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)

@@ -16,11 +16,18 @@ Stride = int | tuple[int, int]  # over both, or over frequency and over time
 PEER_STAGES = tuple((f"layer{stage + 1}.", f"stages.{stage}.") for stage in range(4))  # WeSpeaker's names, and ours
 
 
+def conv_norm(
+    in_channels: int, channels: int, kernel: int, stride: Stride = 1, groups: int = 1
+) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """Return a convolution without bias and its batch norm: (B, C, F, T) -> (B, C', F/stride, T/stride)."""
+    conv = nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return conv, nn.BatchNorm2d(channels)
+
+
 def projection(in_channels: int, channels: int, stride: Stride) -> nn.Sequential:
     """Return the shortcut of a block: empty where the block keeps the shape, else a 1x1 convolution and batch norm."""
-    if stride == 1 and in_channels == channels:
-        return nn.Sequential()
-    return nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels))
+    same = stride == 1 and in_channels == channels
+    return nn.Sequential(*(() if same else conv_norm(in_channels, channels, 1, stride)))
 
 
 class BasicBlock(nn.Module):
@@ -33,10 +40,8 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: Stride, attention: nn.Module | None = None) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_norm(in_channels, channels, 3, stride)
+        self.conv2, self.bn2 = conv_norm(channels, channels, 3)
         self.attention = attention or nn.Identity()
         self.shortcut = projection(in_channels, channels, stride)
 
@@ -46,19 +51,22 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolution with a shortcut: (B, C, F, T) -> (B, 4C', F/stride, T/stride)."""
+    """1x1, 3x3 and 1x1 convolution with a shortcut: (B, C, F, T) -> (B, C'', F/stride, T/stride).
+
+    out_channels is C'', 4C' without it; groups are those of the 3x3 convolution.
+    """
 
     expansion = 4
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, out_channels: int | None = None, groups: int = 1
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(4 * channels)
-        self.shortcut = projection(in_channels, 4 * channels, stride)
+        out_channels = out_channels or self.expansion * channels
+        self.conv1, self.bn1 = conv_norm(in_channels, channels, 1)
+        self.conv2, self.bn2 = conv_norm(channels, channels, 3, stride, groups)
+        self.conv3, self.bn3 = conv_norm(channels, out_channels, 1)
+        self.shortcut = projection(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.relu(self.bn1(self.conv1(x)))
@@ -111,8 +119,7 @@ class ResNet(Network):
         self, num_features: int, embedding_dim: int = 256, channels: int = 32, *, blocks: Sequence[int]
     ) -> None:
         super().__init__(embedding_dim)
-        self.conv1 = nn.Conv2d(1, channels, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_norm(1, channels, 3)
         halvings = len(blocks) - 1
         self.stages = residual_stages(self.block, channels, blocks, (1, *[2] * halvings), self.block.expansion)
         width = self.block.expansion * (channels << halvings)
@@ -157,8 +164,7 @@ class DVectorResNet(Network):
 
     def __init__(self, num_features: int, embedding_dim: int = 128, channels: int = 16) -> None:
         super().__init__(embedding_dim)
-        self.conv1 = nn.Conv2d(1, channels, 7, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_norm(1, channels, 7)
         self.stages = residual_stages(BasicBlock, channels, (2, 2, 2, 2))
         self.pool = BinAndTimeMean(8 * channels)
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)

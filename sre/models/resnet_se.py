@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sre.models.base import Network
 from sre.models.pooling import ASP, SAP
-from sre.models.resnet import initialise, projection, residual_stages
+from sre.models.resnet import conv_norm, initialise, projection, residual_stages
 
 
 class SqueezeExcitation(nn.Module):
@@ -34,10 +34,8 @@ class SEBasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_norm(in_channels, channels, 3, stride)
+        self.conv2, self.bn2 = conv_norm(channels, channels, 3)
         self.se = SqueezeExcitation(channels)
         self.shortcut = projection(in_channels, channels, stride)
 
@@ -67,8 +65,7 @@ class ResNetSE34L(Network):
     ) -> None:
         super().__init__(embedding_dim)
         self.input_norm = input_norm(num_features, instance_norm)
-        self.conv1 = nn.Conv2d(1, channels, 7, stride=(2, 1), padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = conv_norm(1, channels, 7, stride=(2, 1))
         self.stages = residual_stages(SEBasicBlock, channels, (3, 4, 6, 3), strides=(1, 2, 2, 1))
         self.pool = SAP(8 * channels)
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
