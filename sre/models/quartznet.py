@@ -40,17 +40,14 @@ class SqueezeExcite(nn.Module):
         return x * scale.to(x.dtype).unsqueeze(-1)
 
 
-def _normalised(*convolutions: nn.Module, channels: int) -> list[nn.Module]:
-    return [*convolutions, nn.BatchNorm1d(channels, eps=1e-3)]
+def _pointwise(in_channels: int, out_channels: int) -> list[nn.Module]:
+    return [nn.Conv1d(in_channels, out_channels, 1, bias=False), nn.BatchNorm1d(out_channels, eps=1e-3)]
 
 
 def _separable(in_channels: int, out_channels: int, kernel: int) -> list[nn.Module]:
     """Over time in each channel, then over channels in each frame: (B, C, T) -> (B, C', T)."""
-    return _normalised(
-        nn.Conv1d(in_channels, in_channels, kernel, padding=kernel // 2, groups=in_channels, bias=False),
-        nn.Conv1d(in_channels, out_channels, 1, bias=False),
-        channels=out_channels,
-    )
+    depthwise = nn.Conv1d(in_channels, in_channels, kernel, padding=kernel // 2, groups=in_channels, bias=False)
+    return [depthwise, *_pointwise(in_channels, out_channels)]
 
 
 class Block(nn.Module):
@@ -71,7 +68,7 @@ class Block(nn.Module):
         for _ in range(repeat - 1):
             layers += [nn.ReLU(), nn.Dropout(dropout), *_separable(channels, channels, kernel)]
         self.layers = nn.Sequential(*layers, *([SqueezeExcite(channels)] if squeeze else []))
-        shortcut = _normalised(nn.Conv1d(in_channels, channels, 1, bias=False), channels=channels)
+        shortcut = _pointwise(in_channels, channels)
         self.shortcut = nn.Sequential(*shortcut) if residual else None
         self.dropout = nn.Dropout(dropout)
 

@@ -7,6 +7,7 @@ are not all the published ones (here/published, in millions): B0 1.00/1.0, B1 2.
 B4 6.43/6.3, B5 7.65/9.2, B6 15.01/15.0. Shapes: B batch, T frames, F features, C channels, D embedding.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -32,36 +33,22 @@ class Size(NamedTuple):
     stages: tuple[StageSize, ...]
 
 
-def _stages(*rows: tuple[int, int, int, int | None]) -> tuple[StageSize, ...]:
-    return tuple(StageSize(*row) for row in rows)
+def _size(channels: int, block: str, group_size: int, *columns: Sequence) -> Size:
+    """Return a size from the columns of its table: for each stage stride, blocks, expansion, reduction."""
+    return Size(channels, block, group_size, tuple(map(StageSize, *columns)))
 
 
-_B4_STAGES = _stages((1, 4, 2, 48), (2, 4, 2, 48), (1, 6, 2, 48), (2, 6, 1, 32), (1, 8, 1, 24), (2, 4, 1, 16))
+_B4_COLUMNS = ((1, 2, 1, 2, 1, 2), (4, 4, 6, 6, 8, 4), (2, 2, 2, 1, 1, 1), (48, 48, 48, 32, 24, 16))
 
-SIZES = {  # rows: stride, blocks, expansion, reduction
-    "b0": Size(10, "residual", 1, _stages((1, 2, 1, 30), (2, 3, 2, 30), (1, 3, 3, 30), (2, 4, 2, 10), (1, 3, 1, 10))),
-    "b1": Size(
-        12, "convnext", 8, _stages((1, 2, 1, None), (2, 3, 1, None), (3, 4, 1, 12), (2, 5, 1, 12), (2, 3, 1, 8))
-    ),
-    "b2": Size(
-        16,
-        "convnext",
-        4,
-        _stages((1, 2, 1, 12), (2, 2, 1, 12), (1, 3, 1, 12), (2, 4, 1, 8), (1, 4, 1, 8), (2, 4, 1, 4)),
-    ),
-    "b3": Size(
-        16,
-        "gated",
-        1,
-        _stages((1, 6, 4, 32), (2, 6, 2, 32), (1, 8, 2, 32), (2, 10, 2, 16), (1, 10, 1, 16), (2, 8, 1, 16)),
-    ),
-    "b4": Size(32, "gated", 1, _B4_STAGES),
-    "b5": Size(32, "gated", 16, _B4_STAGES),
-    "b6": Size(
-        32,
-        "residual",
-        32,
-        _stages((1, 4, 4, 32), (2, 6, 2, 32), (1, 6, 2, 24), (3, 8, 1, 24), (1, 8, 1, 16), (2, 8, 1, 16)),
+SIZES = {
+    "b0": _size(10, "residual", 1, (1, 2, 1, 2, 1), (2, 3, 3, 4, 3), (1, 2, 3, 2, 1), (30, 30, 30, 10, 10)),
+    "b1": _size(12, "convnext", 8, (1, 2, 3, 2, 2), (2, 3, 4, 5, 3), (1, 1, 1, 1, 1), (None, None, 12, 12, 8)),
+    "b2": _size(16, "convnext", 4, (1, 2, 1, 2, 1, 2), (2, 2, 3, 4, 4, 4), (1, 1, 1, 1, 1, 1), (12, 12, 12, 8, 8, 4)),
+    "b3": _size(16, "gated", 1, (1, 2, 1, 2, 1, 2), (6, 6, 8, 10, 10, 8), (4, 2, 2, 2, 1, 1), (32, 32, 32, 16, 16, 16)),
+    "b4": _size(32, "gated", 1, *_B4_COLUMNS),
+    "b5": _size(32, "gated", 16, *_B4_COLUMNS),
+    "b6": _size(
+        32, "residual", 32, (1, 2, 1, 3, 1, 2), (4, 6, 6, 8, 8, 8), (4, 2, 2, 1, 1, 1), (32, 32, 24, 24, 16, 16)
     ),
 }
 

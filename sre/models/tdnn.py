@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sre.models.base import Network
 from sre.models.pooling import POOLINGS
-from sre.models.xvector import FrameLayer
+from sre.models.xvector import FrameLayer, frame_level
 
 # kernel, dilation; 23 frames
 EXTENDED = ((5, 1), (1, 1), (3, 2), (1, 1), (3, 3), (1, 1), (3, 4), (1, 1), (1, 1), (1, 1))
@@ -36,7 +36,30 @@ class SegmentLevel(nn.Module):
         return self.second(self.bn(torch.relu(self.first(x))))
 
 
-class ETDNN(Network):
+class _TDNN(Network):
+    """A network of frame-level layers, pooling and segment level, (B, T, F) -> (B, D)."""
+
+    def _end(self, pooled_channels: int, pooling: str, embedding: str) -> None:
+        """Make the layers after the frame level, which a subclass makes first."""
+        self.pool = POOLINGS[pooling](pooled_channels)
+        self.segment = SegmentLevel(self.pool.out_dim, self.embedding_dim)
+        self.embedding = embedding
+
+    def frame_map(self, x: Tensor) -> Tensor:
+        """Return the map that is pooled: (B, T, F) -> (B, C, T')."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the loss sees in training: the last segment-level layer's output."""
+        return self.segment(self.pool(self.frame_map(x)))  # -> (B, C, T') -> (B, P) -> (B, D)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the embedding that is extracted."""
+        pooled = self.pool(self.frame_map(x))  # -> (B, P)
+        return self.segment.first(pooled) if self.embedding == "first" else self.segment(pooled)
+
+
+class ETDNN(_TDNN):
     """The network E-TDNN, (B, T, F) -> (B, D), T at least 23.
 
     Parameters
@@ -58,25 +81,12 @@ class ETDNN(Network):
         embedding: str = "first",
     ) -> None:
         super().__init__(embedding_dim)
-        widths = [num_features, *[channels] * (len(EXTENDED) - 1), pooled_channels]
-        self.frames = nn.Sequential(
-            *(FrameLayer(widths[i], widths[i + 1], *context) for i, context in enumerate(EXTENDED))
-        )
-        self.pool = POOLINGS[pooling](pooled_channels)
-        self.segment = SegmentLevel(self.pool.out_dim, embedding_dim)
-        self.embedding = embedding
+        self.frames = frame_level([num_features, *[channels] * (len(EXTENDED) - 1), pooled_channels], EXTENDED)
+        self._end(pooled_channels, pooling, embedding)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what the loss sees in training: the last segment-level layer's output."""
-        return self.segment(self._pooled(x))
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Return the embedding that is extracted."""
-        pooled = self._pooled(x)
-        return self.segment.first(pooled) if self.embedding == "first" else self.segment(pooled)
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        return self.pool(self.frames(x.transpose(1, 2)))  # (B, T, F) -> (B, C, T - 22) -> (B, P)
+    def frame_map(self, x: Tensor) -> Tensor:
+        """Return the map that is pooled: (B, T, F) -> (B, C, T - 22)."""
+        return self.frames(x.transpose(1, 2))
 
 
 class FactorizedLayer(nn.Module):
@@ -111,7 +121,7 @@ class FactorizedLayer(nn.Module):
         self.factor1.weight.add_(change.view_as(self.factor1.weight))
 
 
-class FTDNN(Network):
+class FTDNN(_TDNN):
     """The network F-TDNN, (B, T, F) -> (B, D), T at least 5; a frame before the pooling sees 33.
 
     The trainer calls constrain() after every fourth step, which keeps the first factors semi-orthogonal.
@@ -142,9 +152,7 @@ class FTDNN(Network):
             width = channels // 2 if number == 2 else channels * (1 + len(joined))
             self.factorized.append(FactorizedLayer(width, channels, bottleneck, shift))
         self.last = FrameLayer(channels, pooled_channels, 1, 1)
-        self.pool = POOLINGS[pooling](pooled_channels)
-        self.segment = SegmentLevel(self.pool.out_dim, embedding_dim)
-        self.embedding = embedding
+        self._end(pooled_channels, pooling, embedding)
 
     def constrain(self) -> None:
         """Move each layer's first factor one step towards a semi-orthogonal matrix times a free scale."""
@@ -152,16 +160,7 @@ class FTDNN(Network):
             assert isinstance(layer, FactorizedLayer)
             layer.constrain()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what the loss sees in training: the last segment-level layer's output."""
-        return self.segment(self.pool(self.frames(x)))
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Return the embedding that is extracted."""
-        pooled = self.pool(self.frames(x))  # -> (B, P)
-        return self.segment.first(pooled) if self.embedding == "first" else self.segment(pooled)
-
-    def frames(self, x: Tensor) -> Tensor:
+    def frame_map(self, x: Tensor) -> Tensor:
         """Return the map that is pooled: (B, T, F) -> (B, C, T - 4)."""
         x = self.first(x.transpose(1, 2))  # (B, T, F) -> (B, C/2, T - 4)
         outputs: dict[int, Tensor] = {}

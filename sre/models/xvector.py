@@ -4,6 +4,8 @@ Five frame-level layers (convolution, ReLU, batch norm without scale, as WeSpeak
 segment-level layers. Shapes: B batch, T frames, F features, C channels, D embedding.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +25,11 @@ class FrameLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(torch.relu(self.conv(x)))
+
+
+def frame_level(widths: Sequence[int], contexts: Sequence[tuple[int, int]]) -> nn.Sequential:
+    """Return frame-level layers from the width of their input and of each, and each one's kernel and dilation."""
+    return nn.Sequential(*map(FrameLayer, widths, widths[1:], *zip(*contexts, strict=True)))
 
 
 class XVector(Network):
@@ -55,10 +62,7 @@ class XVector(Network):
         embedding: str = "first",
     ) -> None:
         super().__init__(embedding_dim)
-        widths = [num_features, channels, channels, channels, channels, pooled_channels]
-        self.frames = nn.Sequential(
-            *(FrameLayer(widths[i], widths[i + 1], *context) for i, context in enumerate(CONTEXTS))
-        )
+        self.frames = frame_level([num_features, *[channels] * 4, pooled_channels], CONTEXTS)
         self.pool = TSTP(pooled_channels)
         self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
         self.segment1_bn = nn.BatchNorm1d(embedding_dim, affine=False)

@@ -20,7 +20,7 @@ def test_a_pooled_frame_sees_the_papers_context(model, frames):
     for parameter in model.parameters():
         torch.nn.init.uniform_(parameter, 0.1, 1)  # no ReLU may close, for the gradient to pass
     x = torch.rand(1, 81, 3, dtype=torch.float64, requires_grad=True)
-    y = model.frames(x) if isinstance(model, FTDNN) else model.frames(x.transpose(1, 2))
+    y = model.frame_map(x)
     y[..., y.shape[-1] // 2].square().sum().backward()
     seen = x.grad[0].abs().sum(dim=1).nonzero().flatten()
     assert (seen.min(), seen.max()) == (40 - frames // 2, 40 + frames // 2)
