@@ -15,14 +15,7 @@ from sre.io.text import canonical
 from sre.machine.cores import available_cores
 from sre.training.summary import is_trained
 from sre.workflow.memory import keep_in
-from sre.workflow.paths import (
-    check_inputs,
-    check_paths,
-    check_root,
-    check_submitted,
-    check_times,
-    quoted,
-)
+from sre.workflow.paths import check_inputs, check_paths, check_root, check_submitted, check_times, quoted
 
 
 def without_traceback(function, *args):
@@ -110,10 +103,7 @@ onstart:
             f"{ROOT.absolute()}: another snakemake works in this root; wait for it, or take another one"
             " (--config root=FOLDER), where data and features are made again"
         )
-    without_traceback(
-        check_times,
-        {str(path) for job in workflow.dag.needrun_jobs() for path in job.input},
-    )
+    without_traceback(check_times, {str(path) for job in workflow.dag.needrun_jobs() for path in job.input})
     with atomic_output(f"{EXP}/command") as file:  # the report says how it is made again
         file.write(shlex.join(["snakemake", *sys.argv[1:]]) + "\n")
 

@@ -61,10 +61,7 @@ rule check_recipe:
         # a function of `input`: Snakemake does not compare it between runs
         options=lambda wildcards, input: [
             *repeated("--adapt", [ADAPT] if ADAPT else []),
-            *repeated(
-                "--features",
-                [f"{n}={canonical(c)}" for n, c in RECIPE.features.items()],
-            ),
+            *repeated("--features", [f"{n}={canonical(c)}" for n, c in RECIPE.features.items()]),
             *repeated("--note", NOTES),
         ],
     shell:

@@ -61,12 +61,7 @@ rule import_embeddings:
 
 rule embed:
     input:
-        expand(
-            "{exp}/{run}/embeddings/{split}.scp",
-            exp=EXP,
-            run=RECIPE.runs,
-            split=SPLITS,
-        ),
+        expand("{exp}/{run}/embeddings/{split}.scp", exp=EXP, run=RECIPE.runs, split=SPLITS),
         expand(
             "{exp}/{run}/embeddings/{split}/embeddings.{shard}.scp",
             exp=EXP,

@@ -7,11 +7,7 @@ def feats(split, features):
     """What has to stand there before features can be read."""
     folder = f"{DATA}/{split}/feats/{features}"
     has_vad = RECIPE.features[features]["vad"] and split not in FEATS_ONLY
-    return [
-        f"{folder}/feats.scp",
-        f"{folder}/utt2num_frames",
-        *([f"{folder}/vad.scp"] if has_vad else []),
-    ]
+    return [f"{folder}/feats.scp", f"{folder}/utt2num_frames", *([f"{folder}/vad.scp"] if has_vad else [])]
 
 
 def feature_params(wildcards):
@@ -125,9 +121,7 @@ rule check_features:
     log:
         f"{EXP}/log/check_features.log",
     params:
-        job=canonical(
-            {**ASKED, "features": sorted(RECIPE.features)},
-        ),
+        job=canonical({**ASKED, "features": sorted(RECIPE.features)}),
         options=lambda wildcards, input: repeated("--features", sorted(RECIPE.features)),
     shell:
         job("steps.check_features {DATA} {output} {LIST_OPTIONS} {params.options}")

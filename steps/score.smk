@@ -101,12 +101,7 @@ rule score_systems:
 
 rule score:
     input:
-        metrics=expand(
-            "{exp}/{run}/scores/{list}/metrics.json",
-            exp=EXP,
-            run=RECIPE.runs,
-            list=TRIALS,
-        ),
+        metrics=expand("{exp}/{run}/scores/{list}/metrics.json", exp=EXP, run=RECIPE.runs, list=TRIALS),
         backends=expand(
             "{exp}/{run}/backends{suffix}/{backend}.npz",
             exp=EXP,

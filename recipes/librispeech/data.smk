@@ -14,11 +14,7 @@ TRAIN = "ls_train"
 EVAL_PARTS = {f"ls_{part.replace('-', '_')}": part for part in PARTS if not part.startswith("train-")}
 FOUND = f"LibriSpeech parts found: {', '.join(PARTS)}."
 PIECES = f"Training utterances longer than {CUT or 0:g} s were cut into segments of {CUT or 0:g} s."
-corpus(
-    train=TRAIN,
-    lists=[TrialList(split, split) for split in EVAL_PARTS],
-    notes=[FOUND, PIECES] if CUT else [FOUND],
-)
+corpus(train=TRAIN, lists=[TrialList(split, split) for split in EVAL_PARTS], notes=[FOUND, PIECES] if CUT else [FOUND])
 
 
 rule prepare_librispeech:

@@ -18,10 +18,7 @@ def voxceleb_corpora():
         )
     if not CONFIG["voxceleb2"]:
         root = CONFIG["voxceleb1"]
-        return {
-            "vox1_dev": ("voxceleb1", root, "dev"),
-            "vox1_test": ("voxceleb1", root, "test"),
-        }, lists
+        return {"vox1_dev": ("voxceleb1", root, "dev"), "vox1_test": ("voxceleb1", root, "test")}, lists
     find_voxceleb2(CONFIG["voxceleb2"])
     vox2 = ("voxceleb2", CONFIG["voxceleb2"], "dev")
     return {"vox2_dev": vox2, "vox1": ("voxceleb1", CONFIG["voxceleb1"], "all")}, lists

@@ -12,12 +12,12 @@ from sre.cli.arguments import input_file, json_object
 from sre.config.resolve import (
     BACKENDS,
     NORMS,
+    Parts,
     recipe_features,
     resolve_backend,
     resolve_features,
     resolve_model_config,
     resolve_norm,
-    with_parts,
 )
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
@@ -176,9 +176,9 @@ def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
         filled[key] = known.check(content[key], f"{argument}: {key}", "properties", key)
     norms = NORMS | filled.get("norms", {})
     norms = {name: resolve_norm(known, norm, f"norms.{name}") for name, norm in norms.items()}
-    found: dict[str, dict] = {}
+    parts, found = Parts(dict.fromkeys(backends, {}), norms, filled.get("fusions", {})), dict[str, dict]()
     for name in filled.get("systems") or backends:
-        found |= with_parts(name, dict.fromkeys(backends, {}), norms, filled.get("fusions", {}))
+        found |= parts.with_parts(name)
     return found
 
 

@@ -13,12 +13,12 @@ from sre.config.problems import Problems
 from sre.config.resolve import (
     BACKENDS,
     NORMS,
+    Parts,
     needs_adaptation,
     resolve_backend,
     resolve_features,
     resolve_model,
     resolve_norm,
-    with_parts,
 )
 from sre.config.schema import Place, Schema
 
@@ -55,7 +55,7 @@ class Recipe:
     paths : that the config names
     notes : for the report, which keys of a model's YAML were overridden
     backends : name -> resolved config, of those that systems use
-    systems : name -> {"backend", "norm", "of"}, see `resolve_system`; a system comes after those that it is made from
+    systems : name -> {"backend", "norm", "of"}, see `Parts.system`; a system comes after those that it is made from
     """
 
     config: dict
@@ -137,10 +137,12 @@ def _add_systems(recipe: Recipe, schema: Schema, problems: Problems) -> None:
         named[part] = {
             name: problems.tried(resolve, schema, given, f"{part}.{name}") or {} for name, given in all_of_them.items()
         }
-    for name in sorted(named["backends"].keys() & filled.get("fusions", {})):
+    types = schema.part("$defs", "backend")["properties"]["type"]["enum"]
+    parts = Parts(named["backends"], named["norms"], filled.get("fusions", {}), types)
+    for name in sorted(parts.backends.keys() & parts.fusions):
         problems.append(f"fusions: '{name}' is a back-end's name too; rename it")
     for name in filled["systems"]:
-        problems.tried(add_system, recipe, schema, name, named["backends"], named["norms"])
+        problems.tried(add_system, recipe, parts, name)
 
 
 def _add_trainings(
@@ -218,14 +220,13 @@ def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict
     recipe.add_run(name, Run(name, 0, bundle["features"], bundle["path"]))
 
 
-def add_system(recipe: Recipe, schema: Schema, name: str, backends: dict, norms: dict) -> None:
+def add_system(recipe: Recipe, parts: Parts, name: str) -> None:
     """Add a system and, before it, those that it is calibrated on or fused from."""
-    fusions, types = recipe.config.get("fusions", {}), schema.part("$defs", "backend")["properties"]["type"]["enum"]
-    for one, system in with_parts(name, backends, norms, fusions, types).items():
+    for one, system in parts.with_parts(name).items():
         if system["of"] and not recipe.config["development"]["speakers"]:
             raise SreError(f"systems: '{one}' is trained on a development list; set development.speakers")
         if not system["of"]:
-            config = recipe.backends[system["backend"]] = backends[system["backend"]]
+            config = recipe.backends[system["backend"]] = parts.backends[system["backend"]]
             if config and needs_adaptation(config) and not recipe.config["adapt_data"]:
                 raise SreError(f"systems: '{one}' needs an adaptation set; set adapt_data, or take the system out")
         recipe.systems.setdefault(one, system)

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from sre import SreError
@@ -181,50 +182,50 @@ def resolve_norm(schema: Schema, config: dict, where: str) -> dict:
     return filled
 
 
-def resolve_system(
-    name: str, backends: dict[str, dict], norms: dict[str, dict], fusions: dict[str, list], types: Collection[str] = ()
-) -> dict:
-    """Return {"backend", "norm" (or None), "of"} of `backend[+norm][+cal]`, {"of"} of a fusion's name.
+@dataclass(frozen=True)
+class Parts:
+    """What the names of systems are made of: resolved back-ends and norms, and fusions, by name.
 
-    "of": the systems whose scores are calibrated or fused, or None.
     types : of back-ends, for those who write one of these in the place of a back-end's name
-    Raises SreError naming the nearest known one.
     """
-    if name in fusions:
-        return {"of": fusions[name]}
-    base, plus, last = name.rpartition("+")
-    calibrated = bool(plus) and last == CALIBRATION
-    backend, _, norm = (base if calibrated else name).partition("+")
-    if backend in fusions:
-        raise SreError(f"systems: '{name}': a fusion is calibrated, and has no cohort; write '{backend}' alone")
-    for kind, part, known in (("back-end", backend, {**backends, **fusions}), ("norm", norm, {**norms, "": None})):
-        if part not in known:
-            near = difflib.get_close_matches(part, known, 1, 0.0)
-            there = ", ".join(filter(None, known))
-            kinds = f"; '{part}' is a type, of which backends: makes one of any name" if part in types else ""
-            raise SreError(
-                f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}';"
-                f" there are {there}{kinds}"
-            )
-    return {"backend": backend, "norm": norms[norm] if norm else None, "of": [base] if calibrated else None}
 
+    backends: dict[str, dict]
+    norms: dict[str, dict]
+    fusions: dict[str, list]
+    types: Collection[str] = ()
 
-def with_parts(
-    name: str, backends: dict[str, dict], norms: dict[str, dict], fusions: dict[str, list], types: Collection[str] = ()
-) -> dict[str, dict]:
-    """Return a system and, before it, those that it is calibrated on or fused from: name -> as `resolve_system`.
+    def system(self, name: str) -> dict:
+        """Return {"backend", "norm" (or None), "of"} of `backend[+norm][+cal]`, {"of"} of a fusion's name.
 
-    Raises SreError where one is fused from itself.
-    """
-    found: dict[str, dict] = {}
+        "of": the systems whose scores are calibrated or fused, or None. Raises SreError naming the nearest known one.
+        """
+        if name in self.fusions:
+            return {"of": self.fusions[name]}
+        base, plus, last = name.rpartition("+")
+        calibrated = bool(plus) and last == CALIBRATION
+        backend, _, norm = (base if calibrated else name).partition("+")
+        if backend in self.fusions:
+            raise SreError(f"systems: '{name}': a fusion is calibrated, and has no cohort; write '{backend}' alone")
+        known_backends, known_norms = {**self.backends, **self.fusions}, {**self.norms, "": None}
+        for kind, part, known in (("back-end", backend, known_backends), ("norm", norm, known_norms)):
+            if part not in known:
+                near = difflib.get_close_matches(part, known, 1, 0.0)
+                there = ", ".join(filter(None, known))
+                kinds = f"; '{part}' is a type, of which backends: makes one of any name" if part in self.types else ""
+                raise SreError(
+                    f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}';"
+                    f" there are {there}{kinds}"
+                )
+        return {"backend": backend, "norm": known_norms[norm], "of": [base] if calibrated else None}
 
-    def add(one: str, above: tuple[str, ...] = ()) -> None:  # above: the systems that it is part of
-        if one in above:
-            raise SreError(f"fusions: '{one}' is fused from itself; take it out")
-        system = resolve_system(one, backends, norms, fusions, types)
+    def with_parts(self, name: str, above: tuple[str, ...] = ()) -> dict[str, dict]:
+        """Return a system and, before it, those that it is calibrated on or fused from: name -> as `system`.
+
+        above : the systems that it is part of. Raises SreError where one is fused from itself.
+        """
+        if name in above:
+            raise SreError(f"fusions: '{name}' is fused from itself; take it out")
+        system, found = self.system(name), dict[str, dict]()
         for part in system["of"] or ():
-            add(part, (*above, one))
-        found[one] = system
-
-    add(name)
-    return found
+            found |= self.with_parts(part, (*above, name))
+        return found | {name: system}

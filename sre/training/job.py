@@ -27,20 +27,9 @@ from sre.models.bundle import Bundle
 from sre.training.augment import Augmentation
 from sre.training.chunks import Features
 from sre.training.options import Filter, TrainingConfig
-from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
+from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, Counts, TrainingPlan, TrainSummary, write_history
 from sre.training.trainer import Trainer, middle_chunks
 from sre.training.validation import Partition, partition
-
-
-@dataclass
-class Counts:
-    """How many utterances there were, and what the filters left out of them."""
-
-    utterances_found: int
-    dropped_without_features: int = 0
-    dropped_short: int = 0
-    dropped_of_rare_speakers: int = 0
-    rare_speakers: int = 0
 
 
 @dataclass
@@ -62,22 +51,22 @@ def select(stores: Sequence[FeatureStore], utt2spks: Sequence[Mapping[str, str]]
     """
     utt2spk: dict[str, str] = {}
     source: dict[str, int] = {}
-    counts = Counts(sum(map(len, utt2spks)))
+    without, short = 0, 0
     for number, (store, table) in enumerate(zip(stores, utt2spks, strict=True)):
         check_promised(store.scp, "its utt2spk", table, store.places, store.scp.parent)
         for utt, speaker in table.items():
             if utt in utt2spk:
                 raise SreError(f"utterance '{utt}' is in two of the training data dirs; rename it in one")
             if utt not in store.places:
-                counts.dropped_without_features += 1
+                without += 1
             elif store.num_frames[utt] < least.min_frames:
-                counts.dropped_short += 1
+                short += 1
             else:
                 utt2spk[utt], source[utt] = speaker, number
     of_speaker = Counter(utt2spk.values())
     kept = {utt: speaker for utt, speaker in utt2spk.items() if of_speaker[speaker] >= least.min_utterances}
-    counts.dropped_of_rare_speakers = len(utt2spk) - len(kept)
-    counts.rare_speakers = len(of_speaker) - len(set(kept.values()))
+    rare = len(of_speaker) - len(set(kept.values()))
+    counts = Counts(sum(map(len, utt2spks)), without, short, len(utt2spk) - len(kept), rare)
     dropped = [f"{name.replace('_', ' ')} {count}" for name, count in asdict(counts).items() if count]
     say("training set: " + ", ".join(dropped))
     if not kept:

@@ -22,15 +22,10 @@ Epoch = dict[str, float | None]  # a line of history.jsonl: column -> number
 
 
 @dataclass(frozen=True)
-class TrainSummary:
-    """What a training was made of, and what it cost; None is what a summary of elsewhere does not tell.
+class Counts:
+    """How many utterances there were in the training data, and what the filters left out of them.
 
-    utterances_found : in the training data; `dropped_…` of them are left out by the filters
-    utterances, speakers : trained on; held_out_speakers are kept for validation
-    macs_2s : multiply-adds of the network for 2 s; utterances_per_s_8s : of 8 s, embedded by one CPU core
-    training_s, this_run_s : seconds of all epochs, and of the run that ended the training
-    config : the model's resolved config
-    others : names that are not ours, of a summary written elsewhere
+    rare_speakers : how many speakers they left out altogether
     """
 
     utterances_found: int | None = None
@@ -38,6 +33,19 @@ class TrainSummary:
     dropped_short: int = 0
     dropped_of_rare_speakers: int = 0
     rare_speakers: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainSummary(Counts):
+    """What a training was made of, and what it cost; None is what a summary of elsewhere does not tell.
+
+    utterances, speakers : trained on; held_out_speakers are kept for validation
+    macs_2s : multiply-adds of the network for 2 s; utterances_per_s_8s : of 8 s, embedded by one CPU core
+    training_s, this_run_s : seconds of all epochs, and of the run that ended the training
+    config : the model's resolved config
+    others : names that are not ours, of a summary written elsewhere
+    """
+
     speakers: int | None = None
     utterances: int | None = None
     held_out_speakers: int | None = None

@@ -8,7 +8,7 @@ import pytest
 
 from sre import SreError
 from sre.config.recipe import Recipe, load_recipe
-from sre.config.resolve import BACKENDS, NORMS, resolve_backend, resolve_model, resolve_norm, resolve_system
+from sre.config.resolve import BACKENDS, NORMS, Parts, resolve_backend, resolve_model, resolve_norm
 from sre.config.schema import Schema
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
@@ -151,11 +151,11 @@ FUSIONS = {"both": ["cosine+asnorm", "lda_plda"]}
 )
 def test_systems(name: str, backend: str, norm: str | None, of: list[str] | None) -> None:
     expected = {"backend": backend, "norm": norm and NORMS[norm], "of": of}
-    assert resolve_system(name, BACKENDS, NORMS, FUSIONS) == expected
+    assert Parts(BACKENDS, NORMS, FUSIONS).system(name) == expected
 
 
 def test_a_fusion_is_a_system() -> None:
-    assert resolve_system("both", BACKENDS, NORMS, FUSIONS) == {"of": FUSIONS["both"]}
+    assert Parts(BACKENDS, NORMS, FUSIONS).system("both") == {"of": FUSIONS["both"]}
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_fusion_is_a_system() -> None:
 )
 def test_unknown_parts_of_a_system(name: str, sentence: str) -> None:
     with pytest.raises(SreError) as caught:
-        resolve_system(name, BACKENDS, NORMS, FUSIONS)
+        Parts(BACKENDS, NORMS, FUSIONS).system(name)
     assert sentence in str(caught.value)
 
 
@@ -179,7 +179,7 @@ def test_a_fusion_is_not_a_back_end(name: str) -> None:
     """It said that 'both' is unknown, and nearest to 'both'."""
     sentence = f"systems: '{name}': a fusion is calibrated, and has no cohort; write 'both' alone"
     with pytest.raises(SreError, match=f"^{re.escape(sentence)}$"):
-        resolve_system(name, BACKENDS, NORMS, FUSIONS)
+        Parts(BACKENDS, NORMS, FUSIONS).system(name)
 
 
 @pytest.mark.parametrize(
