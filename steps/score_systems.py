@@ -25,10 +25,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("metrics", type=output_file, help="METRICS.json")
     args = parser.parse_args(argv)
     from sre.scoring.job import ScoreJob
+    from sre.scoring.systems import score_list
 
     asked = vars(args) | {"systems": systems_of(args), "model": args.model or args.run}
     note_settings(systems=asked["systems"])
-    ScoreJob(**asked).score()
+    score_list(ScoreJob(**asked))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """All systems of one model run and one trial list, in one process: shared embeddings, sides, cohorts and scores."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,18 +16,21 @@ from sre.backends.files import load
 from sre.backends.norm import normalise
 from sre.backends.sides import Pairs, scores_of_pairs
 from sre.config.stages import STAGE_VERSIONS
-from sre.io.atomic import atomic_output, sha256_arrays, sha256_file, sha256_text
+from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
 from sre.io.embeddings import Embeddings
 from sre.io.tables import write_table
 from sre.io.text import canonical
-from sre.io.trials import write_scores
-from sre.machine.environment import code_version
+from sre.io.trials import read_trials, write_scores
+from sre.machine.environment import code_version, environment
 from sre.machine.log import say, warn
 from sre.metrics.bootstrap import Bootstrap, intervals
 from sre.metrics.rates import summarise
+from sre.metrics.speakers import bootstrap_of, check_speakers_known
 from sre.scoring.evaluation import Evaluation
+from sre.scoring.job import ScoreJob
+from sre.scoring.read_cohort import read_training
 from sre.scoring.replicates import replicates_of
-from sre.scoring.result import ListResult, SystemResult
+from sre.scoring.result import Draws, ListResult, SystemResult, codes_of
 
 
 @dataclass
@@ -34,20 +38,15 @@ class Scorer:
     """Computes all systems of a list. Embeddings, cohorts and raw scores are computed once and shared.
 
     training : the embeddings that cohorts are chosen from, with their speakers
-    is_development : whether calibrations and fusions are trained on this list
     calibrations : system -> its result on the development list, of which the calibration is taken; not used there
     bootstrap : the draws behind the intervals; None: there are no intervals
     """
 
+    job: ScoreJob
     evaluation: Evaluation
-    backends: Mapping[str, Path]
     training: Embeddings
-    systems: Mapping[str, dict]
-    folder: Path
-    is_development: bool = False
-    calibrations: Mapping[str, SystemResult] = field(default_factory=dict)
-    p_target: float = 0.05
-    bootstrap: Bootstrap | None = None
+    calibrations: Mapping[str, SystemResult]
+    bootstrap: Bootstrap | None
     _pairs: dict[str, tuple[Backend, Pairs]] = field(default_factory=dict)
     _cohorts: dict[tuple[str, CohortRule], Cohort] = field(default_factory=dict)
     _chosen: dict[CohortRule, Embeddings] = field(default_factory=dict)
@@ -57,10 +56,10 @@ class Scorer:
         """(P,) values of float32, as they are written, and the facts; what a calibration or fusion needs is kept."""
         if name in self._scores:
             return self._scores[name]
-        system = self.systems[name]
+        system = self.job.systems[name]
         scores, facts = self._combined(name, system["of"]) if system["of"] else self._plain(system)
         scores = scores.astype(np.float32).astype(np.float64)
-        if any(name in (other["of"] or ()) for other in self.systems.values()):
+        if any(name in (other["of"] or ()) for other in self.job.systems.values()):
             self._scores[name] = scores, facts
         return scores, facts
 
@@ -69,7 +68,7 @@ class Scorer:
         if name not in self._pairs:
             self._pairs.clear()  # one back-end's vectors at a time
             self._cohorts.clear()
-            backend = load(self.backends[name])
+            backend = load(self.job.backends[name])
             self._pairs[name] = backend, self.evaluation.pairs(backend)
         backend, pairs = self._pairs[name]
         scores, facts = scores_of_pairs(pairs), dict(backend.facts)
@@ -86,16 +85,16 @@ class Scorer:
         if rule not in self._chosen:
             self._chosen[rule] = chosen = rule.choose(self.training)
             assert chosen.speakers is not None, "training embeddings have speakers"
-            write_table(self.folder / f"{rule.name}.cohort", zip(chosen.ids, chosen.speakers, strict=True))
+            write_table(self.job.folder / f"{rule.name}.cohort", zip(chosen.ids, chosen.speakers, strict=True))
         if (name, rule) not in self._cohorts:
             self._cohorts[name, rule] = Cohort.of(backend, self._chosen[rule])
         return self._cohorts[name, rule]
 
     def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
         columns = np.stack([self.scores(one)[0] for one in inputs], axis=1)
-        if self.is_development:
-            calibration = fit_calibration(columns, self.evaluation.target, self.p_target).as_dict()
-            calibration |= {"inputs": inputs, "trials": self.folder.name}
+        if self.job.is_development:
+            calibration = fit_calibration(columns, self.evaluation.target, self.job.p_target).as_dict()
+            calibration |= {"inputs": inputs, "trials": self.job.folder.name}
         else:
             result = self.calibrations.get(name, SystemResult("failed", "it is not there"))
             if not result.done:
@@ -116,17 +115,59 @@ def read_development(path: Path) -> dict[str, SystemResult]:
     return systems
 
 
-def digests_of(evaluation: Evaluation, training: Embeddings, trials: Path, enroll_map: Path | None) -> dict[str, str]:
+def digests_of(job: ScoreJob, evaluation: Evaluation, training: Embeddings) -> dict[str, str]:
     """Return what identifies the inputs of all systems. An scp has places: the vectors themselves are digested."""
     tested = evaluation.embeddings
     assert training.speakers is not None  # cohorts are chosen by speakers
     return {
         "embeddings": sha256_arrays(tested.vectors, tested.ids),
         "cohort": sha256_arrays(training.vectors, np.concatenate([training.ids, training.speakers])),
-        "trials": sha256_file(trials),
-        "enroll_map": sha256_file(enroll_map) if enroll_map else "",
+        "trials": sha256_file(job.trials),
+        "enroll_map": sha256_file(job.enroll_map) if job.enroll_map else "",
         "speakers": sha256_text(" ".join(np.concatenate(evaluation.speakers or [[]]))),
     }
+
+
+def score_list(job: ScoreJob) -> None:
+    """Score all systems into the folder of `metrics`, and write that.
+
+    Raises SreError where the inputs do not fit together; a system that cannot be scored has the reason instead.
+    """
+    begun = time.monotonic()
+    trials = read_trials(job.trials)
+    evaluation = Evaluation.read(trials, job.enroll_map, job.embeddings, job.utt2spk)
+    if job.utt2spk and evaluation.speakers:  # else trials were drawn in place of speakers
+        check_speakers_known(trials, evaluation.speakers, job.utt2spk)
+    training = read_training([job.cohort], job.cohort_utt2spk)
+    digests = digests_of(job, evaluation, training)
+    calibrations = read_development(job.development) if job.development else {}
+    drawn = job.replicates, job.replicates_seed
+    bootstrap = bootstrap_of(trials, evaluation.speakers, *drawn) if job.replicates else None
+    scorer = Scorer(job, evaluation, training, calibrations, bootstrap)
+    with locked(job.folder / ".score.lock"):
+        systems = score_systems(scorer, digests)
+        codes = codes_of(systems.values())
+        ListResult(
+            job.model,
+            job.run,
+            job.seed,
+            trials=job.folder.name,
+            trials_file=str(job.trials),
+            trials_sha256=digests["trials"],
+            systems=systems,
+            role=job.role,
+            enroll_map=str(job.enroll_map) if job.enroll_map else None,
+            enroll_map_sha256=digests["enroll_map"],
+            data=str(job.utt2spk.parent) if job.utt2spk else None,
+            embeddings=[str(path) for path in job.embeddings],
+            bootstrap=Draws(**bootstrap.facts()) if bootstrap else None,
+            environment=environment() | {"code": ", ".join(sorted(codes)) or code_version()},
+            config_sha256=job.config_sha256,
+            wall_s=round(time.monotonic() - begun, 3),
+        ).write(job.metrics)
+    for name, result in systems.items():
+        say(f"{name}: " + (f"EER {result.metrics['eer']:.3f} %" if result.done else result.reason))
+    say(f"{len(systems)} systems on {len(trials.enrol)} trials")
 
 
 def score_systems(scorer: Scorer, digests: Mapping[str, str]) -> dict[str, SystemResult]:
@@ -134,10 +175,10 @@ def score_systems(scorer: Scorer, digests: Mapping[str, str]) -> dict[str, Syste
 
     digests : name -> SHA-256 of what all systems share (embeddings, trials, enrolment map, speakers), see `digests_of`
     """
-    hashes = {name: sha256_file(path) for name, path in scorer.backends.items()}
+    hashes = {name: sha256_file(path) for name, path in scorer.job.backends.items()}
     results = {}
-    for name in _by_backend(scorer.systems):
-        path, record = scorer.folder / f"{name}.scores", scorer.folder / f"{name}.metrics.json"
+    for name in _by_backend(scorer.job.systems):
+        path, record = scorer.job.folder / f"{name}.scores", scorer.job.folder / f"{name}.metrics.json"
         draws = scorer.bootstrap.facts() if scorer.bootstrap else None
         key = sha256_text(
             canonical([_identity_of(scorer, name, hashes), STAGE_VERSIONS["score"], draws, dict(digests)])
@@ -156,7 +197,7 @@ def score_systems(scorer: Scorer, digests: Mapping[str, str]) -> dict[str, Syste
         else:
             say(f"{name}: unchanged, kept")
         results[name] = result
-    return {name: results[name] for name in scorer.systems}
+    return {name: results[name] for name in scorer.job.systems}
 
 
 def _by_backend(systems: Mapping[str, dict]) -> list[str]:
@@ -169,11 +210,11 @@ def _by_backend(systems: Mapping[str, dict]) -> list[str]:
 
 def _identity_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
     """Everything that a system's scores depend on and, of a combined system, that of the systems it is made from."""
-    system = scorer.systems[name]
+    system = scorer.job.systems[name]
     if not system["of"]:
         return [system, hashes[system["backend"]]]
     known = scorer.calibrations.get(name)
-    trained = scorer.p_target if scorer.is_development else known and known.calibration
+    trained = scorer.job.p_target if scorer.job.is_development else known and known.calibration
     return [system["of"], trained, *(_identity_of(scorer, one, hashes) for one in system["of"])]
 
 
@@ -195,7 +236,7 @@ def _kept(path: Path, record: Path, key: str) -> SystemResult | None:
 
 def _score_one(scorer: Scorer, name: str, path: Path) -> SystemResult:
     scores, facts = scorer.scores(name)
-    calibrated = bool(scorer.systems[name]["of"])
+    calibrated = bool(scorer.job.systems[name]["of"])
     target = scorer.evaluation.target
     metrics = summarise(scores, target, calibrated=calibrated)
     if scorer.bootstrap:
