@@ -10,6 +10,7 @@ import pytest
 
 from sre.backends import KINDS, METHODS
 from sre.backends.chain import FORMS
+from sre.backends.options import Asked
 from sre.cli.configs import schema
 from sre.config.resolve import NORMS
 from sre.features.extractor import EXTRACTORS
@@ -194,6 +195,19 @@ def test_a_norm_has_the_top_n_of_the_schema() -> None:
 def test_what_works_on_feature_types() -> None:
     vad, speeds = schema().part("$defs", "features")["properties"]["vad"], model_keys("augment", "speeds")
     assert {*vad["x-types"], *speeds["x-types"]} <= FEATURE_TYPES.keys()
+
+
+def test_an_option_of_some_types_is_marked() -> None:
+    """x-of in the schema; options without it are those of 0.1.0, and are in the config of every type."""
+    for key, said in schema().part("$defs", "features")["properties"].items():
+        having = {name for name, kind in FEATURE_TYPES.items() if key in {field.name for field in fields(kind)}}
+        assert having == set(said.get("x-of", having)), f"{key}: x-of, and the types with such an option"
+    for key, said in backend_keys().items():
+        assert set(said.get("x-of", ())) <= KINDS.keys(), f"{key}: x-of"
+
+
+def test_a_back_end_is_asked_for_by_the_keys_of_the_schema() -> None:
+    assert backend_keys().keys() == {field.name for field in fields(Asked)}, "keys of backend, and sre.backends.options"
 
 
 @pytest.mark.parametrize("name", FEATURE_TYPES)

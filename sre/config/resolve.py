@@ -40,7 +40,7 @@ def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str)
 
     Raises SreError for a VAD of features that have no energy.
     """
-    filled = schema.check(config, where, "$defs", "features")
+    filled = _checked(schema, "features", config, where)
     types = works_on(schema, "features", "vad")
     if filled["vad"] is not None and (filled["type"] not in types or not filled["use_energy"]):
         raise SreError(
@@ -48,6 +48,18 @@ def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str)
             " vad: null"
         )
     return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
+
+
+def _checked(schema: Schema, part: str, config: dict, where: str) -> dict:
+    """Return a config of $defs/`part` with the defaults of its type: the schema's `x-of` are the types of an option.
+
+    Raises SreError where an option of other types is given.
+    """
+    filled = schema.check(config, where, "$defs", part)
+    for key, said in schema.part("$defs", part)["properties"].items():
+        if key in filled and filled["type"] not in (types := said.get("x-of", [filled["type"]])):
+            raise SreError(f"{where}: {key} is of type {' and '.join(types)}, not of {filled['type']}; take it out")
+    return filled
 
 
 def works_on(schema: Schema, *pointer: str) -> list[str]:
@@ -149,7 +161,7 @@ def resolve_backend(schema: Schema, config: dict, where: str) -> dict:
 
     The schema's keys x-types and x-needed-by say which types take an option, or a value of it, and which need one.
     """
-    filled, keys = schema.check(config, where, "$defs", "backend"), schema.part("$defs", "backend")["properties"]
+    filled, keys = _checked(schema, "backend", config, where), schema.part("$defs", "backend")["properties"]
     kind, adapts, of_enrol = filled["type"], keys["adapt"]["x-types"], keys["enrol"]["x-types"]
     if kind in keys["rank"]["x-needed-by"] and not filled["rank"]:
         raise SreError(f"{where}: {kind} needs rank, the dimension of the speaker subspace; 100 to 200 is usual")

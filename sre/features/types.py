@@ -1,7 +1,7 @@
 """The feature types: a name in a config, and the options of what it names. Needs no torch.
 
 To add one: its options here, its class in `sre.features.extractor`, its name and options in
-`recipes/config.schema.yaml: $defs/features`, with the marks (`x-types`) of what works on it.
+`recipes/config.schema.yaml: $defs/features`, with the marks `x-types` of what works on it, `x-of` of its options.
 """
 
 from collections.abc import Mapping

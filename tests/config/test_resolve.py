@@ -5,10 +5,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sre import SreError
 from sre.config.recipe import Recipe, load_recipe
-from sre.config.resolve import BACKENDS, NORMS, Parts, resolve_backend, resolve_model, resolve_norm
+from sre.config.resolve import (
+    BACKENDS,
+    NORMS,
+    Parts,
+    recipe_features,
+    resolve_backend,
+    resolve_features,
+    resolve_model,
+    resolve_norm,
+)
 from sre.config.schema import Schema
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
@@ -208,6 +218,36 @@ def test_bad_backend(schema: Schema, config: dict, sentence: str) -> None:
     with pytest.raises(SreError) as caught:
         resolve_backend(schema, config, "b.yaml")
     assert sentence in str(caught.value)
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> Schema:
+    """The schema with a feature type `bands` and a back-end type `mahalanobis`, each with an option of its own."""
+    text = yaml.safe_load((ROOT / "recipes/config.schema.yaml").read_text(encoding="utf-8"))
+    for part, kind, key in (("features", "bands", "num_bands"), ("backend", "mahalanobis", "ridge")):
+        properties = text["$defs"][part]["properties"]
+        properties["type"]["enum"].append(kind)
+        properties[key] = {"type": "integer", "default": 8, "x-of": [kind]}
+    (tmp_path / "config.schema.yaml").write_text(yaml.safe_dump(text, sort_keys=False), encoding="utf-8")
+    return Schema(tmp_path / "config.schema.yaml")
+
+
+def test_an_option_of_a_new_type_is_in_no_config_of_others(schema: Schema, grown: Schema) -> None:
+    """Their text decides what runs again, and which features a network takes."""
+    for kind in ("fbank", "mfcc"):
+        before, after = (recipe_features(one, {"features": {"f": {"type": kind}}}, "r") for one in (schema, grown))
+        assert canonical(before) == canonical(after)
+        with pytest.raises(SreError, match=f"^f: num_bands is of type bands, not of {kind}; take it out$"):
+            resolve_features(grown, {"type": kind, "num_bands": 8}, 16000, "f")
+    for config in BACKENDS.values():
+        assert canonical(resolve_backend(schema, config, "b")) == canonical(resolve_backend(grown, config, "b"))
+    with pytest.raises(SreError, match="^b: ridge is of type mahalanobis, not of plda; take it out$"):
+        resolve_backend(grown, {"type": "plda", "ridge": 3}, "b")
+    assert resolve_features(grown, {"type": "bands"}, 16000, "f")["num_bands"] == 8
+    assert resolve_backend(grown, {"type": "mahalanobis"}, "b")["ridge"] == 8
+    whole = {"recipe": "mini", "systems": ["b"], "backends": {"b": {"type": "plda"}, "c": {"type": "mahalanobis"}}}
+    filled = grown.check(whole, "config")["backends"]
+    assert "ridge" not in filled["b"] and filled["c"]["ridge"] == 8
 
 
 def test_defaults_are_filled_in(schema: Schema) -> None:
