@@ -97,8 +97,8 @@ class Backend:
     def _prepared(self, embeddings: np.ndarray) -> np.ndarray:
         """What the chain makes of (N, D). Raises SreError for another dimension than was fitted on."""
         x = self.chain.apply(embeddings)
-        mean = self.parts.get("plda_mean", self.parts.get("mean"))
-        check_dimension(x, None if mean is None else len(mean))
+        sizes = [self.parts[name].shape[axes.index("d")] for name, axes in self.SHAPES.items() if "d" in axes]
+        check_dimension(x, sizes[0] if sizes else None)
         return x
 
     def _model(self, x: np.ndarray, groups: Groups) -> Side:

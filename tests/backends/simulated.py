@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from sre.backends import Backend, fit
+from sre.backends import KINDS, Backend, fit
 from sre.backends.sides import score_matrix
 from sre.config.resolve import resolve_backend
 from sre.config.schema import Schema
@@ -18,6 +18,11 @@ PLAIN = {"type": "plda", "chain": [], "scale": False, "enrol": "by_the_book"}  #
 
 def backend_config(**config: object) -> dict:
     return resolve_backend(SCHEMA, config, "back-end")
+
+
+def shortest(kind: str, rank: int = 2) -> dict:
+    """The least config of a type of back-end."""
+    return {"type": kind, **({"rank": rank} if KINDS[kind].NEEDS_RANK else {})}
 
 
 def fitted(x: np.ndarray, speakers: np.ndarray, target: np.ndarray | None = None, **config: object) -> Backend:

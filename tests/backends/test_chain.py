@@ -5,10 +5,11 @@ import pytest
 import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import fitted, speech
+from simulated import fitted, shortest, speech
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sre import SreError
+from sre.backends import KINDS
 from sre.backends.chain import apply_step, fit_chain
 
 X, SPEAKERS = speech(12, 6, 5)
@@ -128,9 +129,9 @@ def test_floors_are_recorded() -> None:
 
 
 @pytest.mark.parametrize("chain", [["centre"], ["length_norm", "whiten:zca"], ["lda:2"], ["length_norm"], []])
-@pytest.mark.parametrize("config", [{"type": "plda"}, {"type": "ht_plda", "rank": 1}], ids=["plda", "ht_plda"])
-def test_embeddings_of_another_dimension(chain: list[str], config: dict) -> None:
-    backend = fitted(X, SPEAKERS, **config, chain=chain)
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.SHAPES])
+def test_embeddings_of_another_dimension(chain: list[str], kind: str) -> None:
+    backend = fitted(X, SPEAKERS, **shortest(kind, 1), chain=chain)
     sentence = "^embeddings of dimension 4, the back-end was fitted on 5; fit it on embeddings of this model$"
     with pytest.raises(SreError, match=sentence):
         backend.test(X[:, :4])

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import fitted, scores_of, small_data, speech
+from simulated import fitted, scores_of, shortest, small_data, speech
 
 from sre import SreError
+from sre.backends import KINDS
 from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.lda import normalising_transform
 from sre.backends.norm import METHODS, normalise
@@ -18,15 +19,12 @@ from sre.backends.two_covariance import Gaussian
 from sre.io.embeddings import Embeddings
 
 TYPES = [
-    {"type": "cosine"},
-    {"type": "euclidean"},
-    {"type": "plda"},
+    *(shortest(kind, 1) for kind in KINDS),
     {"type": "plda", "scale": False, "enrol": "by_the_book"},
     {"type": "plda", "rank": 1, "enrol": "score_max"},
     {"type": "plda", "adapt": {"method": "kaldi"}},
     {"type": "plda", "adapt": {"method": "coral"}},
     {"type": "plda", "adapt": {"method": "coral_plus"}},
-    {"type": "ht_plda", "rank": 1},
     {"type": "ht_plda", "rank": 2, "nu": 0.1, "enrol": "score_mean"},
 ]
 STEPS = ["centre", "centre:adapt", "length_norm", "whiten:pca", "whiten:zca", "wccn", "lda:1", "lda:3"]

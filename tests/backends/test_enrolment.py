@@ -4,24 +4,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import PLAIN, fitted, scores_of, speech
+from simulated import PLAIN, fitted, scores_of, shortest, speech
 
-from sre import SreError
+from sre import SreError, backends
 from sre.backends import Backend, Cosine, load, save, sides
 from sre.backends.files import save_failure
 from sre.backends.sides import Pairs, Side, score_matrix, scores_of_pairs
 
 X, SPEAKERS = speech(12, 5, 6)
 GROUPS = [[0, 1, 2], [5], [10, 11], [59, 3, 17, 20]]
-TYPES = {
+TYPES = {kind: shortest(kind) for kind in backends.KINDS} | {
     "cosine": {"type": "cosine", "chain": ["centre", "wccn"]},
     "euclidean": {"type": "euclidean", "chain": ["length_norm"]},
     "plda": {"type": "plda", "chain": ["centre", "lda:4", "length_norm"]},
     "simplified": {"type": "plda", "rank": 2, "chain": []},
-    "ht_plda": {"type": "ht_plda", "rank": 2},
 }
 HOWS = ["mean", "by_the_book", "score_mean", "score_max"]
-KINDS = [(name, how) for name in TYPES for how in HOWS if how != "by_the_book" or TYPES[name]["type"] == "plda"]
+KINDS = [(name, how) for name, config in TYPES.items() for how in backends.KINDS[config["type"]].ENROL]
 
 
 def backend(name: str, how: str) -> Backend:

@@ -4,19 +4,18 @@ from dataclasses import MISSING, fields
 
 import numpy as np
 import pytest
-from simulated import SCHEMA, backend_config, scores_of, speech
+from simulated import SCHEMA, backend_config, scores_of, shortest, speech
 
 from sre import SreError
 from sre.backends import KINDS, fit
-from sre.backends.options import Adaptation, Asked, HeavyTailedOptions, Options, PldaOptions
+from sre.backends.options import Adaptation, Asked
 
 X, SPEAKERS = speech(12, 5, 6)
-SHORT = {"cosine": {}, "euclidean": {}, "plda": {}, "ht_plda": {"rank": 2}}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_short_config_is_the_resolved_one(kind: str) -> None:
-    short = {"type": kind, **SHORT[kind]}
+    short = shortest(kind)
     ours, resolved = fit(short, X, SPEAKERS), fit(backend_config(**short), X, SPEAKERS)
     assert (ours.options, ours.facts) == (resolved.options, resolved.facts)
     np.testing.assert_array_equal(ours.score(X, X), resolved.score(X, X))
@@ -29,7 +28,7 @@ def test_defaults_are_those_of_the_schema(part: str, asked: type) -> None:
     defaults = {field.name: field.default for field in fields(asked) if field.default is not MISSING}
     expected = {name: said["default"] for name, said in properties.items() if "default" in said}
     assert defaults | ({"chain": list(Asked.chain)} if part == "backend" else {}) == expected
-    for options in (Options, PldaOptions, HeavyTailedOptions) if part == "backend" else ():
+    for options in [kind.OPTIONS for kind in KINDS.values()] if part == "backend" else ():
         assert {field.name: field.default for field in fields(options)}.items() <= expected.items()
 
 
@@ -46,7 +45,7 @@ def test_score_of_vectors_and_matrices() -> None:
     "config, sentence",
     [
         ({}, "^back-end: it has no type; give one"),
-        ({"type": "pdla"}, "^back-end: there is no type 'pdla'; give one of cosine, euclidean, plda, ht_plda$"),
+        ({"type": "pdla"}, "^back-end: there is no type 'pdla'; give one of " + ", ".join(KINDS) + "$"),
         ({"type": "plda", "lda": 3}, "^back-end: 'lda' is no key of it; there are type, chain, enrol"),
         ({"type": "plda", "adapt": {"within": 1.0}}, "^back-end: adapt: it has no method"),
         ({"type": "plda", "enrol": "max"}, "^plda: enrol 'max' is not of this type; give one of mean, score_mean"),
