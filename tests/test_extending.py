@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md work: a network, a pooling and a loss, put where the page says."""
+"""The examples of docs/extending.md work: a network, a pooling, a loss and a norm, put where the page says."""
 
 import importlib
 import re
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
+import numpy as np
 import pytest
 import torch
 
+from sre.backends import Cohort, Cosine, Pairs, norm, scores_of_pairs
 from sre.config.resolve import resolve_model
 from sre.config.schema import Schema
+from sre.io.embeddings import Embeddings
 from sre.losses import HEADS, build_head
 from sre.models import ARCHITECTURES, build, cost
 from sre.models.pooling import POOLINGS
@@ -55,6 +58,22 @@ def resolved(schema: Schema, path: Path, text: str) -> dict:
     path.write_text(text)
     features = {"fbank40": schema.check({"num_mel_bins": 40}, "f", "$defs", "features")}
     return resolve_model(schema, path, features, seed=1)
+
+
+def test_the_norm() -> None:
+    """Of two models and three tests, without common speakers; with all of the cohort and with the nearest two."""
+    names = dict(vars(norm))
+    exec(block("def _meannorm("), names)
+    x = np.random.default_rng(1).normal(size=(10, 4))
+    cohort = Cohort.of(Cosine(), Embeddings(np.arange(5), x[5:]))
+    pairs = Pairs(Cosine().enrol(x, [[0], [1]]), Cosine().test(x[2:5]), np.array([0, 0, 1]), np.array([0, 2, 1]))
+    raw, of_cohort = scores_of_pairs(pairs), np.sort(Cosine().score(x[:5], x[5:]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(norm.METHODS, "meannorm", norm.Method(names["_meannorm"]))
+        for top_n in (0, 2):
+            mean = of_cohort[:, -top_n:].mean(axis=1)
+            scores, _ = norm.normalise(raw, pairs, cohort, "meannorm", top_n)
+            np.testing.assert_allclose(scores, raw - (mean[[0, 0, 1]] + mean[[2, 4, 3]]) / 2)
 
 
 def test_the_network(tmp_path: Path, edited: Callable[..., Schema], monkeypatch: pytest.MonkeyPatch) -> None:
