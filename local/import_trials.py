@@ -55,10 +55,13 @@ def import_trials(source: Path, out: Path, enroll: Path | None = None, out_enrol
             say(f"{enroll}: {others} models are in no trial of the list and left out")
         say(f"{out_enroll}: SHA-256 {sha256_file(out_enroll)}")
     enrol, test = trials.enrol_ids[trials.enrol], trials.test_ids[trials.test]
-    rows = zip(enrol, test, trials.target.tolist(), strict=True)
-    write_trials(out, rows)
-    targets = int(trials.target.sum())
-    say(f"{out}: {targets} target, {len(trials) - targets} nontarget trials")
+    write_trials(out, zip(enrol, test, trials.target.tolist(), strict=True))
+    tell_list(source, out, int(trials.target.sum()), len(trials))
+
+
+def tell_list(source: Path, out: Path, targets: int, trials: int) -> None:
+    """Say what a list has, and the checksums of what it was made of and of itself."""
+    say(f"{out}: {targets} target, {trials - targets} nontarget trials")
     say(f"{source}: SHA-256 {sha256_file(source)}")
     say(f"{out}: SHA-256 {sha256_file(out)}")
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from local.import_trials import tell_list
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, output_file
 from sre.io.atomic import sha256_file
@@ -112,10 +113,7 @@ def import_trials(source: Path, out: Path) -> None:
         say(f"{source}: {lines} trials are no official VoxCeleb list's number: it is called {name}")
     if len(label) < lines:
         say(f"{source}: {lines - len(label)} lines stand twice; one of each is kept")
-    targets = sum(label.values())
-    say(f"{out}: {targets} target, {len(label) - targets} nontarget trials")
-    say(f"{source}: SHA-256 {sha256_file(source)}")
-    say(f"{out}: SHA-256 {sha256_file(out)}")
+    tell_list(source, out, sum(label.values()), len(label))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -49,18 +49,12 @@ class VoxCeleb:
         return "all" in self.folders
 
 
-def find_voxceleb1(root: str | Path) -> VoxCeleb:
-    """Find the layout of a corpus. Raises SreError that says what was looked for and what was found."""
-    return _find(root, "voxceleb1", "vox1")
+def find_voxceleb(root: str | Path, corpus: str) -> VoxCeleb:
+    """Find the layout of "voxceleb1" or "voxceleb2".
 
-
-def find_voxceleb2(root: str | Path) -> VoxCeleb:
-    """Find the layout of a corpus. Raises SreError that says what was looked for and what was found."""
-    return _find(root, "voxceleb2", "vox2")
-
-
-def _find(root: str | Path, corpus: str, short: str) -> VoxCeleb:
-    root = Path(root)
+    Raises SreError that says what was looked for and what was found.
+    """
+    root, short = Path(root), f"vox{corpus[-1]}"
     split: dict[str, list[str]] = {}
     for part in ("dev", "test"):
         archives = [f"{short}_{part}_{kind}" for kind in AUDIO_FOLDERS if kind]
@@ -197,7 +191,7 @@ def prepare(
     needed: Collection[str] = (),
 ) -> None:
     """Write the data directory of one subset; `needed` are the utterances of its trials."""
-    place = (find_voxceleb1 if corpus == "voxceleb1" else find_voxceleb2)(root)
+    place = find_voxceleb(root, corpus)
     say(f"{root}: {corpus} in " + ", ".join(f"{folder} ({part})" for part, folder in place.folders.items()))
     wav, durations = good_audio(out, find_recordings(place, subset), audio_rules, max_rejected, needed)
     genders, _ = read_meta(place.meta)

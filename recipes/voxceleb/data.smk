@@ -1,6 +1,6 @@
 # VoxCeleb1 and 2 in the layouts that are in use; the official trial lists from the user's files.
 from local.import_voxceleb_trials import find_trial_lists
-from local.prepare_voxceleb import find_voxceleb1, find_voxceleb2
+from local.prepare_voxceleb import find_voxceleb
 
 
 def voxceleb_corpora():
@@ -9,7 +9,7 @@ def voxceleb_corpora():
         raise SreError(
             "recipe voxceleb needs --config voxceleb1=DIR (it is the test set), and voxceleb2=DIR to train on"
         )
-    find_voxceleb1(CONFIG["voxceleb1"])
+    find_voxceleb(CONFIG["voxceleb1"], "voxceleb1")
     lists = find_trial_lists(CONFIG["voxceleb1"])
     if not lists:
         raise SreError(
@@ -19,7 +19,7 @@ def voxceleb_corpora():
     if not CONFIG["voxceleb2"]:
         root = CONFIG["voxceleb1"]
         return {"vox1_dev": ("voxceleb1", root, "dev"), "vox1_test": ("voxceleb1", root, "test")}, lists
-    find_voxceleb2(CONFIG["voxceleb2"])
+    find_voxceleb(CONFIG["voxceleb2"], "voxceleb2")
     vox2 = ("voxceleb2", CONFIG["voxceleb2"], "dev")
     return {"vox2_dev": vox2, "vox1": ("voxceleb1", CONFIG["voxceleb1"], "all")}, lists
 

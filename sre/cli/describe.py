@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 from sre import SreError
 from sre.cli.arguments import count, input_file
 from sre.cli.configs import ConfigArgument, is_of_ours, model_config, read_config_argument, schema
-from sre.config.resolve import merged, recipe_features, resolve_model
-from sre.features.types import FROM_ELSEWHERE, dimension_of
-from sre.io.yaml_text import read_yaml
+from sre.config.resolve import read_merged, recipe_features, resolve_model
+from sre.features.types import dimension_of
 
 if TYPE_CHECKING:
     from sre.models.cost import Spec
@@ -78,9 +77,7 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
         raise SreError(
             f"{path}: no {recipe} with the features that it names; give it, or what has them: --configfile FILE"
         )
-    settings: dict = {}
-    for file in files:
-        settings = merged(settings, read_yaml(file))
+    settings = read_merged(files)
     known, override = schema(), settings.get(path.stem)
     features = recipe_features(known, settings, str(files[-1]))
     override = override if isinstance(override, dict) else None
@@ -101,7 +98,5 @@ def _spec_of(model: dict) -> Spec:
     from sre.models.cost import Spec
 
     made = model["feature_config"]
-    columns = dimension_of(made)
-    if made["type"] == FROM_ELSEWHERE:  # a feats.scp from elsewhere: what its frames are is not known
-        return Spec(model["architecture"], columns, model["options"])
-    return Spec(model["architecture"], columns, model["options"], made["frame_shift"])
+    shift = made.get("frame_shift", 10.0)  # a feats.scp from elsewhere does not tell it
+    return Spec(model["architecture"], dimension_of(made), model["options"], shift)

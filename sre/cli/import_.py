@@ -5,9 +5,16 @@ from pathlib import Path
 
 from sre import SreError
 from sre.cli.arguments import input_file, json_object, output_file
-from sre.cli.configs import RECIPES, ConfigArgument, feature_config, features_of, is_of_ours, read_config_argument
+from sre.cli.configs import (
+    RECIPES,
+    ConfigArgument,
+    feature_config,
+    features_of,
+    is_of_ours,
+    read_config_argument,
+    schema,
+)
 from sre.config.resolve import recipe_features, recipe_file, resolve_features
-from sre.config.schema import Schema
 from sre.features.types import dimension_of
 from sre.io.atomic import sha256_file
 from sre.io.text import canonical
@@ -34,11 +41,10 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
     from sre.models.peers import check_state, peer_key_of, read_state, rename
 
     peer_key = peer_key_of(architecture)
-    schema = Schema(RECIPES / "config.schema.yaml")
-    name, feature_config = read_features(schema, features)
+    name, feature_config = read_features(features)
     bins = dimension_of(feature_config)
     chosen = {**(ARCHITECTURES[architecture].peer_options or {}), **options}
-    chosen = schema.check(chosen, "--options", "$defs", "architectures", architecture)
+    chosen = schema().check(chosen, "--options", "$defs", "architectures", architecture)
     network = build(architecture, bins, chosen)
     state, left_out = rename(read_state(weights), peer_key)
     check_state(weights, state, network.state_dict(), f"{architecture} of {bins} bins, {canonical(chosen)}")
@@ -51,7 +57,7 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
     print(f"in a recipe with features {name}: bundles: {{{architecture}: {{path: {out}, features: {name}}}}}")
 
 
-def read_features(schema: Schema, argument: str) -> tuple[str, dict]:
+def read_features(argument: str) -> tuple[str, dict]:
     """Name and resolved config of RECIPE:NAME, FILE.yaml:NAME or FILE.yaml (whose stem is the name), or of ours."""
     if is_of_ours(argument):
         where, content = read_config_argument(argument)
@@ -63,8 +69,8 @@ def read_features(schema: Schema, argument: str) -> tuple[str, dict]:
     path = Path(where) if where.endswith((".yaml", ".yml")) else recipe_file(RECIPES, where)
     settings = read_yaml(path)
     if not name:
-        return path.stem, resolve_features(schema, settings, 16000, argument)
-    known = recipe_features(schema, settings, str(path))
+        return path.stem, resolve_features(schema(), settings, 16000, argument)
+    known = recipe_features(schema(), settings, str(path))
     if name not in known:
         raise SreError(f"--features {argument}: {path} has no features '{name}', only {', '.join(sorted(known))}")
     return name, known[name]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sre import SreError
-from sre.config.resolve import merged, recipe_file
+from sre.config.resolve import merged, read_merged, recipe_file
 from sre.config.schema import Schema
 from sre.io.yaml_text import MAX_DEPTH, read_yaml
 
@@ -25,10 +25,7 @@ def read_config(recipes: Path, files: Sequence[Path], entries: Sequence[str], al
 
     Raises SreError for an unknown recipe, a file that cannot be read and an entry that is no KEY=VALUE.
     """
-    given: dict = {}
-    for path in files:
-        given = merged(given, read_yaml(path))
-    given = merged(given, read_entries(Schema(recipes / "config.schema.yaml"), entries))
+    given = merged(read_merged(files), read_entries(Schema(recipes / "config.schema.yaml"), entries))
     file = recipe_file(recipes, given.get("recipe", "mini"))
     return given if alone else merged(read_yaml(file), given)
 

@@ -1,8 +1,9 @@
 """Configs: read, checked against the schema, filled with defaults, written canonically."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 from sre import SreError
@@ -33,6 +34,11 @@ def merged(base: dict, over: dict) -> dict:
         inner = isinstance(value, dict) and isinstance(both.get(key), dict)
         both[key] = merged(both[key], value) if inner else value
     return both
+
+
+def read_merged(files: Iterable[Path]) -> dict:
+    """Return what YAML files say together; a later one's keys replace those of the ones before it."""
+    return reduce(merged, map(read_yaml, files), {})
 
 
 def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str) -> dict:

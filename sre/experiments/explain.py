@@ -105,8 +105,6 @@ class Why:
 
 def explain(arguments: Sequence[str]) -> list[str]:
     """Return lines on what `snakemake arguments` will run. Raises SreError with the sentence of Snakemake's error."""
-    if {"-h", "--help"} & set(arguments):
-        return __doc__.strip().splitlines()
     return describe(dry_run(project_root(), arguments))
 
 

@@ -42,7 +42,6 @@ def intervals_of(
     trials: LabelledTrials,
     files: tuple[Path, Path | None, Path],
     wanted: Mapping[str, str],
-    replicates: int = 1000,
 ) -> dict:
     """Return `intervals` and `bootstrap` of a summary of (P,) scores; say which of `wanted` have none, and why.
 
@@ -56,7 +55,7 @@ def intervals_of(
     speakers = speakers_of_sides(trials, models, utt2spk)
     check_speakers_known(trials, speakers, utt2spk_file)
     check_labels(trials_file, trials, models, utt2spk)
-    drawn = bootstrap_of(trials, speakers, replicates, seed=1)
+    drawn = bootstrap_of(trials, speakers, 1000, seed=1)
     draws = drawn.replicates(scores, trials.target)
     bounds = intervals(summary, draws, drawn.speakers)
     reasons: dict[str, list[str]] = {}

@@ -14,6 +14,8 @@ from sre.metrics.rates import eer
 from sre.models.base import Network
 from sre.training.held_out import HOLD_OUT_SEED, held_out_speakers
 
+MOST_HELD_OUT = 20  # utterances of a speaker
+
 
 @dataclass
 class Partition:
@@ -31,16 +33,12 @@ class Partition:
 
 
 def partition(
-    utt2spk: Mapping[str, str],
-    speakers: int,
-    utterances: int,
-    most_a_speaker: int = 20,
-    everyone: Mapping[str, str] | None = None,
+    utt2spk: Mapping[str, str], speakers: int, utterances: int, everyone: Mapping[str, str] | None = None
 ) -> Partition:
     """Hold out `speakers` speakers (at least 2, or 0) and `utterances` utterances of each other speaker.
 
     A speaker gives utterances only if at least two remain; a held-out one has at least two, and gives at most
-    `most_a_speaker`. They are chosen among `everyone`, the data before any filter: those of the development list.
+    MOST_HELD_OUT. They are chosen among `everyone`, the data before any filter: those of the development list.
     Raises SreError if fewer than two speakers would be left to train on.
     """
     draw = np.random.default_rng(HOLD_OUT_SEED)
@@ -55,7 +53,7 @@ def partition(
     for speaker, utts in spk2utt.items():
         utts = [utts[i] for i in draw.permutation(len(utts))]
         if speaker in held:
-            parts.held_out += sorted(utts[:most_a_speaker]) if len(utts) >= 2 else []
+            parts.held_out += sorted(utts[:MOST_HELD_OUT]) if len(utts) >= 2 else []
         else:
             spared = utterances if len(utts) >= utterances + 2 else 0
             parts.valid += utts[:spared]

@@ -9,7 +9,7 @@ import pytest
 
 from sre import SreError
 from sre.cli.arguments import Parser
-from sre.cli.configs import backend_config, config_argument, feature_config, in_words, model_config, schema, vad_config
+from sre.cli.configs import backend_config, config_argument, feature_config, in_words, model_config, vad_config
 from sre.cli.describe import read_spec
 from sre.cli.import_ import read_features
 from sre.config.stages import STAGE_VERSIONS
@@ -44,7 +44,7 @@ def test_features_of_every_form(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(text.encode())
         assert feature_config("fbank", argument(tmp_path / name)) == resolved, name
         if name != "bom_crlf":
-            assert read_features(schema(), str(tmp_path / name))[1] == resolved, name
+            assert read_features(str(tmp_path / name))[1] == resolved, name
     assert feature_config("fbank", argument(canonical(resolved))) == resolved
     assert resolved["num_mel_bins"] == 40 and resolved["version"] == STAGE_VERSIONS["feats"]
     assert feature_config("fbank", ("x", resolved | {"sample_rate": 8000}))["sample_rate"] == 8000

@@ -34,7 +34,7 @@ def recordings(folder: Path, *utts: str, suffix: str = "wav") -> None:
 def test_split_layouts(tmp_path: Path, dev: str, test: str) -> None:
     recordings(tmp_path / dev, "id10001/-a_b-C/00001", "id10001/-a_b-C/00002")
     recordings(tmp_path / test, "id10002/v/00001")
-    place = voxceleb.find_voxceleb1(tmp_path)
+    place = voxceleb.find_voxceleb(tmp_path, "voxceleb1")
     assert place.folders == {"dev": tmp_path / dev, "test": tmp_path / test} and not place.merged
     assert list(voxceleb.find_recordings(place, "dev")) == ["id10001--a_b-C-00001", "id10001--a_b-C-00002"]
     assert len(voxceleb.find_recordings(place, "all")) == 3
@@ -43,7 +43,7 @@ def test_split_layouts(tmp_path: Path, dev: str, test: str) -> None:
 @pytest.mark.parametrize("folder", ["wav", "."])
 def test_merged_layouts(tmp_path: Path, folder: str) -> None:
     recordings(tmp_path / folder, "id10001/v/00001", "id10002/v/00001", suffix="flac")
-    place = voxceleb.find_voxceleb1(tmp_path)
+    place = voxceleb.find_voxceleb(tmp_path, "voxceleb1")
     assert place.merged and len(voxceleb.find_recordings(place, "all")) == 2
     with pytest.raises(
         SreError, match=r"nothing tells them apart; put vox1_meta.csv \(with a column Set\) or veri_test"
@@ -54,18 +54,18 @@ def test_merged_layouts(tmp_path: Path, folder: str) -> None:
     (tmp_path / "vox1_meta.csv").write_text(
         META.replace("test", "x").replace("dev", "test")
     )  # Set goes before the list
-    assert list(voxceleb.find_recordings(voxceleb.find_voxceleb1(tmp_path), "test")) == ["id10001-v-00001"]
+    assert list(voxceleb.find_recordings(voxceleb.find_voxceleb(tmp_path, "voxceleb1"), "test")) == ["id10001-v-00001"]
 
 
 def test_nothing_found_says_what(tmp_path: Path) -> None:
     (tmp_path / "Vox").mkdir()
     with pytest.raises(SreError, match="no voxceleb2 there; looked for dev/wav, .*; found Vox; give"):
-        voxceleb.find_voxceleb2(tmp_path)
+        voxceleb.find_voxceleb(tmp_path, "voxceleb2")
     with pytest.raises(SreError, match="no such folder"):
-        voxceleb.find_voxceleb1(tmp_path / "none")
+        voxceleb.find_voxceleb(tmp_path / "none", "voxceleb1")
     recordings(tmp_path / "dev/wav", "id10001/v/00001")
     with pytest.raises(SreError, match="the test part of voxceleb1 is not there"):
-        voxceleb.find_recordings(voxceleb.find_voxceleb1(tmp_path), "test")
+        voxceleb.find_recordings(voxceleb.find_voxceleb(tmp_path, "voxceleb1"), "test")
 
 
 def test_prepare(tmp_path: Path) -> None:
