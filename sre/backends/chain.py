@@ -97,7 +97,7 @@ def fit_chain(
 
     centre:adapt centres training by its own mean and everything else by the adaptation set's (Kaldi's sre16 recipe).
     Raises SreError for a name that is no step's, where centre:adapt has no adaptation set, and as `check_speakers`
-    does for lda and wccn.
+    does for lda and wccn; ValueError for a step whose array is not as `STEPS` says.
     """
     for step in steps:
         if not any(re.fullmatch(form, step) for form in FORMS):
@@ -117,6 +117,7 @@ def fit_chain(
         chain.arrays.append(later)
         x = apply_step(array, x)
         adapt = None if adapt is None else apply_step(later, adapt)
+    chain.check()
     return ChainOutput(chain, x, adapt, facts)
 
 

@@ -143,6 +143,9 @@ class Schema:
         elif error.validator == "enum" and isinstance(error.instance, str):
             near = difflib.get_close_matches(error.instance, [str(v) for v in error.validator_value], 1, 0.0)
             yield f"{place}: '{error.instance}' is none of {error.validator_value}; the nearest is '{near[0]}'"
+        elif error.validator == "pattern" and error.validator_value.startswith("^("):
+            forms = [re.sub(r"\[.*", "NUMBER", form) for form in error.validator_value[2:-3].split("|")]
+            yield f"{place}: '{error.instance}' is none of {', '.join(forms)}"
         else:
             message = error.message if len(error.message) <= SHOWN else f"{error.message[:SHOWN]} …"
             if error.instance is None or isinstance(error.instance, bool):  # as YAML writes it

@@ -10,7 +10,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sre import SreError
 from sre.backends import KINDS
-from sre.backends.chain import apply_step, fit_chain
+from sre.backends.chain import STEPS as REGISTERED
+from sre.backends.chain import Step, apply_step, fit_chain
 
 X, SPEAKERS = speech(12, 6, 5)
 
@@ -143,6 +144,12 @@ def test_embeddings_of_another_dimension(chain: list[str], kind: str) -> None:
 def test_adaptation_set_of_another_dimension(chain: list[str]) -> None:
     with pytest.raises(SreError, match="^adaptation embeddings of dimension 4, those of training have 5; give both"):
         fitted(X, SPEAKERS, X[:, :4], type="plda", chain=chain, adapt={"method": "coral"})
+
+
+def test_a_step_without_an_array_is_not_taken_for_length_norm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(REGISTERED, "wccn", Step(lambda *_: (np.empty(0), {}), 1, ("wccn",)))
+    with pytest.raises(ValueError, match=r"^chain_1 of shape \(0,\) is none of step 'wccn'"):
+        fit_chain(["centre", "wccn"], X, SPEAKERS)
 
 
 def test_length_norm_of_nothing() -> None:
