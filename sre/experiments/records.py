@@ -232,7 +232,8 @@ def _needed(system: str, systems: Mapping[str, dict[str, Any]]) -> set[str]:
 def job_of(path: str | Path) -> RecordedJob | None:
     """The job that made `path`, also where it is no declared output of it; the newest by the records."""
     path = Path(os.path.abspath(path))
-    declared = [path.with_name(name) for name, endings in BESIDE.items() if path.name.endswith(endings)]
+    names = [name for name, endings in BESIDE.items() if path.name.endswith(endings)]
+    declared = [folder / name for folder in list(path.parents)[:LEVELS] for name in names]
     for candidate in [path, *declared]:
         if job := find_job(candidate):
             return job

@@ -160,6 +160,14 @@ def test_a_damaged_record_is_named(tmp_path: Path, change: object, sentence: str
         job_of(tmp_path / "exp/report.tsv")
 
 
+def test_errors_are_of_the_report_and_speech_of_the_corpus_that_a_job_made(tmp_path: Path) -> None:
+    write_record(tmp_path / "exp/log/report.json", "2026-01-01", ["exp/report.tsv"])
+    write_record(tmp_path / "data/log/corpus.json", "2026-01-01", ["data/corpus/SPEAKERS.TXT"])
+    assert job_of(tmp_path / "exp/errors/main/errors.csv").path.name == "report.json"
+    assert job_of(tmp_path / "data/corpus/test/61/70/61-70.flac").path.name == "corpus.json"
+    assert job_of(tmp_path / "data/given/test/61/70/61-70.flac") is None
+
+
 def test_score_files_are_of_the_job_that_made_metrics_json(tmp_path: Path) -> None:
     write_record(tmp_path / "exp/log/score.json", "2026-01-01", ["exp/scores/metrics.json"])
     for name in ("cosine.scores", "cosine.metrics.json", "cosine.replicates.npy", "speakers_all.cohort"):
