@@ -39,5 +39,6 @@ rule all:
         rules.report.input,
 
 
+without_traceback(check_logs, workflow.rules)
 if workflow.is_main_process and "snakemake" in Path(sys.argv[0]).parts:
     without_traceback(check_targets, sys.argv[1:], [rule.name for rule in workflow.rules])

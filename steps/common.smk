@@ -15,7 +15,16 @@ from sre.io.text import canonical
 from sre.machine.cores import available_cores
 from sre.training.summary import is_trained
 from sre.workflow.memory import keep_in
-from sre.workflow.paths import check_inputs, check_paths, check_root, check_submitted, check_times, quoted
+from sre.workflow.paths import (
+    absent_folders,
+    check_inputs,
+    check_logs,
+    check_paths,
+    check_root,
+    check_submitted,
+    check_times,
+    quoted,
+)
 
 
 def without_traceback(function, *args):
@@ -50,6 +59,7 @@ if workflow.non_local_exec:
     without_traceback(check_submitted, [ROOT, BASE, Path.cwd()])
 if CONSOLE:
     CONSOLE.page = f"{EXP}/report.html"
+    CONSOLE.warnings += absent_folders(RECIPE.paths)
 NJ = CONFIG["nj"]
 SHARDS = range(1, NJ + 1)
 CORES = available_cores()

@@ -24,7 +24,7 @@ from sre.workflow.screen import Screen
 LONG_S = 5.0  # a job that takes longer is announced
 PATIENCE_S = 10.0  # for jobs to end after a Ctrl-C
 MOST_WARNINGS = 5  # of a job, at the end of a run
-WRAPPING = re.compile(r"\w*(Error|Exception)( in .*)?:$")
+WRAPPING = re.compile(r"(\w*(?:Error|Exception))(?: in (file .*)| in .*)?:$")
 PLACE = re.compile(r'\s+File ".*", line \d+')
 BEFORE = ("Building DAG of jobs...", "Assuming unrestricted shared filesystem usage.", "Config file ")  # a run begins
 REFUSED = re.compile(r"(?:\w+Error: )?\[Errno \d+\] (.*?): '(.*)'$")  # by the system, of a file
@@ -33,10 +33,12 @@ SPEC = re.compile(r" \(rule \w+, line \d+, .*\)$")
 
 
 def sentence(message: str) -> str:
-    """Return an error as it was raised, without the class, the file and the line that Snakemake puts around it."""
+    """Return an error as it was raised, without Snakemake's wrapping; a NameError of a data.smk keeps file and line."""
     lines = [line for line in message.strip().splitlines() if not PLACE.match(line)]
-    if len(lines) > 1 and WRAPPING.match(lines[0]):
+    if len(lines) > 1 and (wrapping := WRAPPING.match(lines[0])):
         del lines[0]
+        if wrapping[2] and wrapping[1] not in ("WorkflowError", "SreError"):
+            lines[-1] += f" ({wrapping[1]} in {wrapping[2]})"
     if lines and (refused := REFUSED.match(lines[-1])):
         return f"{refused[2]}: {refused[1]}; mend that, then the same command goes on"
     if lines and (unrecorded := UNRECORDED.match(lines[-1])):

@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
 from sre.config.schema import Place
@@ -37,6 +38,22 @@ def check_inputs(places: Iterable[Place]) -> None:
     named = [(key, Path(path, wanted[kind])) for key, path, kind in places if kind in wanted]
     if faults := [f"{key}: {path}: no such file; mend the path" for key, path in named if not path.is_file()]:
         raise SreError("\n".join(faults))
+
+
+def absent_folders(places: Iterable[Place]) -> list[str]:
+    """Return a sentence for each folder of a corpus that is not there: what was once made of it needs it no more."""
+    return [
+        f"{key}: {path}: no such folder; what is made already is used, and nothing new can be made of it"
+        for key, path, kind in places
+        if kind == "path" and key != "root" and not os.path.isdir(path)
+    ]
+
+
+def check_logs(rules: Iterable[Any]) -> None:
+    """Raise SreError for a rule of Snakemake whose shell is a `job` and that has no log, which names its record."""
+    for rule in rules:
+        if "record_job" in (rule.shellcmd or "") and not rule.log:
+            raise SreError(f"rule {rule.name} has no log; add log: and a path such as '{{data}}/log/{rule.name}.log'")
 
 
 def check_root(folders: Iterable[Path]) -> None:

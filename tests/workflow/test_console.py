@@ -63,6 +63,13 @@ def test_our_sentences_stand_without_the_wrapping_of_snakemake(message: str) -> 
     assert sentence(message) == "root: bad"
 
 
+def test_a_fault_of_a_recipes_rules_keeps_its_place() -> None:
+    raised = (
+        'NameError in file "/p/data.smk", line 3:\nname \'X\' is not defined\n  File "/p/data.smk", line 3, in <module>'
+    )
+    assert sentence(raised) == "name 'X' is not defined (NameError in file \"/p/data.smk\", line 3)"
+
+
 def test_what_the_system_refuses_is_a_sentence_without_a_traceback() -> None:
     said = "Traceback (most recent call last):\n\n  File x\n\nOSError: [Errno 36] File name too long: 'a b'"
     assert sentence(said).startswith("a b: File name too long; mend that")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,16 @@ from snakemake.utils import format as snakemake_format
 
 from sre import SreError
 from sre.config.schema import Place, Schema
-from sre.workflow.paths import check_inputs, check_paths, check_root, check_submitted, check_times, quoted
+from sre.workflow.paths import (
+    absent_folders,
+    check_inputs,
+    check_logs,
+    check_paths,
+    check_root,
+    check_submitted,
+    check_times,
+    quoted,
+)
 
 NASTY = [
     "my root", "it's", 'a"b', "$(touch made)", "`touch made`", "a;touch made", "a&b", "a*b?[c]", "$HOME", "a>made",
@@ -144,6 +154,18 @@ def test_an_input_that_is_missing_is_named_also_where_all_is_made(
     check_inputs(places({"trials": "list", "corpus": "none"}))
     with pytest.raises(SreError, match=sentence):
         check_inputs(places(config))
+
+
+def test_a_corpus_that_is_away_is_a_warning(tmp_path: Path) -> None:
+    config = {"corpus": str(tmp_path), "voxceleb1": "none", "voxceleb2": None, "root": "none"}
+    assert [said.partition(";")[0] for said in absent_folders(places(config))] == ["voxceleb1: none: no such folder"]
+
+
+def test_a_job_without_a_log_is_named() -> None:
+    rules = [SimpleNamespace(name="a", shellcmd=None, log=[]), SimpleNamespace(name="b", shellcmd="echo", log=[])]
+    check_logs(rules)
+    with pytest.raises(SreError, match="^rule c has no log; add log: and a path such as '{data}/log/c.log'$"):
+        check_logs([*rules, SimpleNamespace(name="c", shellcmd="python -m steps.record_job  --inputs", log=[])])
 
 
 def test_a_blank_in_the_root_parts_no_word_of_a_job(tmp_path: Path) -> None:
