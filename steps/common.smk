@@ -90,6 +90,11 @@ def repeated(option, values):
     return [word for value in values for word in (option, value)]
 
 
+def given(option, value):
+    """Return the words `option value`; none where there is no value."""
+    return [option, value] if value else []
+
+
 def one_of(names):
     """For wildcard_constraints; none matches nothing."""
     return "|".join(names) or "(?!)"

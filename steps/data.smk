@@ -60,7 +60,7 @@ rule check_recipe:
         ),
         # a function of `input`: Snakemake does not compare it between runs
         options=lambda wildcards, input: [
-            *repeated("--adapt", [ADAPT] if ADAPT else []),
+            *given("--adapt", ADAPT),
             *repeated("--features", [f"{n}={canonical(c)}" for n, c in RECIPE.features.items()]),
             *repeated("--note", NOTES),
         ],

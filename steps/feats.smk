@@ -14,6 +14,10 @@ def feature_params(wildcards):
     return canonical(RECIPE.features[wildcards.features])
 
 
+def feature_type(wildcards):
+    return RECIPE.features[wildcards.features]["type"]
+
+
 rule make_features:
     # it also reads segments, where there is one: a split is written whole, so that its utt2spk is as new
     input:
@@ -29,7 +33,7 @@ rule make_features:
         split=one_of(AUDIO_SPLITS),
     params:
         config=feature_params,
-        kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
+        kind=feature_type,
         audio=canonical(CONFIG["audio"]),
         nj=NJ,
     shell:
@@ -56,7 +60,7 @@ rule join_features:
         split=one_of(AUDIO_SPLITS),
     params:
         config=feature_params,
-        kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
+        kind=feature_type,
     shell:
         job(
             "steps.join_features {wildcards.data}/{wildcards.split}"
@@ -79,7 +83,7 @@ rule import_features:
         split=one_of(FEATS_ONLY),
     params:
         config=feature_params,
-        kind=lambda wildcards: RECIPE.features[wildcards.features]["type"],
+        kind=feature_type,
     shell:
         job(
             "steps.import_features {wildcards.data}/{wildcards.split}"

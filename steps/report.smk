@@ -16,8 +16,8 @@ rule make_report:
     params:
         title=RECIPE.name,
         metric=CONFIG["metric"],
-        features=lambda wildcards, input: (["--features", input.features] if input.features else []),
-        primary=(["--primary", CONFIG["primary_system"]] if CONFIG["primary_system"] else []),
+        features=lambda wildcards, input: given("--features", input.features),
+        primary=given("--primary", CONFIG["primary_system"]),
         summaries=lambda wildcards, input: (["--summaries", *input.summaries] if input.summaries else []),
         results=canonical([sorted(RECIPE.runs), sorted(TRIALS)]),  # fewer of them are no newer input
         version=stage_version("score"),  # the report has no version: its form is not compared

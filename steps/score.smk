@@ -31,8 +31,8 @@ rule train_backend:
         all_cores=1,
     params:
         config=lambda wildcards: canonical(RECIPE.backends[wildcards.backend]),
-        adapt=lambda wildcards, input: ["--adapt", input.adapt] if input.adapt else [],
-        leave_out=lambda wildcards, input: (["--leave-out", input.leave_out] if input.leave_out else []),
+        adapt=lambda wildcards, input: given("--adapt", input.adapt),
+        leave_out=lambda wildcards, input: given("--leave-out", input.leave_out),
         version=stage_version("score"),
     shell:
         job(
@@ -86,9 +86,9 @@ rule score_systems:
             *("--role", role_of(wildcards.list)),
         ],
         options=lambda wildcards, input: [
-            *(["--enroll-map", input.enroll] if input.enroll else []),
-            *(["--development", input.development] if input.development else []),
-            *(word for path in input.backends for word in ("--backend", path)),
+            *given("--enroll-map", input.enroll),
+            *given("--development", input.development),
+            *repeated("--backend", input.backends),
         ],
     shell:
         job(
