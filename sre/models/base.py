@@ -47,3 +47,26 @@ class Network(nn.Module):
     def reparameterise(self) -> Self:
         """Return the network for inference, the same function in fewer operations; without its own form: itself."""
         return self
+
+
+class PooledNetwork(Network):
+    """A network of frame-level layers, a pooling and one affine layer, (B, T, F) -> (B, D).
+
+    A subclass makes its frame-level layers, then the rest by `add_embedding`.
+    """
+
+    def add_embedding(self, pool: Pooling) -> None:
+        """Make the affine layer behind this pooling, (B, P) -> (B, D)."""
+        self.pool = pool
+        self.segment1 = nn.Linear(pool.out_dim, self.embedding_dim)
+
+    def frame_map(self, x: Tensor) -> Tensor:
+        """Return the map that is pooled: (B, T, F) -> (B, C, T') or, over bins too, (B, C, F', T')."""
+        raise NotImplementedError
+
+    def first_affine(self, x: Tensor) -> Tensor:
+        """Return the affine layer's output, (B, T, F) -> (B, D)."""
+        return self.segment1(self.pool(self.frame_map(x)))  # -> (B, P) -> (B, D)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.first_affine(x)

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from sre.models.base import Network
+from sre.models.base import PooledNetwork
 from sre.models.pooling import TSTP
 from sre.models.res2net import Res2Net, Res2NetBlock, Sum
 from sre.models.resnet import conv_norm, residual_stages
@@ -56,7 +56,7 @@ class FusedStage(nn.Module):
         return x, self.fusion(x, self.halve(fused))
 
 
-class ERes2Net(Network):
+class ERes2Net(PooledNetwork):
     """The network ERes2Net, (B, T, F) -> (B, D).
 
     Local fusion: from the third stage on, a block's groups are chained by AttentiveFusion. Global fusion, bottom up:
@@ -97,16 +97,15 @@ class ERes2Net(Network):
         self.fused_stages = nn.ModuleList(
             FusedStage(stages[i], expansion * channels << i - 1) for i in range(unfused + 1, 4)
         )
-        self.pool = TSTP(expansion * 8 * channels * -(-num_features // 8))  # F/8, rounded up
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(TSTP(expansion * 8 * channels * -(-num_features // 8)))  # F/8, rounded up
 
-    def forward(self, x: Tensor) -> Tensor:
+    def frame_map(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.stem(x))  # -> (B, C, F, T)
         fused = x = self.stages(x)  # -> (B, E C, F, T); ERes2NetV2: (B, 4 E C, F/4, T/4)
         for stage in self.fused_stages:
             x, fused = stage(x, fused)  # -> in the end (B, 8 E C, F/8, T/8)
-        return self.segment1(self.pool(fused))  # -> (B, 2 x 8 E C x F/8) -> (B, D)
+        return fused
 
     @classmethod
     def peer_key(cls, key: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sre.models.base import Network
+from sre.models.base import PooledNetwork
 from sre.models.pooling import TSTP
 from sre.models.resnet import Bottleneck, conv_norm
 
@@ -25,7 +25,7 @@ class InvertedBottleneck(Bottleneck):
         super().__init__(channels, 4 * channels, stride=1, out_channels=channels, groups=4 * channels)
 
 
-class GeminiDFResNet(Network):
+class GeminiDFResNet(PooledNetwork):
     """The network Gemini DF-ResNet, (B, T, F) -> (B, D).
 
     Parameters
@@ -56,12 +56,11 @@ class GeminiDFResNet(Network):
         self.stages = nn.ModuleList(
             nn.Sequential(*(InvertedBottleneck(widths[i + 1]) for _ in range(blocks[i]))) for i in range(4)
         )
-        self.pool = TSTP(8 * channels * -(-num_features // 16))  # F/16, rounded up
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(TSTP(8 * channels * -(-num_features // 16)))  # F/16, rounded up
 
-    def forward(self, x: Tensor) -> Tensor:
+    def frame_map(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.stem(x))  # -> (B, C, F, T)
         for downsample, stage in zip(self.downsample, self.stages, strict=True):
             x = stage(downsample(x))  # -> (B, 8C, F/16, T/2) in the end
-        return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/16) -> (B, D)
+        return x

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from sre.models.base import Network
+from sre.models.base import PooledNetwork
 from sre.models.pooling import ASTP
 from sre.models.redimnet_blocks import (
     Backbone,
@@ -84,7 +84,7 @@ def _build_stages(num_features: int, size: Size) -> list[Stage]:
     return stages
 
 
-class ReDimNet(Network):
+class ReDimNet(PooledNetwork):
     """The network ReDimNet, (B, T, F) -> (B, D).
 
     Parameters
@@ -105,12 +105,10 @@ class ReDimNet(Network):
         chosen = SIZES[size]
         check_bins(f"ReDimNet {size}", num_features, chosen.stages)
         self.backbone = Backbone(num_features, chosen.channels, _build_stages(num_features, chosen), first_weight=1)
-        self.pool = ASTP(num_features * chosen.channels, global_context=True)
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(ASTP(num_features * chosen.channels, global_context=True))
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.backbone(x)  # (B, T, F) -> (B, F C, T)
-        return self.segment1(self.pool(x))  # -> (B, 2 F C) -> (B, D)
+    def frame_map(self, x: Tensor) -> Tensor:
+        return self.backbone(x)  # (B, T, F) -> (B, F C, T)
 
     @classmethod
     def peer_key(cls, key: str) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sre import SreError
+from sre.models.transformer import attend
 
 CONTEXTS = (7, 19, 31, 59)  # frames that the four convolutions of a TimeContext see
 HEADS = 4
@@ -110,13 +111,8 @@ class EncoderLayer(nn.Module):
         self.feed = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, hidden))
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = self._heads(self.query(x)), self._heads(self.key(x)), self._heads(self.value(x))
-        attended = functional.scaled_dot_product_attention(query, key, value)
-        x = self.norm1(x + self.out(attended.transpose(1, 2).flatten(2)))  # (B, 4, T, H/4) -> (B, T, H)
+        x = self.norm1(x + self.out(attend(self.query(x), self.key(x), self.value(x), HEADS)))
         return self.norm2(x + self.feed(x))
-
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (HEADS, -1)).transpose(1, 2)  # (B, T, H) -> (B, 4, T, H/4)
 
 
 class TimeContext(nn.Module):

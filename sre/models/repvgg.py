@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sre.models.base import Network
+from sre.models.base import PooledNetwork
 from sre.models.pooling import TSTP
 from sre.models.resnet import conv_norm, residual_stages
 
@@ -76,7 +76,7 @@ def fused(module: nn.Module) -> nn.Sequential:
     return module.fused() if isinstance(module, RepBlock) else nn.Sequential(*map(fused, module.children()))
 
 
-class RepVGG(Network):
+class RepVGG(PooledNetwork):
     """The network RepVGG in its form for training, (B, T, F) -> (B, D).
 
     Parameters
@@ -103,13 +103,11 @@ class RepVGG(Network):
         super().__init__(embedding_dim)
         self.stem: nn.Module = RepBlock(1, channels, 1)
         self.stages = residual_stages(RepBlock, channels, blocks)
-        self.pool = TSTP(8 * channels * -(-num_features // 8))  # F/8, rounded up
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(TSTP(8 * channels * -(-num_features // 8)))  # F/8, rounded up
 
-    def forward(self, x: Tensor) -> Tensor:
+    def frame_map(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
-        x = self.stages(self.stem(x))  # -> (B, C, F, T) -> (B, 8C, F/8, T/8)
-        return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
+        return self.stages(self.stem(x))  # -> (B, C, F, T) -> (B, 8C, F/8, T/8)
 
     def reparameterise(self) -> Self:
         """Return a copy for inference, in evaluation mode, with one convolution for each block."""

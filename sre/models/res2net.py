@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sre.models.base import Network
+from sre.models.base import PooledNetwork
 from sre.models.pooling import TSTP
 from sre.models.resnet import conv_norm, projection, residual_stages
 
@@ -85,7 +85,7 @@ class Res2NetBlock(nn.Module):
         return clipped_relu(joined + self.shortcut(x))
 
 
-class Res2Net(Network):
+class Res2Net(PooledNetwork):
     """The network Res2Net, (B, T, F) -> (B, D).
 
     Parameters
@@ -116,14 +116,12 @@ class Res2Net(Network):
         halvings = len(blocks) - 1
         self.stem = nn.Sequential(*conv_norm(1, channels, 3))
         self.stages = residual_stages(block, channels, blocks, (1, *[2] * halvings), expansion)
-        self.pool = TSTP(expansion * (channels << halvings) * -(-num_features >> halvings))  # F/8, rounded up
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(TSTP(expansion * (channels << halvings) * -(-num_features >> halvings)))  # F/8, rounded up
 
-    def forward(self, x: Tensor) -> Tensor:
+    def frame_map(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.stem(x))  # -> (B, C, F, T)
-        x = self.stages(x)  # -> (B, 8 E C, F/8, T/8)
-        return self.segment1(self.pool(x))  # -> (B, 2 x 8 E C x F/8) -> (B, D)
+        return self.stages(x)  # -> (B, 8 E C, F/8, T/8)
 
     @classmethod
     def peer_key(cls, key: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from sre.models.base import Network
+from sre.models.base import PooledNetwork
 from sre.models.pooling import ASP, TSTP, Pooling, mean_and_std
 
 Stride = int | tuple[int, int]  # over both, or over frequency and over time
@@ -99,7 +99,7 @@ def initialise(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-class ResNet(Network):
+class ResNet(PooledNetwork):
     """A ResNet of basic blocks, (B, T, F) -> (B, D).
 
     Parameters
@@ -123,14 +123,12 @@ class ResNet(Network):
         halvings = len(blocks) - 1
         self.stages = residual_stages(self.block, channels, blocks, (1, *[2] * halvings), self.block.expansion)
         width = self.block.expansion * (channels << halvings)
-        self.pool = self.pooling_type(width * -(-num_features >> halvings))  # F/8, rounded up
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(self.pooling_type(width * -(-num_features >> halvings)))  # F/8, rounded up
 
-    def forward(self, x: Tensor) -> Tensor:
+    def frame_map(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F, T)
-        x = self.stages(x)  # -> (B, 8C, F/8, T/8), of bottlenecks (B, 32C, F/8, T/8)
-        return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
+        return self.stages(x)  # -> (B, 8C, F/8, T/8), of bottlenecks (B, 32C, F/8, T/8)
 
 
 class BottleneckResNet(ResNet):
@@ -148,7 +146,7 @@ class BinAndTimeMean(Pooling):
         return mean_and_std(x.mean(dim=2), mask)[0]
 
 
-class DVectorResNet(Network):
+class DVectorResNet(PooledNetwork):
     """The ResNet18 d-vector, (B, T, F) -> (B, D). Y. Jung, SpeakerRecognition_tutorial, 2018-2020.
 
     ResNet18 with 16 instead of 64 channels, a 7x7 first convolution without stride, no max pooling, and the mean over
@@ -166,8 +164,7 @@ class DVectorResNet(Network):
         super().__init__(embedding_dim)
         self.conv1, self.bn1 = conv_norm(1, channels, 7)
         self.stages = residual_stages(BasicBlock, channels, (2, 2, 2, 2))
-        self.pool = BinAndTimeMean(8 * channels)
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(BinAndTimeMean(8 * channels))
         self.segment1_bn = nn.BatchNorm1d(embedding_dim)
         initialise(self)
 
@@ -177,7 +174,9 @@ class DVectorResNet(Network):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the d-vector."""
+        return self.first_affine(x)
+
+    def frame_map(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F, T)
-        x = self.stages(x)  # -> (B, 8C, F/8, T/8)
-        return self.segment1(self.pool(x))  # -> (B, 8C) -> (B, D)
+        return self.stages(x)  # -> (B, 8C, F/8, T/8)

@@ -8,7 +8,7 @@ Shapes: B batch, T frames, F features, C channels, D embedding.
 import torch
 from torch import Tensor, nn
 
-from sre.models.base import Network
+from sre.models.base import PooledNetwork
 from sre.models.pooling import ASP, SAP
 from sre.models.resnet import conv_norm, initialise, projection, residual_stages
 
@@ -49,7 +49,7 @@ def input_norm(num_features: int, instance_norm: bool) -> nn.Module:
     return nn.InstanceNorm1d(num_features) if instance_norm else nn.Identity()
 
 
-class ResNetSE34L(Network):
+class ResNetSE34L(PooledNetwork):
     """The fast ResNet: few channels, mean over frequency, self-attentive pooling; (B, T, F) -> (B, D).
 
     Parameters
@@ -67,18 +67,16 @@ class ResNetSE34L(Network):
         self.input_norm = input_norm(num_features, instance_norm)
         self.conv1, self.bn1 = conv_norm(1, channels, 7, stride=(2, 1))
         self.stages = residual_stages(SEBasicBlock, channels, (3, 4, 6, 3), strides=(1, 2, 2, 1))
-        self.pool = SAP(8 * channels)
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(SAP(8 * channels))
         initialise(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def frame_map(self, x: Tensor) -> Tensor:
         x = self.input_norm(x.transpose(1, 2)).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F/2, T)
-        x = self.stages(x).mean(dim=2)  # -> (B, 8C, F/8, T/4) -> (B, 8C, T/4)
-        return self.segment1(self.pool(x))  # -> (B, 8C) -> (B, D)
+        return self.stages(x).mean(dim=2)  # -> (B, 8C, F/8, T/4) -> (B, 8C, T/4)
 
 
-class ResNetSE34V2(Network):
+class ResNetSE34V2(PooledNetwork):
     """The wide one: attentive statistics of every channel and bin; (B, T, F) -> (B, D).
 
     Parameters
@@ -97,12 +95,10 @@ class ResNetSE34V2(Network):
         self.conv1 = nn.Conv2d(1, channels, 3, padding=1)
         self.bn1 = nn.BatchNorm2d(channels)
         self.stages = residual_stages(SEBasicBlock, channels, (3, 4, 6, 3))
-        self.pool = ASP(8 * channels * -(-num_features // 8))
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(ASP(8 * channels * -(-num_features // 8)))
         initialise(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def frame_map(self, x: Tensor) -> Tensor:
         x = self.input_norm(x.transpose(1, 2)).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = self.bn1(torch.relu(self.conv1(x)))  # -> (B, C, F, T)
-        x = self.stages(x)  # -> (B, 8C, F/8, T/8)
-        return self.segment1(self.pool(x))  # -> (B, 2 x 8C x F/8) -> (B, D)
+        return self.stages(x)  # -> (B, 8C, F/8, T/8)

@@ -146,12 +146,12 @@ class FTDNN(_TDNN):
         embedding: str = "first",
     ) -> None:
         super().__init__(embedding_dim)
-        self.first = FrameLayer(num_features, channels // 2, 5, 1)
+        self.first = FrameLayer(num_features, channels // 2, kernel=5)
         self.factorized = nn.ModuleList()
         for number, (shift, joined) in enumerate(FACTORIZED, start=2):
             width = channels // 2 if number == 2 else channels * (1 + len(joined))
             self.factorized.append(FactorizedLayer(width, channels, bottleneck, shift))
-        self.last = FrameLayer(channels, pooled_channels, 1, 1)
+        self.last = FrameLayer(channels, pooled_channels)
         self._end(pooled_channels, pooling, embedding)
 
     def constrain(self) -> None:

@@ -15,6 +15,14 @@ from sre import SreError
 from sre.models.base import Network
 
 
+def attend(queries: Tensor, keys: Tensor, values: Tensor, heads: int, dropout: float = 0.0) -> Tensor:
+    """Return what queries (B, Q, D) find by keys among values (both (B, T, D)), in each head of D/H: (B, Q, D)."""
+    # (B, T, D) -> (B, H, T, D/H)
+    query, key, value = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (queries, keys, values))
+    attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+    return attended.transpose(1, 2).flatten(2)  # (B, H, Q, D/H) -> (B, Q, D)
+
+
 class Attention(nn.Module):
     """Multi-head attention of queries (B, Q, D) to a memory (B, T, D): (B, Q, D)."""
 
@@ -24,13 +32,8 @@ class Attention(nn.Module):
         self.heads, self.dropout = heads, dropout
 
     def forward(self, queries: Tensor, memory: Tensor) -> Tensor:
-        query, key, value = (
-            y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, D/H)
-            for y in (self.query(queries), self.key(memory), self.value(memory))
-        )
         dropout = self.dropout if self.training else 0.0
-        attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-        return self.out(attended.transpose(1, 2).flatten(2))  # (B, H, Q, D/H) -> (B, Q, D)
+        return self.out(attend(self.query(queries), self.key(memory), self.value(memory), self.heads, dropout))
 
 
 def _feedforward(width: int, hidden: int, dropout: float) -> nn.Sequential:

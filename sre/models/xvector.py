@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sre.models.base import Network
+from sre.models.base import PooledNetwork
 from sre.models.pooling import TSTP
 
 CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # kernel and dilation of each frame-level layer: 15 frames in all
@@ -18,7 +18,7 @@ CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # kernel and dilation of ea
 class FrameLayer(nn.Module):
     """Dilated convolution over time, ReLU, batch norm: (B, C, T) -> (B, C', T - dilation (kernel - 1))."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, dilation: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, dilation: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv1d(in_channels, out_channels, kernel, dilation=dilation)
         self.bn = nn.BatchNorm1d(out_channels, affine=False)
@@ -32,7 +32,7 @@ def frame_level(widths: Sequence[int], contexts: Sequence[tuple[int, int]]) -> n
     return nn.Sequential(*map(FrameLayer, widths, widths[1:], *zip(*contexts, strict=True)))
 
 
-class XVector(Network):
+class XVector(PooledNetwork):
     """The x-vector network, (B, T, F) -> (B, D), T at least 15.
 
     Parameters
@@ -63,20 +63,18 @@ class XVector(Network):
     ) -> None:
         super().__init__(embedding_dim)
         self.frames = frame_level([num_features, *[channels] * 4, pooled_channels], CONTEXTS)
-        self.pool = TSTP(pooled_channels)
-        self.segment1 = nn.Linear(self.pool.out_dim, embedding_dim)
+        self.add_embedding(TSTP(pooled_channels))
         self.segment1_bn = nn.BatchNorm1d(embedding_dim, affine=False)
         self.segment2 = nn.Linear(embedding_dim, embedding_dim)
         self.embedding = embedding
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the loss sees in training: the last segment-level layer's output."""
-        return self.segment2(self.segment1_bn(torch.relu(self._first(x))))
+        return self.segment2(self.segment1_bn(torch.relu(self.first_affine(x))))
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the embedding that is extracted."""
-        return self._first(x) if self.embedding == "first" else self(x)
+        return self.first_affine(x) if self.embedding == "first" else self(x)
 
-    def _first(self, x: Tensor) -> Tensor:
-        x = self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, C, T - 14)
-        return self.segment1(self.pool(x))  # -> (B, 2C) -> (B, D)
+    def frame_map(self, x: Tensor) -> Tensor:
+        return self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, C, T - 14)
