@@ -15,7 +15,7 @@ from steps.arguments import add_max_rejected
 
 def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc__) -> None:
     kinds = [kind] if kind else list(DEFAULT_FEATURES)
-    defaults = "; ".join(f"{one}: {in_words(DEFAULT_FEATURES[one])}" for one in kinds)
+    defaults = "; ".join(f"{one}: {in_words(DEFAULT_FEATURES[one])}" for one in kinds if DEFAULT_FEATURES[one])
     about = f"Without --config: {defaults}. What it leaves out is as in recipes/config.schema.yaml. OUT/config has all."
     parser = Parser(description=doc, epilog=about)
     if not kind:

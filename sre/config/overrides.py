@@ -71,7 +71,10 @@ def _settings(entry: str, text: str) -> list[tuple[list[str], str]]:
         path, equals, value = setting.strip().partition("=")
         keys = path.strip().split(".")
         if not equals or not all(keys) or len(keys) > MAX_DEPTH:
-            raise SreError(f"--config {_short(entry)}: write set=KEY.KEY=VALUE, e.g. set=xvector.training.lr=0.05")
+            raise SreError(
+                f"--config {_short(entry)}: write set=KEY.KEY=VALUE, e.g. set=xvector.training.lr=0.05, or several as"
+                " 'set=[KEY=VALUE, KEY=VALUE]'"
+            )
         found.append((keys, value))
     return found
 

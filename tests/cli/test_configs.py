@@ -175,3 +175,13 @@ def test_help_tells_the_defaults(capsys: pytest.CaptureFixture) -> None:
         with pytest.raises(SystemExit):
             main(["--help"])
         assert "Without --config: " in (text := capsys.readouterr().out) and words in text
+
+
+def test_help_of_a_feature_type_without_defaults(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(make_features.DEFAULT_FEATURES, "bands", {})
+    with pytest.raises(SystemExit):
+        make_features.main(["--help"])
+    text = capsys.readouterr().out
+    assert "fbank or mfcc or bands" in text and "bands: " not in text

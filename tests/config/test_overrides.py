@@ -120,7 +120,7 @@ def test_what_a_config_file_says_of_a_model_is_below_the_command_line(tmp_path: 
         (["set=xvector.training.rl=8"], "unknown key 'training.rl'; the nearest valid one is 'lr'"),
         (["set=xvector.lr=8"], "unknown key 'lr'; it is 'training.lr'"),
         (["set=xvector.options.chanels=8"], "options: 1 problem:\n  unknown key 'chanels'; the nearest valid one is"),
-        (["set=nj"], "--config set=nj: write set=KEY.KEY=VALUE"),
+        (["set=nj"], "write set=KEY.KEY=VALUE, e.g. set=xvector.training.lr=0.05, or several as 'set=[KEY="),
         (["set=" + "a." * 999 + "b=3"], "…: write set=KEY.KEY=VALUE"),
         (["seeds=" + "[" * 99 + "]" * 99], "…: cannot be read (nested too deeply, or in itself); mend it"),
         (["set=.nj=3"], "--config set=.nj=3: write set=KEY.KEY=VALUE"),

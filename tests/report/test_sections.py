@@ -2,6 +2,7 @@
 
 import re
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from sre.report.jobs import step_costs
 from sre.report.markdown import markdown
 from sre.report.sections.cost import cost_table
 from sre.report.sections.errors import with_links
+from sre.report.sections.provenance import backend_facts
 from sre.report.terminal import text_table
 from sre.training.summary import TrainSummary
 
@@ -107,6 +109,16 @@ def test_what_to_watch_for(tmp_path: Path) -> None:
         in text
     )
     assert "The back-end <code>xvector plda</code> was fitted on 8 speakers for 7 dimensions." in text
+
+
+def test_a_back_end_is_told_with_its_type() -> None:
+    """As the record of its job has it; the command of an old record may have named a file in place of a config."""
+    jobs = [replace(job("train_backend", "b", 1), settings={"backends": {"mine": {"type": "plda"}, "old": "old.yaml"}})]
+    rows = [
+        types.SimpleNamespace(run="r", system=name, list_name="l", outcome=types.SimpleNamespace(backend={"rank": 2}))
+        for name in ("mine+asnorm", "old")
+    ]
+    assert backend_facts(rows, jobs) == [["r", "mine+asnorm", "l", "type plda, rank 2"], ["r", "old", "l", "rank 2"]]
 
 
 def job(step: str, output: str, seconds: float) -> Record:

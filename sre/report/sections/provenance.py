@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Sequence
 
+from sre.experiments.records import Record
 from sre.machine.environment import package_version
 from sre.report.blocks import Block, Code, Fold, Table, Text
 from sre.report.content import Content
@@ -22,7 +23,7 @@ def blocks(content: Content) -> list[Block]:
         parts.append(Text(f"Code: {', '.join(code_versions(content.jobs, content.groups))}."))
         parts.append(Fold(f"The commands of {len(content.jobs)} jobs", [Code("\n".join(commands(content.jobs)))]))
     parts.append(Fold("Score jobs", [_score_jobs(rows)]))
-    if fitted := _backends(rows):
+    if fitted := backend_facts(rows, content.jobs):
         table = Table.of("Facts of each", ["run", "system", "list", "facts"], fitted)
         parts.append(Fold("Back-ends as fitted", [table]))
     versions = {"Python": platform.python_version()}
@@ -49,6 +50,10 @@ def _score_jobs(rows: Sequence[Row]) -> Table:
     return Table.of("A job a run and list", head, scored.values())
 
 
-def _backends(rows: Sequence[Row]) -> list[list[str]]:
-    said = [(row, ", ".join(f"{key} {value}" for key, value in flat(row.outcome.backend).items())) for row in rows]
-    return [[row.run, row.system, row.list_name, facts] for row, facts in said if facts]
+def backend_facts(rows: Sequence[Row], jobs: Sequence[Record]) -> list[list[str]]:
+    """Return run, system, list and facts in words of each row that has any; the type is from the jobs' records."""
+    fitted = {name: config for job in jobs for name, config in job.backends.items() if isinstance(config, dict)}
+    types = {name: {"type": config["type"]} for name, config in fitted.items() if "type" in config}
+    told = [types.get(row.system.partition("+")[0], {}) | flat(row.outcome.backend) for row in rows]
+    said = [", ".join(f"{key} {value}" for key, value in facts.items()) for facts in told]
+    return [[row.run, row.system, row.list_name, facts] for row, facts in zip(rows, said, strict=True) if facts]
