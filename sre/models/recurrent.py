@@ -56,10 +56,8 @@ class GE2ELSTM(Network):
         self.segment1 = nn.Linear(projection_dim or hidden_dim, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.lstm.proj_size and torch.onnx.is_in_onnx_export():
-            outputs = self._folded(x)
-        else:
-            outputs = outputs_of(self.lstm, x)  # (B, T, F) -> (B, T, P or H)
+        folded = self.lstm.proj_size and torch.onnx.is_in_onnx_export()
+        outputs = self._folded(x) if folded else outputs_of(self.lstm, x)  # (B, T, F) -> (B, T, P or H)
         last = outputs[:, -1]  # -> (B, P or H)
         return functional.normalize(self.segment1(last), dim=-1)  # -> (B, D)
 

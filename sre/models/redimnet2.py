@@ -117,6 +117,11 @@ class ReDimNet2(Network):
     """
 
     peer_options = {"wespeaker": True}
+    peer_names = (
+        ("backbone.fin_wght1d.w", f"backbone.mixes.{len(TIME_STRIDES)}.weight"),
+        ("backbone.head.", "head."),
+        ("linear.", "segment1."),
+    )
 
     def __init__(self, num_features: int, embedding_dim: int = 192, size: str = "b6", wespeaker: bool = False) -> None:
         super().__init__(embedding_dim)
@@ -142,11 +147,4 @@ class ReDimNet2(Network):
         """Return our name of a key of WeSpeaker's state dict."""
         if key.startswith("backbone.stage"):
             return peer_stage_key(key, first_block=3)
-        for theirs, ours in (
-            ("backbone.fin_wght1d.w", f"backbone.mixes.{len(TIME_STRIDES)}.weight"),
-            ("backbone.head.", "head."),
-            ("linear.", "segment1."),
-        ):
-            if key.startswith(theirs):
-                return key.replace(theirs, ours)
-        return key
+        return super().peer_key(key)

@@ -14,18 +14,10 @@ from sre.models import cost
 
 WHOLE = "whole utterance"  # what a network without a receptive field sees
 BEGIN, END = "<!-- begin models -->\n", "<!-- end models -->"
-HEADINGS = [
-    "model",
-    "config",
-    "after",
-    "bins",
-    "parameters, M",
-    "MACs of 2 s, G",
-    "D",
-    "frames seen",
-    "utt/s",
-    "remark",
-]
+HEAD = """\
+| model | config | after | bins | parameters, M | MACs of 2 s, G | D | frames seen | utt/s | remark |
+| --- | --- | --- | --: | --: | --: | --: | --: | --: | --- |"""
+HEADINGS = HEAD.splitlines()[0].strip("| ").split(" | ")
 SPEED = HEADINGS.index("utt/s")
 
 
@@ -74,8 +66,7 @@ def table(page: Path, schema: Schema, with_speed: bool) -> Iterator[str]:
     """Yield the lines between the page's marks."""
     if with_speed:
         yield f"Speed: {environment()['device']}.\n"
-    yield "| " + " | ".join(HEADINGS) + " |"
-    yield "| --- | --- | --- | --: | --: | --: | --: | --: | --: | --- |"
+    yield HEAD
     for row in rows(page):
         say(f"{row['name']} …")
         yield "| " + " | ".join(cells(row, schema, with_speed)) + " |"
