@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     parser = Parser(description=doc, epilog=about)
     if not kind:
         parser.add_argument("type", choices=kinds, metavar="TYPE", help=" or ".join(kinds))
-    parser.add_argument("data", type=input_folder, help="data directory; needs only wav.scp")
+    parser.add_argument("data", type=input_folder, help="data directory; needs only wav.scp, or feats.scp to take over")
     parser.add_argument("out", type=output_folder, help="folder for feats.scp and what belongs to it")
     options = "a YAML of options, JSON text, the config beside other features, or the final.pt that is to take these"
     names = ["--config", *(f"--{one}-config" for one in kinds)]
@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     parser.add_argument("--shard", type=shard, metavar="K/N", help="make only the K-th of N archives")
     add_max_rejected(parser)
     args = parser.parse_args(argv)
+    from sre.features.make import import_features
     from sre.features.make_shards import make_all_shards, make_shard, read_checked
     from sre.io.audio import AudioRules
 
@@ -38,7 +39,9 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
     config = feature_config(kind or args.type, args.config, audio.get("sample_rate"))
     audio_rules, data = AudioRules(**audio_config(audio, config["sample_rate"])), read_checked(args.data)
-    if args.shard:
+    if data.wav is None and data.feats and not args.shard:  # as steps.import_features
+        import_features(data, {key: config[key] for key in ("cmn", "cmn_window")}, args.out)
+    elif args.shard:
         make_shard(data, config, audio_rules, args.out, *args.shard)
     else:
         make_all_shards(data, config, audio_rules, args.out, args.num_workers, args.max_rejected)

@@ -9,6 +9,7 @@ import torch
 from sre import SreError
 from sre.machine.log import say, warn
 from sre.models.bundle import load
+from sre.models.bundle import save as save  # of the state that load_state reads
 
 STATE = {"step": int, "network": dict, "head": dict, "optimizer": dict, "rng": torch.Tensor}  # of a training, at a step
 STATE |= {"history": list, "sums": dict}

@@ -16,7 +16,6 @@ from sre.losses.base import Head
 from sre.machine.cores import available_cores
 from sre.machine.device import memory_format
 from sre.machine.log import Progress, clock, say, warn
-from sre.models import bundle as bundles
 from sre.models.base import Network
 from sre.training import checkpoint, schedule
 from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches
@@ -209,7 +208,7 @@ class Trainer:
             "history": self.history,
             "sums": self.sums,
         }
-        bundles.save(self.folder / f"step_{self.step:09}.pt", state)
+        checkpoint.save(self.folder / f"step_{self.step:09}.pt", state)
         write_history(self.folder.parent.parent / HISTORY_FILE, self.history)
         for old in set(checkpoint.find(self.folder)[:-2]) - set(self._to_average()):
             old.unlink()

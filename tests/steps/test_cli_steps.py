@@ -207,10 +207,12 @@ def test_an_embedding_of_zeros_is_named(scored: Path) -> None:
         score_trials.main(["cosine", "trials", "--embeddings", "e.scp", "--enroll-map", "enroll", "out"])
 
 
-def test_features_are_made_or_imported_and_nothing_is_guessed(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
+def test_features_are_made_or_imported(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
     write_ark(tmp_path / "x.ark", tmp_path / "feats.scp", [("a", np.eye(2))])
+    make_fbank.main([str(tmp_path), str(tmp_path / "taken")])  # as import_features
+    assert json.loads((tmp_path / "taken/config").read_text())["type"] == "given"
     with pytest.raises(SreError, match="no wav.scp; add it, or take its feats.scp over by python -m steps.import_feat"):
-        make_fbank.main([str(tmp_path), str(tmp_path / "out")])
+        make_fbank.main([str(tmp_path), str(tmp_path / "out"), "--shard", "1/2"])
     import_features.main([str(tmp_path), str(tmp_path / "out"), "--config", '{"cmn": "sliding"}'])
     assert json.loads((tmp_path / "out/config").read_text())["cmn"] == "sliding"
     with pytest.raises(SreError, match="no feats.scp; add it, or make features of its audio by python -m steps.make_"):
