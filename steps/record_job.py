@@ -12,6 +12,7 @@ import shlex
 import sys
 import time
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 from sre import SreError
 from sre.cli.arguments import Parser, count, output_file
@@ -33,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     end = argv.index("--") if "--" in argv else len(argv)
     own, command = argv[:end], argv[end + 1 :]
     args = parser.parse_args(own)
-    if not command:
-        parser.error("write -- and a module with its arguments at the end")
+    if not command or not find_spec(command[0].partition(".")[0]) or not find_spec(command[0]):
+        parser.error("write -- and a module with its arguments at the end, e.g. steps.compute_metrics")
     record = args.record.with_suffix(".json") if args.record.suffix == ".log" else args.record
     if record != args.record:
         refused = joblog.refusal(joblog.read(args.record)) if args.attempt > 1 else None

@@ -1,4 +1,11 @@
-"""`sre clean`: what can be removed of experiments."""
+"""`sre clean`: what can be removed of experiments without losing anything that counts, and how much room it takes.
+
+sre clean                    # of every experiment in exp/: nothing is removed
+sre clean exp/mini --yes     # removes it
+
+What goes: checkpoints of trainings that are done (their final.pt is newer than all of them), and temporary files of
+processes that were killed. What a later run reads, trains or shows again stays.
+"""
 
 import argparse
 from collections.abc import Sequence

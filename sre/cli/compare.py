@@ -1,4 +1,8 @@
-"""`sre compare`: what changed between two experiments, and whether it matters."""
+"""`sre compare`: what changed between the experiments of two recipes, commits or machines, and whether it matters.
+
+sre compare exp/mini ../other/exp/mini
+sre compare exp/ko_fbank40 exp/ko_grid --map xvector_aug=xvector_narrow
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -15,7 +19,7 @@ def print_comparison(folders: Sequence[Path], renamed: Sequence[str] = ()) -> No
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
-    parser = commands.add_parser("compare", help=text, description=text)
+    parser = commands.add_parser("compare", help=text, description=__doc__)
     parser.add_argument(
         "folders", metavar="EXP", type=input_folder, nargs="+", help="exp/NAME; all are compared with the first"
     )

@@ -168,6 +168,9 @@ def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
     names_only = not argument.lstrip().startswith("{") and not argument.endswith((".yaml", ".yml"))
     content: dict = {"systems": argument.split(",")} if names_only else read_config_argument(argument).content
     if isinstance(systems := content.get("systems"), dict):
+        if others := sorted(content.keys() - {"systems"}):
+            said = f"'{others[0]}' stands beside resolved systems, and would do nothing"
+            raise SreError(f"systems: {said}; give it as an option of the command")
         if wrong_part(systems, {"*": {"of": object}}):
             raise SreError("systems: of another form than snakemake writes them; give names, as cosine,cosine+asnorm")
         return systems

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
-    parser = commands.add_parser("describe", help=text, description=text)
+    parser = commands.add_parser("describe", help=text, description=__doc__)
     parser.add_argument("config", metavar="CONFIG", help="a model's YAML or final.pt, or an architecture")
     parser.add_argument("--features", metavar="N", type=count, help="bins, for an architecture's name (default: 80)")
     text = "that has the features which a YAML names, where it is not in recipes/<recipe>/models"

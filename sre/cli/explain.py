@@ -3,7 +3,8 @@
 sre explain
 sre explain --until train --config recipe=librispeech corpus=/data/LibriSpeech
 
-It takes the arguments that snakemake takes, and runs nothing.
+It takes the arguments that snakemake takes, and runs nothing. Relative paths start at the project's root.
+"Last time" is what the records of the same jobs (log/*.json) and train_summary.json have measured.
 """
 
 import argparse

@@ -13,7 +13,7 @@ from sre.cli.arguments import input_file, input_folder, output_file
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
     """Add the verb to the command line."""
-    parser = commands.add_parser("export", help=text, description=text)
+    parser = commands.add_parser("export", help=text, description=__doc__)
     parser.add_argument("model", metavar="MODEL.pt", type=input_file, help="a training's final.pt")
     parser.add_argument("out", metavar="OUT", type=output_file, help="OUT.onnx, or OUT.pt for TorchScript")
     of_data = "a data directory with the features that the bundle takes; its shortest, median and longest are compared"

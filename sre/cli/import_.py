@@ -1,4 +1,11 @@
-"""`sre import`: a WeSpeaker checkpoint as a bundle of ours, which a recipe's `bundles:` takes."""
+"""`sre import`: a WeSpeaker checkpoint as a bundle of ours, which a recipe's `bundles:` takes.
+
+sre import avg_model.pt exp/peers/resnet34/final.pt --as resnet34 --features voxceleb:fbank80
+sre import avg_model.pt exp/peers/b2/final.pt --as redimnet --options '{"size": "b2"}' --features fbank72.yaml
+
+WeSpeaker's features are 80 mel bins (72 for ReDimNet, 60 for its B0) with a Hamming window, no dither in the test, the
+utterance's mean subtracted: recipe voxceleb's fbank80, or a file with `num_mel_bins: 72` and `window_type: hamming`.
+"""
 
 import argparse
 from pathlib import Path
@@ -22,7 +29,7 @@ from sre.io.yaml_text import read_yaml
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
-    parser = commands.add_parser("import", help=text, description=text)
+    parser = commands.add_parser("import", help=text, description=__doc__)
     parser.add_argument("weights", metavar="CHECKPOINT.pt", type=input_file, help="avg_model.pt, a plain state dict")
     parser.add_argument("out", metavar="OUT/final.pt", type=output_file, help="the bundle to write")
     network = "the network, as a model's YAML names it, e.g. resnet34; a name that is not known is answered with all"

@@ -1,8 +1,4 @@
-"""`sre compare`: what changed between the experiments of two recipes, commits or machines, and whether it matters.
-
-sre compare exp/mini ../other/exp/mini
-sre compare exp/ko_fbank40 exp/ko_grid --map xvector_aug=xvector_narrow
-"""
+"""What changed between experiments, and whether it matters (`sre compare`)."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,10 +1,4 @@
-"""`sre trace`: from a number or a file back to config, data and code, and whether all of that is as it was.
-
-sre trace exp/mini/xvector/mini/cosine+asnorm       a row: RUN/LIST/SYSTEM of exp/mini
-sre trace exp/mini/report.tsv:2                     the same by its line
-sre trace exp/mini/xvector/final.pt                 any file
-sre trace exp/mini                                  which rows there are
-"""
+"""A number or a file followed back to config, data and code (`sre trace`)."""
 
 import csv
 import difflib

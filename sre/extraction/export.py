@@ -60,6 +60,8 @@ def export(model: Path, out: Path, data: Path, source: str = "fbank", int8: bool
     source : what the file takes: "fbank" (features) or "wav" (samples)
     Raises SreError where a cosine is not above its bound; the file is not written then.
     """
+    if out.exists() and out.samefile(model):
+        raise SreError(f"{out}: is the bundle itself, which would be lost; give another name to write")
     _check_out(out, int8)
     embedder = Embedder(model, "cpu")
     network = graph.EmbeddingGraph(embedder, source)

@@ -9,7 +9,15 @@ import pytest
 
 from sre import SreError
 from sre.cli.arguments import Parser
-from sre.cli.configs import backend_config, config_argument, feature_config, in_words, model_config, vad_config
+from sre.cli.configs import (
+    backend_config,
+    config_argument,
+    feature_config,
+    in_words,
+    model_config,
+    systems_config,
+    vad_config,
+)
 from sre.cli.describe import read_spec
 from sre.cli.import_ import read_features
 from sre.config.stages import STAGE_VERSIONS
@@ -185,3 +193,9 @@ def test_help_of_a_feature_type_without_defaults(
         make_features.main(["--help"])
     text = capsys.readouterr().out
     assert "fbank or mfcc or bands" in text and "bands: " not in text
+
+
+def test_what_stands_beside_resolved_systems_is_an_option() -> None:
+    content = '{"role": "development", "systems": {"cosine": {"backend": "cosine", "norm": null, "of": null}}}'
+    with pytest.raises(SreError, match="'role' stands beside resolved systems, and would do nothing; give it as an op"):
+        systems_config(content, ["cosine"])

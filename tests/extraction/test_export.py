@@ -165,6 +165,7 @@ def test_seconds_is_the_best_run(monkeypatch) -> None:
 @pytest.mark.parametrize(
     "argv, error",
     [
+        (["utterance.pt", "utterance.pt"], "utterance.pt: is the bundle itself, which would be lost"),
         (["utterance.pt", "out.bin"], r"out.bin: neither .onnx nor .pt \(TorchScript\)"),
         (
             ["utterance.pt", "out.pt", "--int8"],
