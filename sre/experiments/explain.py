@@ -1,11 +1,4 @@
-"""What snakemake will run with the same arguments, why, and how long such jobs take. Nothing is run.
-
-sre explain
-sre explain --until train --config recipe=librispeech corpus=/data/LibriSpeech
-
-Takes any arguments of snakemake; their relative paths start at the project's root. "Last time" is what the records
-of the same jobs (log/*.json) and train_summary.json have measured.
-"""
+"""What snakemake will run with the same arguments, why, and how long such jobs take (`sre explain`)."""
 
 import json
 import logging

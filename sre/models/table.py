@@ -18,7 +18,6 @@ HEAD = """\
 | model | config | after | bins | parameters, M | MACs of 2 s, G | D | frames seen | utt/s | remark |
 | --- | --- | --- | --: | --: | --: | --: | --: | --: | --- |"""
 HEADINGS = HEAD.splitlines()[0].strip("| ").split(" | ")
-SPEED = HEADINGS.index("utt/s")
 
 
 def rows(page: Path) -> list[dict]:

@@ -1,8 +1,10 @@
 """Numbers as the report writes them: rates with their digits, intervals, means over seeds, differences."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from statistics import stdev
 
+from sre.io.text import flatten
 from sre.metrics.bootstrap import P_TARGETS
 from sre.metrics.rates import RATES
 from sre.report.ranking import Difference, group_interval, speakers
@@ -61,3 +63,8 @@ def size_text(groups: Sequence[Group]) -> str:
     done = next(group for group in groups if group.done)
     of = f" of {speakers(done)} speakers" if speakers(done) else ""
     return f"{number[0]:,} target and {number[1]:,} nontarget trials{of}"
+
+
+def flat(facts: Mapping) -> dict[str, str]:
+    """Return scalars by name, nested ones as `outer.inner`; lists as JSON."""
+    return {name: json.dumps(value) if isinstance(value, list) else plain(value) for name, value in flatten(facts)}

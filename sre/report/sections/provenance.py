@@ -8,9 +8,8 @@ from sre.machine.environment import package_version
 from sre.report.blocks import Block, Code, Fold, Table, Text
 from sre.report.content import Content
 from sre.report.jobs import code_versions, commands
-from sre.report.numbers import plain
+from sre.report.numbers import flat, plain
 from sre.report.rows import Group, Row, by_list, counts
-from sre.report.sections.training import flat
 
 PACKAGES = ("sre", "torch", "torchaudio", "numpy", "scipy", "matplotlib")
 

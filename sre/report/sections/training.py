@@ -1,13 +1,11 @@
 """How the models were trained: curves by model, and what summaries and histories say by run."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sre.io.text import flatten
 from sre.report.blocks import Block, Bullets, Figures, Fold, Heading, Table
 from sre.report.content import Content
 from sre.report.figures.training import training_panels
-from sre.report.numbers import plain
+from sre.report.numbers import flat
 
 LAST = (("last loss", "loss"), ("last accuracy, %", "accuracy"), ("last validation EER, %", "valid_eer"))
 MEANS = (("utterances/s, mean", "utt_per_s", 1), ("waiting for data, mean %", "data_wait", 100))
@@ -40,8 +38,3 @@ def _history_facts(history: Sequence[dict]) -> dict[str, str]:
         if values:
             facts[name] = f"{scale * sum(values) / len(values):.4g}"
     return facts
-
-
-def flat(facts: Mapping) -> dict[str, str]:
-    """Return scalars by name, nested ones as `outer.inner`; lists as JSON."""
-    return {name: json.dumps(value) if isinstance(value, list) else plain(value) for name, value in flatten(facts)}
