@@ -131,6 +131,8 @@ class Schema:
             part = properties.get(key, others if isinstance(others, dict) else {})
             if key in value or ("default" in part and kind in part.get("x-of", [kind])):
                 filled[key] = self._filled(value.get(key, part.get("default")), part)
+                if part.get("x-later") and filled[key] == self._filled(part["default"], part):
+                    del filled[key]
         return filled
 
     def _explain(self, error: jsonschema.ValidationError, part: dict, config: dict) -> Iterator[str]:

@@ -69,6 +69,14 @@ class FeatureExtractor:
             parts.append(self.features(torch.cat(frames), generator))
         return list(torch.cat(parts).split(counts))
 
+    def batch(self, waves: Tensor) -> Tensor:
+        """Make (B, T, F) float32 features, without dither, of waves of one length, (B, S) float32 on int16's scale.
+
+        They are on the extractor's device, where the waves are or go to.
+        """
+        frames = torch.stack([self._frames(wave) for wave in waves.to(self.device)])  # (B, T, W)
+        return self._of_frames(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+
     def _frames(self, wave: Tensor) -> Tensor:  # (S,) -> (T, W), a view where edges are snipped
         options = self.options
         if options.snip_edges:
@@ -76,7 +84,7 @@ class FeatureExtractor:
         # frame t is centred on (t + 1/2) shift; samples beyond an end are mirrored (feature-window.cc: ExtractWindow)
         first = (options.shift - options.window) // 2
         last = first + (options.num_frames(len(wave)) - 1) * options.shift + options.window
-        index = torch.arange(first, last)
+        index = torch.arange(first, last, device=wave.device)
         while ((index < 0) | (index >= len(wave))).any():
             index = torch.where(index < 0, -index - 1, index)
             index = torch.where(index >= len(wave), 2 * len(wave) - 1 - index, index)
@@ -91,12 +99,16 @@ class FeatureExtractor:
         x = frames.to(self.device)
         if options.dither:
             x = x + options.dither * torch.randn(x.shape, generator=generator).to(self.device)
+        return self._of_frames(x).cpu()
+
+    def _of_frames(self, x: Tensor) -> Tensor:  # (T, W) -> (T, F), on the device
+        options = self.options
         if options.remove_dc_offset:
             x = x - x.mean(dim=1, keepdim=True)
         c = options.preemphasis_coefficient
         emphasised = torch.cat([x[:, :1] * (1 - c), x[:, 1:] - c * x[:, :-1]], dim=1) * self.window
         power = self.fft.power(emphasised.T.contiguous())  # (W, T) -> (P/2, T); Kaldi's banks leave the Nyquist bin out
-        return self.of_power(power, x).cpu()
+        return self.of_power(power, x)
 
 
 class Fbank(FeatureExtractor):

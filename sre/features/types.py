@@ -73,6 +73,12 @@ class FrameOptions:
             return max(0, 1 + (num_samples - self.window) // self.shift)
         return (num_samples + self.shift // 2) // self.shift
 
+    def num_samples(self, num_frames: int) -> int:
+        """Return the least number of samples that has so many windows."""
+        if self.snip_edges:
+            return (num_frames - 1) * self.shift + self.window
+        return num_frames * self.shift - self.shift // 2
+
 
 @dataclass(frozen=True)
 class FbankOptions(FrameOptions):
