@@ -12,6 +12,7 @@ if DEV:
 # From here on these names are the corpus', whatever the recipe's data.smk used them for.
 TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
 SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits
+AUDIO_SPLITS = [split for split in SPLITS if split not in FEATS_ONLY]
 TRIALS = {item.name: item for item in CORPUS.lists}
 NOTES = [*CORPUS.notes, *RECIPE.notes]
 CHECKPOINTS = sum(run["training"]["average_last"] + 2 for run in RECIPE.trainings.values())
@@ -84,6 +85,27 @@ rule make_development_trials:
         job(
             "steps.make_development_trials {input} {output}"
             " --speakers {params.speakers} --utterances {params.utterances}"
+        )
+
+
+rule index_audio:
+    # for networks on audio: how long its utterances are
+    input:
+        wav="{data}/{split}/wav.scp",
+        utt2spk="{data}/{split}/utt2spk",
+    output:
+        "{data}/{split}/audio/utt2num_samples",
+        "{data}/{split}/audio/config",
+    log:
+        "{data}/{split}/audio/log/index_audio.log",
+    wildcard_constraints:
+        split=one_of(AUDIO_SPLITS),
+    params:
+        audio=canonical(CONFIG["audio"]),
+    shell:
+        job(
+            "steps.index_audio {wildcards.data}/{wildcards.split} {wildcards.data}/{wildcards.split}/audio"
+            " --audio {params.audio} --max-rejected {MAX_REJECTED}"
         )
 
 

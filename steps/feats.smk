@@ -1,7 +1,5 @@
 # data/<split>/feats/<features>/: archives by shard, joined under one feats.scp.
 
-AUDIO_SPLITS = [split for split in SPLITS if split not in FEATS_ONLY]
-
 
 def feats(split, features):
     """What has to stand there before features can be read."""

@@ -18,7 +18,7 @@ class Stage:
 
 
 STAGES = {
-    "data": Stage(("check_recipe", "make_development_trials")),  # and the rules of recipes/*/data.smk
+    "data": Stage(("check_recipe", "make_development_trials", "index_audio")),  # and the rules of recipes/*/data.smk
     "feats": Stage(("make_features", "join_features", "import_features", "compute_vad", "check_features"), "minutes"),
     "train": Stage(("train_embedding",), "hours of GPU (minutes for small corpora)"),
     "embed": Stage(("extract_embeddings", "join_embeddings", "import_embeddings"), "minutes"),
@@ -37,6 +37,7 @@ BESIDE = {  # not declared as outputs: made by the job of a file that is beside 
     "final.pt": ("history.jsonl",),
     "utt2spk": ("utt2dur", "utt2chapter", "spk2gender", "segments", "rejected.tsv"),
     "feats.scp": ("rejected.tsv",),
+    "utt2num_samples": ("rejected.tsv",),
     "report.tsv": ("errors.csv", "breakdown.tsv", "speakers.tsv", "utterances.tsv", "pairs.tsv"),
     "SPEAKERS.TXT": (".flac",),
 }

@@ -108,9 +108,9 @@ def probe(location: str, audio_rules: AudioRules) -> float:
     """
     if is_pipe(location):
         return math.nan
-    with _reasons(), _opened(location) as file:
+    with reasons(), opened(location) as file:
         promise = examine(file)
-        if _by_ffmpeg(location):
+        if by_ffmpeg(location):
             return math.nan
         header = soundfile.info(promise.mended(file) if promise.patches else location)
         frames = _check_header(header, promise, audio_rules)
@@ -124,14 +124,14 @@ def load(location: str, audio_rules: AudioRules) -> Recording:
     Raises AudioError as `probe` does, where the header promised more or fewer samples than were decoded, for NaN or
     infinite samples, and where all are equal; SreError where a command is not allowed, or ffmpeg is not installed.
     """
-    with _reasons():
-        if is_pipe(location) or _by_ffmpeg(location):
+    with reasons():
+        if is_pipe(location) or by_ffmpeg(location):
             data, promised_s = _through_command(location, audio_rules.allow_pipes)
             source = Buffer(data)
             wave, rate = _decode(source, source, audio_rules)
         else:
             promised_s = math.nan
-            with _opened(location) as file:
+            with opened(location) as file:
                 wave, rate = _decode(file, location, audio_rules)
         if abs((seconds := len(wave) / rate) - promised_s) > FFMPEG_SLACK_S:
             raise AudioError(f"its header promises {promised_s:.2f} s, {seconds:.2f} s were decoded")
@@ -144,7 +144,7 @@ def load(location: str, audio_rules: AudioRules) -> Recording:
 
 
 @contextmanager
-def _reasons() -> Iterator[None]:
+def reasons() -> Iterator[None]:
     """Turn whatever a decoder raises into the reason of a rejection."""
     try:
         yield
@@ -160,11 +160,13 @@ def _reasons() -> Iterator[None]:
         raise AudioError(f"unreadable: {str(error) or type(error).__name__}") from None
 
 
-def _by_ffmpeg(location: str) -> bool:
+def by_ffmpeg(location: str) -> bool:
+    """Whether a file is decoded by ffmpeg, by its suffix."""
     return Path(location).suffix.lower() in FFMPEG_SUFFIXES
 
 
-def _opened(location: str) -> BinaryIO:
+def opened(location: str) -> BinaryIO:
+    """Open a recording. Raises AudioError for what is no file, or an empty one."""
     if not os.path.exists(location) and os.path.isfile(ark := split_offset(location)[0]):
         raise AudioError(f"a place in the archive {ark}, which is not read; write it out as a file of its own")
     status = os.stat(location)
@@ -250,7 +252,7 @@ def _through_command(location: str, allow_pipes: bool) -> tuple[bytes, float]:
         if not allow_pipes:
             raise SreError(f"'{location}' in wav.scp is a command; set audio.allow_pipes: true in the recipe to run it")
         return _output(location.rstrip().removesuffix("|"))[0], math.nan
-    with _opened(location) as file:
+    with opened(location) as file:
         examine(file)
     if shutil.which("ffmpeg") is None:
         raise SreError(f"{location}: ffmpeg is needed for this format; install it (Debian: apt-get install ffmpeg)")

@@ -1,0 +1,151 @@
+"""A split's features made of its audio when they are asked for, and the samples of its utterances, piece by piece.
+
+Shapes: N samples at a recording's own rate, S at the features', T frames, F columns.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torchaudio.functional import resample
+
+from sre import SreError
+from sre.datadir.datadir import DataDir
+from sre.features.audio_index import FOLDER, read_index
+from sre.features.cmn import subtract_sliding_mean, subtract_utterance_mean
+from sre.features.extractor import FeatureExtractor, extractor_of
+from sre.features.types import options_of
+from sre.io.audio import AudioError, AudioRules
+from sre.io.audio_piece import load_piece
+
+WHOLE_BYTES = 64 << 20  # of recordings that cannot be entered at any sample, kept by each process
+ZEROS, ROLLOFF = 6, 0.99  # of the filter of torchaudio's resample, by which its width is known
+
+
+class AudioStore:
+    """Makes (T, F) float32 matrices of a data directory's audio, as a FeatureStore reads them from disk.
+
+    Attributes
+    ----------
+    scp : wav.scp, by which errors name it
+    config : the features' resolved config
+    places : utterance -> path or command of its recording, of those that can be used
+    num_samples : utterance -> samples at the features' rate
+    num_frames : utterance -> frames
+    """
+
+    def __init__(
+        self, data: DataDir, config: Mapping[str, Any], audio_rules: AudioRules, device: str | torch.device = "cpu"
+    ) -> None:
+        """Read how long the utterances are. `device` is where features are made.
+
+        Raises SreError where the config and the rules have different sample rates, and as `read_index`.
+        """
+        self.data, self.config, self.audio_rules, self.device = data, dict(config), audio_rules, torch.device(device)
+        self.scp, self.vad = data.path / "wav.scp", None
+        if config["sample_rate"] != audio_rules.sample_rate:
+            raise SreError(
+                f"{self.scp}: features of {config['sample_rate']} Hz are asked of audio at"
+                f" {audio_rules.sample_rate} Hz; give both the same sample_rate"
+            )
+        if config.get("vad"):
+            raise SreError(f"{self.scp}: features with a vad are made on disk only; set vad: null, or source: features")
+        self.options = options_of(config)
+        self.num_samples = read_index(data, audio_rules)
+        self.num_frames = {utt: self.options.num_frames(count) for utt, count in self.num_samples.items()}
+        if short := [utt for utt, frames in self.num_frames.items() if frames < 1]:
+            raise SreError(f"{self.scp}: '{short[0]}' is shorter than one frame; take it out")
+        self.places = {utt: self._span(utt)[0] for utt in self.num_samples}
+        self.recent: OrderedDict[str, tuple[np.ndarray, int]] = OrderedDict()
+
+    @cached_property
+    def extractor(self) -> FeatureExtractor:
+        return extractor_of(self.options, self.device)
+
+    def raw(self, utt: str) -> np.ndarray:
+        """Make (T, F) features without normalisation. Raises SreError where the utterance has no usable audio."""
+        wave = self.samples(utt, 0, self.num_samples.get(utt, 0))
+        return self.extractor([wave], dither_seed=utt)[0].numpy()
+
+    def load(self, utt: str) -> np.ndarray:
+        """Return (T, F) features as the network sees them."""
+        feats, cmn = self.raw(utt), self.config.get("cmn", "none")
+        if cmn == "sliding":
+            return subtract_sliding_mean(feats, self.config.get("cmn_window", 300))
+        return subtract_utterance_mean(feats) if cmn == "utterance" else feats
+
+    def samples(self, utt: str, start: int, count: int) -> np.ndarray:
+        """Return (count,) float32 on int16's scale, from sample `start` of the utterance on, at the features' rate.
+
+        Only these are decoded where the recording can be entered. Raises SreError naming an utterance that has no such
+        samples.
+        """
+        if utt not in self.num_samples:
+            reason = f"see rejected.tsv in {self.data.path / FOLDER}, or make that by steps.index_audio"
+            raise SreError(f"{self.scp}: utterance '{utt}' has no usable audio; {reason}")
+        location, first = self._span(utt)
+        try:
+            wave = self._recording_samples(location, first + start, count)
+        except AudioError as error:
+            raise SreError(f"{self.scp}: '{utt}' ({location}): {error}; take it out, or mend it") from None
+        if len(wave) < count:
+            raise SreError(
+                f"{self.scp}: '{utt}' ({location}) ends {count - len(wave)} samples before its header says;"
+                " take it out, or mend it"
+            )
+        return wave * np.float32(32768)
+
+    def _span(self, utt: str) -> tuple[str, int]:
+        """Return the place of an utterance's recording, and its first sample in it at the features' rate."""
+        wav, segments = self.data.wav or {}, self.data.segments
+        if segments is None:
+            return wav[utt], 0
+        segment = segments[utt]
+        return wav[segment.recording], int(segment.start * self.audio_rules.sample_rate + 0.5)
+
+    def _recording_samples(self, location: str, start: int, count: int) -> np.ndarray:
+        """Return at most (count,) float32 in -1 .. 1 of a recording, at the features' rate."""
+        rate = self.audio_rules.sample_rate
+        if location in self.recent:
+            self.recent.move_to_end(location)
+            wave, own = self.recent[location]
+            return _converted(wave, 0, own, rate, start, count)
+        piece = load_piece(location, lambda own: needed(own, rate, start, count), self.audio_rules)
+        if piece.whole:
+            self._keep(location, piece.wave, piece.sample_rate)
+        return _converted(piece.wave, piece.start, piece.sample_rate, rate, start, count)
+
+    def _keep(self, location: str, wave: np.ndarray, rate: int) -> None:
+        """Keep what was decoded whole, as long as it is among the latest WHOLE_BYTES."""
+        self.recent[location] = wave, rate
+        while sum(kept.nbytes for kept, _ in self.recent.values()) > WHOLE_BYTES and len(self.recent) > 1:
+            self.recent.popitem(last=False)
+
+
+def needed(own: int, rate: int, start: int, count: int) -> tuple[int, int]:
+    """Return first sample and end of what, at the rate `own` (Hz), decides `count` samples from `start` on at `rate`.
+
+    The first one is a multiple of the filter's stride, so that a piece is converted as the whole would be.
+    """
+    if own == rate:
+        return start, start + count
+    stride, per_stride = own // math.gcd(own, rate), rate // math.gcd(own, rate)
+    width = math.ceil(ZEROS * stride / (min(stride, per_stride) * ROLLOFF))
+    first, last = start // per_stride, (start + count - 1) // per_stride
+    return max(0, (first * stride - width) // stride * stride), (last + 1) * stride + width
+
+
+def _converted(wave: np.ndarray, at: int, own: int, rate: int, start: int, count: int) -> np.ndarray:
+    """Return at most (count,) samples from `start` on at `rate` (Hz).
+
+    wave : (N,) from sample `at` on at the rate `own` (Hz)
+    """
+    if own != rate:
+        begin, end = needed(own, rate, start, count)
+        piece = np.ascontiguousarray(wave[begin - at : max(end - at, 0)])
+        wave, at = resample(torch.from_numpy(piece), own, rate).numpy() if len(piece) else piece, begin * rate // own
+    return wave[start - at : start - at + count]

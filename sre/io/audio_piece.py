@@ -1,0 +1,59 @@
+"""A piece of a recording, decoded without the rest of it where the format can be entered at any sample.
+
+Shapes: N samples of the recording at its own rate.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from sre.io.audio import AudioError, AudioRules, by_ffmpeg, is_pipe, load, opened, reasons
+from sre.io.audio_header import examine
+
+# Ogg and MP3 are entered at the nearest frame, and their first samples then depend on what was not decoded
+ENTERED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC"}
+
+
+class Piece(NamedTuple):
+    """A piece of a recording, or all of it where it cannot be entered.
+
+    wave : float32 in -1 .. 1, from sample `start` of the recording on
+    sample_rate : Hz, the recording's own
+    whole : all of the recording was decoded, `start` is 0
+    """
+
+    wave: np.ndarray
+    start: int
+    sample_rate: int
+    whole: bool
+
+
+def load_piece(location: str, span: Callable[[int], tuple[int, int]], audio_rules: AudioRules) -> Piece:
+    """Decode a piece of a recording, or the whole of one that cannot be entered.
+
+    span : first sample and end of the piece, of the recording's own rate in Hz
+
+    Not to be entered are commands, what ffmpeg decodes, Ogg and MP3, and files whose header does not tell their length.
+    Less is returned where the recording ends before. Raises AudioError and SreError as `load` does.
+    """
+    if is_pipe(location) or by_ffmpeg(location):
+        return _whole(location, audio_rules)
+    with reasons(), opened(location) as source:
+        if examine(source).patches:
+            return _whole(location, audio_rules)
+        with soundfile.SoundFile(location) as file:
+            if file.format not in ENTERED:
+                return _whole(location, audio_rules)
+            if file.channels != 1:
+                raise AudioError(f"{file.channels} channels; mix or split it to one")
+            start, end = span(file.samplerate)
+            file.seek(min(start, file.frames))
+            wave = file.read(end - start, dtype="float32")
+            return Piece(wave, start, file.samplerate, False)
+
+
+def _whole(location: str, audio_rules: AudioRules) -> Piece:
+    recording = load(location, audio_rules)
+    return Piece(recording.wave, 0, recording.sample_rate, True)

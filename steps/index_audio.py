@@ -1,0 +1,33 @@
+"""How many samples each utterance of a data dir has, by the headers of its recordings; what cannot be used is rejected.
+
+e.g.: python -m steps.index_audio data/mini_train data/mini_train/audio
+
+Networks that are trained on audio, or embed it, read OUT/utt2num_samples where OUT is DATA/audio.
+"""
+
+from sre.cli.arguments import Parser, input_folder, output_folder
+from sre.cli.configs import RATE, audio_config, config_argument
+from sre.machine.log import run
+from steps.arguments import add_max_rejected
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = Parser(description=__doc__)
+    parser.add_argument("data", type=input_folder, help="data directory with wav.scp")
+    parser.add_argument("out", type=output_folder, help="folder for utt2num_samples, config and rejected.tsv")
+    sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
+    add_max_rejected(parser)
+    args = parser.parse_args(argv)
+    from sre.features.audio_index import write_index
+    from sre.features.make_shards import read_checked
+    from sre.io.audio import AudioRules
+
+    audio = args.audio.content if args.audio else {}
+    audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
+    rules = AudioRules(**audio_config(audio, audio.get("sample_rate", RATE)))
+    write_index(read_checked(args.data), rules, args.out, args.max_rejected)
+
+
+if __name__ == "__main__":
+    run(main)
