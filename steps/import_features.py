@@ -16,13 +16,14 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("data", type=input_folder, help="data directory with feats.scp")
     parser.add_argument("out", type=output_folder, help="folder for feats.scp and what belongs to it")
-    add_feature_config(parser, "of which cmn and cmn_window are taken")
+    add_feature_config(parser, "of which cmn, cmn_variance, deltas and what belongs to them are taken")
     args = parser.parse_args(argv)
     from sre.features.make import import_features
     from sre.features.make_shards import read_checked
+    from sre.features.store import reading_of
 
     config = feature_config(args.type, args.config, None)
-    import_features(read_checked(args.data), {key: config[key] for key in ("cmn", "cmn_window")}, args.out)
+    import_features(read_checked(args.data), reading_of(config), args.out)
 
 
 if __name__ == "__main__":

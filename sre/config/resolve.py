@@ -44,9 +44,13 @@ def read_merged(files: Iterable[Path]) -> dict:
 def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str) -> dict:
     """Return a feature config with defaults, sample rate (Hz) and the stage's version: what is saved and compared.
 
-    Raises SreError for a VAD of features that have no energy.
+    Raises SreError for a VAD of features that have no energy, and for variance normalisation without that of the mean.
     """
     filled = _checked(schema, "features", config, where)
+    if "cmn_variance" in filled and filled["cmn"] == "none":
+        raise SreError(
+            f"{where}: cmn_variance divides what cmn has centred; set cmn: utterance or sliding, or take it out"
+        )
     types = works_on(schema, "features", "vad")
     if filled["vad"] is not None and (filled["type"] not in types or not filled["use_energy"]):
         raise SreError(
@@ -143,6 +147,11 @@ def resolve_model_config(
         if kind not in schema.part("$defs", "features", "properties", "type")["enum"]:
             what, cure = "of an unknown kind", "put the config that made them beside feats.scp, or take the speeds away"
         raise SreError(f"{where}: augment.speeds works on {', '.join(types)}, '{model['features']}' are {what}; {cure}")
+    if model["augment"]["speeds"] and features[model["features"]].get("delta_order"):
+        raise SreError(
+            f"{where}: augment.speeds moves mel bands, '{model['features']}' have deltas beside them; take the speeds"
+            " or delta_order away"
+        )
     least, most = model["training"]["chunk_frames"]
     if least > most:
         raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from sre import SreError
 from sre.extraction.embedder import Embedder
+from sre.features.batches import add_deltas_batch, normalise_batch
 from sre.features.extractor import extractor_of
 from sre.features.types import options_of
 
@@ -50,24 +51,12 @@ class NormalisationGraph(nn.Module):
 
     def __init__(self, config: dict) -> None:
         super().__init__()
-        self.cmn, self.window, self.vad = config.get("cmn", "none"), config.get("cmn_window", 300), config.get("vad")
+        self.config, self.vad = config, config.get("vad")
 
     def forward(self, x: Tensor) -> Tensor:
         log_energy = x[0, :, 0]
-        if self.cmn == "utterance":
-            x = x - x.mean(dim=1, keepdim=True)
-        elif self.cmn == "sliding":
-            x = x - self._sliding_mean(x)
+        x = add_deltas_batch(normalise_batch(x, self.config), self.config)
         return x[:, self._voiced(log_energy, self.vad)] if self.vad else x
-
-    def _sliding_mean(self, x: Tensor) -> Tensor:
-        """Do what sre.features.cmn.subtract_sliding_mean does."""
-        frames = torch.arange(x.shape[1])
-        count = frames[-1:] + 1
-        length = count.clamp(max=self.window)
-        begin = (frames - self.window // 2).clamp(min=0).minimum(count - length)
-        total = nn.functional.pad(x.double().cumsum(dim=1), (0, 0, 1, 0))  # (B, T + 1, F)
-        return ((total[:, begin + length] - total[:, begin]) / length).to(x.dtype)
 
     def _voiced(self, log_energy: Tensor, vad: dict) -> Tensor:
         """Do what sre.features.cmn.energy_vad does: (T,) -> (T,) bool."""

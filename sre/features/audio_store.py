@@ -16,7 +16,8 @@ from torchaudio.functional import resample
 from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.features.audio_index import FOLDER, read_index
-from sre.features.cmn import subtract_sliding_mean, subtract_utterance_mean
+from sre.features.cmn import normalise
+from sre.features.deltas import add_deltas
 from sre.features.extractor import FeatureExtractor, extractor_of
 from sre.features.types import options_of
 from sre.io.audio import AudioError, AudioRules
@@ -73,10 +74,7 @@ class AudioStore:
 
     def load(self, utt: str) -> np.ndarray:
         """Return (T, F) features as the network sees them."""
-        feats, cmn = self.raw(utt), self.config.get("cmn", "none")
-        if cmn == "sliding":
-            return subtract_sliding_mean(feats, self.config.get("cmn_window", 300))
-        return subtract_utterance_mean(feats) if cmn == "utterance" else feats
+        return add_deltas(normalise(self.raw(utt), self.config), self.config)
 
     def samples(self, utt: str, start: int, count: int) -> np.ndarray:
         """Return (count,) float32 on int16's scale, from sample `start` of the utterance on, at the features' rate.

@@ -74,8 +74,11 @@ def batches(waves: Iterable[Wave], sample_rate: int) -> Iterator[list[Wave]]:
         yield batch
 
 
-def import_features(data: DataDir, cmn: dict, out: Path) -> None:
-    """Take over the feats.scp of a data dir without audio: resolved places, counted frames, checked dimension."""
+def import_features(data: DataDir, reading: dict, out: Path) -> None:
+    """Take over the feats.scp of a data dir without audio: resolved places, counted frames, checked dimension.
+
+    reading : as `sre.features.store: reading_of` gives it
+    """
     if not data.feats:
         raise SreError(
             f"{data.path}: no feats.scp; add it, or make features of its audio by python -m steps.make_features"
@@ -85,8 +88,9 @@ def import_features(data: DataDir, cmn: dict, out: Path) -> None:
     write_table(out / "feats.scp", absolute(data.feats))
     write_table(out / "utt2num_frames", frames)
     write_rejected_rows(out / "rejected.tsv", [])
-    write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **cmn})
-    say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn['cmn']})")
+    write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **reading})
+    cmn = reading["cmn"]
+    say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn})")
     if (data.path / "vad.scp").exists():
         warn(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")
 

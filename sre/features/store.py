@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sre import SreError
-from sre.features.cmn import subtract_sliding_mean, subtract_utterance_mean
+from sre.features.cmn import normalise
+from sre.features.deltas import add_deltas
 from sre.features.types import FROM_ELSEWHERE
 from sre.io.ark import read_record, read_scp
 from sre.io.atomic import atomic_output
@@ -15,6 +16,7 @@ from sre.io.tables import read_table
 from sre.io.text import canonical, read_object
 
 CURE = "delete it and make the features again"
+READING = ("cmn", "cmn_window", "cmn_variance", "delta_order", "delta_window")  # what a config says of reading alone
 WITHOUT_CONFIG = {"type": FROM_ELSEWHERE, "cmn": "none"}  # features without a config beside them
 
 
@@ -22,13 +24,23 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read the resolved config beside a feats.scp. Raises SreError where it is damaged, or not of its form."""
     config = read_object(path, {"type": str}, CURE)
     cmn, window, vad = config.get("cmn", "none"), config.get("cmn_window", 1), config.get("vad")
+    variance = config.get("cmn_variance", "none")
     if cmn not in ("none", "utterance", "sliding"):
         raise SreError(f"{path}: cmn {cmn!r} is none of none, utterance, sliding; {CURE}")
+    if type(order := config.get("delta_order", 0)) is not int or type(config.get("delta_window", 2)) is not int:
+        raise SreError(f"{path}: delta_order {order!r} or its delta_window is no whole number; {CURE}")
+    if variance not in ("none", "kaldi", "nemo", "instance_norm"):
+        raise SreError(f"{path}: cmn_variance {variance!r} is none of none, kaldi, nemo, instance_norm; {CURE}")
     if type(window) is not int or window < 1:
         raise SreError(f"{path}: cmn_window {window!r} is no number of frames; {CURE}")
     if not isinstance(vad, dict | None):
         raise SreError(f"{path}: vad {vad!r} is no object; {CURE}")
     return config
+
+
+def reading_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a feature config says of reading alone, which also features from elsewhere can have."""
+    return {key: config[key] for key in READING if key in config}
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:
@@ -79,7 +91,10 @@ class FeatureStore:
         return read_record(utt, self.places[utt], "matrix", self.scp)
 
     def load(self, utt: str) -> np.ndarray:
-        """Return (T, F) features as the network sees them: sliding CMN before unvoiced frames are dropped, as Kaldi."""
+        """Return (T, F) features as the network sees them: normalised, then with deltas, as Kaldi's recipes have it.
+
+        Unvoiced frames are dropped at the end.
+        """
         feats = self.raw(utt)
         if self.vad is None and len(feats) != self.num_frames[utt]:
             raise SreError(
@@ -88,11 +103,7 @@ class FeatureStore:
             )
         if not feats.size:
             raise SreError(f"{self.scp}: record '{utt}' is a matrix of {feats.shape}: no frames; take '{utt}' out")
-        cmn, window = self.config.get("cmn", "none"), self.config.get("cmn_window", 300)
-        if cmn == "sliding":
-            feats = subtract_sliding_mean(feats, window)
-        elif cmn == "utterance":
-            feats = subtract_utterance_mean(feats)
+        feats = add_deltas(normalise(feats, self.config), self.config)
         if self.vad is not None:
             feats = feats[self._voiced(utt, self.vad, len(feats))]
         return feats

@@ -168,8 +168,9 @@ def options_of(config: Mapping[str, Any]) -> FrameOptions:
 
 
 def dimension_of(config: Mapping[str, Any]) -> int:
-    """Return the number of columns of features that were made, or taken over, with this config.
+    """Return the number of columns that a network gets of features that were made, or taken over, with this config.
 
     Raises SreError as `options_of` does.
     """
-    return config["dimension"] if config["type"] == FROM_ELSEWHERE else options_of(config).dimension
+    stored = config["dimension"] if config["type"] == FROM_ELSEWHERE else options_of(config).dimension
+    return stored * (1 + config.get("delta_order", 0))

@@ -129,7 +129,8 @@ def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict]
         for name, config in features.items():
             if (data / split / "wav.scp").exists() and not (data / split / "feats" / name / "feats.scp").exists():
                 frames = audio_seconds(data / split) * 1000 / config["frame_shift"]
-                needed += int(frames) * dimension_of(config) * (2 if config["compression"] else 4)
+                columns = dimension_of(config) // (1 + config.get("delta_order", 0))  # deltas are not on disk
+                needed += int(frames) * columns * (2 if config["compression"] else 4)
     free = shutil.disk_usage(data).free
     if needed > free:
         raise SreError(

@@ -17,9 +17,11 @@ from sre.config.resolve import (
     resolve_backend,
     resolve_features,
     resolve_model,
+    resolve_model_config,
     resolve_norm,
 )
 from sre.config.schema import Schema
+from sre.features.types import dimension_of
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
 
@@ -376,3 +378,17 @@ def test_a_back_end_with_a_fault_is_named_once() -> None:
 def test_features_with_a_fault_are_named_once() -> None:
     with pytest.raises(SreError, match="^features.fbank40: vad works on the energy of MFCCs; [^\n]*$"):
         recipe("mini", features={"fbank40": {"num_mel_bins": 40, "vad": {}}})
+    with pytest.raises(SreError, match="^features.fbank40: cmn_variance divides what cmn has centred; set cmn"):
+        recipe("mini", features={"fbank40": {"num_mel_bins": 40, "cmn": "none", "cmn_variance": "kaldi"}})
+
+
+def test_keys_that_came_later(schema: Schema) -> None:
+    """Configs without them are as they were, so that what was made with them stays; speeds do not warp deltas."""
+    assert resolve_features(schema, {"cmn_variance": "none", "delta_order": 0, "delta_window": 2}, 16000, "f") == (
+        resolve_features(schema, {}, 16000, "f")
+    )
+    deltas = {"f": resolve_features(schema, {"delta_order": 1, "delta_window": 3}, 16000, "f")}
+    assert dimension_of(deltas["f"]) == 160
+    model = {"features": "f", "architecture": "xvector", "augment": {"speeds": [0.9]}}
+    with pytest.raises(SreError, match="augment.speeds moves mel bands, 'f' have deltas beside them; take the speeds"):
+        resolve_model_config(schema, model, "m.yaml", deltas, 1)

@@ -30,6 +30,21 @@ COMMON = {"sample_rate": 16000, "frame_length": 25.0, "compression": 0, "vad": N
 CONFIGS = {
     "utterance": {"type": "fbank", "num_mel_bins": 24, "window_type": "hamming", "cmn": "utterance"},
     "sliding": {"type": "fbank", "num_mel_bins": 24, "snip_edges": False, "cmn": "sliding", "cmn_window": 50},
+    "deltas": {
+        "type": "fbank",
+        "num_mel_bins": 8,
+        "cmn": "sliding",
+        "cmn_window": 50,
+        "cmn_variance": "kaldi",
+        "delta_order": 2,
+    },
+    "variance": {
+        "type": "fbank",
+        "num_mel_bins": 12,
+        "cmn": "utterance",
+        "cmn_variance": "nemo",
+        "delta_order": 1,
+    },
     "vad": {
         "type": "mfcc",
         "num_mel_bins": 24,

@@ -10,8 +10,10 @@ from torch.utils.data import DataLoader
 
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
+from sre.features.deltas import add_deltas
 from sre.features.make import import_features
 from sre.features.store import FeatureStore
+from sre.features.types import dimension_of
 from sre.io.ark import write_ark
 from sre.training.augment import Augmentation
 from sre.training.chunks import Features, read
@@ -58,6 +60,17 @@ def test_what_cannot_be_used_is_found_at_the_import(tmp_path: Path, more: dict, 
     assert not (tmp_path / "out/feats.scp").exists()
 
 
+def test_normalisation_and_deltas_when_read(tmp_path: Path) -> None:
+    records = matrices(2)
+    config = {"cmn": "utterance", "cmn_variance": "kaldi", "delta_order": 2}
+    import_features(data_dir(tmp_path / "d", **records), config, tmp_path / "out")
+    store = FeatureStore(tmp_path / "out/feats.scp")
+    feats = store.load("u1")
+    assert feats.shape == (11, 12) and dimension_of(store.config) == 12 and store.num_frames["u1"] == 11
+    np.testing.assert_allclose(feats[:, :4].std(axis=0), 1, rtol=1e-5)
+    np.testing.assert_array_equal(feats, add_deltas(feats[:, :4], config))
+
+
 @pytest.fixture
 def store_dir(tmp_path: Path) -> Path:
     """Three utterances with a VAD."""
@@ -78,6 +91,8 @@ def store_dir(tmp_path: Path) -> Path:
         ('{"type": 3}', "type is '3'"),
         ('{"type": "x", "cmn": "some"}', "cmn 'some' is none of none, utterance, sliding"),
         ('{"type": "x", "cmn_window": 0}', "cmn_window 0 is no number of frames"),
+        ('{"type": "x", "cmn_variance": 1}', "cmn_variance 1 is none of none, kaldi, nemo, instance_norm"),
+        ('{"type": "x", "delta_order": "2"}', "delta_order '2' or its delta_window is no whole number"),
         ('{"type": "x", "vad": true}', "vad True is no object"),
         ("\xff", "not UTF-8|not JSON"),
     ],
