@@ -21,13 +21,14 @@ LAYERS = (
     {"io"},
     {"config", "datadir", "metrics"},
     {"features", "models", "losses", "backends"},
+    {"augment"},
     {"training", "extraction", "scoring"},
     {"experiments"},
     {"report"},
     {"workflow", "cli"},
 )
 SIBLINGS: set[tuple[str, str]] = set()  # (room, room of its own layer that it may import)
-TORCH = {"features", "models", "losses", "training", "extraction"}  # rooms; and sre/machine/device.py
+TORCH = {"features", "models", "losses", "augment", "training", "extraction"}  # rooms; and sre/machine/device.py
 TALKING = {"cli", "workflow"}  # rooms that parse arguments and print; and sre/machine/log.py
 OPTIONAL = {"onnx", "onnxruntime", "snakemake", "espeakng_loader"}  # packages that may be imported in a function
 NAMED_BELOW = ('"steps.', "command[", "recipes/")  # what no room but cli/ may name

@@ -7,6 +7,7 @@ from functools import reduce
 from pathlib import Path
 
 from sre import SreError
+from sre.config.distort import check_distort
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.yaml_text import read_yaml
@@ -152,6 +153,7 @@ def resolve_model_config(
             f"{where}: augment.speeds moves mel bands, '{model['features']}' have deltas beside them; take the speeds"
             " or delta_order away"
         )
+    check_distort(schema, model["augment"].get("distort", []), f"{where}: augment.distort")
     least, most = model["training"]["chunk_frames"]
     if least > most:
         raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")

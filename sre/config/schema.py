@@ -126,7 +126,7 @@ class Schema:
         if not isinstance(value, dict):
             return value
         properties, others = schema.get("properties", {}), schema.get("additionalProperties")
-        filled, kind = {}, value.get("type", properties.get("type", {}).get("default"))
+        filled, kind = {}, value.get("type", value.get("kind", properties.get("type", {}).get("default")))
         for key in {**properties, **value}:
             part = properties.get(key, others if isinstance(others, dict) else {})
             if key in value or ("default" in part and kind in part.get("x-of", [kind])):

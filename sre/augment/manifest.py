@@ -1,0 +1,124 @@
+"""Noises and room impulse responses: a data directory with wav.scp, utt2category and reco2dur, read piece by piece.
+
+`local.prepare_musan` and `local.prepare_rirs` write such directories.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sre import SreError
+from sre.augment.options import nearest
+from sre.augment.speed import resampled
+from sre.datadir.datadir import read_data_dir
+from sre.io.audio_piece import first_channel
+from sre.io.tables import read_table
+
+CACHE_BYTES = 256 << 20  # of room impulse responses that a process keeps
+ROUNDED_S = 0.002  # reco2dur is written in milliseconds
+LONGEST_ROOM_S = 10  # of a room impulse response; what is longer is cut
+TAIL = 1e-6  # of a response's energy, -60 dB, which may be cut off at its end
+FULL_SCALE = np.float32(32768)
+
+
+class Manifest:
+    """The sound files of a data directory by their categories. Only tables are read until a file is asked for.
+
+    Raises SreError where wav.scp, utt2category or reco2dur is missing, or a file has no category or duration.
+
+    Attributes
+    ----------
+    path : of the data directory
+    categories : name -> ids of its files, in bytewise order
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        wav = read_data_dir(path, need_speakers=False).wav
+        if wav is None:
+            raise SreError(f"{path}: no wav.scp in it; give a folder that local.prepare_musan or prepare_rirs has made")
+        self.wav = wav
+        category = _complete(self.path / "utt2category", wav)
+        self.seconds = {key: float(text) for key, text in _complete(self.path / "reco2dur", wav).items()}
+        self.categories: dict[str, list[str]] = {}
+        for key in sorted(wav):
+            self.categories.setdefault(category[key], []).append(key)
+        self._forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_rooms", "_room_bytes")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rooms: OrderedDict[str, tuple[np.ndarray, int]] = OrderedDict()
+        self._room_bytes = 0
+
+    def ids(self, categories: Sequence[str]) -> list[str]:
+        """Return the ids of all files of some categories. Raises SreError naming the nearest of an unknown one."""
+        for name in categories:
+            if name not in self.categories:
+                there = ", ".join(sorted(self.categories))
+                raise SreError(
+                    f"{self.path}: no category '{name}' in it; the nearest is '{nearest(name, self.categories)}',"
+                    f" there are {there}"
+                )
+        return [key for name in dict.fromkeys(categories) for key in self.categories[name]]
+
+    def piece(self, key: str, share: float, count: int, sample_rate: int) -> np.ndarray:
+        """Return (count,) float32 on int16's scale of a file, which is repeated where it is shorter.
+
+        share : in [0, 1): where in the file the piece begins; of a short file, at which of its samples
+        sample_rate : Hz, of what is returned. Raises AudioError where the file cannot be read.
+        """
+        spare = int((self.seconds[key] - ROUNDED_S) * sample_rate) - count
+        start = int(share * (spare + 1)) if spare > 0 else 0
+        wave = _at_rate(*first_channel(self.wav[key], start, count, sample_rate), sample_rate)
+        if len(wave) == 0:
+            raise SreError(f"{self.wav[key]}: no samples in it; take it out of {self.path}/wav.scp")
+        if len(wave) < count:
+            wave = np.resize(np.roll(wave, -int(share * len(wave))), count)
+        return wave[:count] * FULL_SCALE
+
+    def room(self, key: str, sample_rate: int) -> tuple[np.ndarray, int]:
+        """Return a room impulse response (R,) float32, without its last -60 dB, and the sample of its direct path.
+
+        The direct path is the greatest absolute sample, as Kaldi's wav-reverberate has it. Raises AudioError where the
+        file cannot be read, SreError where it is silent.
+        """
+        if key in self._rooms:
+            self._rooms.move_to_end(key)
+            return self._rooms[key]
+        wave, rate = first_channel(self.wav[key], 0, LONGEST_ROOM_S * sample_rate, sample_rate)
+        response = _trimmed(_at_rate(wave, rate, sample_rate))
+        if len(response) == 0:
+            raise SreError(f"{self.wav[key]}: a silent room impulse response; take it out of {self.path}/wav.scp")
+        self._rooms[key] = response, int(np.abs(response).argmax())
+        self._room_bytes += response.nbytes
+        while self._room_bytes > CACHE_BYTES and len(self._rooms) > 1:
+            self._room_bytes -= self._rooms.popitem(last=False)[1][0].nbytes
+        return self._rooms[key]
+
+
+def _complete(path: Path, wav: dict[str, str]) -> dict[str, str]:
+    table = read_table(path)
+    if missing := sorted(wav.keys() - table.keys()):
+        raise SreError(f"{path}: {len(missing)} files of wav.scp are not in it, e.g. {missing[0]}; prepare it again")
+    return table
+
+
+def _at_rate(wave: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    return wave if rate == sample_rate else resampled(wave, sample_rate, rate)
+
+
+def _trimmed(response: np.ndarray) -> np.ndarray:
+    """Return (R,) without the end that has less than TAIL of the energy; a silent one is empty."""
+    left = np.cumsum(np.square(response[::-1], dtype=np.float64))[::-1]  # energy from each sample on
+    if len(left) == 0 or left[0] <= 0:
+        return response[:0]
+    return response[: int(np.searchsorted(-left, -TAIL * left[0]))].copy()
