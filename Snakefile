@@ -32,7 +32,7 @@ rule all:
     default_target: True
     input:
         rules.data.input,
-        rules.feats.input if RECIPE.features else [],
+        rules.feats.input if RECIPE.needs_media else [],
         rules.train.input,
         rules.embed.input,
         rules.score.input,

@@ -13,6 +13,7 @@ if DEV:
 TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
 SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits
 AUDIO_SPLITS = [split for split in SPLITS if split not in FEATS_ONLY]
+without_traceback(RECIPE.check_media, FEATS_ONLY)
 TRIALS = {item.name: item for item in CORPUS.lists}
 NOTES = [*CORPUS.notes, *RECIPE.notes]
 CHECKPOINTS = sum(run["training"]["average_last"] + 2 for run in RECIPE.trainings.values())
@@ -27,9 +28,14 @@ LIST_OPTIONS += repeated("--enroll", [item.name for item in CORPUS.lists if item
 
 
 def media(split):
-    """What features are made from; nothing where no run needs features."""
+    """What features are made from; nothing where no run needs any."""
     name = "feats.scp" if split in FEATS_ONLY else "wav.scp"
-    return [f"{DATA}/{split}/{name}"] if RECIPE.features else []
+    return [f"{DATA}/{split}/{name}"] if RECIPE.needs_media else []
+
+
+def audio_index(split):
+    """What has to stand there before networks can read a split's audio; nothing where none does."""
+    return [f"{DATA}/{split}/audio/{name}" for name in ("utt2num_samples", "config") if RECIPE.from_audio]
 
 
 def enroll_map(name):

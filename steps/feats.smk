@@ -116,6 +116,7 @@ rule check_features:
             for features in RECIPE.features
             for path in feats(split, features)
         ],
+        audio=[path for split in sorted({TRAIN, *LISTED_SPLITS}) for path in audio_index(split)],
         trials=expand("{data}/trials/{list}", data=DATA, list=TRIALS),
         maps=[path for name in TRIALS for path in enroll_map(name)],
     output:
@@ -123,8 +124,11 @@ rule check_features:
     log:
         f"{EXP}/log/check_features.log",
     params:
-        job=canonical({**ASKED, "features": sorted(RECIPE.features)}),
-        options=lambda wildcards, input: repeated("--features", sorted(RECIPE.features)),
+        job=canonical({**ASKED, "features": sorted(RECIPE.features)} | ({"audio": True} if RECIPE.from_audio else {})),
+        options=lambda wildcards, input: [
+            *repeated("--features", sorted(RECIPE.features)),
+            *["--audio"] * bool(RECIPE.from_audio),
+        ],
     shell:
         job("steps.check_features {DATA} {output} {LIST_OPTIONS} {params.options}")
 
@@ -133,3 +137,4 @@ rule feats:
     input:
         rules.check_features.output,
         [feats(split, features) for split in SPLITS for features in RECIPE.features],
+        [audio_index(split) for split in SPLITS],

@@ -6,7 +6,7 @@ rule make_report:
         metrics=rules.score.input.metrics,
         summaries=expand("{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.trainings),
         gates=f"{EXP}/gates.json",
-        features=f"{EXP}/features_checked.json" if RECIPE.features else [],
+        features=f"{EXP}/features_checked.json" if RECIPE.needs_media else [],
     output:
         f"{EXP}/report.tsv",
         f"{EXP}/report.md",

@@ -14,10 +14,21 @@ def gates(wildcards):
     return [f"{EXP}/gates.json", f"{EXP}/features_checked.json"]
 
 
+def read_by(run, split):
+    """What the network of a run reads of a split: features on disk, or audio."""
+    asked = RECIPE.runs[run]
+    return audio_index(split) if asked.source == "audio" else feats(split, asked.features)
+
+
+def audio_options(run):
+    """The option of a step whose network reads audio; nothing where it reads features."""
+    return given("--audio", RECIPE.runs[run].source == "audio" and canonical(CONFIG["audio"]))
+
+
 rule train_embedding:
     input:
         gates,
-        lambda wildcards: feats(TRAIN, RECIPE.trainings[wildcards.run]["features"]),
+        lambda wildcards: read_by(wildcards.run, TRAIN),
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
     output:
         "{exp}/{run}/final.pt",
@@ -35,9 +46,12 @@ rule train_embedding:
         attempt=lambda wildcards, attempt: attempt,
     params:
         config=lambda wildcards: canonical(RECIPE.trainings[wildcards.run]),
+        # a function of `input`: Snakemake does not compare it between runs
+        audio=lambda wildcards, input: audio_options(wildcards.run),
     shell:
         job(
-            "steps.train_embedding {params.config} --data {DATA}/{TRAIN} --device {CONFIG[device]} {output[0]}",
+            "steps.train_embedding {params.config} --data {DATA}/{TRAIN} {params.audio} --device {CONFIG[device]}"
+            " {output[0]}",
             "--attempt {resources.attempt}",
         )
 

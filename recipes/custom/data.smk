@@ -33,7 +33,7 @@ def custom_lists():
 
 
 LISTS = without_traceback(custom_lists)
-FEATS_ONLY = [split for split, path in SOURCES.items() if RECIPE.features and not (Path(path) / "wav.scp").exists()]
+FEATS_ONLY = [split for split, path in SOURCES.items() if RECIPE.needs_media and not (Path(path) / "wav.scp").exists()]
 corpus(
     train=TRAIN,
     lists=[TrialList(name, EVAL, len(files) == 2) for name, files in LISTS.items()],
@@ -48,7 +48,7 @@ for split in SOURCES:
     # All tables of the folder are copied. Inputs are those that features and labels come from: if one of them is edited,
     # the split is made again. If another table (spk2gender, text) is edited, it is not: no result depends on it.
     media_files = ["feats.scp" if split in FEATS_ONLY else "wav.scp"]
-    if not RECIPE.features:
+    if not RECIPE.needs_media:
         media_files = []
     segments = Path(SOURCES[split]) / "segments"
 

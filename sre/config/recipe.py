@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ class Run:
     ----------
     seed : 0 where nothing is trained
     features : their name in the recipe; None for embeddings from elsewhere
+    source : what its network reads: features (on disk) or audio
     bundle : path of a final.pt that was trained elsewhere
     embeddings : train, eval, adapt -> path of embeddings from elsewhere
     """
@@ -40,6 +41,7 @@ class Run:
     features: str | None = None
     bundle: str | None = None
     embeddings: dict[str, str] | None = None
+    source: str = "features"
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Recipe:
     config : the whole, resolved
     runs : name -> run, of all trainings, bundles and embeddings
     trainings : run name -> what `resolve_model` returns; seed 1 of model m is run m, seed n is m_s<n>
-    features : name -> resolved config, of those that runs use
+    features : name -> resolved config, of those that runs read from disk
     paths : that the config names
     notes : for the report, which keys of a model's YAML were overridden
     backends : name -> resolved config, of those that systems use
@@ -70,6 +72,24 @@ class Recipe:
     @property
     def name(self) -> str:
         return self.config["name"] or self.config["recipe"]
+
+    @property
+    def from_audio(self) -> list[str]:
+        """The names of the runs whose network reads audio."""
+        return [name for name, run in self.runs.items() if run.source == "audio"]
+
+    @property
+    def needs_media(self) -> bool:
+        """Whether a run reads features or audio, and not embeddings from elsewhere alone."""
+        return bool(self.features or self.from_audio)
+
+    def check_media(self, feats_only: Collection[str]) -> None:
+        """Raise SreError where a run needs audio of splits that have features only."""
+        if self.from_audio and feats_only:
+            raise SreError(
+                f"run {self.from_audio[0]} has source: audio, and {min(feats_only)} has features and no wav.scp;"
+                " give it audio, or take source: features"
+            )
 
     def add_run(self, name: str, run: Run) -> None:
         """Add a run. Raises SreError where another one has its name."""
@@ -101,7 +121,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         problems.tried(recipe.add_run, name, Run(name, 0, embeddings=embeddings))
     if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
-    used = {run.features for run in recipe.runs.values()} - {None}
+    used = {run.features for run in recipe.runs.values() if run.source == "features"} - {None}
     recipe.features = {name: config for name, config in features.items() if name in used}
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
@@ -154,7 +174,8 @@ def _add_trainings(
         resolve = partial(resolve_model, schema, path, features, seed=seed, held_out=held_out, override=override)
         if training := problems.tried(resolve):
             run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
-            problems.tried(recipe.add_run, run, Run(path.stem, seed, training["features"]))
+            source = training.get("source", "features")
+            problems.tried(recipe.add_run, run, Run(path.stem, seed, training["features"], source=source))
             recipe.trainings[run] = training
             if override:
                 keys = ", ".join(overridden(override, training))

@@ -7,8 +7,8 @@ from functools import reduce
 from pathlib import Path
 
 from sre import SreError
-from sre.config.distort import check_distort
-from sre.config.schema import Schema
+from sre.config.model_checks import check_loss, check_ranges, check_source
+from sre.config.schema import Schema, works_on
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.yaml_text import read_yaml
 
@@ -73,14 +73,6 @@ def _checked(schema: Schema, part: str, config: dict, where: str) -> dict:
     return filled
 
 
-def works_on(schema: Schema, *pointer: str) -> list[str]:
-    """Return the feature types that an option of $defs works on: `x-types` in the schema."""
-    part = schema.part("$defs", pointer[0])
-    for key in pointer[1:]:
-        part = schema.inner(part, key)
-    return part["x-types"]
-
-
 def recipe_file(recipes: Path, name: str) -> Path:
     """Return the config.yaml of a recipe. Raises SreError naming the nearest if there is none."""
     known = sorted(path.parent.name for path in recipes.glob("*/config.yaml"))
@@ -134,7 +126,7 @@ def resolve_model_config(
         model["options"], f"{where}: options", "$defs", "architectures", model["architecture"]
     )
     loss, training = model["loss"], model["training"]
-    _check_loss(schema, loss["type"], given.get("loss", {}) if loss_keys is None else loss_keys, training, where)
+    check_loss(schema, loss["type"], given.get("loss", {}) if loss_keys is None else loss_keys, training, where)
     loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
     if model["features"] not in features:
         known = ", ".join(sorted(features)) or "none"
@@ -142,35 +134,9 @@ def resolve_model_config(
             f"{where}: features '{model['features']}' are not in the recipe's config, only {known};"
             " name one of these, or add them under features:"
         )
-    kind, types = features[model["features"]]["type"], works_on(schema, "model", "augment", "speeds")
-    if model["augment"]["speeds"] and kind not in types:
-        what, cure = kind, f"name features of type {' or '.join(types)}, or take augment.speeds away"
-        if kind not in schema.part("$defs", "features", "properties", "type")["enum"]:
-            what, cure = "of an unknown kind", "put the config that made them beside feats.scp, or take the speeds away"
-        raise SreError(f"{where}: augment.speeds works on {', '.join(types)}, '{model['features']}' are {what}; {cure}")
-    if model["augment"]["speeds"] and features[model["features"]].get("delta_order"):
-        raise SreError(
-            f"{where}: augment.speeds moves mel bands, '{model['features']}' have deltas beside them; take the speeds"
-            " or delta_order away"
-        )
-    check_distort(schema, model["augment"].get("distort", []), f"{where}: augment.distort")
-    least, most = model["training"]["chunk_frames"]
-    if least > most:
-        raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")
+    check_source(schema, model, features[model["features"]], where)
+    check_ranges(model, where)
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
-
-
-def _check_loss(schema: Schema, loss: str, keys: Collection[str], training: dict, where: str) -> None:
-    """Check a model's loss. Raises SreError where one of its `keys` would do nothing, or where it needs batches."""
-    traits = schema.part("$defs", "losses", loss)
-    needs = {"scale": "scale", "margin": "margin", "margin_epochs": "margin"}
-    idle = [f"loss.{key}" for key, needed in needs.items() if key in keys and needed not in traits.get("x-takes", ())]
-    if idle:
-        raise SreError(f"{where}: {' and '.join(idle)} would do nothing, as loss {loss} has no such thing; take it out")
-    if traits.get("x-needs-batches") and training["chunks_per_speaker"] < 2:
-        raise SreError(
-            f"{where}: loss {loss} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
-        )
 
 
 def resolve_backend(schema: Schema, config: dict, where: str) -> dict:

@@ -94,7 +94,7 @@ class Schema:
             value = [value]
         if isinstance(value, list):
             return [self._as_wanted(item, part.get("items", {})) for item in value]
-        if isinstance(value, str) and types and "string" not in types:
+        if isinstance(value, str) and types and (types & {"integer", "number"} or "string" not in types):
             return _from_word(value, types)
         whole = isinstance(value, int) and not isinstance(value, bool)
         if whole and "string" in types and not types & {"integer", "number"}:
@@ -205,6 +205,14 @@ def types_of(part: dict) -> set[str]:
         return {"string" if isinstance(value, str) else "integer" for value in part["enum"]}
     types = part.get("type", [])
     return {types} if isinstance(types, str) else set(types)
+
+
+def works_on(schema: Schema, *pointer: str) -> list[str]:
+    """Return the feature types that an option of $defs works on: `x-types` in the schema."""
+    part = schema.part("$defs", pointer[0])
+    for key in pointer[1:]:
+        part = schema.inner(part, key)
+    return part["x-types"]
 
 
 def _from_word(word: str, types: set[str]) -> object:

@@ -91,6 +91,20 @@ def _facts(audio_rules: AudioRules) -> dict[str, object]:
     return {"sample_rate": audio_rules.sample_rate, "resample": audio_rules.resample}
 
 
+class AudioIndex:
+    """The utterances of a data directory that have usable audio, by DATA/audio alone.
+
+    scp : utt2num_samples, by which errors name it
+    places : utterance -> samples, as text
+    """
+
+    holds = "usable audio"
+
+    def __init__(self, folder: Path) -> None:
+        self.scp = folder / COUNTS
+        self.places = read_table(self.scp)
+
+
 def read_index(data: DataDir, audio_rules: AudioRules) -> Mapping[str, int]:
     """Return utterance -> samples at the features' rate: what DATA/audio has, or without it what headers tell.
 

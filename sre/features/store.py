@@ -67,6 +67,8 @@ class FeatureStore:
     num_frames : utterance -> frames (voiced frames where there is a VAD)
     """
 
+    holds = "features"  # as errors name it
+
     def __init__(self, scp: str | Path) -> None:
         self.scp = Path(scp)
         self.places = read_scp(self.scp)

@@ -11,6 +11,7 @@ from sre import SreError
 from sre.config.corpus import TrialList
 from sre.config.problems import Problems
 from sre.datadir.rejected import Rejected, rejected_in
+from sre.features.audio_index import AudioIndex
 from sre.features.store import FeatureStore
 from sre.features.types import dimension_of
 from sre.io.ids import alike, shown
@@ -90,12 +91,12 @@ def check_tables(folder: Path) -> None:
             )
 
 
-def check_features(item: ListFiles, store: FeatureStore) -> None:
-    """Check that every utterance of the list has features. Raises SreError with the reason where one has none."""
+def check_features(item: ListFiles, store: FeatureStore | AudioIndex) -> None:
+    """Check that every utterance of the list is in a store. Raises SreError with the reason where one is not."""
     if missing := sorted(needed_utterances(item.trials_file, item.enroll_map) - store.places.keys()):
         why = alike(missing[0], store.places) + _why(store.scp.parent, missing[0])
         raise SreError(
-            f"trial list {item.name}: {len(missing)} of its utterances have no features in {store.scp}, e.g."
+            f"trial list {item.name}: {len(missing)} of its utterances have no {store.holds} in {store.scp}, e.g."
             f" {shown(missing[0])}{why}; mend their audio or take their trials out"
         )
 
@@ -158,6 +159,6 @@ def describe_rejected(rows: Rejected) -> tuple[int, dict[str, int]]:
     return len(rows), dict(reasons.most_common())
 
 
-def describe_features(split: str, folder: Path, store: FeatureStore) -> FeatureCounts:
-    """Count what is in data/<split>/feats/<features>, and what was lost on the way there."""
+def describe_features(split: str, folder: Path, store: FeatureStore | AudioIndex) -> FeatureCounts:
+    """Count what is in data/<split>/feats/<features> or data/<split>/audio, and what was lost on the way there."""
     return FeatureCounts(split, folder.name, len(store.places), *describe_rejected(rejected_in(folder)))

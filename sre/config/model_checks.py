@@ -1,0 +1,76 @@
+"""What the schema cannot say of a model's YAML: keys that do not go together."""
+
+from collections.abc import Collection
+
+from sre import SreError
+from sre.config.distort import check_distort
+from sre.config.schema import Schema, works_on
+
+
+def check_source(schema: Schema, model: dict, features: dict, where: str) -> None:
+    """Check what a training reads. Raises SreError where its features, of the config `features`, are not for that."""
+    if model.get("source", "features") == "audio":
+        _check_audio(schema, model, features, where)
+        check_distort(schema, model["augment"].get("distort", []), f"{where}: augment.distort")
+    else:
+        _check_speeds(schema, model, features, where)
+        if model["augment"].get("distort"):
+            raise SreError(f"{where}: augment.distort is of waveforms; set source: audio, or take it away")
+
+
+def _check_speeds(schema: Schema, model: dict, features: dict, where: str) -> None:
+    """Raise SreError where chunks of features are to change their speed, and cannot."""
+    types, kind = works_on(schema, "model", "augment", "speeds"), features["type"]
+    if not model["augment"]["speeds"]:
+        return
+    if kind in types:
+        if features.get("delta_order"):
+            raise SreError(
+                f"{where}: augment.speeds moves mel bands, '{model['features']}' have deltas beside them; take the"
+                " speeds or delta_order away"
+            )
+        return
+    what, cure = kind, f"name features of type {' or '.join(types)}, or take augment.speeds away"
+    if kind not in schema.part("$defs", "features", "properties", "type")["enum"]:
+        what, cure = "of an unknown kind", "put the config that made them beside feats.scp, or take the speeds away"
+    raise SreError(f"{where}: augment.speeds works on {', '.join(types)}, '{model['features']}' are {what}; {cure}")
+
+
+def _check_audio(schema: Schema, model: dict, features: dict, where: str) -> None:
+    """Raise SreError where features cannot be made of pieces of audio as the network is to see them."""
+    if features["type"] not in schema.part("$defs", "features", "properties", "type")["enum"]:
+        raise SreError(
+            f"{where}: source: audio makes features, and '{model['features']}' come from elsewhere; name others"
+        )
+    if features["vad"] is not None:
+        raise SreError(
+            f"{where}: source: audio and the vad of '{model['features']}' do not go together, since a piece of audio"
+            " has no VAD of its utterance; set vad: null, or source: features"
+        )
+    if features["cmn"] == "utterance" and not model["training"]["chunk_cmn"]:
+        raise SreError(
+            f"{where}: source: audio knows a piece and not its utterance's mean; set training.chunk_cmn: true"
+        )
+
+
+def check_ranges(model: dict, where: str) -> None:
+    """Raise SreError where the least of something is above its greatest."""
+    augment, (least, most) = model["augment"], model["training"]["chunk_frames"]
+    if least > most:
+        raise SreError(f"{where}: training.chunk_frames is [{least}, {most}]; write the least first")
+    for low, high in (("time_mask_least", "time_mask_frames"), ("freq_mask_least", "freq_mask_bins")):
+        if augment.get(low, 0) > augment[high]:
+            raise SreError(f"{where}: augment.{low} is above augment.{high} ({augment[high]}); lower it")
+
+
+def check_loss(schema: Schema, loss: str, keys: Collection[str], training: dict, where: str) -> None:
+    """Check a model's loss. Raises SreError where one of its `keys` would do nothing, or where it needs batches."""
+    traits = schema.part("$defs", "losses", loss)
+    needs = {"scale": "scale", "margin": "margin", "margin_epochs": "margin"}
+    idle = [f"loss.{key}" for key, needed in needs.items() if key in keys and needed not in traits.get("x-takes", ())]
+    if idle:
+        raise SreError(f"{where}: {' and '.join(idle)} would do nothing, as loss {loss} has no such thing; take it out")
+    if traits.get("x-needs-batches") and training["chunks_per_speaker"] < 2:
+        raise SreError(
+            f"{where}: loss {loss} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
+        )
