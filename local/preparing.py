@@ -1,17 +1,16 @@
 """The part that all preparers share: options, checking the recordings they found, writing the data directory."""
 
 import argparse
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from sre.cli.arguments import share, whole
 from sre.datadir.audio_check import check_audio
-from sre.datadir.datadir import write_data_dir
+from sre.datadir.datadir import movable, write_data_dir
 from sre.datadir.layout import Segment
 from sre.datadir.rejected import write_rejected
-from sre.io.audio import AudioRules, is_pipe
+from sre.io.audio import AudioRules
 from sre.machine.log import say
 
 
@@ -42,13 +41,6 @@ def good_audio(
     return {key: location for key, location in wav.items() if key not in bad}, durations
 
 
-def _movable(wav: Mapping[str, str], out: Path) -> dict[str, str]:
-    """Return places relative to `out` for recordings below the folder it is in, as mini's are: they move with it."""
-    root = os.path.abspath(out.parent)
-    inside = {key: at for key, at in wav.items() if not is_pipe(at) and os.path.abspath(at).startswith(f"{root}/")}
-    return {**wav, **{key: os.path.relpath(at, out) for key, at in inside.items()}}
-
-
 def write_corpus(
     out: Path,
     wav: Mapping[str, str],
@@ -68,7 +60,7 @@ def write_corpus(
         keys = speakers if name.startswith("spk2") else utt2spk
         extra[name] = {key: value for key, value in table.items() if key in keys}
     extra = {name: table for name, table in extra.items() if table}
-    write_data_dir(out, wav=_movable(wav, out), segments=segments, utt2spk=utt2spk, extra=extra)
+    write_data_dir(out, wav=movable(wav, out), segments=segments, utt2spk=utt2spk, extra=extra)
     hours = f"{sum(durations.values()) / 3600:.2f} hours"
     if len(durations) < len(utt2spk):
         hours += f" in {len(durations)} of them (the others tell their length only when decoded)"

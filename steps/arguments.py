@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sre import SreError
 from sre.cli.arguments import input_file, input_folder, seed, share, whole
 from sre.cli.configs import DEFAULT_FEATURES, ConfigArgument, config_argument, schema, systems_config
+from sre.config.conditions import Condition, parse_condition
 from sre.config.corpus import NAME, TrialList
 
 if TYPE_CHECKING:  # what takes long to load is loaded once a command line has been read
@@ -37,6 +38,14 @@ def trial_list(text: str) -> TrialList:
     if not re.fullmatch(NAME, name) or not re.fullmatch(NAME, split):
         raise ArgumentTypeError(f"{text[:60]!r}: write NAME=SPLIT, both of small letters, digits and _")
     return TrialList(name, split)
+
+
+def condition_text(text: str) -> Condition:
+    """Return the condition of its JSON text; the type of an argument."""
+    try:
+        return parse_condition(text)
+    except SreError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def named_config(text: str) -> tuple[str, ConfigArgument]:
@@ -80,7 +89,9 @@ def add_systems_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="name of the model, the same for all seeds (default: --run)")
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="seed of the training (default: 1)")
     role = "what the list is for: development has calibrations and fusions made on it (default: evaluation)"
-    parser.add_argument("--role", choices=["evaluation", "development"], default="evaluation", help=role)
+    parser.add_argument("--role", choices=["evaluation", "development", "condition"], default="evaluation", help=role)
+    condition = "JSON of what was done to the utterances of another list, with --role condition: of, kind, value"
+    parser.add_argument("--condition", type=condition_text, metavar="JSON", help=condition)
     prior = "probability of a target, for which calibration and fusion are trained (default: 0.05)"
     parser.add_argument("--p-target", type=share, default=0.05, metavar="P", help=prior)
     draws = "draws of the speakers, for 95 %% intervals; 0: none (default: 1000)"

@@ -11,7 +11,11 @@ SYSTEMS = canonical({"systems": RECIPE.systems})
 
 
 def role_of(name):
-    return "development" if name == DEV else "evaluation"
+    return "development" if name == DEV else "condition" if TRIALS[name].condition else "evaluation"
+
+
+def condition_of(name):
+    return TRIALS[name].condition and TRIALS[name].condition.text
 
 
 rule train_backend:
@@ -84,6 +88,7 @@ rule score_systems:
             *("--model", RECIPE.runs[wildcards.run].model),
             *("--seed", RECIPE.runs[wildcards.run].seed),
             *("--role", role_of(wildcards.list)),
+            *given("--condition", condition_of(wildcards.list)),
         ],
         options=lambda wildcards, input: [
             *given("--enroll-map", input.enroll),

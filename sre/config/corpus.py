@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sre import SreError
+from sre.config.conditions import Condition, asked_conditions
 
 NAME = "[a-z0-9_]+"  # of splits and lists, which are wildcards of the rules
 
@@ -17,11 +18,20 @@ class TrialList:
 
     split : the split that its utterances belong to
     has_enroll_map : whether data/trials/<name>.enroll tells each model's utterances; else a model is an utterance
+    condition : what was done to the utterances of another list's split, whose trials these are; None: nothing
+    source : that other split; "" without a condition
     """
 
     name: str
     split: str
     has_enroll_map: bool = False
+    condition: Condition | None = None
+    source: str = ""
+
+    def under(self, condition: Condition) -> "TrialList":
+        """Return the list of the same trials under a condition."""
+        name, split = f"{self.name}_{condition.suffix}", f"{self.split}_{condition.suffix}"
+        return TrialList(name, split, self.has_enroll_map, condition, self.split)
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,30 @@ class Corpus:
     def with_development(self) -> "Corpus":
         """Return the same corpus with its development list."""
         return replace(self, lists=(*self.lists, self.development))
+
+    def with_conditions(self, asked: Mapping[str, Any]) -> "Corpus":
+        """Return the same corpus with the lists that a recipe's resolved `conditions` asks for.
+
+        Without `lists` these are of all lists whose splits have audio. Raises SreError where a list that is named is
+        not there or has no audio, where no list has audio, and where a name is taken.
+        """
+        known = {item.name: item for item in self.lists}
+        for name in asked["lists"]:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1, 0.0)[0]
+                raise SreError(f"conditions.lists: '{name}' is none of the trial lists; the nearest is '{near}'")
+            if known[name].split in self.feats_only:
+                raise SreError(f"conditions.lists: '{name}' has features and no audio to change; take it out")
+        chosen = [known[name] for name in asked["lists"]] or [
+            item for item in self.lists if item.split not in self.feats_only
+        ]
+        more = [item.under(one) for item in chosen for one in asked_conditions(asked, item.name)]
+        if not chosen and asked_conditions(asked, ""):
+            raise SreError("conditions: no trial list has audio, only features; take conditions out")
+        for item in more:
+            if item.name in known or item.split in self.splits:
+                raise SreError(f"conditions: {item.name} of {item.split} is a name that the recipe has; rename that")
+        return replace(self, lists=(*self.lists, *more))
 
 
 def read_corpus(parts: Mapping[str, Any], where: str) -> Corpus:

@@ -125,8 +125,18 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     recipe.features = {name: config for name, config in features.items() if name in used}
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
+    problems += without_sources(checked or {})
     problems.end()
     return recipe
+
+
+def without_sources(config: dict) -> list[str]:
+    """Return sentences on conditions of a checked config that cannot be made."""
+    asked = config.get("conditions") or {"snr": [], "rooms": False, "seconds": []}
+    some = bool(asked["snr"] or asked["rooms"] or asked["seconds"])
+    if some and config["embeddings"]:
+        return ["conditions: embeddings from elsewhere are of no other speech; take conditions or embeddings out"]
+    return []
 
 
 def _readable(config: dict) -> dict:

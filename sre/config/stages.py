@@ -18,7 +18,16 @@ class Stage:
 
 
 STAGES = {
-    "data": Stage(("check_recipe", "make_development_trials", "index_audio")),  # and the rules of recipes/*/data.smk
+    "data": Stage(  # and the rules of recipes/*/data.smk
+        (
+            "check_recipe",
+            "make_development_trials",
+            "index_audio",
+            "cut_utterances",
+            "copy_trials",
+            "copy_enroll_map",
+        )
+    ),
     "feats": Stage(("make_features", "join_features", "import_features", "compute_vad", "check_features"), "minutes"),
     "train": Stage(("train_embedding",), "hours of GPU (minutes for small corpora)"),
     "embed": Stage(("extract_embeddings", "join_embeddings", "import_embeddings"), "minutes"),

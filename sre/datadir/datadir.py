@@ -22,7 +22,7 @@ from sre.datadir.layout import (
     table_files,
 )
 from sre.io.ark import read_scp
-from sre.io.audio import openable
+from sre.io.audio import is_pipe, openable
 from sre.io.scp import absolute
 from sre.io.tables import invert, read_table, read_utt2spk, write_table
 
@@ -121,6 +121,13 @@ def read_data_dir(path: str | Path, need_speakers: bool = True, every_table: boo
     if data.wav is not None:
         data.tables["wav.scp"] = {key: openable(location, path) for key, location in data.wav.items()}
     return data
+
+
+def movable(wav: Mapping[str, str], out: Path) -> dict[str, str]:
+    """Return places relative to `out` for recordings below the folder that it is in, as mini's are: they move along."""
+    root = os.path.abspath(out.parent)
+    inside = {key: at for key, at in wav.items() if not is_pipe(at) and os.path.abspath(at).startswith(f"{root}/")}
+    return {**wav, **{key: os.path.relpath(at, out) for key, at in inside.items()}}
 
 
 def write_data_dir(

@@ -11,6 +11,7 @@ from sre.report.markdown import markdown
 from sre.report.sections import (
     answer,
     calibration,
+    conditions,
     cost,
     data,
     errors,
@@ -28,6 +29,7 @@ from sre.report.tsv import tsv
 SECTIONS: list[tuple[str, Callable[[Content], list[Block]]]] = [
     ("", answer.blocks),
     ("Results", results.blocks),
+    ("Noise and duration", conditions.blocks),
     ("What to watch for", remarks.blocks),
     ("Error trade-off, scores, calibration", lists.blocks),
     ("Who errs", errors.blocks),
@@ -49,7 +51,7 @@ def write_report(content: Content, width: int = 0) -> str:
     content.errors = write_errors(content.folder / "errors", content.ranked)
     sections = [Section(heading, blocks(content)) for heading, blocks in SECTIONS]
     texts = {
-        "report.tsv": tsv(content.ranked),
+        "report.tsv": tsv(content.every_list),
         "report.md": markdown(content.title, sections),
         "report.html": page(content.title, sections),
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sre.report.errors import Errors
 from sre.report.jobs import jobs_behind
-from sre.report.ranking import Standing, rank
+from sre.report.ranking import Standing, rank, rank_conditions
 from sre.report.rows import group_rows, make_rows
 from sre.scoring.result import ListResult
 from sre.training.gate_files import FeaturesChecked, Gates
@@ -26,7 +26,8 @@ class Content:
     errors : of the evaluation lists
 
     Made of these are groups, all systems of all lists; ranked, trial list, as it is headed -> its systems, the first of
-    the ranking first; jobs, the records of what was run. Raises SreError as `make_rows` does.
+    the ranking first; jobs, the records of what was run. The lists of noisy, reverberant and short speech are in
+    neither, but in conditions, in the form of ranked. Raises SreError as `make_rows` does.
     """
 
     folder: Path
@@ -41,9 +42,17 @@ class Content:
     errors: list[Errors] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.groups = group_rows(make_rows(self.results, self.primary), self.metric)
+        groups = group_rows(make_rows(self.results, self.primary), self.metric)
+        self.groups = [group for group in groups if not group.rows[0].condition]
         self.ranked = rank(self.groups, self.metric)
+        changed = [group for group in groups if group.rows[0].condition]
+        self.conditions = rank_conditions(changed, self.ranked, self.metric)
         self.jobs = jobs_behind(result.path for result in self.results)
+
+    @property
+    def every_list(self) -> dict[str, list[Standing]]:
+        """The ranked lists, and after them those of conditions: the lines of report.tsv."""
+        return self.ranked | self.conditions
 
     @property
     def evaluations(self) -> Iterator[tuple[str, list[Standing]]]:

@@ -5,7 +5,7 @@ named, the first on the development lists; where there are none, the lowest on t
 Differences are tested on the same draws of speakers (sre/metrics/bootstrap.py), corrected by Holm for all of the list.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,6 +60,28 @@ def rank(groups: Sequence[Group], metric: str) -> dict[str, list[Standing]]:
             Standing(group, means.get(group.name), group is reference, tested.get(group.name), chosen_by)
             for group in ordered
         ]
+    return lists
+
+
+def rank_conditions(
+    groups: Sequence[Group], ranked: Mapping[str, Sequence[Standing]], metric: str
+) -> dict[str, list[Standing]]:
+    """Map each list of a condition to its systems, in the order and with the reference of the list `ranked` of clean
+    speech.
+
+    Nothing is chosen on such a list: on the development list, or on that of clean speech, it was chosen before.
+    """
+    clean = {standings[0].group.rows[0].list_name: standings for standings in ranked.values()}
+    lists = {}
+    for trials, some in by_list(groups).items():
+        condition = some[0].rows[0].condition
+        standings = clean.get(condition.of, []) if condition else []
+        places = {standing.group.name: number for number, standing in enumerate(standings)}
+        ordered = sorted(some, key=lambda group: (places.get(group.name, len(places)), group.name))
+        wanted = next((standing.group.name for standing in standings if standing.reference), None)
+        reference = next((group for group in ordered if group.name == wanted and group.values(metric)), None)
+        tested = _differences(ordered, reference, metric) if reference else {}
+        lists[trials] = [Standing(group, None, group is reference, tested.get(group.name)) for group in ordered]
     return lists
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sre import SreError
+from sre.config.conditions import Condition
 from sre.io.trials import align_scores
 from sre.scoring.replicates import read_replicates
 from sre.scoring.result import FittedCalibration, ListResult, SystemResult
@@ -44,6 +45,11 @@ class Row:
     def development(self) -> bool:
         """Whether the list is for choosing, calibrating and fusing systems."""
         return self.result.development
+
+    @property
+    def condition(self) -> Condition | None:
+        """What was done to the utterances of another list, whose trials these are."""
+        return self.result.condition
 
     @property
     def outcome(self) -> SystemResult:

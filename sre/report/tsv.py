@@ -31,7 +31,7 @@ def _tsv_cells(row: Row, standing: Standing) -> list[str]:
         row.model,
         row.seed,
         row.list_name,
-        "development" if row.development else "evaluation",
+        row.result.role,
         row.system,
     ]
     cells += ["primary" if row.primary else "", "chosen" if standing.group.chosen else ""]

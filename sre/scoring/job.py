@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sre.config.conditions import Condition
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import sha256_text
 from sre.io.text import canonical
@@ -21,6 +22,7 @@ class ScoreJob:
     p_target : the prior for which calibrations and fusions are trained
     replicates, replicates_seed : of the draws behind intervals; 0 replicates: no intervals
     metrics : the metrics.json to write, in the folder of the score files
+    condition : what was done to the utterances of a list whose role is condition
     """
 
     run: str
@@ -40,6 +42,7 @@ class ScoreJob:
     replicates: int
     replicates_seed: int
     metrics: Path
+    condition: Condition | None = None
 
     @property
     def backends(self) -> dict[str, Path]:

@@ -5,10 +5,11 @@ unchanged system is kept) and <system>.replicates.npy.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sre.config.conditions import Condition
 from sre.io.atomic import write_json
 from sre.io.forms import NONE, NUMBER, Form, built, form_of
 from sre.io.text import read_object, read_versioned
@@ -17,6 +18,8 @@ from sre.scoring.replicates import replicates_of
 VERSION = 1  # of metrics.json; the form before it had none
 SCORE_AGAIN = "delete it, and the stage score makes it again"
 DEVELOPMENT = "development"  # the role of a list on which systems are chosen, calibrated and fused
+CONDITION = "condition"  # the role of a list of another's trials, of noisy, reverberant or short speech
+ROLES = ("evaluation", DEVELOPMENT, CONDITION)
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ class ListResult:
 
     trials_file, enroll_map, data, embeddings : paths as the score job was given them
     environment : code, python, packages and device of sre.machine.environment
+    condition : what was done to the utterances; None, and not in the file, of a list of any other role
     path : where it was read; no part of the file
     """
 
@@ -148,6 +152,7 @@ class ListResult:
     trials_sha256: str
     systems: dict[str, SystemResult]
     role: str = "evaluation"
+    condition: Condition | None = None
     missing_trials: int = 0  # never set, as a trial without a score is an error; a key for those who read the file
     enroll_map: str | None = None
     enroll_map_sha256: str = ""
@@ -171,8 +176,9 @@ class ListResult:
 
     @property
     def identity(self) -> str:
-        """The list's digest: of its trials and, where models are of several utterances, of what these are."""
-        return self.trials_sha256 + self.enroll_map_sha256
+        """The list's digest, of its trials and of what its models are, and the condition that it was made under."""
+        condition = self.condition and replace(self.condition, of="")  # a list may have another name elsewhere
+        return self.trials_sha256 + self.enroll_map_sha256 + (condition.text if condition else "")
 
     def scores(self, system: str) -> Path:
         """Return the score file of a system."""
@@ -185,7 +191,8 @@ class ListResult:
     def write(self, path: Path) -> None:
         """Write metrics.json whole."""
         content = asdict(self)
-        del content["path"]
+        for name in ("path", *(["condition"] if self.condition is None else [])):
+            del content[name]
         drawn = self.bootstrap and self.bootstrap.as_dict()
         systems = {name: result.as_dict() for name, result in self.systems.items()}
         write_json(path, content | {"bootstrap": drawn, "systems": systems, "version": VERSION})

@@ -156,6 +156,7 @@ def score_list(job: ScoreJob) -> None:
             trials_sha256=digests["trials"],
             systems=systems,
             role=job.role,
+            condition=job.condition,
             enroll_map=str(job.enroll_map) if job.enroll_map else None,
             enroll_map_sha256=digests["enroll_map"],
             data=str(job.utt2spk.parent) if job.utt2spk else None,

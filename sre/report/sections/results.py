@@ -63,12 +63,13 @@ def _system(standing: Standing, metric: str) -> Line:
     if not group.done:
         return Line([name], "failed", group.rows[0].note)
     developed = "" if standing.on_development is None else f"{standing.on_development:.{DIGITS[metric]}f}"
-    cells = [name, Cell(value(group, metric), interval_text(group, metric)), _against(standing, metric)]
+    cells = [name, Cell(value(group, metric), interval_text(group, metric)), against(standing, metric)]
     cells += [Cell(mean_text(group, key, DIGITS[key])) for key in SHOWN if key != metric]
     return Line([*cells, developed, _note(group)], "reference" if standing.reference else "")
 
 
-def _against(standing: Standing, metric: str) -> Cell:
+def against(standing: Standing, metric: str) -> Cell:
+    """Return whether a system is better or worse than the reference, with the difference."""
     if standing.reference:
         return Cell("reference", look="reference")
     if standing.difference is None:
@@ -86,7 +87,7 @@ def _note(group: Group) -> str:
 
 def _every_run(content: Content) -> Table:
     parts, number = [], count(2)  # of report.tsv's lines, whose heading is line 1
-    for trials, standings in content.ranked.items():
+    for trials, standings in content.every_list.items():
         lines = []
         for group in (standing.group for standing in standings):
             several = len(group.rows) > 1 and bool(group.done)

@@ -1,0 +1,72 @@
+"""Conditions of trial lists: the same trials of noisy, reverberant or short speech, as `conditions` of a recipe asks."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sre import SreError
+from sre.io.forms import built, form_of, wrong_part
+from sre.io.text import canonical
+
+SNR, ROOM, SECONDS = "snr", "room", "seconds"
+KINDS = (SNR, ROOM, SECONDS)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What was done to the utterances of a list, on both sides of each trial.
+
+    of : the list whose trials they are
+    kind : snr, noise was added; room, they were played in a room; seconds, they were cut to a length
+    value : dB of snr, seconds of seconds; 0 of room
+    noises : of snr, the categories of noises that one was drawn from
+    seed : by which a noise or a room was drawn for each utterance
+    """
+
+    of: str
+    kind: str
+    value: float = 0.0
+    noises: list[str] = field(default_factory=list)
+    seed: int = 1
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the list and of its split end in: snr10, snrm5 (-5 dB), room, 4s, 1p5s."""
+        number = f"{self.value:g}".replace("-", "m").replace(".", "p")
+        return {SNR: f"snr{number}", ROOM: "room", SECONDS: f"{number}s"}[self.kind]
+
+    @property
+    def title(self) -> str:
+        """What a table heads it: 10 dB, room, 4 s."""
+        return {SNR: f"{self.value:g} dB", ROOM: "room", SECONDS: f"{self.value:g} s"}[self.kind]
+
+    @property
+    def text(self) -> str:
+        """The condition as canonical JSON, which `parse_condition` reads."""
+        return canonical(asdict(self))
+
+    @property
+    def distort(self) -> list[dict[str, Any]]:
+        """The steps of `augment.distort` that make it: one noise at the SNR, or a room."""
+        noise = {"kind": "noise", "categories": self.noises, "snr": [self.value, self.value], "count": [1, 1]}
+        return [{"probability": 1.0, "one_of": [noise if self.kind == SNR else {"kind": "room"}]}]
+
+
+def parse_condition(text: str) -> Condition:
+    """Return the condition of its JSON text. Raises SreError for anything else."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = text
+    what = wrong_part(content, form_of(Condition)) or (content["kind"] not in KINDS and "kind is unknown")
+    if what:
+        raise SreError(f'{text[:60]!r} is no condition: {what}; write {{"of": LIST, "kind": {" or ".join(KINDS)}, …}}')
+    return built(Condition, content)
+
+
+def asked_conditions(asked: Mapping[str, Any], of: str) -> list[Condition]:
+    """Return the conditions of a list that a recipe's resolved `conditions` asks for, in the order of the report."""
+    found = [Condition(of, SNR, value, asked["noises"], asked["seed"]) for value in sorted(asked["snr"], reverse=True)]
+    found += [Condition(of, ROOM, seed=asked["seed"])] if asked["rooms"] else []
+    return found + [Condition(of, SECONDS, value) for value in sorted(asked["seconds"], reverse=True)]
