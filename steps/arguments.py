@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sre import SreError
-from sre.cli.arguments import input_file, input_folder, seed, share, whole
+from sre.cli.arguments import input_file, input_folder, json_object, seed, share, whole
 from sre.cli.configs import DEFAULT_FEATURES, ConfigArgument, config_argument, schema, systems_config
-from sre.config.conditions import Condition, parse_condition
+from sre.config.conditions import Condition, read_condition
 from sre.config.corpus import NAME, TrialList
 
 if TYPE_CHECKING:  # what takes long to load is loaded once a command line has been read
@@ -43,7 +43,7 @@ def trial_list(text: str) -> TrialList:
 def condition_text(text: str) -> Condition:
     """Return the condition of its JSON text; the type of an argument."""
     try:
-        return parse_condition(text)
+        return read_condition(json_object(text))
     except SreError as error:
         raise ArgumentTypeError(str(error)) from None
 

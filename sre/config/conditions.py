@@ -1,6 +1,5 @@
-"""Conditions of trial lists: the same trials of noisy, reverberant or short speech, as `conditions` of a recipe asks."""
+"""Conditions of trial lists: the same trials of noisy, reverberant or short speech, as a recipe asks for them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,14 +19,14 @@ class Condition:
     of : the list whose trials they are
     kind : snr, noise was added; room, they were played in a room; seconds, they were cut to a length
     value : dB of snr, seconds of seconds; 0 of room
-    noises : of snr, the categories of noises that one was drawn from
-    seed : by which a noise or a room was drawn for each utterance
+    categories : of noises of snr, or of rooms, of which one was drawn for each utterance
+    seed : of that draw
     """
 
     of: str
     kind: str
     value: float = 0.0
-    noises: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
     seed: int = 1
 
     @property
@@ -43,30 +42,25 @@ class Condition:
 
     @property
     def text(self) -> str:
-        """The condition as canonical JSON, which `parse_condition` reads."""
+        """The condition as canonical JSON, which `read_condition` reads."""
         return canonical(asdict(self))
 
     @property
     def distort(self) -> list[dict[str, Any]]:
         """The steps of `augment.distort` that make it: one noise at the SNR, or a room."""
-        noise = {"kind": "noise", "categories": self.noises, "snr": [self.value, self.value], "count": [1, 1]}
-        return [{"probability": 1.0, "one_of": [noise if self.kind == SNR else {"kind": "room"}]}]
+        noise = {"kind": "noise", "snr": [self.value, self.value], "count": [1, 1]} if self.kind == SNR else {}
+        return [{"probability": 1.0, "one_of": [{"kind": "room", "categories": self.categories, **noise}]}]
 
 
-def parse_condition(text: str) -> Condition:
-    """Return the condition of its JSON text. Raises SreError for anything else."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = text
-    what = wrong_part(content, form_of(Condition)) or (content["kind"] not in KINDS and "kind is unknown")
-    if what:
-        raise SreError(f'{text[:60]!r} is no condition: {what}; write {{"of": LIST, "kind": {" or ".join(KINDS)}, …}}')
+def read_condition(content: dict[str, Any]) -> Condition:
+    """Return the condition of its JSON. Raises SreError naming what is not of its form."""
+    if what := wrong_part(content, form_of(Condition) | {"kind": KINDS}):
+        raise SreError(f"no condition of a list: {what}; write of, a list's name, and kind, {' or '.join(KINDS)}")
     return built(Condition, content)
 
 
 def asked_conditions(asked: Mapping[str, Any], of: str) -> list[Condition]:
     """Return the conditions of a list that a recipe's resolved `conditions` asks for, in the order of the report."""
     found = [Condition(of, SNR, value, asked["noises"], asked["seed"]) for value in sorted(asked["snr"], reverse=True)]
-    found += [Condition(of, ROOM, seed=asked["seed"])] if asked["rooms"] else []
+    found += [Condition(of, ROOM, 0.0, asked["rooms"], asked["seed"])] if asked["rooms"] else []
     return found + [Condition(of, SECONDS, value) for value in sorted(asked["seconds"], reverse=True)]

@@ -132,7 +132,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
 
 def without_sources(config: dict) -> list[str]:
     """Return sentences on conditions of a checked config that cannot be made."""
-    asked = config.get("conditions") or {"snr": [], "rooms": False, "seconds": []}
+    asked = config.get("conditions") or {"snr": [], "rooms": [], "seconds": []}
     some = bool(asked["snr"] or asked["rooms"] or asked["seconds"])
     if some and config["embeddings"]:
         return ["conditions: embeddings from elsewhere are of no other speech; take conditions or embeddings out"]

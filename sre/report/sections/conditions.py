@@ -1,6 +1,6 @@
 """The same trials of noisy, reverberant and short speech: EER against SNR and against length, a line a model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 
 import numpy as np
@@ -19,22 +19,21 @@ from sre.report.sections.results import against
 Name = tuple[str, str]  # of a model and its system
 Column = tuple[Condition | None, Mapping[Name, Standing]]  # a condition and its systems; the first is of clean speech
 RATE = "eer"
+CLEAN = "clean, whole"
 
 
 def blocks(content: Content) -> list[Block]:
     found: list[Block] = []
     for title, standings in content.evaluations:
-        columns = [(None, by_name(standings)), *_columns(content, standings[0].group.rows[0].list_name)]
+        columns: list[Column] = [(None, by_name(standings))]
+        columns += _columns(content, standings[0].group.rows[0].list_name)
         names = quoted(standings)
         if len(columns) > 1 and names:
             groups = [standing.group for standing in standings]
             found += [Heading(title, size_text(groups)), Text(_about(columns))]
-            drawn = [figure for kinds in ((SNR, ROOM), (SECONDS,)) if (figure := _figure(title, names, columns, kinds))]
-            found += [
-                Figures(drawn),
-                _table(names, columns),
-                Fold("What each condition costs", [_costs(names, columns)]),
-            ]
+            figures = [_figure(title, names, columns, kinds) for kinds in ((SNR, ROOM), (SECONDS,))]
+            found += [Figures([figure for figure in figures if figure]), _table(names, columns)]
+            found.append(Fold("What each condition costs", [_costs(names, columns)]))
     return found
 
 
@@ -45,13 +44,12 @@ def by_name(standings: Sequence[Standing]) -> dict[Name, Standing]:
 
 def _columns(content: Content, of: str) -> list[Column]:
     """Return the conditions of a list: falling SNR, the room, falling length."""
-    found: list[tuple[Condition, Mapping[Name, Standing]]] = []
+    kinds, found = (SNR, ROOM, SECONDS), list[tuple[int, float, Column]]()
     for standings in content.conditions.values():
         condition = standings[0].group.rows[0].condition
         if condition and condition.of == of:
-            found.append((condition, by_name(standings)))
-    kinds = (SNR, ROOM, SECONDS)
-    return sorted(found, key=lambda column: (kinds.index(column[0].kind), -column[0].value))  # type: ignore[return-value]
+            found.append((kinds.index(condition.kind), -condition.value, (condition, by_name(standings))))
+    return [column for _, _, column in sorted(found, key=lambda one: one[:2])]
 
 
 def quoted(standings: Sequence[Standing]) -> list[Name]:
@@ -71,7 +69,7 @@ def _about(columns: Sequence[Column]) -> str:
     noisy = next((condition for condition in asked if condition.kind == SNR), None)
     said = ["The same trials in each condition. Both sides of a trial, enrolment and test, are changed alike."]
     if noisy:
-        kinds = " and ".join(noisy.noises) or "unknown kind"
+        kinds = " and ".join(noisy.categories) or "unknown kind"
         said.append(f"One noise of {kinds} is added to each utterance, the same at all SNRs.")
     if any(condition.kind == ROOM for condition in asked):
         said.append("In the room, each utterance is convolved with an impulse response of its own.")
@@ -122,12 +120,12 @@ def _curve(name: Name, columns: Sequence[Column]) -> ConditionCurve:
 
 def _table(names: Sequence[Name], columns: Sequence[Column]) -> Table:
     """Return a line a model, a column a condition."""
-    head = ["system", *(condition.title if condition else "clean, whole" for condition, _ in columns)]
+    head = ["system", *(condition.title if condition else CLEAN for condition, _ in columns)]
     rows = []
     for name in names:
         groups = [_group(column, name) for column in columns]
         rates = [Cell(value(group, RATE), interval_text(group, RATE)) if group else Cell("failed") for group in groups]
-        rows.append([" ".join(name), *rates])
+        rows.append([Cell(" ".join(name)), *rates])
     seeds = any(len(_seeds(columns[0], name)) > 1 for name in names)
     caption = "EER, %, with its 95 % interval" + "; means over the seeds ± their standard deviation" * seeds
     return Table.of(caption, head, rows)
@@ -135,22 +133,23 @@ def _table(names: Sequence[Name], columns: Sequence[Column]) -> Table:
 
 def _costs(names: Sequence[Name], columns: Sequence[Column]) -> Table:
     """Return what each condition adds to the EER of clean speech, and the models compared in it."""
-    head = ["system", "EER, % (95 % interval)", "against clean", "against the reference"]
-    parts = []
+    head = ["condition", "system", "EER, % (95 % interval)", "against clean", "against the reference"]
+    lines = []
     for condition, standings in columns:
-        there = [name for name in names if name in standings]
-        lines = [_cost_line(standings[name], columns[0][1][name].group, condition is None) for name in there]
-        parts.append(Part(condition.title if condition else "clean, whole", "", lines))
+        for standing in (standings[name] for name in names if name in standings):
+            clean = columns[0][1][standing.group.name].group
+            lines.append(_cost_line(condition, standing, clean))
     about = "Differences are of the same draws of speakers; p is Holm's, of all systems of a list"
-    return Table(about, head, parts)
+    return Table(about, head, [Part("", "", lines)])
 
 
-def _cost_line(standing: Standing, clean: Group, is_clean: bool) -> Line:
-    group, name = standing.group, " ".join(standing.group.name)
+def _cost_line(condition: Condition | None, standing: Standing, clean: Group) -> Line:
+    group = standing.group
+    names = [condition.title if condition else CLEAN, " ".join(group.name)]
     if not group.values(RATE):
-        return Line([name], "failed", group.rows[0].note)
-    added = Cell("") if is_clean else _added(group, clean)
-    return Line([name, Cell(value(group, RATE), interval_text(group, RATE)), added, against(standing, RATE)])
+        return Line(names, "failed", group.rows[0].note)
+    added = _added(group, clean) if condition else Cell("")
+    return Line([*names, Cell(value(group, RATE), interval_text(group, RATE)), added, against(standing, RATE)])
 
 
 def _added(group: Group, clean: Group) -> Cell:
