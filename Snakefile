@@ -19,6 +19,7 @@ CONSOLE = attach(workflow)  # what a person sees of a run
 include: "steps/common.smk"
 include: f"recipes/{CONFIG['recipe']}/data.smk"
 include: "steps/data.smk"
+include: "steps/conditions.smk"
 include: "steps/feats.smk"
 include: "steps/train.smk"
 include: "steps/embed.smk"

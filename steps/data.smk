@@ -16,8 +16,6 @@ SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits
 AUDIO_SPLITS = [split for split in SPLITS if split not in FEATS_ONLY]
 without_traceback(RECIPE.check_media, FEATS_ONLY)
 TRIALS = {item.name: item for item in CORPUS.lists}
-CONDITIONED = {item.split: item for item in CORPUS.lists if item.condition}  # several lists may share a split
-DISTORTED = [split for split, item in CONDITIONED.items() if item.condition.kind != "seconds"]
 NOTES = [*CORPUS.notes, *RECIPE.notes]
 CHECKPOINTS = sum(run["training"]["average_last"] + 2 for run in RECIPE.trainings.values())
 # what gates are asked: as a param, which Snakemake compares between runs, and as options of their commands
@@ -116,59 +114,6 @@ rule index_audio:
             "steps.index_audio {wildcards.data}/{wildcards.split} {wildcards.data}/{wildcards.split}/audio"
             " --audio {params.audio} --max-rejected {MAX_REJECTED}"
         )
-
-
-rule cut_utterances:
-    input:
-        lambda wildcards: f"{DATA}/{CONDITIONED[wildcards.split].source}/utt2spk",
-        lambda wildcards: f"{DATA}/{CONDITIONED[wildcards.split].source}/wav.scp",
-    output:
-        multiext("{data}/{split}/", "utt2spk", "spk2utt", "wav.scp"),
-    log:
-        "{data}/{split}/log/cut_utterances.log",
-    wildcard_constraints:
-        split=one_of(set(CONDITIONED) - set(DISTORTED)),
-    params:
-        source=lambda wildcards: CONDITIONED[wildcards.split].source,
-        seconds=lambda wildcards: CONDITIONED[wildcards.split].condition.value,
-        audio=canonical(CONFIG["audio"]),
-        version=stage_version("data"),
-    shell:
-        job(
-            "steps.cut_utterances {DATA}/{params.source} {wildcards.data}/{wildcards.split}"
-            " --seconds {params.seconds} --audio {params.audio}"
-        )
-
-
-rule copy_trials:
-    # the trials of a list under a condition
-    input:
-        lambda wildcards: f"{DATA}/trials/{TRIALS[wildcards.list].condition.of}",
-    output:
-        "{data}/trials/{list}",
-    log:
-        "{data}/trials/log/{list}.log",
-    wildcard_constraints:
-        list=one_of([name for name, item in TRIALS.items() if item.condition]),
-    params:
-        version=stage_version("data"),
-    shell:
-        job("steps.copy_trials {input} {output}")
-
-
-rule copy_enroll_map:
-    input:
-        lambda wildcards: f"{DATA}/trials/{TRIALS[wildcards.list].condition.of}.enroll",
-    output:
-        "{data}/trials/{list}.enroll",
-    log:
-        "{data}/trials/log/{list}.enroll.log",
-    wildcard_constraints:
-        list=one_of([name for name, item in TRIALS.items() if item.condition]),
-    params:
-        version=stage_version("data"),
-    shell:
-        job("steps.copy_trials {input} {output}")
 
 
 rule data:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,10 +38,12 @@ def condition_plot(
         handles = []
         for number, curve in enumerate(curves):
             x = places + SPREAD * (number - (len(curves) - 1) / 2)
-            look = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 5, "linewidth": 1.4}
+            look: dict[str, Any] = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 5}
             margins = np.stack([curve.eer - curve.low, curve.high - curve.eer])
             axes.errorbar(x, curve.eer, margins, fmt="none", ecolor=COLOURS[number], elinewidth=1, capsize=2.5)
-            handles += axes.plot(x[:on_scale], curve.eer[:on_scale], linestyle=LINES[number], label=curve.label, **look)
+            handles += axes.plot(
+                x[:on_scale], curve.eer[:on_scale], linestyle=LINES[number], label=curve.label, linewidth=1.4, **look
+            )
             axes.plot(x[on_scale:], curve.eer[on_scale:], linestyle="", **look)
         axes.set_xticks(places, ticks)
         axes.set(xlabel=xlabel, ylabel="EER, %", xlim=(places[0] - 0.4, places[-1] + 0.4))
