@@ -2,7 +2,8 @@
 
 CONDITIONED = {item.split: item for item in CORPUS.lists if item.condition}  # several lists may share a split
 CUT = [split for split, item in CONDITIONED.items() if item.condition.kind == "seconds"]
-CONDITION_LISTS = one_of([name for name, item in TRIALS.items() if item.condition])
+COPIED = {name: item.condition.of for name, item in TRIALS.items() if item.condition}
+COPIED |= {f"{name}.enroll": f"{of}.enroll" for name, of in COPIED.items() if TRIALS[name].has_enroll_map}
 
 
 rule cut_utterances:
@@ -28,30 +29,15 @@ rule cut_utterances:
 
 
 rule copy_trials:
-    # the trials of a list under a condition
+    # a list, or its enrolment map
     input:
-        lambda wildcards: f"{DATA}/trials/{TRIALS[wildcards.list].condition.of}",
+        lambda wildcards: f"{DATA}/trials/{COPIED[wildcards.copy]}",
     output:
-        "{data}/trials/{list}",
+        "{data}/trials/{copy}",
     log:
-        "{data}/trials/log/{list}.log",
+        "{data}/trials/log/{copy}.log",
     wildcard_constraints:
-        list=CONDITION_LISTS,
-    params:
-        version=stage_version("data"),
-    shell:
-        job("steps.copy_trials {input} {output}")
-
-
-rule copy_enroll_map:
-    input:
-        lambda wildcards: f"{DATA}/trials/{TRIALS[wildcards.list].condition.of}.enroll",
-    output:
-        "{data}/trials/{list}.enroll",
-    log:
-        "{data}/trials/log/{list}.enroll.log",
-    wildcard_constraints:
-        list=CONDITION_LISTS,
+        copy=one_of(map(re.escape, COPIED)),
     params:
         version=stage_version("data"),
     shell:

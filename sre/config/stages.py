@@ -25,7 +25,6 @@ STAGES = {
             "index_audio",
             "cut_utterances",
             "copy_trials",
-            "copy_enroll_map",
         )
     ),
     "feats": Stage(("make_features", "join_features", "import_features", "compute_vad", "check_features"), "minutes"),
