@@ -31,13 +31,13 @@ rule cut_utterances:
 rule copy_trials:
     # a list, or its enrolment map
     input:
-        lambda wildcards: f"{DATA}/trials/{COPIED[wildcards.copy]}",
+        lambda wildcards: f"{DATA}/trials/{COPIED[wildcards.table]}",
     output:
-        "{data}/trials/{copy}",
+        "{data}/trials/{table}",
     log:
-        "{data}/trials/log/{copy}.log",
+        "{data}/trials/log/{table}.log",
     wildcard_constraints:
-        copy=one_of(map(re.escape, COPIED)),
+        table=one_of(map(re.escape, COPIED)),
     params:
         version=stage_version("data"),
     shell:
