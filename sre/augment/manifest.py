@@ -60,7 +60,7 @@ class Manifest:
         self._room_bytes = 0
 
     def ids(self, categories: Sequence[str]) -> list[str]:
-        """Return the ids of all files of some categories. Raises SreError naming the nearest of an unknown one."""
+        """Return the ids of all files of some categories, () for all. Raises SreError naming the nearest of an unknown one."""
         for name in categories:
             if name not in self.categories:
                 there = ", ".join(sorted(self.categories))
@@ -68,7 +68,7 @@ class Manifest:
                     f"{self.path}: no category '{name}' in it; the nearest is '{nearest(name, self.categories)}',"
                     f" there are {there}"
                 )
-        return [key for name in dict.fromkeys(categories) for key in self.categories[name]]
+        return [key for name in dict.fromkeys(categories or self.categories) for key in self.categories[name]]
 
     def piece(self, key: str, share: float, count: int, sample_rate: int) -> np.ndarray:
         """Return (count,) float32 on int16's scale of a file, which is repeated where it is shorter.

@@ -29,13 +29,13 @@ class NoiseOptions(Kind):
 
     Attributes
     ----------
-    categories : of the manifest; the files of all of them are drawn with the same probability
+    categories : of the manifest, (): all; the files of all of them are drawn with the same probability
     snr : dB, power of the wave over the power of all that is added
     count : least and greatest number of files that are summed, each at the same power: babble has 3 to 7
     """
 
     kind = "noise"
-    categories: tuple[str, ...]
+    categories: tuple[str, ...] = ()
     snr: Range
     count: tuple[int, int] = (1, 1)
 
@@ -46,11 +46,11 @@ class RoomOptions(Kind):
 
     Attributes
     ----------
-    categories : of the manifest; the responses of all of them are drawn with the same probability
+    categories : of the manifest, (): all; the responses of all of them are drawn with the same probability
     """
 
     kind = "room"
-    categories: tuple[str, ...]
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import sre
 from sre import SreError
 from sre.cli.arguments import input_file, json_object
+from sre.config.distort import check_distort
 from sre.config.resolve import (
     BACKENDS,
     NORMS,
@@ -203,3 +204,18 @@ def _in_words(value: object) -> str:
     if isinstance(value, list) and len(value) > 2 and all(isinstance(one, float) for one in value):
         return f"{value[0]:.6g} … {value[-1]:.6g} ({len(value)} values)"
     return " ".join(map(_in_words, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def distort_config(argument: ConfigArgument) -> list[dict]:
+    """Return the checked steps of {distort: [...]}, or of the augment section of a model's YAML, with defaults.
+
+    Raises SreError where there is none, or something is wrong with it.
+    """
+    where, content = argument
+    inner = content.get("augment", content)
+    steps = inner.get("distort") if isinstance(inner, dict) else None
+    if not steps:
+        raise SreError(f"{where}: no distort in it, or an empty one; write {{distort: [{{one_of: [{{kind: KIND}}]}}]}}")
+    filled = schema().check({"distort": steps}, where, "$defs", "model", "properties", "augment")["distort"]
+    check_distort(schema(), filled, f"{where}: distort")
+    return filled

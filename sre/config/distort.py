@@ -43,5 +43,5 @@ def kinds_in(steps: list[dict]) -> set[str]:
 def categories_in(steps: list[dict], kind: str) -> list[str]:
     """Return the categories that a kind, noise or room, takes files of, sorted."""
     return sorted(
-        {name for step in steps for one in step["one_of"] if one["kind"] == kind for name in one["categories"]}
+        {name for step in steps for one in step["one_of"] if one["kind"] == kind for name in one.get("categories", [])}
     )

@@ -1,0 +1,89 @@
+"""The part that the preparers of noises and rooms share: finding files, looking at headers, writing a manifest."""
+
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import soundfile
+
+from sre import SreError
+from sre.datadir.datadir import read_data_dir
+from sre.datadir.rejected import Rejected, write_rejected
+from sre.io.ids import check_ids
+from sre.io.tables import read_table, write_table
+from sre.machine.log import say
+
+SUFFIXES = (".wav", ".flac")
+SHORTEST_S = 0.002
+
+
+def sound_files(folder: Path) -> list[Path]:
+    """Return the sound files in a folder and in those below it, in order of their paths."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def by_stem(files: Mapping[str, Iterable[Path]]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return id -> path and id -> category, of category -> files; an id is a file's name without its suffix.
+
+    Raises SreError where two files have one name.
+    """
+    wav: dict[str, str] = {}
+    categories: dict[str, str] = {}
+    for category, paths in files.items():
+        for path in paths:
+            check_ids(path, [path.stem], "file")
+            if path.stem in wav:
+                raise SreError(f"{path}: a file of this name is there twice, also as {wav[path.stem]}; keep one")
+            wav[path.stem], categories[path.stem] = str(path), category
+    return wav, categories
+
+
+def from_data_dir(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return id -> path and id -> category of a data directory. Raises SreError where utt2category lacks one."""
+    wav = read_data_dir(folder, need_speakers=False).wav or {}
+    categories = read_table(folder / "utt2category")
+    if missing := sorted(wav.keys() - categories.keys()):
+        raise SreError(f"{folder}/utt2category: {missing[0]} of wav.scp is not in it; write `{missing[0]} CATEGORY`")
+    return wav, {key: categories[key] for key in wav}
+
+
+def write_manifest(out: Path, wav: Mapping[str, str], categories: Mapping[str, str], max_rejected: float) -> None:
+    """Write wav.scp, utt2category and reco2dur of what can be read, the rest to rejected.tsv, and say what is there.
+
+    Any sample rate is accepted, and converted when it is read. Of several channels the first one is read, as Kaldi's
+    wav-reverberate does. Raises SreError where more than `max_rejected` of the files cannot be read.
+    """
+    keys = sorted(wav)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(_length, (wav[key] for key in keys)))
+    lengths = {key: what for key, what in zip(keys, found, strict=True) if isinstance(what, float)}
+    rejected: Rejected = [(key, wav[key], what) for key, what in zip(keys, found, strict=True) if isinstance(what, str)]
+    write_rejected(out / "rejected.tsv", rejected, len(wav), "files", max_rejected)
+    write_table(out / "utt2category", {key: categories[key] for key in lengths})
+    write_table(out / "reco2dur", {key: f"{seconds:.3f}" for key, seconds in lengths.items()})
+    root = f"{os.path.abspath(out.parent)}/"
+    places = {key: os.path.abspath(wav[key]) for key in lengths}
+    inside = {key: os.path.relpath(at, out) for key, at in places.items() if at.startswith(root)}  # they move along
+    write_table(out / "wav.scp", places | inside)
+    for category in sorted(set(categories.values())):
+        some = [lengths[key] for key in lengths if categories[key] == category]
+        say(f"{out}: {category}: {len(some)} files, {sum(some) / 3600:.2f} hours")
+
+
+def _length(path: str) -> float | str:
+    """Return the seconds of a file by its header, or why it cannot be used."""
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        return f"unreadable: {error.error_string.strip() or 'libsndfile gives no reason'}"
+    if info.duration < SHORTEST_S:
+        return f"too short: {info.duration:.4f} s, at least {SHORTEST_S} s are needed"
+    return float(info.duration)
+
+
+if __name__ == "__main__":
+    raise SystemExit(
+        "local.preparing_noises is no command but what local.prepare_musan and local.prepare_rirs share;"
+        " run one of them, e.g. python -m local.prepare_musan --help"
+    )
