@@ -5,6 +5,8 @@ import shlex
 import sys
 
 from sre import SreError
+from sre.config.copies import Copy, check_files
+from sre.config.distort import kinds_in
 from sre.config.corpus import TrialList, read_corpus
 from sre.config.overrides import check_once, check_targets, read_config
 from sre.config.recipe import load_recipe

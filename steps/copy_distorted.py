@@ -2,8 +2,8 @@
 
 e.g.: python -m steps.copy_distorted data/train data/train_noise --distort noise.yaml --noises data/musan --suffix=-noise
 
-The sound is written as FLAC files under OUT/audio, one an utterance. What is drawn depends on the seed and on the id of
-the utterance alone. The same command goes on after a kill.
+The sound is written as FLAC files under OUT/audio, one an utterance. What is drawn depends on the seed, the suffix and
+the id of the utterance alone. The same command goes on after a kill.
 """
 
 from sre.cli.arguments import Parser, input_folder, output_folder, processes, seed

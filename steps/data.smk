@@ -13,7 +13,9 @@ if DEV:
 # From here on these names are the corpus', whatever the recipe's data.smk used them for.
 TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
 SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits
-AUDIO_SPLITS = [split for split in SPLITS if split not in FEATS_ONLY]
+COPIES_USED = {name: copy for run in RECIPE.trainings.values() for name, copy in run.get("copies", {}).items()}
+TRAIN_COPIES = {f"{TRAIN}_{name}": Copy(TRAIN, **copy, suffix=f"-{name}") for name, copy in COPIES_USED.items()}
+AUDIO_SPLITS = [*(split for split in SPLITS if split not in FEATS_ONLY), *TRAIN_COPIES]
 without_traceback(RECIPE.check_media, FEATS_ONLY)
 TRIALS = {item.name: item for item in CORPUS.lists}
 NOTES = [*CORPUS.notes, *RECIPE.notes]

@@ -98,6 +98,8 @@ rule compute_vad:
         "{data}/{split}/feats/{features}/utt2num_voiced",
     log:
         "{data}/{split}/feats/{features}/log/compute_vad.log",
+    wildcard_constraints:
+        split=one_of(SPLITS),
     params:
         config=lambda wildcards: canonical(RECIPE.features[wildcards.features]["vad"]),
     shell:
@@ -138,3 +140,4 @@ rule feats:
         rules.check_features.output,
         [feats(split, features) for split in SPLITS for features in RECIPE.features],
         [audio_index(split) for split in SPLITS],
+        [read_of_copies(run) for run in RECIPE.trainings],

@@ -29,7 +29,10 @@ rule train_embedding:
     input:
         gates,
         lambda wildcards: read_by(wildcards.run, TRAIN),
+        lambda wildcards: read_of_copies(wildcards.run),
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
+        noises=lambda wildcards: manifest("noise", distort_of(wildcards.run)),
+        rooms=lambda wildcards: manifest("room", distort_of(wildcards.run)),
     output:
         "{exp}/{run}/final.pt",
         "{exp}/{run}/train_summary.json",
@@ -46,12 +49,16 @@ rule train_embedding:
         attempt=lambda wildcards, attempt: attempt,
     params:
         config=lambda wildcards: canonical(RECIPE.trainings[wildcards.run]),
-        # a function of `input`: Snakemake does not compare it between runs
+        # functions of `input`: Snakemake does not compare them between runs
         audio=lambda wildcards, input: audio_options(wildcards.run),
+        more=lambda wildcards, input: [
+            *repeated("--data", [f"{DATA}/{split}" for split in copies_of(wildcards.run)]),
+            *manifest_options(distort_of(wildcards.run)),
+        ],
     shell:
         job(
-            "steps.train_embedding {params.config} --data {DATA}/{TRAIN} {params.audio} --device {CONFIG[device]}"
-            " {output[0]}",
+            "steps.train_embedding {params.config} --data {DATA}/{TRAIN} {params.more} {params.audio}"
+            " --device {CONFIG[device]} {output[0]}",
             "--attempt {resources.attempt}",
         )
 

@@ -45,6 +45,8 @@ class Corpus:
     feats_only : splits that have feats.scp and no audio
     adapt : split of unlabelled data of the target domain, None for none
     notes : sentences for the report
+    noises : file that a rule makes last in a folder with noises of the recipe's own, `musan` and `RIRS_NOISES`; None:
+        there are none
     """
 
     train: str
@@ -52,6 +54,7 @@ class Corpus:
     feats_only: tuple[str, ...] = ()
     adapt: str | None = None
     notes: tuple[str, ...] = ()
+    noises: str | None = None
 
     @property
     def listed_splits(self) -> list[str]:

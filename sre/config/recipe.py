@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sre import SreError
+from sre.config.copies import add_copies, check_copies
 from sre.config.problems import Problems
 from sre.config.resolve import (
     BACKENDS,
@@ -110,6 +111,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     filled = checked or _readable(config)
     recipe = Recipe(filled, paths=list(schema.paths(filled)))
     features = _read_features(schema, checked, config, problems)
+    problems.tried(check_copies, schema, (checked or {}).get("copies", {}))
     _add_systems(recipe, schema, problems)
     for model in filled["models"]:
         if path := problems.tried(model_file, model, folder):
@@ -182,7 +184,8 @@ def _add_trainings(
     held_out = recipe.config["development"]["speakers"]
     for seed in recipe.config["seeds"]:
         resolve = partial(resolve_model, schema, path, features, seed=seed, held_out=held_out, override=override)
-        if training := problems.tried(resolve):
+        copies = partial(add_copies, copies=recipe.config.get("copies") or {}, where=path.stem)
+        if training := (model := problems.tried(resolve)) and problems.tried(copies, model):
             run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
             source = training.get("source", "features")
             problems.tried(recipe.add_run, run, Run(path.stem, seed, training["features"], source=source))
@@ -221,9 +224,9 @@ def overridden(override: dict, resolved: dict, place: str = "") -> Iterator[str]
     """Yield 'training.lr 0.05' for each key of an override."""
     for key, value in override.items():
         if isinstance(value, dict):
-            yield from overridden(value, resolved[key], f"{place}{key}.")
+            yield from overridden(value, resolved.get(key, {}), f"{place}{key}.")
         else:
-            yield f"{place}{key} {json.dumps(resolved[key])}"
+            yield f"{place}{key} {json.dumps(resolved.get(key, value))}"
 
 
 def model_file(model: str, folder: Path) -> Path:

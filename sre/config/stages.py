@@ -25,6 +25,10 @@ STAGES = {
             "index_audio",
             "cut_utterances",
             "copy_trials",
+            "prepare_musan",
+            "prepare_rirs",
+            "copy_distorted",
+            "copy_vad",
         )
     ),
     "feats": Stage(("make_features", "join_features", "import_features", "compute_vad", "check_features"), "minutes"),

@@ -1,0 +1,141 @@
+# Sound that is distorted, of the stage data: noises and rooms, and copies of splits as files.
+from local import prepare_musan, prepare_rirs
+
+OWN = Path(CORPUS.noises).parent if CORPUS.noises else None  # noises that the recipe makes
+MUSAN = CONFIG["musan"] or (OWN and str(OWN / "musan"))
+RIRS = CONFIG["rirs"] or (OWN and str(OWN / "RIRS_NOISES"))
+CONDITIONS = {split: item for split, item in CONDITIONED.items() if split not in CUT}
+COPIES = TRAIN_COPIES | {
+    split: Copy(item.source, item.condition.distort, item.condition.seed) for split, item in CONDITIONS.items()
+}
+
+
+def categories(folder, categories_of):
+    """The categories of a folder's files: none is known where a rule makes them; None where there is no folder."""
+    return folder and (categories_of(Path(folder)) if Path(folder).is_dir() else [])
+
+
+def check_distortions():
+    """Stop where a model, a copy or a condition needs files that nobody gives."""
+    there = {
+        "noise": categories(MUSAN, prepare_musan.categories_of),
+        "room": categories(RIRS, prepare_rirs.categories_of),
+    }
+    for run, training in RECIPE.trainings.items():
+        check_files(training["augment"].get("distort", []), there, f"model {run}: augment.distort")
+    for split, copy in COPIES.items():
+        check_files(copy.distort, there, f"the copy {split}")
+        if copy.source in FEATS_ONLY:
+            raise SreError(f"the copy {split}: {copy.source} has features and no audio to distort; take copies out")
+
+
+without_traceback(check_distortions)
+
+
+def distort_of(run):
+    return RECIPE.trainings[run]["augment"].get("distort", [])
+
+
+def manifest(kind, steps):
+    """What has to stand there before a kind of distortion can be done; nothing where no step has it."""
+    name = {"noise": "musan", "room": "rirs"}[kind]
+    return [f"{DATA}/{name}/wav.scp"] if kind in kinds_in(steps) else []
+
+
+def manifest_options(steps):
+    """The options --noises and --rooms of a step, as far as they are needed."""
+    folders = {"--noises": manifest("noise", steps), "--rooms": manifest("room", steps)}
+    return [word for option, files in folders.items() if files for word in (option, str(Path(files[0]).parent))]
+
+
+def copies_of(run):
+    """The splits that a network is trained on beside TRAIN."""
+    return [f"{TRAIN}_{name}" for name in RECIPE.trainings[run].get("copies", {})]
+
+
+def read_of_copies(run):
+    return [path for split in copies_of(run) for path in (f"{DATA}/{split}/utt2spk", *read_by(run, split))]
+
+
+rule prepare_musan:
+    input:
+        ancient(CONFIG["musan"]) if CONFIG["musan"] else CORPUS.noises or [],
+        ancient(CONFIG["rirs"]) if CONFIG["rirs"] else [],
+    output:
+        multiext("{data}/musan/", "wav.scp", "utt2category", "reco2dur"),
+    log:
+        "{data}/musan/log/prepare_musan.log",
+    params:
+        folder=MUSAN,
+        rirs=RIRS,
+        version=stage_version("data"),
+        options=lambda wildcards, input: given("--rirs", RIRS),
+    shell:
+        job("local.prepare_musan {params.folder} {wildcards.data}/musan {params.options} --max-rejected {MAX_REJECTED}")
+
+
+rule prepare_rirs:
+    input:
+        ancient(CONFIG["rirs"]) if CONFIG["rirs"] else CORPUS.noises or [],
+    output:
+        multiext("{data}/rirs/", "wav.scp", "utt2category", "reco2dur"),
+    log:
+        "{data}/rirs/log/prepare_rirs.log",
+    params:
+        folder=RIRS,
+        version=stage_version("data"),
+    shell:
+        job("local.prepare_rirs {params.folder} {wildcards.data}/rirs --max-rejected {MAX_REJECTED}")
+
+
+rule copy_distorted:
+    input:
+        lambda wildcards: multiext(f"{DATA}/{COPIES[wildcards.split].source}/", "utt2spk", "wav.scp"),
+        noises=lambda wildcards: manifest("noise", COPIES[wildcards.split].distort),
+        rooms=lambda wildcards: manifest("room", COPIES[wildcards.split].distort),
+    output:
+        multiext("{data}/{split}/", "utt2spk", "spk2utt", "wav.scp"),
+    log:
+        "{data}/{split}/log/copy_distorted.log",
+    wildcard_constraints:
+        split=one_of(COPIES),
+    threads: CORES
+    params:
+        source=lambda wildcards: COPIES[wildcards.split].source,
+        distort=lambda wildcards: COPIES[wildcards.split].text,
+        seed=lambda wildcards: COPIES[wildcards.split].seed,
+        suffix=lambda wildcards: COPIES[wildcards.split].suffix,
+        audio=canonical(CONFIG["audio"]),
+        version=stage_version("data"),
+        # a function of `input`: Snakemake does not compare it between runs
+        options=lambda wildcards, input: [
+            *manifest_options(COPIES[wildcards.split].distort),
+            *[f"--suffix={copy.suffix}" for copy in [COPIES[wildcards.split]] if copy.suffix],
+        ],
+    shell:
+        job(
+            "steps.copy_distorted {DATA}/{params.source} {wildcards.data}/{wildcards.split} --distort {params.distort}"
+            " {params.options} --seed {params.seed} --audio {params.audio} --num-workers {threads}"
+            " --max-rejected {MAX_REJECTED}"
+        )
+
+
+rule copy_vad:
+    # that of the clean speech: noise would be taken for speech
+    input:
+        lambda wildcards: f"{DATA}/{TRAIN_COPIES[wildcards.split].source}/feats/{wildcards.features}/vad.scp",
+        lambda wildcards: f"{DATA}/{TRAIN_COPIES[wildcards.split].source}/feats/{wildcards.features}/utt2num_voiced",
+    output:
+        multiext("{data}/{split}/feats/{features}/", "vad.scp", "utt2num_voiced"),
+    log:
+        "{data}/{split}/feats/{features}/log/copy_vad.log",
+    wildcard_constraints:
+        split=one_of(TRAIN_COPIES),
+    params:
+        suffix=lambda wildcards: TRAIN_COPIES[wildcards.split].suffix,
+        version=stage_version("feats"),
+    shell:
+        job(
+            "steps.copy_vad {DATA}/{TRAIN}/feats/{wildcards.features}"
+            " {wildcards.data}/{wildcards.split}/feats/{wildcards.features} --suffix={params.suffix}"
+        )
