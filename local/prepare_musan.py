@@ -58,7 +58,7 @@ def listed(folder: Path, name: str) -> list[Path]:
 
 
 def categories_of(corpus: Path) -> list[str]:
-    """Return the categories that the data directory of a corpus will have, sorted; in a moment, and nothing is checked."""
+    """Return the categories that the data directory of a corpus will have, sorted; no file is looked at."""
     if (corpus / "wav.scp").is_file():
         return sorted(set(read_table(corpus / "utt2category").values()))
     return sorted(name for name in CATEGORIES if (corpus / name).is_dir())

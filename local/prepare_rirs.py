@@ -34,14 +34,14 @@ def find_rooms(corpus: Path) -> dict[str, list[tuple[str, Path]]]:
     if not any(found.values()):
         inside = "; give the RIRS_NOISES folder in it" if (corpus / "RIRS_NOISES").is_dir() else "; extract it"
         raise SreError(f"{corpus}: neither {SIMULATED}/smallroom … with .wav nor {REAL}/rir_list in it{inside}")
-    for name, files in found.items():
-        if not files:
+    for name, some in found.items():
+        if not some:
             say(f"{corpus}: no {name} rooms in it, so that category is not there")
-    return {name: files for name, files in found.items() if files}
+    return {name: some for name, some in found.items() if some}
 
 
 def categories_of(corpus: Path) -> list[str]:
-    """Return the categories that the data directory of a corpus will have, sorted; in a moment, and nothing is checked."""
+    """Return the categories that the data directory of a corpus will have, sorted; no file is looked at."""
     if (corpus / "wav.scp").is_file():
         return sorted(set(read_table(corpus / "utt2category").values()))
     real = ["real"] * (corpus / REAL / "rir_list").is_file()

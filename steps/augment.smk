@@ -53,10 +53,6 @@ def copies_of(run):
     return [f"{TRAIN}_{name}" for name in RECIPE.trainings[run].get("copies", {})]
 
 
-def read_of_copies(run):
-    return [path for split in copies_of(run) for path in (f"{DATA}/{split}/utt2spk", *read_by(run, split))]
-
-
 rule prepare_musan:
     input:
         ancient(CONFIG["musan"]) if CONFIG["musan"] else CORPUS.noises or [],

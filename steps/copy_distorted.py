@@ -1,6 +1,6 @@
 """A copy of a data directory with distorted sound: noise, rooms, codecs; labels and VAD are those of the original.
 
-e.g.: python -m steps.copy_distorted data/train data/train_noise --distort noise.yaml --noises data/musan --suffix=-noise
+e.g.: python -m steps.copy_distorted data/train data/train_noise --distort noise.yaml --noises data/musan
 
 The sound is written as FLAC files under OUT/audio, one an utterance. What is drawn depends on the seed, the suffix and
 the id of the utterance alone. The same command goes on after a kill.

@@ -138,6 +138,5 @@ rule check_features:
 rule feats:
     input:
         rules.check_features.output,
-        [feats(split, features) for split in SPLITS for features in RECIPE.features],
-        [audio_index(split) for split in SPLITS],
-        [read_of_copies(run) for run in RECIPE.trainings],
+        [feats(split, features) for split in [*SPLITS, *TRAIN_COPIES] for features in RECIPE.features],
+        [audio_index(split) for split in [*SPLITS, *TRAIN_COPIES]],

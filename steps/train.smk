@@ -25,6 +25,11 @@ def audio_options(run):
     return given("--audio", RECIPE.runs[run].source == "audio" and canonical(CONFIG["audio"]))
 
 
+def read_of_copies(run):
+    """What a network is trained on beside TRAIN."""
+    return [path for split in copies_of(run) for path in (f"{DATA}/{split}/utt2spk", *read_by(run, split))]
+
+
 rule train_embedding:
     input:
         gates,

@@ -137,7 +137,7 @@ def _all_made(job: Copying, parts: list[list[str]], workers: int) -> Iterable[Ma
             yield from pool.map(_make_here, parts)
     except BrokenProcessPool:
         raise SreError(
-            f"{job.out}: one of {workers} processes was killed, for lack of memory? Lower --num-workers, the copy goes on"
+            f"{job.out}: one of {workers} processes was killed, for lack of memory? Lower --num-workers"
         ) from None
 
 

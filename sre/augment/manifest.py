@@ -60,7 +60,7 @@ class Manifest:
         self._room_bytes = 0
 
     def ids(self, categories: Sequence[str]) -> list[str]:
-        """Return the ids of all files of some categories, () for all. Raises SreError naming the nearest of an unknown one."""
+        """Return the ids of the files of some categories, () for all. Raises SreError naming the nearest one."""
         for name in categories:
             if name not in self.categories:
                 there = ", ".join(sorted(self.categories))

@@ -1,4 +1,4 @@
-"""Copies of splits with distorted sound: the recipe's `copies`, which models train on them, what a rule makes of one."""
+"""Copies of splits with distorted sound: the recipe's `copies`, which models train on them, how one is made."""
 
 import difflib
 from collections.abc import Mapping
