@@ -12,6 +12,7 @@ from sre.features.deltas import add_deltas
 from sre.features.types import FROM_ELSEWHERE
 from sre.io.ark import read_record, read_scp
 from sre.io.atomic import atomic_output
+from sre.io.record import read_rows
 from sre.io.tables import read_table
 from sre.io.text import canonical, read_object
 
@@ -91,6 +92,16 @@ class FeatureStore:
         if utt not in self.places:
             raise SreError(f"{self.scp}: utterance '{utt}' has no features; see rejected.tsv beside it for the reason")
         return read_record(utt, self.places[utt], "matrix", self.scp)
+
+    def rows(self, utt: str, start: int, count: int) -> np.ndarray:
+        """Read (count, F) rows from `start` of what `raw` gives, and nothing else of a binary archive.
+
+        Raises SreError as `raw` does, and where rows or frames are not as many as utt2num_frames says.
+        """
+        if utt not in self.places:
+            return self.raw(utt)
+        total = self.num_frames[utt] if self.vad is None else None  # num_frames are the voiced ones
+        return read_rows(utt, self.places[utt], start, count, self.scp, total)
 
     def load(self, utt: str) -> np.ndarray:
         """Return (T, F) features as the network sees them: normalised, then with deltas, as Kaldi's recipes have it.

@@ -1,4 +1,4 @@
-"""Kaldi archives through kaldiio, with what a long pipeline needs on top: checks, atomic writing, named errors."""
+"""Kaldi archives with what a long pipeline needs: checks, atomic writing, named errors."""
 
 import os
 import struct
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from kaldiio.matio import write_array
 
 from sre import SreError
 from sre.io.atomic import atomic_output
 from sre.io.ids import check_ids, is_plain
+from sre.io.kaldi_matrix import encode
 from sre.io.record import (
     MAX_KEY,
     MEANT,
@@ -25,7 +25,8 @@ from sre.io.record import (
     read_object,
     read_record,
 )
-from sre.io.scp import read_scp, split_offset, write_scp
+from sre.io.scp import place_in, read_scp, split_offset
+from sre.io.tables import write_table
 
 __all__ = ["read_record", "read_scp", "read_vectors", "write_ark"]
 
@@ -45,6 +46,7 @@ def write_ark(ark: str | Path, scp: str | Path, records: Iterable[tuple[str, np.
     The scp comes last, so that it never points at nothing; its paths are relative to its folder.
     """
     lines: dict[str, str] = {}
+    place, at = place_in(ark, scp), 0
     with atomic_output(ark, "wb") as file:
         for key, value in records:
             if key in lines or not key or key.split() != [key]:
@@ -52,10 +54,13 @@ def write_ark(ark: str | Path, scp: str | Path, records: Iterable[tuple[str, np.
             value = np.ascontiguousarray(as_float32(value))
             if not np.isfinite(value).all():
                 raise SreError(f"{ark}: record '{key}' has NaN or infinite values; look at its audio")
-            file.write(key.encode() + b" ")
-            lines[key] = f"{ark}:{file.tell()}"
-            write_array(file, value, compression_method=compression if compression and value.ndim == 2 else None)
-    write_scp(scp, lines)
+            name = key.encode() + b" "
+            lines[key] = f"{place}:{at + len(name)}"
+            header, rest = encode(value, compression)
+            file.write(name + header)
+            file.write(rest.reshape(-1).view(np.uint8).data)
+            at += len(name) + len(header) + rest.nbytes
+    write_table(scp, lines)
     return len(lines)
 
 
@@ -249,7 +254,7 @@ def _read_any(where: str, source: Path, file: IO[bytes]) -> Vectors:
                 raise OtherKind(f"a matrix of {value.shape}")
             keys.append(key)
             vectors.append(as_float32(value)[None])
-    except Exception as error:  # kaldiio raises whatever numpy, struct or its assertions raise on a broken record
+    except (ValueError, OSError, MemoryError, OverflowError) as error:
         raise _broken(where, key, error) from None
     _check_dimensions(source, keys, vectors)
     return keys, offsets, np.concatenate(vectors or [np.empty((0, 0), np.float32)])

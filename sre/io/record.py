@@ -4,18 +4,18 @@ import os
 import re
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from kaldiio.matio import read_matrix_or_vector
 
 from sre import SreError
+from sre.io.kaldi_matrix import HEAD_BYTES, parse_header, read_rows_at
 from sre.io.kaldi_plda import text_array
-from sre.io.scp import BadRange, parse_place
+from sre.io.scp import BadRange, Place, bounds, parse_place
 
 MAX_KEY = 1024  # bytes
-FLOATS = (b"FM ", b"DM ", b"CM ", b"CM2 ", b"CM3 ", b"FV ", b"DV ")
 OTHER = {
     b"\0B\4": "of integers (as alignments are)",
     b"\0BSM ": "a sparse matrix",
@@ -39,37 +39,77 @@ MEANT = {
 }
 
 
+@dataclass(frozen=True)
+class Part:
+    """The rows of a record that are wanted; `total` is how many it must have, None: as many as it has."""
+
+    first: int
+    count: int
+    total: int | None = None
+
+
 class OtherKind(ValueError):
     """The kind of a record that is not of floats."""
 
 
 def open_archive(path: str) -> IO[bytes]:
     """Open an archive. Raises ValueError saying why it cannot be opened; a pipe cannot, since reading it would wait."""
+    return os.fdopen(_open(path), "rb")
+
+
+def _open(path: str) -> int:
+    """Return a descriptor as `open_archive` opens it."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ValueError(f"{path} is {'a folder' if os.path.isdir(path) else 'no file'}")
-        return open(path, "rb")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
+    os.close(descriptor)
+    raise ValueError(f"{path} is {'a folder' if os.path.isdir(path) else 'no file'}")
 
 
 def read_object(file: IO[bytes]) -> np.ndarray:
-    """Read the vector or matrix that begins here. Raises OtherKind, and of what is broken whatever kaldiio does."""
+    """Read the vector or matrix that begins here; the file then stands behind it.
+
+    Raises OtherKind, and ValueError saying what is broken.
+    """
     at = file.tell()
-    head = file.read(16)
-    file.seek(at)
-    if head.startswith(b"\0B") and head[2:].startswith(FLOATS):
-        value = read_matrix_or_vector(file)  # never kaldiio.load_mat, which also unpickles and runs commands
-        if value.ndim == 1:  # kaldiio gives what is there of a cut vector: compare with the promised size
-            size = int.from_bytes(head[6:10], "little")
-            if len(value) != size:
-                raise ValueError(f"{len(value)} of {size} values are there")
+    head = file.read(HEAD_BYTES)
+    if header := parse_header(head):
+        value = read_rows_at(file.fileno(), at, header, 0, header.rows)
+        file.seek(at + header.size + header.total)
         return value
-    if head and any((b"\0B" + kind).startswith(head) for kind in FLOATS):
-        raise ValueError(f"{len(head)} bytes of it are there")
+    file.seek(at)
     if kind := other_kind(head):
         raise OtherKind(kind)
     return _read_text(file)
+
+
+def _read_part(descriptor: int, place: Place, part: Part | None) -> np.ndarray:
+    """Read what is meant of a record, or a part of that. Raises what `read_object` does, and BadRange."""
+    header = parse_header(os.pread(descriptor, HEAD_BYTES, place.offset))
+    if header is None:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            file.seek(place.offset)
+            value = place.part_of(read_object(file))
+        first, end = _within(part, 0, len(value))
+        return value[first:end]
+    first, end = _within(part, *bounds(place.rows, header.rows, 0))
+    value = read_rows_at(descriptor, place.offset, header, first, end - first)
+    return value if place.columns is None else Place(place.path, columns=place.columns).part_of(value)
+
+
+def _within(part: Part | None, begin: int, end: int) -> tuple[int, int]:
+    """Return first and end of a part of the rows from `begin` to `end`. Raises BadRange if they do not hold it."""
+    if part is None:
+        return begin, end
+    size = end - begin
+    if part.total is not None and size != part.total:
+        raise BadRange(f"it has {size} rows and not {part.total}; make it again")
+    if part.first < 0 or part.count < 0 or part.first + part.count > size:
+        raise BadRange(f"rows {part.first} to {part.first + part.count} are wanted of {size}; make it again")
+    return begin + part.first, begin + part.first + part.count
 
 
 def other_kind(head: bytes) -> str | None:
@@ -112,30 +152,45 @@ def read_record(key: str, location: str, kind: str | None = None, scp: str | Pat
 
     Raises SreError naming scp, key and archive where it is missing, cut, corrupt, of another kind or not finite.
     """
+    return _read(key, location, kind, scp, None)
+
+
+def read_rows(
+    key: str, location: str, start: int, count: int, scp: str | Path | None = None, total: int | None = None
+) -> np.ndarray:
+    """Read rows `start` to `start + count` of a matrix, (count, F) float32, and nothing else of a binary one.
+
+    Of a place with a range they are rows of that range. Raises SreError as `read_record` does, for rows that the matrix
+    does not have, and if it has not `total` rows. What is not finite is seen in the rows that are read.
+    """
+    return _read(key, location, "matrix", scp, Part(start, count, total))
+
+
+def _read(key: str, location: str, kind: str | None, scp: str | Path | None, part: Part | None) -> np.ndarray:
     place = parse_place(location)
     where = f"{scp}: record '{key}' of {place.path}" if scp else f"{place.path}: record '{key}'"
     try:
-        file = open_archive(place.path)
+        descriptor = _open(place.path)
     except ValueError as error:
         raise SreError(f"{where} cannot be opened ({error}); mend the place, or make the archive again") from None
     try:
-        with file:
-            file.seek(place.offset)
-            value = place.part_of(read_object(file))
+        value = _read_part(descriptor, place, part)
     except OtherKind as error:
         raise SreError(f"{where} is {error}; {MEANT[kind or 'matrix']}") from None
     except BadRange as error:
         raise SreError(f"{where}: {error}") from None
-    except Exception as error:  # kaldiio raises whatever numpy, struct or its assertions raise on a broken record
+    except (ValueError, OSError, MemoryError, OverflowError) as error:
         raise SreError(
             f"{where} cannot be read ({_reason(error)}); the archive is cut short or corrupt: make it again"
         ) from None
+    finally:
+        os.close(descriptor)
     if kind == "vector":
         value = as_vector(value)
     if kind and value.ndim != SHAPES[kind]:
         what = f"a vector of {len(value)} values" if value.ndim == 1 else f"a matrix of {value.shape}"
         raise SreError(f"{where} is {what}; {MEANT[kind]}")
-    value = as_float32(value)  # a copy: kaldiio's is read-only, of which torch warns
+    value = as_float32(value)
     if not np.isfinite(value).all():
         raise SreError(f"{where} has NaN or infinite values; make it again, or take '{key}' out")
     return value
@@ -150,7 +205,9 @@ def check_usable(scp: str | Path, unusable: Sequence[SreError], total: int) -> N
 
 
 def as_float32(value: np.ndarray) -> np.ndarray:
-    """Return the values in float32; what is too large for it becomes infinite."""
+    """Return the values in float32, themselves if they are; what is too large for it becomes infinite."""
+    if isinstance(value, np.ndarray) and value.dtype == np.float32:
+        return value
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large is infinite then, and is refused
         return np.array(value, np.float32)
 

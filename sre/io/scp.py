@@ -38,16 +38,20 @@ class Place:
     def part_of(self, value: np.ndarray) -> np.ndarray:
         """Return the rows and columns that are meant. Raises BadRange if the record does not have them."""
         for axis, span in enumerate((self.rows, self.columns)):
-            if span is None:
-                continue
-            size = value.shape[axis] if axis < value.ndim else 0
-            first, last = span
-            if not first <= last < size + (BEYOND if axis == 0 else 0) or first >= size:
-                raise BadRange(
-                    f"its range [{first}:{last}] is not within {size}, the last index belongs to it; mend it"
-                )
-            value = value[(slice(None),) * axis + (slice(first, last + 1),)]
+            if span is not None:
+                size = value.shape[axis] if axis < value.ndim else 0
+                value = value[(slice(None),) * axis + (slice(*bounds(span, size, axis)),)]
         return value
+
+
+def bounds(span: Span, size: int, axis: int) -> tuple[int, int]:
+    """Return the first index of a span, and one past its last. Raises BadRange if `size` does not hold it."""
+    if span is None:
+        return 0, size
+    first, last = span
+    if not first <= last < size + (BEYOND if axis == 0 else 0) or first >= size:
+        raise BadRange(f"its range [{first}:{last}] is not within {size}, the last index belongs to it; mend it")
+    return first, min(last + 1, size)
 
 
 def parse_place(text: str) -> Place:
@@ -123,6 +127,11 @@ def write_scp(scp: str | Path, places: Mapping[str, str]) -> None:
             relative[path] = _relative(path, folder)
         lines[key] = relative[path] + text[len(path) :]
     write_table(scp, lines)
+
+
+def place_in(ark: str | Path, scp: str | Path) -> str:
+    """Return the path of an archive as an scp has it."""
+    return _relative(str(ark), Path(scp).parent)
 
 
 def _relative(path: str, folder: Path) -> str:
