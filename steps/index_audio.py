@@ -6,7 +6,7 @@ Networks that are trained on audio, or embed it, read OUT/utt2num_samples where 
 """
 
 from sre.cli.arguments import Parser, input_folder, output_folder
-from sre.cli.configs import RATE, audio_config, config_argument
+from sre.cli.configs import audio_rules, config_argument
 from sre.machine.log import run
 from steps.arguments import add_max_rejected
 
@@ -21,12 +21,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     from sre.features.audio_index import write_index
     from sre.features.make_shards import read_checked
-    from sre.io.audio import AudioRules
 
-    audio = args.audio.content if args.audio else {}
-    audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
-    rules = AudioRules(**audio_config(audio, audio.get("sample_rate", RATE)))
-    write_index(read_checked(args.data), rules, args.out, args.max_rejected)
+    write_index(read_checked(args.data), audio_rules(args.audio), args.out, args.max_rejected)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
 python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/mini_train exp/mini/xvector/final.pt
 """
 
-from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_file, seed
-from sre.cli.configs import config_argument, model_config
+from sre.cli.configs import audio_rules, config_argument, model_config
 from sre.machine.log import run
 from steps.arguments import DEVICES
 
@@ -21,25 +20,34 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--feats", action="append", type=input_file, help="feats.scp of each --data, where it is elsewhere"
     )
+    sound = "with source: audio: sample_rate, resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
+    made = "data directory that local.{} has written, which augment.distort takes {} from"
+    parser.add_argument("--noises", type=input_folder, metavar="DIR", help=made.format("prepare_musan", "noises"))
+    parser.add_argument("--rooms", type=input_folder, metavar="DIR", help=made.format("prepare_rirs", "rooms"))
     parser.add_argument("--seed", type=seed, metavar="N", help="of all draws (default: the config's, else 1)")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
     parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
     args = parser.parse_args(argv)
     from sre.features.store import FeatureStore, find_feats
     from sre.io.tables import read_utt2spk
+    from sre.training.inputs import audio_stores, distorter_of, feature_stores
     from sre.training.job import train
 
-    def made(features: str) -> dict:
+    def made_of(features: str) -> dict:
         return FeatureStore(args.feats[0] if args.feats else find_feats(args.data[0], features)).config
 
-    config = model_config(args.config, args.seed, made)
-    scps = args.feats or [find_feats(folder, config["features"]) for folder in args.data]
-    if len(scps) == 1:
-        scps *= len(args.data)  # one feats.scp of several data dirs
-    if len(scps) != len(args.data):
-        raise SreError(f"{len(scps)} --feats for {len(args.data)} --data; give one for all, or one for each in order")
-    stores = [FeatureStore(scp) for scp in scps]
-    train(config, stores, [read_utt2spk(folder / "utt2spk") for folder in args.data], args.out, args.device)
+    config = model_config(args.config, args.seed, made_of)
+    audio = config.get("source", "features") == "audio"
+    if idle := [name for name in (("feats",) if audio else ("audio", "noises", "rooms")) if getattr(args, name)]:
+        parser.error(f"--{idle[0]} would do nothing, as the model has source: {config.get('source', 'features')}")
+    utt2spks = [read_utt2spk(folder / "utt2spk") for folder in args.data]
+    if audio:
+        rules = audio_rules(args.audio, config["feature_config"]["sample_rate"])
+        stores, distorter = audio_stores(args.data, config, rules), distorter_of(config, args.noises, args.rooms)
+        train(config, stores, utt2spks, args.out, args.device, distorter)
+    else:
+        train(config, feature_stores(args.data, args.feats, config["features"]), utt2spks, args.out, args.device)
 
 
 if __name__ == "__main__":

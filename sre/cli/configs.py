@@ -4,7 +4,7 @@ import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import sre
 from sre import SreError
@@ -26,6 +26,9 @@ from sre.features.types import FEATURE_TYPES, FROM_ELSEWHERE
 from sre.io.forms import wrong_part
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
+
+if TYPE_CHECKING:
+    from sre.io.audio import AudioRules
 
 RECIPES = Path(sre.__file__).resolve().parents[1] / "recipes"
 DEFAULT_FEATURES = {name: kind.defaults for name, kind in FEATURE_TYPES.items()}
@@ -107,6 +110,18 @@ def feature_config(kind: str, argument: ConfigArgument | None, sample_rate: int 
 def audio_config(audio: dict, sample_rate: int) -> dict:
     """Return the recipe's audio section, at the features' rate (Hz)."""
     return schema().check(audio | {"sample_rate": sample_rate}, "--audio", "properties", "audio")
+
+
+def audio_rules(argument: ConfigArgument | None, sample_rate: int | None = None) -> "AudioRules":
+    """Return which recordings are accepted, of a recipe's config or its audio section; without one of defaults.
+
+    sample_rate : Hz, of the features; None: the config's
+    """
+    from sre.io.audio import AudioRules
+
+    content = argument.content if argument else {}
+    audio = content.get("audio", content)  # of a recipe's config, or the section alone
+    return AudioRules(**audio_config(audio, sample_rate or audio.get("sample_rate", RATE)))
 
 
 def model_config(argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict]) -> dict:

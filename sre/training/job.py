@@ -5,15 +5,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from sre import SreError
+from sre.augment.distorter import Distorter
 from sre.datadir.missing import check_promised
-from sre.features.store import FeatureStore
-from sre.features.types import FEATURE_TYPES, FROM_ELSEWHERE, FbankOptions, options_of
+from sre.features.types import FROM_ELSEWHERE
 from sre.io.atomic import locked, sha256_text
 from sre.io.text import canonical
 from sre.losses import build_head
@@ -24,9 +23,9 @@ from sre.machine.log import say
 from sre.models import build, cost
 from sre.models.base import Network
 from sre.models.bundle import Bundle
-from sre.training.augment import Augmentation
-from sre.training.chunks import Features
+from sre.training.inputs import Store, source_of
 from sre.training.options import Filter, TrainingConfig
+from sre.training.sources import Source
 from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, Counts, TrainingPlan, TrainSummary, write_history
 from sre.training.trainer import Trainer, middle_chunks
 from sre.training.validation import Partition, partition
@@ -44,7 +43,7 @@ class Selection:
     counts: Counts
 
 
-def select(stores: Sequence[FeatureStore], utt2spks: Sequence[Mapping[str, str]], least: Filter) -> Selection:
+def select(stores: Sequence[Store], utt2spks: Sequence[Mapping[str, str]], least: Filter) -> Selection:
     """Return the utterances of several data dirs that pass the filters.
 
     Raises SreError for an utterance in two of them, and if none is left.
@@ -79,9 +78,16 @@ def select(stores: Sequence[FeatureStore], utt2spks: Sequence[Mapping[str, str]]
 
 
 def train(
-    config: dict, stores: Sequence[FeatureStore], utt2spks: Sequence[Mapping[str, str]], out: Path, device_name: str
+    config: dict,
+    stores: Sequence[Store],
+    utt2spks: Sequence[Mapping[str, str]],
+    out: Path,
+    device_name: str,
+    distorter: Distorter | None = None,
 ) -> None:
     """Train the model of a resolved config; resumes what it finds, and writes `out` and train_summary.json beside it.
+
+    distorter : of augment.distort, with source: audio
 
     Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames>, so that another config or
     training set never resumes them.
@@ -91,10 +97,10 @@ def train(
     chosen = select(stores, utt2spks, asked.filter)
     with locked(out.parent / ".train.lock"):
         begun = time.monotonic()
-        folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen)
+        folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter)
         everyone = {utt: speaker for table in utt2spks for utt, speaker in table.items()}
         parts = partition(chosen.utt2spk, asked.validation.speakers, asked.validation.utterances, everyone=everyone)
-        trainer = make_trainer(asked, stores, chosen, parts, folder, choose_device(device_name))
+        trainer = make_trainer(asked, stores, chosen, parts, folder, choose_device(device_name), distorter)
         say(
             f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "
             f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER;"
@@ -108,12 +114,16 @@ def train(
         bundle.save(out)  # last: what stands for a finished training
 
 
-def _checkpoints(folder: Path, asked: TrainingConfig, stores: Sequence[FeatureStore], chosen: Selection) -> Path:
+def _checkpoints(
+    folder: Path, asked: TrainingConfig, stores: Sequence[Store], chosen: Selection, distorter: Distorter | None
+) -> Path:
     """Make the folder of this training's checkpoints, and say if there are some of other trainings."""
     contents = sorted(
         (utt, speaker, stores[chosen.source[utt]].num_frames[utt]) for utt, speaker in chosen.utt2spk.items()
     )
-    own = folder / sha256_text(canonical([asked.config, stores[0].config, contents]))[:16]
+    manifests = [manifest for manifest in (distorter.noises, distorter.rooms) if manifest] if distorter else []
+    noises = [[manifest.categories, manifest.seconds] for manifest in manifests]
+    own = folder / sha256_text(canonical([asked.config, stores[0].config, contents, *noises]))[:16]
     others = sorted(path.name for path in folder.glob("*") if path != own)
     if others and not own.exists():
         say(
@@ -150,11 +160,12 @@ def _summary(
 
 def make_trainer(
     asked: TrainingConfig,
-    stores: Sequence[FeatureStore],
+    stores: Sequence[Store],
     chosen: Selection,
     parts: Partition,
     folder: Path,
     device: torch.device,
+    distorter: Distorter | None = None,
 ) -> Trainer:
     """Return the trainer of a config and its data, with `folder` for its checkpoints, before its first step.
 
@@ -163,24 +174,21 @@ def make_trainer(
     prepare(device, available_cores())
     options = replace(asked.training, precision=choose_precision(asked.training.precision, device))
     index = {speaker: number for number, speaker in enumerate(parts.speakers)}
-    utterance_mean_is_zero = stores[0].config.get("cmn") == "utterance" and stores[0].vad is None  # VAD follows CMN
-    zero_mean = options.chunk_cmn and utterance_mean_is_zero
 
-    def features(utts: list[str], augmentation: Augmentation) -> Features:
-        return Features(stores, [(chosen.source[utt], utt) for utt in utts], augmentation)
+    def source(utts: list[str], training: bool) -> Source:
+        return source_of(asked, stores, [(chosen.source[utt], utt) for utt in utts], training, device, distorter)
 
     def labels(utts: list[str]) -> torch.Tensor:
         return torch.tensor([index[chosen.utt2spk[utt]] for utt in utts])
 
     def chunks(utts: list[str]) -> torch.Tensor:
-        return middle_chunks(features(utts, Augmentation(zero_mean=zero_mean)), asked.validation.frames).to(device)
+        return middle_chunks(source(utts, training=False), asked.validation.frames).to(device)
 
     torch.manual_seed(options.seed)  # the weights' initial values
-    augmentation = Augmentation(**asked.augment, **_mel_range(asked.feature_config), zero_mean=zero_mean)
-    train_features = features(parts.train, augmentation)
+    train_features = source(parts.train, training=True)
     network = build(asked.architecture, train_features.num_features, asked.network)
     _check_lengths(network, train_features.num_features, asked)
-    loss, classes = asked.loss, augmentation.copies * len(parts.speakers)
+    loss, classes = asked.loss, train_features.augmentation.copies * len(parts.speakers)
     held_out = np.array([chosen.utt2spk[utt] for utt in parts.held_out])
     return Trainer(
         network=network,
@@ -195,12 +203,6 @@ def make_trainer(
     )
 
 
-def _mel_range(feature_config: dict) -> dict[str, Any]:
-    """Return `low_freq` and `high_freq` (Hz) of features with mel bins, else nothing."""
-    options = options_of(feature_config) if feature_config["type"] in FEATURE_TYPES else None
-    return {"low_freq": options.low_freq, "high_freq": options.highest} if isinstance(options, FbankOptions) else {}
-
-
 def _check_lengths(network: Network, num_features: int, asked: TrainingConfig) -> None:
     """Raise SreError if chunks of training or validation are too short for the network's convolutions."""
     lengths = {"training.chunk_frames": asked.training.chunk_frames[0], "validation.frames": asked.validation.frames}
@@ -213,7 +215,7 @@ def _check_lengths(network: Network, num_features: int, asked: TrainingConfig) -
             raise SreError(f"{asked.architecture} takes no chunks of {frames} frames ({error}); raise {name}") from None
 
 
-def _check_features(asked: TrainingConfig, stores: Sequence[FeatureStore]) -> None:
+def _check_features(asked: TrainingConfig, stores: Sequence[Store]) -> None:
     for store in stores:
         if store.config != stores[0].config:
             raise SreError(

@@ -19,8 +19,9 @@ from sre.machine.log import Progress, clock, say, warn
 from sre.models.base import Network
 from sre.training import checkpoint, schedule
 from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches
-from sre.training.chunks import Features, crop, make_loader, read
+from sre.training.chunks import make_loader, read
 from sre.training.options import TrainingOptions
+from sre.training.sources import Source
 from sre.training.summary import HISTORY_FILE, Epoch, write_history
 from sre.training.validation import accuracy, held_out_eer
 
@@ -43,7 +44,7 @@ class Trainer:
 
     network: Network
     head: Head
-    features: Features
+    features: Source
     labels: Tensor
     options: TrainingOptions
     device: torch.device
@@ -66,6 +67,7 @@ class Trainer:
         self.optimizer = OPTIMIZERS[o.optimizer](self.parameters, o.lr, weight_decay=o.weight_decay, **own)
         self.batches = self._batches()
         self.bad_in_a_row = 0
+        self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
 
     def _batches(self) -> Batches:
         o = self.options
@@ -107,10 +109,12 @@ class Trainer:
         batches = read(make_loader(self.features, self.batches, NUM_WORKERS))
         for batch in batches:
             self.sums["waited"] += time.monotonic() - asked
-            self._one_step(*batch)
+            chunks = batch.chunks.to(self.device, non_blocking=True)
+            self._one_step(batch.indices, batch.copies, self.features.prepared(chunks, batch.draws))
+            self.left_out += batch.left_out
             self.sums["seconds"] += time.monotonic() - asked
             share = self.sums["waited"] / self.sums["seconds"]
-            progress.add(len(batch[0]), f"epoch {(self.step - 1) // per_epoch + 1}, data wait {100 * share:.0f} %")
+            progress.add(len(batch.indices), f"epoch {(self.step - 1) // per_epoch + 1}, data wait {100 * share:.0f} %")
             if self.step % per_epoch == 0:
                 self._end_epoch()
             asked = time.monotonic()
@@ -129,7 +133,7 @@ class Trainer:
         labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
         labels = labels.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
-            embeddings = self.network(chunks.to(self.device, non_blocking=True))
+            embeddings = self.network(chunks)
         loss, logits = self.head(embeddings, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -188,6 +192,9 @@ class Trainer:
             f"epoch {row['epoch']} of {self.options.epochs}: {', '.join(shown)}, {row['utt_per_s']:.0f} utt/s,"
             f" {clock(seconds)}"
         )
+        if self.left_out:
+            warn(f"{self.left_out} distortions were left out, as the chunk or what was drawn for it is silent")
+            self.left_out = 0
 
     def _held_out_eer(self) -> float | None:
         """Return the EER in per cent; None without held-out speakers, or if embeddings are all equal or not finite."""
@@ -237,9 +244,6 @@ class Trainer:
             ) from None
 
 
-def middle_chunks(features: Features, frames: int) -> Tensor:
-    """Return (N, frames, F): the middle of every utterance, for validation, with CMN as the training's chunks."""
-    normalised = features.augmentation.normalised
-    return torch.stack(
-        [torch.from_numpy(normalised(crop(features.load(i), frames, 0.5))) for i in range(len(features))]
-    )
+def middle_chunks(source: Source, frames: int) -> Tensor:
+    """Return (N, frames, F): the middle of every utterance, for validation."""
+    return torch.stack([source.middle(index, frames) for index in range(len(source))])

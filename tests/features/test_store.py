@@ -16,7 +16,8 @@ from sre.features.store import FeatureStore
 from sre.features.types import dimension_of
 from sre.io.ark import write_ark
 from sre.training.augment import Augmentation
-from sre.training.chunks import Features, read
+from sre.training.chunks import read
+from sre.training.sources import Features
 
 DRAW = np.random.default_rng(3)
 CMN = {"cmn": "none", "cmn_window": 300}

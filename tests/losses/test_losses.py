@@ -15,7 +15,7 @@ from sre.io.tables import invert, read_table
 from sre.losses import HEADS, Head, build_head
 from sre.losses.metric import Prototypical
 from sre.models.xvector import XVector
-from sre.training.chunks import crop
+from sre.training.sources import crop
 
 D, CLASSES, SCALE, MARGIN = 4, 7, 8.0, 0.3
 CLASSIFIERS = {name for name, kind in HEADS.items() if kind.classifies}

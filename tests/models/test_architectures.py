@@ -18,7 +18,7 @@ from sre.models.cost import parameters
 from sre.models.pooling import POOLINGS
 from sre.models.redimnet_blocks import StageSize
 from sre.models.table import rows, spec_of
-from sre.training.chunks import crop
+from sre.training.sources import crop
 
 BINS, DIM = 40, 16
 ROOT = Path(__file__).resolve().parents[2]

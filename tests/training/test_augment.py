@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre.training.augment import Augmentation, change_speed, warp_matrix
+from sre.training.masks import Masks
 
 
 def test_factor_one_warps_nothing() -> None:
@@ -39,28 +41,61 @@ def test_time_is_interpolated() -> None:
 
 @given(st.integers(0, 2**32), st.integers(8, 60), st.sampled_from([(), (0.9, 1.1)]))
 @settings(max_examples=100, deadline=None)
-def test_shape_masks_and_input(seed: int, frames: int, speeds: tuple[float, ...]) -> None:
-    augment = Augmentation(speeds, time_masks=1, time_mask_frames=7, freq_masks=2, freq_mask_bins=3)
+def test_shape_and_input(seed: int, frames: int, speeds: tuple[float, ...]) -> None:
+    augment = Augmentation(speeds)
     draws = np.random.default_rng(seed).random(augment.num_draws)
     chunk = np.ones((augment.frames_needed(frames, augment.copy_of(draws)), 12), np.float32)
     out = augment(chunk, frames, draws)
     assert out.shape == (frames, 12)
-    assert (out == 0).all(axis=1).sum() <= 7 and (out == 0).all(axis=0).sum() <= 6
     assert (chunk == 1).all()  # the cached features are not touched
-    assert np.isin(out.round(5), [0, 1]).all()
+    assert (out.round(5) == 1).all()
+
+
+def written_out(masks: Masks, chunk: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """One chunk, mask by mask, as the description of the config's keys says."""
+    fill = chunk.mean() if masks.fill == "mean" else masks.fill
+    count, out = masks.time + masks.freq, chunk.copy()
+    for number in range(count):
+        width, place = draws[2 * number : 2 * number + 2]
+        axis, (least, greatest) = (0, masks.time_widths) if number < masks.time else (1, masks.freq_widths)
+        least, greatest = min(least, out.shape[axis]), min(greatest, out.shape[axis])
+        size = least + int(width * (greatest - least + 1))
+        start = int(place * (out.shape[axis] - size + 1))
+        if masks.probability == 1 or draws[2 * count + number] < masks.probability:
+            out[(slice(start, start + size), slice(None))[:: 1 if axis == 0 else -1]] = fill
+    return out
+
+
+@given(
+    st.integers(0, 2**32),
+    st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from([0, 1, 3]), st.sampled_from([1.0, 0.3])),
+    st.sampled_from([0.0, -5.5, "mean"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_masks_of_a_batch_are_those_of_each_chunk(seed: int, asked: tuple, fill: float | str) -> None:
+    time, freq, least, probability = asked
+    masks = Masks(time, freq, (least, 7), (least, 20), probability, fill)  # 20: wider than there are bins
+    draw = np.random.default_rng(seed)
+    chunks, draws = draw.normal(size=(3, 25, 12)).astype(np.float32), draw.random((3, masks.num_draws))
+    found = masks(torch.from_numpy(chunks), torch.from_numpy(draws)).numpy()
+    for chunk, own, masked in zip(chunks, draws, found, strict=True):
+        np.testing.assert_allclose(masked, written_out(masks, chunk, own), atol=1e-5)
+
+
+def test_masks_are_as_often_as_their_probability() -> None:
+    masks = Masks(time=1, time_widths=(1, 20), probability=0.3, fill=9.0)
+    draws = torch.from_numpy(np.random.default_rng(0).random((2000, masks.num_draws)))
+    widths = (masks(torch.zeros(2000, 100, 2), draws) == 9).all(dim=2).sum(dim=1)
+    assert float((widths > 0).float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert set(widths.tolist()) == set(range(21))
 
 
 @pytest.mark.parametrize("speeds", [(), (0.9, 1.1)])
-def test_zero_mean_is_of_the_chunk_after_the_speed_and_before_the_masks(speeds: tuple[float, ...]) -> None:
-    plain, augment = Augmentation(speeds, zero_mean=True), Augmentation(speeds, time_masks=1, zero_mean=True)
-    rng = np.random.default_rng(0)
+def test_zero_mean_is_of_the_chunk_after_the_speed(speeds: tuple[float, ...]) -> None:
+    augment, rng = Augmentation(speeds, zero_mean=True), np.random.default_rng(0)
     for draws in rng.random((20, augment.num_draws)):
         chunk = rng.normal(5, 1, (augment.frames_needed(50, augment.copy_of(draws)), 12)).astype(np.float32)
-        unmasked, masked = plain(chunk, 50, draws[:1]), augment(chunk, 50, draws)
-        np.testing.assert_allclose(unmasked.mean(axis=0), 0, atol=1e-6)
-        kept = (masked != 0).any(axis=1)
-        assert 30 <= kept.sum() <= 50
-        np.testing.assert_array_equal(masked[kept], unmasked[kept])
+        np.testing.assert_allclose(augment(chunk, 50, draws).mean(axis=0), 0, atol=1e-6)
 
 
 def test_nothing_asked_nothing_done() -> None:

@@ -1,0 +1,111 @@
+"""What a training reads: chunks of features on disk, cropped and augmented on the fly. `audio_source.py` reads audio.
+
+Legend: B chunks of a batch, T frames, F features; an Item is one of batches.py.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sre import SreError
+from sre.features.store import FeatureStore
+from sre.training.augment import Augmentation
+from sre.training.batches import Item
+
+CACHE_BYTES = 4 << 30  # features, or audio, up to this size are read once and kept in memory
+
+
+class Sample(NamedTuple):
+    """What a source makes of an Item.
+
+    place, copy : index of the utterance, and its augmented copy
+    chunk : float32, (T, F) of features, (S,) of a waveform
+    draws : float64, of the masks
+    left_out : distortions that were drawn and could not be applied
+    """
+
+    place: int
+    copy: int
+    chunk: Tensor
+    draws: Tensor
+    left_out: int = 0
+
+
+class Source(Dataset[Sample]):
+    """The training utterances, by Item.
+
+    utts : (place in `stores`, utterance) of each index
+    num_features : F
+    in_memory : everything is, so that reading processes would not help
+    """
+
+    utts: Sequence[tuple[int, str]]
+    augmentation: Augmentation
+    num_features: int
+    in_memory: bool
+
+    def __len__(self) -> int:
+        return len(self.utts)
+
+    @abstractmethod
+    def __getitem__(self, item: Item) -> Sample: ...
+
+    def prepared(self, chunks: Tensor, draws: Tensor) -> Tensor:
+        """Return (B, T, F) as the network takes them, of stacked chunks and draws, on the chunks' device."""
+        return self.augmentation.masks(chunks, draws)
+
+    @abstractmethod
+    def middle(self, index: int, frames: int) -> Tensor:
+        """Return the middle (frames, F) of an utterance, for validation, normalised as chunks in training are."""
+
+
+def crop(feats: np.ndarray, frames: int, start_fraction: float) -> np.ndarray:
+    """Return a window (frames, F) of (T, F) at `start_fraction`, in [0, 1), of what fits; a short one is repeated."""
+    if len(feats) < frames:
+        feats = np.tile(feats, (-(-frames // len(feats)), 1))
+    start = int(start_fraction * (len(feats) - frames + 1))
+    return feats[start : start + frames]
+
+
+class Features(Source):
+    """Chunks of features on disk; all are kept in memory if they take at most CACHE_BYTES."""
+
+    def __init__(
+        self, stores: Sequence[FeatureStore], utts: Sequence[tuple[int, str]], augmentation: Augmentation
+    ) -> None:
+        self.stores, self.utts, self.augmentation = stores, utts, augmentation
+        self.num_features = stores[utts[0][0]].load(utts[0][1]).shape[1]
+        total = sum(stores[store].num_frames[utt] for store, utt in utts) * self.num_features * 4
+        self.in_memory = total <= CACHE_BYTES
+        self.cache: dict[int, np.ndarray] = {}
+
+    def load(self, index: int) -> np.ndarray:
+        """Read the (T, F) features of an utterance. Raises SreError if F is not that of the first."""
+        if index in self.cache:
+            return self.cache[index]
+        store, utt = self.utts[index]
+        feats = self.stores[store].load(utt)
+        if feats.shape[1] != self.num_features:
+            raise SreError(
+                f"{self.stores[store].scp}: '{utt}' has {feats.shape[1]} columns, '{self.utts[0][1]}' has"
+                f" {self.num_features}; features of one dimension are needed"
+            )
+        if self.in_memory:
+            self.cache[index] = feats
+        return feats
+
+    def __getitem__(self, item: Item) -> Sample:
+        index, frames, draws = item
+        augmentation, draws = self.augmentation, draws[1:]
+        copy = augmentation.copy_of(draws)
+        chunk = crop(self.load(index), augmentation.frames_needed(frames, copy), item[2][0])
+        chunk = augmentation(chunk, frames, draws)
+        return Sample(index, copy, torch.from_numpy(chunk), torch.from_numpy(augmentation.mask_draws(draws)))
+
+    def middle(self, index: int, frames: int) -> Tensor:
+        return torch.from_numpy(self.augmentation.normalised(crop(self.load(index), frames, 0.5)))
