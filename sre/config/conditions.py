@@ -41,6 +41,11 @@ class Condition:
         return {SNR: f"{self.value:g} dB", ROOM: "room", SECONDS: f"{self.value:g} s"}[self.kind]
 
     @property
+    def place(self) -> tuple[int, float]:
+        """The key by which conditions are sorted: falling SNR, the room, falling length."""
+        return KINDS.index(self.kind), -self.value
+
+    @property
     def text(self) -> str:
         """The condition as canonical JSON, which `read_condition` reads."""
         return canonical(asdict(self))
@@ -61,6 +66,8 @@ def read_condition(content: dict[str, Any]) -> Condition:
 
 def asked_conditions(asked: Mapping[str, Any], of: str) -> list[Condition]:
     """Return the conditions of a list that a recipe's resolved `conditions` asks for, in the order of the report."""
-    found = [Condition(of, SNR, value, asked["noises"], asked["seed"]) for value in sorted(asked["snr"], reverse=True)]
-    found += [Condition(of, ROOM, 0.0, asked["rooms"], asked["seed"])] if asked["rooms"] else []
-    return found + [Condition(of, SECONDS, value) for value in sorted(asked["seconds"], reverse=True)]
+    draw = {"seed": asked["seed"]}
+    found = [Condition(of, SNR, value, asked["noises"], **draw) for value in asked["snr"]]
+    found += [Condition(of, ROOM, 0.0, asked["rooms"], **draw)] if asked["rooms"] else []
+    found += [Condition(of, SECONDS, value) for value in asked["seconds"]]
+    return sorted(found, key=lambda condition: condition.place)

@@ -1,23 +1,25 @@
 """The numbers of a report as one small JSON, which stays with a recipe, and the tables of RESULTS.md made of it alone.
 
 The JSON: name, command, environments (sre/machine/environment.py), lists (name, role, sha256, targets, nontargets,
-bootstrap), rows (a run x list x system: marks, of which "best" is the lowest EER; metrics, intervals, note), means (of
-a model with several seeds: metrics, intervals), trainings (run -> parameters, training_s, device, macs_2s,
-utterances_per_s_8s, as far as its training tells them), and made_from where it was not made of metrics files. In
-Markdown its tables stand between the lines `<!-- begin NAME.json -->` and `<!-- end NAME.json -->`. A table of several
-experiments with a line a list stands between `<!-- begin summary A.json B.json -->` and its end of the same words.
-Nothing in there is written by hand.
+bootstrap; condition of a list of noisy, reverberant or short speech), rows (a run x list x system: marks, of which
+"best" is the lowest EER; metrics, intervals, note), means (of a model with several seeds: metrics, intervals),
+trainings (run -> parameters, training_s, device, macs_2s, utterances_per_s_8s, as far as its training tells them), and
+made_from where it was not made of metrics files. In Markdown its tables stand between the lines `<!-- begin NAME.json
+-->` and `<!-- end NAME.json -->`. A table of several experiments with a line a list stands between `<!-- begin summary
+A.json B.json -->` and its end of the same words. Nothing in there is written by hand.
 """
 
 import csv
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
 from sre import SreError
+from sre.config.conditions import Condition
 from sre.experiments.read import load_results
+from sre.io.forms import built
 from sre.io.text import lines_of, read_text
 from sre.metrics.bootstrap import COLUMNS
 from sre.metrics.rates import RATES
@@ -78,7 +80,8 @@ def _list(trials: str, groups: Sequence[Group]) -> dict:
     result = some[0].rows[0].result
     targets, nontargets = counts(some) or (None, None)
     size = {"targets": targets, "nontargets": nontargets, "bootstrap": result.bootstrap and result.bootstrap.as_dict()}
-    return {"name": trials, "role": result.role, "sha256": result.trials_sha256, **size}
+    changed = {"condition": asdict(result.condition)} if result.condition else {}
+    return {"name": trials, "role": result.role, "sha256": result.trials_sha256, **size, **changed}
 
 
 def _row(row: Row, group: Group) -> dict:
@@ -171,7 +174,10 @@ def render(results: dict) -> str:
     said += [f"Made from {results['made_from']}."] if "made_from" in results else []
     parts += ["".join(f"- {line}\n" for line in said)] if said else []
     parts += _models(results)
-    return "\n" + "\n".join([*parts, *(_section(one, results) for one in results["lists"])]) + "\n"
+    for one in results["lists"]:
+        parts += [] if "condition" in one else [_section(one, results)]
+        parts += _conditions(one, results)
+    return "\n" + "\n".join(parts) + "\n"
 
 
 def _environment(facts: dict) -> str:
@@ -220,6 +226,21 @@ def _with_interval(row: dict | None) -> str:
         return ""
     bounds = row["intervals"].get("eer")
     return f"{row['metrics']['eer']:.2f}" + (f" ({bounds[0]:.2f} to {bounds[1]:.2f})" if bounds else "")
+
+
+def _conditions(facts: dict, results: dict) -> list[str]:
+    """A table of a list and its conditions, with a line for the system to quote of each model; [] without any."""
+    known = {one["name"]: built(Condition, one["condition"]) for one in results["lists"] if "condition" in one}
+    names = [name for name in sorted(known, key=lambda name: known[name].place) if known[name].of == facts["name"]]
+    rows = {(row["model"], row["list"], row["system"]): row for row in (*results["rows"], *results["means"])}  # last
+    lines = []
+    for (model, name), quoted in _quoted(results).items():
+        if names and name == facts["name"]:
+            line = {"model": model, "system": quoted["system"], "clean, whole": _with_interval(quoted)}
+            of = ((known[one].title, rows.get((model, one, quoted["system"]))) for one in names)
+            lines.append(line | {title: _with_interval(row) for title, row in of})
+    about = f"EER, %, of {facts['name']} where both sides of each trial are noisy, in a room, or cut to a length:"
+    return [f"{about}\n\n{_markdown(lines)}"] if lines else []
 
 
 def _section(facts: dict, results: dict) -> str:

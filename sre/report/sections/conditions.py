@@ -44,12 +44,12 @@ def by_name(standings: Sequence[Standing]) -> dict[Name, Standing]:
 
 def _columns(content: Content, of: str) -> list[Column]:
     """Return the conditions of a list: falling SNR, the room, falling length."""
-    kinds, found = (SNR, ROOM, SECONDS), list[tuple[int, float, Column]]()
+    found = list[tuple[tuple[int, float], Column]]()
     for standings in content.conditions.values():
         condition = standings[0].group.rows[0].condition
         if condition and condition.of == of:
-            found.append((kinds.index(condition.kind), -condition.value, (condition, by_name(standings))))
-    return [column for _, _, column in sorted(found, key=lambda one: one[:2])]
+            found.append((condition.place, (condition, by_name(standings))))
+    return [column for _, column in sorted(found, key=lambda one: one[0])]
 
 
 def quoted(standings: Sequence[Standing]) -> list[Name]:
