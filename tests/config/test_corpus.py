@@ -1,8 +1,11 @@
 """What a data.smk says of its corpus: a part that is missing, unknown or of another kind is a sentence."""
 
+import json
+
 import pytest
 
 from sre import SreError
+from sre.config.conditions import Condition, read_condition
 from sre.config.corpus import TrialList, read_corpus
 
 LISTS = [TrialList("main", "eval"), TrialList("hard", "other", has_enroll_map=True)]
@@ -39,3 +42,52 @@ def test_all_faults_at_once() -> None:
     with pytest.raises(SreError) as found:
         read_corpus({"trian": "train"}, "data.smk")
     assert len(str(found.value).splitlines()) == 3
+
+
+ASKED = {
+    "lists": [],
+    "snr": [0.0, 10.0, -2.5],
+    "noises": ["noise"],
+    "rooms": ["small"],
+    "seconds": [4.0, 1.5],
+    "seed": 3,
+}
+
+
+def test_conditions_are_lists_of_the_same_trials() -> None:
+    corpus = read_corpus({"train": "train", "lists": LISTS, "feats_only": ["eval"]}, "data.smk")
+    assert corpus.with_conditions(ASKED | {"snr": [], "rooms": [], "seconds": []}) == corpus
+    more = corpus.with_conditions(ASKED).lists[2:]  # of the list with audio alone
+    names = ["hard_snr10", "hard_snr0", "hard_snrm2p5", "hard_room", "hard_4s", "hard_1p5s"]
+    assert [item.name for item in more] == names
+    assert [item.split for item in more] == [name.replace("hard", "other") for name in names]
+    assert all(item.has_enroll_map and item.source == "other" for item in more)
+    conditions = [item.condition for item in more if item.condition]
+    assert conditions[0] == Condition("hard", "snr", 10.0, ["noise"], 3) and conditions[3].categories == ["small"]
+    assert [read_condition(json.loads(one.text)) for one in conditions] == conditions
+    assert conditions[0].distort[0]["one_of"][0]["snr"] == [10.0, 10.0]
+    assert "snr" not in conditions[3].distort[0]["one_of"][0]
+
+
+@pytest.mark.parametrize(
+    ("lists", "asked", "feats_only", "sentence"),
+    [
+        (LISTS, {"lists": ["mian"]}, [], "conditions.lists: 'mian' is none of the trial lists; the nearest is 'main'"),
+        (LISTS, {"lists": ["main"]}, ["eval"], "'main' has features and no audio to change; take it out"),
+        (LISTS, {}, ["eval", "other"], "no trial list has audio, only features"),
+        ([*LISTS, TrialList("main_room", "eval")], {}, [], "main_room of eval_room is a name that the recipe has"),
+    ],
+)
+def test_conditions_that_cannot_be(
+    lists: list[TrialList], asked: dict[str, object], feats_only: list[str], sentence: str
+) -> None:
+    corpus = read_corpus({"train": "train", "lists": lists, "feats_only": feats_only}, "data.smk")
+    with pytest.raises(SreError, match=sentence):
+        corpus.with_conditions(ASKED | asked)
+
+
+def test_a_condition_that_is_none() -> None:
+    with pytest.raises(
+        SreError, match="no condition of a list: kind is 'music', .*; write of, a list's name, and kind"
+    ):
+        read_condition({"of": "main", "kind": "music"})

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
+from sre.config.conditions import Condition
 from sre.machine.environment import environment
 from sre.scoring.result import Draws, ListResult, SystemResult, numbers_of
 
@@ -41,6 +42,19 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read.systems["cosine"].fitted_calibration is None and read.systems["cosine"].counts == (3, 7)
     assert numbers_of(read.systems["cosine"].metrics)["eer_low"] == 5.0
     assert numbers_of(read.systems["cosine"].metrics)["min_dcf_0.01_low"] is None
+
+
+def test_a_condition_is_a_part_of_the_list_s_identity(tmp_path: Path) -> None:
+    """The trials are those of the list of clean speech; a list without a condition has no such key."""
+    path, condition = tmp_path / "metrics.json", Condition("main", "snr", 10.0, ["noise"])
+    RESULT.write(path)
+    assert "condition" not in json.loads(path.read_text())
+    noisy = replace(RESULT, role="condition", condition=condition)
+    noisy.write(path)
+    assert ListResult.read(path).condition == condition
+    renamed = replace(noisy, condition=replace(condition, of="other"))
+    louder = replace(noisy, condition=replace(condition, value=0.0))
+    assert len({result.identity for result in (RESULT, noisy, louder)}) == 3 and renamed.identity == noisy.identity
 
 
 def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
