@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sre import SreError
+from sre.config.conditions import Condition
 from sre.io.atomic import sha256_file
 from sre.io.trials import read_trials, write_scores, write_trials
 from sre.machine.environment import environment
@@ -41,9 +43,10 @@ def test_each_json_is_shown_once() -> None:
         assert page.read_text(encoding="utf-8").split("\n", 3)[2].startswith("<!-- begin summary "), page
 
 
-def score(folder: Path, run: str, model: str, seed: int, gap: float) -> np.ndarray:
+def score(folder: Path, run: str, model: str, seed: int, gap: float, condition: Condition | None = None) -> np.ndarray:
     """What a score job leaves of one working and one failed system; the draws of the EER."""
-    trials, job = read_trials(folder / "main"), folder / run / "scores/main"
+    name = f"{condition.of}_{condition.suffix}" if condition else "main"
+    trials, job = read_trials(folder / "main"), folder / run / "scores" / name
     draw = np.random.default_rng(len(model) + seed)
     scores = (draw.normal(size=len(trials)) + gap * trials.target).astype(np.float32)
     speakers = (ids[places] for ids, places in ((trials.enrol_ids, trials.enrol), (trials.test_ids, trials.test)))
@@ -56,7 +59,8 @@ def score(folder: Path, run: str, model: str, seed: int, gap: float) -> np.ndarr
     np.save(replicates_of(job / "cosine.scores"), np.stack(list(draws.values()), axis=1))
     good = {"status": "ok", "scores": "cosine.scores", "metrics": metrics, "backend": {}}
     systems = {"cosine": good, "plda": {"status": "failed", "reason": "PLDA needs 10 speakers and got 4"}}
-    content = {"model": model, "run": run, "seed": seed, "role": "evaluation", "trials": "main", "systems": systems}
+    content = {"model": model, "run": run, "seed": seed, "role": "evaluation", "trials": name, "systems": systems}
+    content |= {"role": "condition", "condition": asdict(condition)} if condition else {}
     content |= {"trials_file": str(folder / "main"), "trials_sha256": sha256_file(folder / "main")}
     content |= {"config_sha256": "c" * 64, "wall_s": 1.5, "bootstrap": bootstrap.facts(), "environment": environment()}
     (job / "metrics.json").write_text(json.dumps(content))
