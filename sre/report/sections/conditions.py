@@ -69,8 +69,8 @@ def _about(columns: Sequence[Column]) -> str:
     noisy = next((condition for condition in asked if condition.kind == SNR), None)
     said = ["The same trials in each condition. Both sides of a trial, enrolment and test, are changed alike."]
     if noisy:
-        kinds = " and ".join(noisy.categories) or "unknown kind"
-        said.append(f"One noise of {kinds} is added to each utterance, the same at all SNRs.")
+        kinds = " or ".join(f"`{name}`" for name in noisy.categories)
+        said.append(f"To each utterance one file of the category {kinds} is added, the same at all SNRs.")
     if any(condition.kind == ROOM for condition in asked):
         said.append("In the room, each utterance is convolved with an impulse response of its own.")
     if any(condition.kind == SECONDS for condition in asked):
