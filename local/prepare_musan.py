@@ -9,7 +9,7 @@ and the isotropic noises of RIRS_NOISES are two more. A data directory with wav.
 
 from pathlib import Path
 
-from local.preparing_noises import by_stem, from_data_dir, sound_files, write_manifest
+from local.preparing_noises import add_held_out, by_stem, from_data_dir, part_of, sound_files, write_manifest
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, output_folder, share
 from sre.io.tables import read_table
@@ -64,12 +64,24 @@ def categories_of(corpus: Path) -> list[str]:
     return sorted(name for name in CATEGORIES if (corpus / name).is_dir())
 
 
-def prepare(corpus: Path, out: Path, rirs: Path | None = None, max_rejected: float = 0.01) -> None:
-    """Write the data directory. Raises SreError as the functions above, or where too many files are rejected."""
+def prepare(
+    corpus: Path,
+    out: Path,
+    rirs: Path | None = None,
+    max_rejected: float = 0.01,
+    held_out: float = 0.0,
+    only_held_out: bool = False,
+) -> None:
+    """Write the data directory, of all files or of a part as `part_of` has it.
+
+    Raises SreError as the functions above, or where too many files are rejected.
+    """
     if (corpus / "wav.scp").is_file():
-        return write_manifest(out, *from_data_dir(corpus), max_rejected)
-    more = find_noises_of_rirs(rirs) if rirs else {}
-    write_manifest(out, *by_stem({**find_noises(corpus), **more}), max_rejected)
+        wav, categories = from_data_dir(corpus)
+    else:
+        more = find_noises_of_rirs(rirs) if rirs else {}
+        wav, categories = by_stem({**find_noises(corpus), **more})
+    write_manifest(out, part_of(wav, categories, held_out, only_held_out), categories, max_rejected)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -79,6 +91,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rirs", type=input_folder, metavar="DIR", help="RIRS_NOISES, for the noises in it")
     bad = "of the files that may be rejected; one may always be, none at 0 (default: 0.01)"
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
+    add_held_out(parser)
     prepare(**vars(parser.parse_args(argv)))
 
 

@@ -10,7 +10,7 @@ local.prepare_musan --rirs. A data directory with wav.scp and utt2category is ta
 from pathlib import Path
 
 from local.prepare_musan import REAL, listed
-from local.preparing_noises import from_data_dir, sound_files, write_manifest
+from local.preparing_noises import add_held_out, from_data_dir, part_of, sound_files, write_manifest
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, output_folder, share
 from sre.io.tables import read_table
@@ -48,13 +48,24 @@ def categories_of(corpus: Path) -> list[str]:
     return sorted([*(size for size in SIZES if (corpus / SIMULATED / f"{size}room").is_dir()), *real])
 
 
-def prepare(corpus: Path, out: Path, max_rejected: float = 0.01) -> None:
-    """Write the data directory. Raises SreError as `find_rooms`, or where too many files are rejected."""
+def room_of(key: str) -> str:
+    """Return the room of a response: small-Room001 of small-Room001-00001, and a real one by itself."""
+    return key if key.startswith("real-") else key.rpartition("-")[0] or key
+
+
+def prepare(
+    corpus: Path, out: Path, max_rejected: float = 0.01, held_out: float = 0.0, only_held_out: bool = False
+) -> None:
+    """Write the data directory, of all rooms or of a part as `part_of` has it: a room is in one of them.
+
+    Raises SreError as `find_rooms`, or where too many files are rejected.
+    """
     if (corpus / "wav.scp").is_file():
-        return write_manifest(out, *from_data_dir(corpus), max_rejected)
-    found = [(name, key, path) for name, files in find_rooms(corpus).items() for key, path in files]
-    wav, categories = {key: str(path) for _, key, path in found}, {key: name for name, key, _ in found}
-    write_manifest(out, wav, categories, max_rejected)
+        wav, categories = from_data_dir(corpus)
+    else:
+        found = [(name, key, path) for name, files in find_rooms(corpus).items() for key, path in files]
+        wav, categories = {key: str(path) for _, key, path in found}, {key: name for name, key, _ in found}
+    write_manifest(out, part_of(wav, categories, held_out, only_held_out, room_of), categories, max_rejected)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -63,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="data directory to write")
     bad = "of the files that may be rejected; one may always be, none at 0 (default: 0.01)"
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
+    add_held_out(parser)
     prepare(**vars(parser.parse_args(argv)))
 
 

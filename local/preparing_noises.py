@@ -1,13 +1,15 @@
 """The part that the preparers of noises and rooms share: finding files, looking at headers, writing a manifest."""
 
+import argparse
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import soundfile
 
 from sre import SreError
+from sre.cli.arguments import share
 from sre.datadir.datadir import read_data_dir
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.io.ids import check_ids
@@ -48,6 +50,44 @@ def from_data_dir(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     return wav, {key: categories[key] for key in wav}
 
 
+def add_held_out(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which part of the files is wanted, for noisy tests of systems that heard the others."""
+    part = "leave out this share of each category, for tests (default: 0)"
+    parser.add_argument("--held-out", type=share, default=0.0, metavar="SHARE", help=part)
+    parser.add_argument("--only-held-out", action="store_true", help="take that share alone")
+
+
+def part_of(
+    wav: Mapping[str, str],
+    categories: Mapping[str, str],
+    held_out: float,
+    only: bool,
+    group: Callable[[str], str] = str,
+) -> dict[str, str]:
+    """Return id -> path of the files of `wav` that are not held out, or of those alone, `only`.
+
+    Of the groups of each category, in order of their names and at equal distances, a share of `held_out` is held out,
+    at least one. A group is what must not be in both parts, as the positions in a room: `group` tells it of an id.
+    Raises SreError where a category has a single group.
+    """
+    if not held_out:
+        return dict(wav)
+    groups: dict[str, set[str]] = {}
+    for key in wav:
+        groups.setdefault(categories[key], set()).add(group(key))
+    held = set[tuple[str, str]]()
+    for category, names in groups.items():
+        count = len(names)
+        if count < 2:
+            raise SreError(
+                f"{min(names)} is the only file or room of {category}: none can be held out; set held_out to 0"
+            )
+        wanted = min(max(round(held_out * count), 1), count - 1)
+        chosen = [n for n in range(count) if (n + 1) * wanted // count > n * wanted // count]
+        held |= {(category, sorted(names)[n]) for n in chosen}
+    return {key: at for key, at in wav.items() if ((categories[key], group(key)) in held) == only}
+
+
 def write_manifest(out: Path, wav: Mapping[str, str], categories: Mapping[str, str], max_rejected: float) -> None:
     """Write wav.scp, utt2category and reco2dur of what can be read, the rest to rejected.tsv, and say what is there.
 
@@ -66,7 +106,7 @@ def write_manifest(out: Path, wav: Mapping[str, str], categories: Mapping[str, s
     places = {key: os.path.abspath(wav[key]) for key in lengths}
     inside = {key: os.path.relpath(at, out) for key, at in places.items() if at.startswith(root)}  # they move along
     write_table(out / "wav.scp", places | inside)
-    for category in sorted(set(categories.values())):
+    for category in sorted({categories[key] for key in wav}):
         some = [lengths[key] for key in lengths if categories[key] == category]
         say(f"{out}: {category}: {len(some)} files, {sum(some) / 3600:.2f} hours")
 

@@ -4,10 +4,7 @@ from local import prepare_musan, prepare_rirs
 OWN = Path(CORPUS.noises).parent if CORPUS.noises else None  # noises that the recipe makes
 MUSAN = CONFIG["musan"] or (OWN and str(OWN / "musan"))
 RIRS = CONFIG["rirs"] or (OWN and str(OWN / "RIRS_NOISES"))
-CONDITIONS = {split: item for split, item in CONDITIONED.items() if split not in CUT}
-COPIES = TRAIN_COPIES | {
-    split: Copy(item.source, item.condition.distort, item.condition.seed) for split, item in CONDITIONS.items()
-}
+COPIES = TRAIN_COPIES | CONDITION_COPIES
 
 
 def categories(folder, categories_of):
@@ -36,15 +33,15 @@ def distort_of(run):
     return RECIPE.trainings[run]["augment"].get("distort", [])
 
 
-def manifest(kind, steps):
+def manifest(kind, steps, held_out=False):
     """What has to stand there before a kind of distortion can be done; nothing where no step has it."""
-    name = {"noise": "musan", "room": "rirs"}[kind]
+    name = {"noise": "musan", "room": "rirs"}[kind] + "_held_out" * held_out
     return [f"{DATA}/{name}/wav.scp"] if kind in kinds_in(steps) else []
 
 
-def manifest_options(steps):
+def manifest_options(steps, held_out=False):
     """The options --noises and --rooms of a step, as far as they are needed."""
-    folders = {"--noises": manifest("noise", steps), "--rooms": manifest("room", steps)}
+    folders = {"--noises": manifest("noise", steps, held_out), "--rooms": manifest("room", steps, held_out)}
     return [word for option, files in folders.items() if files for word in (option, str(Path(files[0]).parent))]
 
 
@@ -58,37 +55,49 @@ rule prepare_musan:
         ancient(CONFIG["musan"]) if CONFIG["musan"] else CORPUS.noises or [],
         ancient(CONFIG["rirs"]) if CONFIG["rirs"] else [],
     output:
-        multiext("{data}/musan/", "wav.scp", "utt2category", "reco2dur"),
+        multiext("{data}/musan{part}/", "wav.scp", "utt2category", "reco2dur"),
     log:
-        "{data}/musan/log/prepare_musan.log",
+        "{data}/musan{part}/log/prepare_musan.log",
+    wildcard_constraints:
+        part="|_held_out",
     params:
         folder=MUSAN,
         rirs=RIRS,
+        part=part_options,
         version=stage_version("data"),
         options=lambda wildcards, input: given("--rirs", RIRS),
     shell:
-        job("local.prepare_musan {params.folder} {wildcards.data}/musan {params.options} --max-rejected {MAX_REJECTED}")
+        job(
+            "local.prepare_musan {params.folder} {wildcards.data}/musan{wildcards.part} {params.options} {params.part}"
+            " --max-rejected {MAX_REJECTED}"
+        )
 
 
 rule prepare_rirs:
     input:
         ancient(CONFIG["rirs"]) if CONFIG["rirs"] else CORPUS.noises or [],
     output:
-        multiext("{data}/rirs/", "wav.scp", "utt2category", "reco2dur"),
+        multiext("{data}/rirs{part}/", "wav.scp", "utt2category", "reco2dur"),
     log:
-        "{data}/rirs/log/prepare_rirs.log",
+        "{data}/rirs{part}/log/prepare_rirs.log",
+    wildcard_constraints:
+        part="|_held_out",
     params:
         folder=RIRS,
+        part=part_options,
         version=stage_version("data"),
     shell:
-        job("local.prepare_rirs {params.folder} {wildcards.data}/rirs --max-rejected {MAX_REJECTED}")
+        job(
+            "local.prepare_rirs {params.folder} {wildcards.data}/rirs{wildcards.part} {params.part}"
+            " --max-rejected {MAX_REJECTED}"
+        )
 
 
 rule copy_distorted:
     input:
         lambda wildcards: multiext(f"{DATA}/{COPIES[wildcards.split].source}/", "utt2spk", "wav.scp"),
-        noises=lambda wildcards: manifest("noise", COPIES[wildcards.split].distort),
-        rooms=lambda wildcards: manifest("room", COPIES[wildcards.split].distort),
+        noises=lambda wildcards: manifest("noise", COPIES[wildcards.split].distort, COPIES[wildcards.split].held_out),
+        rooms=lambda wildcards: manifest("room", COPIES[wildcards.split].distort, COPIES[wildcards.split].held_out),
     output:
         multiext("{data}/{split}/", "utt2spk", "spk2utt", "wav.scp"),
     log:
@@ -105,7 +114,7 @@ rule copy_distorted:
         version=stage_version("data"),
         # a function of `input`: Snakemake does not compare it between runs
         options=lambda wildcards, input: [
-            *manifest_options(COPIES[wildcards.split].distort),
+            *manifest_options(COPIES[wildcards.split].distort, COPIES[wildcards.split].held_out),
             *[f"--suffix={copy.suffix}" for copy in [COPIES[wildcards.split]] if copy.suffix],
         ],
     shell:

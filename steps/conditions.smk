@@ -4,6 +4,17 @@ CONDITIONED = {item.split: item for item in CORPUS.lists if item.condition}  # s
 CUT = [split for split, item in CONDITIONED.items() if item.condition.kind == "seconds"]
 COPIED = {name: item.condition.of for name, item in TRIALS.items() if item.condition}
 COPIED |= {f"{name}.enroll": f"{of}.enroll" for name, of in COPIED.items() if TRIALS[name].has_enroll_map}
+CONDITION_COPIES = {
+    split: Copy(item.source, item.condition.distort, item.condition.seed, held_out=item.condition.held_out > 0)
+    for split, item in CONDITIONED.items()
+    if split not in CUT
+}
+
+
+def part_options(wildcards):
+    """The options of a manifest's part: files are held out of training where conditions are to have files of their own."""
+    share = CONFIG["conditions"]["held_out"]
+    return given("--held-out", share) + ["--only-held-out"] * (wildcards.part != "")
 
 
 rule cut_utterances:

@@ -21,6 +21,7 @@ class Condition:
     value : dB of snr, seconds of seconds; 0 of room
     categories : of noises of snr, or of rooms, of which one was drawn for each utterance
     seed : of that draw
+    held_out : share of these noises or rooms that is held out of training, of which alone was drawn; 0: of all
     """
 
     of: str
@@ -28,6 +29,7 @@ class Condition:
     value: float = 0.0
     categories: list[str] = field(default_factory=list)
     seed: int = 1
+    held_out: float = 0.0
 
     @property
     def suffix(self) -> str:
@@ -66,8 +68,8 @@ def read_condition(content: dict[str, Any]) -> Condition:
 
 def asked_conditions(asked: Mapping[str, Any], of: str) -> list[Condition]:
     """Return the conditions of a list that a recipe's resolved `conditions` asks for, in the order of the report."""
-    draw = {"seed": asked["seed"]}
-    found = [Condition(of, SNR, value, asked["noises"], **draw) for value in asked["snr"]]
-    found += [Condition(of, ROOM, 0.0, asked["rooms"], **draw)] if asked["rooms"] else []
+    seed, held_out = asked["seed"], asked["held_out"]
+    found = [Condition(of, SNR, value, asked["noises"], seed, held_out) for value in asked["snr"]]
+    found += [Condition(of, ROOM, 0.0, asked["rooms"], seed, held_out)] if asked["rooms"] else []
     found += [Condition(of, SECONDS, value) for value in asked["seconds"]]
     return sorted(found, key=lambda condition: condition.place)

@@ -22,12 +22,14 @@ class Copy:
     source : the split that it is a copy of
     distort : steps, as of augment.distort
     suffix : of its utterance ids; "": they are those of the source
+    held_out : whether its noises and rooms are those that are held out of training
     """
 
     source: str
     distort: list[dict[str, Any]] = field(default_factory=list)
     seed: int = 1
     suffix: str = ""
+    held_out: bool = False
 
     @property
     def text(self) -> str:

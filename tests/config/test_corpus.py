@@ -51,6 +51,7 @@ ASKED = {
     "rooms": ["small"],
     "seconds": [4.0, 1.5],
     "seed": 3,
+    "held_out": 0.5,
 }
 
 
@@ -63,7 +64,7 @@ def test_conditions_are_lists_of_the_same_trials() -> None:
     assert [item.split for item in more] == [name.replace("hard", "other") for name in names]
     assert all(item.has_enroll_map and item.source == "other" for item in more)
     conditions = [item.condition for item in more if item.condition]
-    assert conditions[0] == Condition("hard", "snr", 10.0, ["noise"], 3) and conditions[3].categories == ["small"]
+    assert conditions[0] == Condition("hard", "snr", 10.0, ["noise"], 3, 0.5) and conditions[3].categories == ["small"]
     assert [read_condition(json.loads(one.text)) for one in conditions] == conditions
     assert conditions[0].distort[0]["one_of"][0]["snr"] == [10.0, 10.0]
     assert "snr" not in conditions[3].distort[0]["one_of"][0]

@@ -73,6 +73,8 @@ def _about(columns: Sequence[Column]) -> str:
         said.append(f"To each utterance one file of the category {kinds} is added, the same at all SNRs.")
     if any(condition.kind == ROOM for condition in asked):
         said.append("In the room, each utterance is convolved with an impulse response of its own.")
+    if any(condition.held_out for condition in asked):
+        said.append("Noises and rooms are held out: no training hears them.")
     if any(condition.kind == SECONDS for condition in asked):
         said.append("Lengths are cut from the middle; shorter utterances stay whole (counted under “Data”).")
     said.append("Systems were neither chosen nor calibrated on these lists.")
