@@ -12,6 +12,7 @@ from sre.config.overrides import check_once, check_targets, read_config
 from sre.config.recipe import load_recipe
 from sre.config.resolve import needs_adaptation
 from sre.config.stages import STAGE_VERSIONS
+from sre.features.types import vad_listens
 from sre.io.atomic import atomic_output
 from sre.io.text import canonical
 from sre.machine.cores import available_cores

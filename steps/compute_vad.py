@@ -1,10 +1,14 @@
-"""Energy VAD of MFCCs: vad.{ark,scp} (1 voiced, 0 not), utt2num_voiced and vad_rejected.tsv.
+"""VAD of features: vad.{ark,scp} (1 voiced, 0 not), utt2num_voiced and vad_rejected.tsv.
 
-python -m steps.compute_vad data/mini_train/feats/mfcc30/feats.scp data/mini_train/feats/mfcc30
+e.g.: python -m steps.compute_vad data/train/feats/mfcc30/feats.scp data/train/feats/mfcc30
+      python -m steps.compute_vad data/train/feats/fbank80 data/train/feats/fbank80 --data data/train
+
+The energy VAD works on the first column of MFCCs with energy, and on the audio of all other features (--data). A VAD of
+`type: silero` always works on audio: python -m steps.compute_vad FEATS OUT --data DATA --config '{"type": "silero"}'
 """
 
-from sre.cli.arguments import Parser, output_folder, share
-from sre.cli.configs import config_argument, vad_config
+from sre.cli.arguments import Parser, input_folder, output_folder, processes, share
+from sre.cli.configs import RATE, audio_config, config_argument, vad_config
 from sre.machine.log import run
 from steps.arguments import feats_scp
 
@@ -12,7 +16,7 @@ from steps.arguments import feats_scp
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument(
-        "feats", type=feats_scp, help="feats.scp of MFCCs whose first column is the log energy, or the folder it is in"
+        "feats", type=feats_scp, help="feats.scp, or the folder it is in; without a config beside: MFCCs"
     )
     parser.add_argument("out", type=output_folder, help="folder for vad.scp")
     taken = "a YAML of VAD options, JSON text, or the config of features with a VAD"
@@ -20,10 +24,28 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--max-rejected", type=share, default=0.01, metavar="SHARE", help="of utterances, without a voiced frame"
     )
+    parser.add_argument("--data", type=input_folder, help="data directory of the features' audio")
+    sound = "of that audio: resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
+    parser.add_argument("--num-workers", "--nj", type=processes, default=1, metavar="N", help="processes that listen")
+    column = "the first column is the log energy, whatever the config beside feats.scp says"
+    parser.add_argument("--energy-column", action="store_true", help=column)
     args = parser.parse_args(argv)
-    from sre.features.vad import make_vad
+    from sre.features.make_shards import read_checked
+    from sre.features.store import read_config
+    from sre.features.vad import Sound, make_vad
+    from sre.io.audio import AudioRules
 
-    make_vad(args.feats, args.out, vad_config(args.config), args.max_rejected)
+    sound_of = None
+    beside = args.feats.parent / "config"
+    if args.data and beside.is_file():
+        audio = args.audio.content if args.audio else {}
+        rate = read_config(beside).get("sample_rate", RATE)
+        rules = AudioRules(
+            **audio_config(audio.get("audio", audio), rate)
+        )  # of a recipe's config, or the section alone
+        sound_of = Sound(read_checked(args.data), rules, args.num_workers)
+    make_vad(args.feats, args.out, vad_config(args.config), args.max_rejected, sound_of, args.energy_column)
 
 
 if __name__ == "__main__":

@@ -90,9 +90,14 @@ rule import_features:
         )
 
 
+def listens(wildcards):
+    return vad_listens(RECIPE.features[wildcards.features])
+
+
 rule compute_vad:
     input:
         "{data}/{split}/feats/{features}/feats.scp",
+        wav=lambda wildcards: "{data}/{split}/wav.scp" if listens(wildcards) else [],
     output:
         multiext("{data}/{split}/feats/{features}/vad", ".ark", ".scp"),
         "{data}/{split}/feats/{features}/utt2num_voiced",
@@ -100,12 +105,15 @@ rule compute_vad:
         "{data}/{split}/feats/{features}/log/compute_vad.log",
     wildcard_constraints:
         split=one_of(SPLITS),
+    threads: lambda wildcards: min(NJ, CORES) if listens(wildcards) else 1
     params:
         config=lambda wildcards: canonical(RECIPE.features[wildcards.features]["vad"]),
+        data=lambda wildcards, input: given("--data", input.wav and f"{wildcards.data}/{wildcards.split}"),
+        audio=lambda wildcards, input: given("--audio", input.wav and canonical(CONFIG["audio"])),
     shell:
         job(
             "steps.compute_vad {input[0]} {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
-            " --config {params.config} --max-rejected {MAX_REJECTED}"
+            " --config {params.config} --max-rejected {MAX_REJECTED} --nj {threads} {params.data} {params.audio}"
         )
 
 

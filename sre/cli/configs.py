@@ -19,6 +19,7 @@ from sre.config.resolve import (
     resolve_features,
     resolve_model_config,
     resolve_norm,
+    resolve_vad,
 )
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
@@ -158,7 +159,7 @@ def vad_config(argument: ConfigArgument | None) -> dict:
     where, content = argument or ("compute_vad", {})
     features = features_of(content)
     vad = features["vad"] or {} if "vad" in features else content
-    return schema().check(vad, where, "$defs", "features", "properties", "vad")
+    return resolve_vad(schema(), vad, where)
 
 
 def backend_config(argument: str) -> dict:

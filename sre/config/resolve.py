@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.config.model_checks import check_loss, check_ranges, check_source
-from sre.config.schema import Schema, works_on
+from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.yaml_text import read_yaml
 
@@ -26,6 +26,7 @@ NORMS = {
     "asnorm2": {"method": "asnorm2"},
 }
 CALIBRATION = "cal"
+VAD = ("$defs", "features", "properties", "vad")  # its place in the schema
 
 
 def merged(base: dict, over: dict) -> dict:
@@ -45,19 +46,17 @@ def read_merged(files: Iterable[Path]) -> dict:
 def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str) -> dict:
     """Return a feature config with defaults, sample rate (Hz) and the stage's version: what is saved and compared.
 
-    Raises SreError for a VAD of features that have no energy, and for variance normalisation without that of the mean.
+    Raises SreError for options that do not go together.
     """
     filled = _checked(schema, "features", config, where)
     if "cmn_variance" in filled and filled["cmn"] == "none":
         raise SreError(
             f"{where}: cmn_variance divides what cmn has centred; set cmn: utterance or sliding, or take it out"
         )
-    types = works_on(schema, "features", "vad")
-    if filled["vad"] is not None and (filled["type"] not in types or not filled["use_energy"]):
-        raise SreError(
-            f"{where}: vad works on the energy of MFCCs; set type: {' or '.join(types)} and use_energy: true, or"
-            " vad: null"
-        )
+    if filled["vad"] is not None:
+        _check_vad(schema, filled["vad"], f"{where}: vad", sample_rate)
+    if (trim := filled.get("trim")) and not trim["seconds"] and trim["level_db"] is None:
+        raise SreError(f"{where}: trim cuts nothing off; give it seconds or level_db, or take it out")
     return {**filled, "sample_rate": sample_rate, "version": STAGE_VERSIONS["feats"]}
 
 
@@ -67,10 +66,29 @@ def _checked(schema: Schema, part: str, config: dict, where: str) -> dict:
     Raises SreError where an option of other types is given.
     """
     filled = schema.check(config, where, "$defs", part)
-    for key, said in schema.part("$defs", part)["properties"].items():
-        if key in filled and filled["type"] not in (types := said.get("x-of", [filled["type"]])):
-            raise SreError(f"{where}: {key} is of type {' and '.join(types)}, not of {filled['type']}; take it out")
+    _check_kinds(schema.part("$defs", part)["properties"], filled, where)
     return filled
+
+
+def _check_kinds(properties: dict, filled: dict, where: str) -> None:
+    """Raise SreError where an option of other types is given."""
+    kind = filled.get("type", properties["type"].get("default"))
+    for key, said in properties.items():
+        if key in filled and kind not in (types := said.get("x-of", [kind])):
+            raise SreError(f"{where}: {key} is of type {' and '.join(types)}, not of {kind}; take it out")
+
+
+def resolve_vad(schema: Schema, config: dict, where: str) -> dict:
+    """Return the options of a VAD with the defaults of its type. Raises SreError for those of another type."""
+    filled = schema.check(config, where, *VAD)
+    _check_vad(schema, filled, where, None)
+    return filled
+
+
+def _check_vad(schema: Schema, vad: dict, where: str, sample_rate: int | None) -> None:
+    _check_kinds(schema.part(*VAD)["properties"], vad, where)
+    if vad.get("type") == "silero" and sample_rate not in (None, 8000, 16000):
+        raise SreError(f"{where}: silero hears audio at 8000 or 16000 Hz, not at {sample_rate}; set type: energy")
 
 
 def recipe_file(recipes: Path, name: str) -> Path:

@@ -22,7 +22,8 @@ from sre import SreError
 from sre.extraction.embedder import Embedder
 from sre.features.batches import add_deltas_batch, normalise_batch
 from sre.features.extractor import extractor_of
-from sre.features.types import options_of
+from sre.features.trim import fixed_samples
+from sre.features.types import options_of, vad_listens
 
 OPSET = 17
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -34,8 +35,11 @@ class FeatureGraph(nn.Module):
     def __init__(self, config: dict) -> None:
         super().__init__()
         self.extractor = extractor_of(replace(options_of(config), dither=0.0))
+        self.cut = fixed_samples(config.get("trim"), self.extractor.options.sample_rate)
 
     def forward(self, waves: Tensor) -> Tensor:
+        if self.cut:
+            waves = waves[:, self.cut : -self.cut]
         options, samples = self.extractor.options, waves.shape[1]
         frames = options.num_frames(samples)
         first = 0 if options.snip_edges else (options.shift - options.window) // 2
@@ -81,11 +85,23 @@ class EmbeddingGraph(nn.Module):
             raise SreError(
                 f"{embedder.path}: it was trained on features of an unknown sample rate; export it with --from fbank"
             )
+        _check(config, source, embedder.path)
         self.features = FeatureGraph(config) if source == "wav" else nn.Identity()
         self.normalise, self.network = NormalisationGraph(config), network.reparameterise()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network.embed(self.normalise(self.features(x)))
+
+
+def _check(config: dict, source: str, path: Path) -> None:
+    """Raise SreError for what is no part of a graph: a VAD on audio, and ends that are cut by their level."""
+    if config.get("vad") and vad_listens(config):
+        raise SreError(
+            f"{path}: its VAD works on the audio, which a graph does not; export a network whose features have"
+            " vad: null, or MFCCs with energy"
+        )
+    if source == "wav" and (config.get("trim") or {}).get("level_db") is not None:
+        raise SreError(f"{path}: its features' trim.level_db is no part of a graph; export it with --from fbank")
 
 
 @contextmanager

@@ -19,9 +19,11 @@ from sre.features.audio_index import FOLDER, read_index
 from sre.features.cmn import normalise
 from sre.features.deltas import add_deltas
 from sre.features.extractor import FeatureExtractor, extractor_of
+from sre.features.trim import fixed_samples
 from sre.features.types import options_of
 from sre.io.audio import AudioError, AudioRules
 from sre.io.audio_piece import load_piece
+from sre.machine.log import warn
 
 WHOLE_BYTES = 64 << 20  # of recordings that cannot be entered at any sample, kept by each process
 ZEROS, ROLLOFF = 6, 0.99  # of the filter of torchaudio's resample, by which its width is known
@@ -56,12 +58,29 @@ class AudioStore:
         if config.get("vad"):
             raise SreError(f"{self.scp}: features with a vad are made on disk only; set vad: null, or source: features")
         self.options = options_of(config)
-        self.num_samples = read_index(data, audio_rules)
+        self.num_samples = self._trimmed(read_index(data, audio_rules))
         self.num_frames = {utt: self.options.num_frames(count) for utt, count in self.num_samples.items()}
         if short := [utt for utt, frames in self.num_frames.items() if frames < 1]:
             raise SreError(f"{self.scp}: '{short[0]}' is shorter than one frame; take it out")
         self.places = {utt: self._span(utt)[0] for utt in self.num_samples}
         self.recent: OrderedDict[str, tuple[np.ndarray, int]] = OrderedDict()
+
+    def _trimmed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
+        """Return what the config's trim leaves of utterances; those with too little are left out, and counted."""
+        trim, rate = self.config.get("trim"), self.audio_rules.sample_rate
+        self.cut = fixed_samples(trim, rate)
+        if not trim:
+            return counts
+        if trim["level_db"] is not None:
+            raise SreError(
+                f"{self.scp}: trim.level_db is of features on disk only; set trim.seconds alone, or source: features"
+            )
+        least = max(trim["least_s"] * rate, 1)
+        left = {utt: count - 2 * self.cut for utt, count in counts.items() if count - 2 * self.cut >= least}
+        if lost := sorted(counts.keys() - left.keys()):
+            seconds, told = trim["least_s"], f"{len(lost)} of {len(counts)} utterances, e.g. '{lost[0]}'"
+            warn(f"{self.scp}: {told}, have less than {seconds} s (trim.least_s) left by trim, and are left out")
+        return left
 
     @cached_property
     def extractor(self) -> FeatureExtractor:
@@ -87,7 +106,7 @@ class AudioStore:
             raise SreError(f"{self.scp}: utterance '{utt}' has no usable audio; {reason}")
         location, first = self._span(utt)
         try:
-            wave = self._recording_samples(location, first + start, count)
+            wave = self._recording_samples(location, first + self.cut + start, count)
         except AudioError as error:
             raise SreError(f"{self.scp}: '{utt}' ({location}): {error}; take it out, or mend it") from None
         if len(wave) < count:

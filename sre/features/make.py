@@ -34,7 +34,7 @@ def make_features(
     Progress says how many seconds of audio are done per second. Raises SreError as `Waves.read` does.
     """
     label = f"{config['type']}{suffix}"
-    waves = Waves(data, audio_rules, max(MIN_DURATION_S, config["frame_length"] / 1000))
+    waves = Waves(data, audio_rules, max(MIN_DURATION_S, config["frame_length"] / 1000), config.get("trim"))
     extractor = extractor_of(options_of(config))
     progress = Progress(label, len(utts), "utt")
     num_frames: dict[str, int] = {}

@@ -167,6 +167,20 @@ def options_of(config: Mapping[str, Any]) -> FrameOptions:
     return kind(**{key: value for key, value in config.items() if key in known})
 
 
+def has_energy_column(config: Mapping[str, Any]) -> bool:
+    """Return whether the first column of features of this config is the log energy of their frames."""
+    return config["type"] == MfccOptions.type and config.get("use_energy", True)
+
+
+def vad_listens(config: Mapping[str, Any], vad: Mapping[str, Any] | None = None) -> bool:
+    """Return whether a VAD of features of this config needs their audio: they have no energy, or it is neural.
+
+    vad : options; None: those of the config
+    """
+    vad = vad or config.get("vad") or {}
+    return vad.get("type", "energy") != "energy" or not has_energy_column(config)
+
+
 def dimension_of(config: Mapping[str, Any]) -> int:
     """Return the number of columns that a network gets of features that were made, or taken over, with this config.
 

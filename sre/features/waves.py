@@ -3,7 +3,8 @@
 Shapes: N samples at the recording's own rate, M at the features'.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torchaudio.functional import resample
 from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import Rejected
+from sre.features.trim import trimmed
 from sre.io.audio import MAX_OVERRUN_S, AudioError, AudioRules, Recording, check_end, check_signal, load
 
 Wave = tuple[str, np.ndarray]  # utterance, (M,) float32 on int16's scale, as Kaldi has it
@@ -23,13 +25,21 @@ class Waves:
     Attributes
     ----------
     shortest_s : seconds; shorter utterances are rejected
+    trim : of a feature config: what is cut off the ends of each utterance
     rejected : rows (utterance, path, reason) of what could not be used so far
     """
 
-    def __init__(self, data: DataDir, audio_rules: AudioRules, shortest_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        data: DataDir,
+        audio_rules: AudioRules,
+        shortest_s: float = 0.0,
+        trim: Mapping[str, Any] | None = None,
+    ) -> None:
         if data.wav is None:
             raise SreError(f"{data.path}: no wav.scp in it; give a data directory with sound")
         self.wav, self.segments, self.audio_rules, self.shortest_s = data.wav, data.segments, audio_rules, shortest_s
+        self.trim = trim
         self.rejected: Rejected = []
 
     def read(self, utts: Sequence[str]) -> Iterator[Wave]:
@@ -47,7 +57,7 @@ class Waves:
                     sound = Sound(load(location, self.audio_rules), self.audio_rules.sample_rate)
                 if sound is None:
                     raise AudioError(fault)
-                yield utt, sound.piece(start, end, self.shortest_s)
+                yield utt, trimmed(sound.piece(start, end, self.shortest_s), self.trim, sound.sample_rate)
             except AudioError as error:
                 fault = str(error)
                 self.rejected.append((utt, self.wav[name], fault))

@@ -376,8 +376,8 @@ def test_a_back_end_with_a_fault_is_named_once() -> None:
 
 
 def test_features_with_a_fault_are_named_once() -> None:
-    with pytest.raises(SreError, match="^features.fbank40: vad works on the energy of MFCCs; [^\n]*$"):
-        recipe("mini", features={"fbank40": {"num_mel_bins": 40, "vad": {}}})
+    with pytest.raises(SreError, match="^features.fbank40: vad: pad_s is of type silero, not of energy; [^\n]*$"):
+        recipe("mini", features={"fbank40": {"num_mel_bins": 40, "vad": {"pad_s": 0.1}}})
     with pytest.raises(SreError, match="^features.fbank40: cmn_variance divides what cmn has centred; set cmn"):
         recipe("mini", features={"fbank40": {"num_mel_bins": 40, "cmn": "none", "cmn_variance": "kaldi"}})
 

@@ -1,0 +1,54 @@
+"""What is cut off both ends of a signal before features are made of it: seconds, and what is quiet there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sre.io.promise import AudioError
+
+QUIETEST = 1e-5 * 32768  # of a window's level, as librosa's amplitude_to_db, on int16's scale
+
+
+def trimmed(wave: np.ndarray, trim: Mapping[str, Any] | None, sample_rate: int) -> np.ndarray:
+    """Return the part of (S,) samples on int16's scale that a feature config's `trim` leaves.
+
+    Quiet ends go first, then the seconds. Raises AudioError where less than trim's least_s is left.
+    """
+    if not trim:
+        return wave
+    first, end = 0, len(wave)
+    if trim["level_db"] is not None:
+        first, end = loud_part(wave, trim["level_db"], trim["window"], trim["shift"])
+    cut = fixed_samples(trim, sample_rate)
+    first, end = first + cut, end - cut
+    check_left(end - first, trim, sample_rate)
+    return wave[first:end]
+
+
+def fixed_samples(trim: Mapping[str, Any] | None, sample_rate: int) -> int:
+    """Return the samples that are cut off each end, whatever they are."""
+    return round(trim["seconds"] * sample_rate) if trim else 0
+
+
+def check_left(samples: int, trim: Mapping[str, Any], sample_rate: int) -> None:
+    """Raise AudioError where so many samples are less than least_s."""
+    if samples < max(trim["least_s"] * sample_rate, 1):
+        left = max(samples, 0) / sample_rate
+        raise AudioError(f"too short: {left:.3f} s are left by trim, at least {trim['least_s']} s (least_s) are needed")
+
+
+def loud_part(wave: np.ndarray, level_db: float, window: int, shift: int) -> tuple[int, int]:
+    """Return the first sample and the end of what librosa.effects.trim leaves; (0, 0) of a silent signal.
+
+    Windows of `window` samples are centred on multiples of `shift`, with zeros beyond the ends. The part begins at the
+    first centre whose window has a root mean square within level_db of the greatest, and ends a shift behind the last.
+    """
+    total = np.concatenate([[0.0], np.square(wave, dtype=np.float64).cumsum()])
+    begin = np.arange(1 + (len(wave) + window // 2 * 2 - window) // shift) * shift - window // 2
+    ends = (begin + window).clip(max=len(wave))
+    rms = np.sqrt((total[ends] - total[begin.clip(0)]) / window).clip(QUIETEST)
+    loud = np.flatnonzero(20 * np.log10(rms / rms.max()) > -level_db)
+    if not wave.any():
+        return 0, 0
+    return int(loud[0] * shift), int(min(len(wave), (loud[-1] + 1) * shift))
