@@ -13,7 +13,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=output_folder, help="folder of the copy's features")
     parser.add_argument("--suffix", default="", help="what the copy's utterance ids end in, as in steps.copy_distorted")
     args = parser.parse_args(argv)
-    from sre.augment.copies import copy_vad
+    from sre.augment.labels import copy_vad
 
     copy_vad(args.source, args.out, args.suffix)
 

@@ -8,6 +8,7 @@ corpus(
         "The corpus is synthetic speech (espeak-ng): its numbers say that the chain works, and nothing about real"
         " speakers."
     ],
+    noises=f"{DATA}/mini_noises/MADE",
 )
 
 
@@ -22,6 +23,19 @@ rule make_mini_corpus:
         version=stage_version("data"),
     shell:
         job("local.make_mini_corpus {wildcards.data}/mini_corpus --seed {params.seed} --num-workers {threads}")
+
+
+rule make_mini_noises:
+    output:
+        "{data}/mini_noises/MADE",
+    log:
+        "{data}/log/make_noises.log",
+    threads: CORES
+    params:
+        seed=CONFIG["corpus_seed"],
+        version=stage_version("data"),
+    shell:
+        job("local.make_mini_noises {wildcards.data}/mini_noises --seed {params.seed} --num-workers {threads}")
 
 
 rule prepare_librispeech:

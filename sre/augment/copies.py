@@ -22,11 +22,8 @@ from sre.datadir.datadir import DataDir, write_data_dir
 from sre.datadir.layout import Table
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.features.waves import Waves
-from sre.io.ark import read_scp
 from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.audio import AudioRules
-from sre.io.scp import write_scp
-from sre.io.tables import read_table, write_table
 from sre.io.text import canonical, read_text
 from sre.machine.log import Progress, say, warn
 
@@ -186,12 +183,3 @@ def _write_tables(job: Copying, utts: list[str]) -> None:
         extra=tables,
     )
     say(f"{job.out}: {len(utts)} utterances of {len(set(speakers.values()))} speakers, a copy of {job.data.path}")
-
-
-def copy_vad(folder: Path, out: Path, suffix: str) -> None:
-    """Write the VAD of a split's features as that of a copy, with its utterance ids: vad.scp and utt2num_voiced.
-
-    The decisions themselves stay in the archive of the split. Raises SreError where one of the two is missing.
-    """
-    for name, read, write in (("vad.scp", read_scp, write_scp), ("utt2num_voiced", read_table, write_table)):
-        write(out / name, {f"{utt}{suffix}": value for utt, value in read(folder / name).items()})

@@ -47,11 +47,12 @@ GATES = ("gates.json", "features_checked.json")  # a training waits for them and
 BESIDE = {  # not declared as outputs: made by the job of a file that is beside them, or in a folder above
     "metrics.json": (".scores", ".metrics.json", ".replicates.npy", ".cohort"),
     "final.pt": ("history.jsonl",),
-    "utt2spk": ("utt2dur", "utt2chapter", "spk2gender", "segments", "rejected.tsv"),
+    "utt2spk": ("utt2dur", "utt2chapter", "spk2gender", "utt2uniq", "segments", "rejected.tsv"),
     "feats.scp": ("rejected.tsv",),
     "utt2num_samples": ("rejected.tsv",),
     "report.tsv": ("errors.csv", "breakdown.tsv", "speakers.tsv", "utterances.tsv", "pairs.tsv"),
     "SPEAKERS.TXT": (".flac",),
+    "MADE": (".wav", ".flac"),
 }
 
 
