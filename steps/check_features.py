@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     splits = sorted({args.train, *(item.split for item in lists.values())})
     kinds: list[dict[str, FeatureStore | AudioIndex]] = []
     kinds += [{name: FeatureStore(data / name / "feats" / f / "feats.scp") for name in splits} for f in args.features]
-    kinds += [{name: AudioIndex(data / name / "audio") for name in splits}] * args.audio
+    kinds += [{name: AudioIndex(data / name / "audio") for name in splits} for _ in range(args.audio)]
     problems = Problems()
     described = []
     for stores in kinds:
