@@ -70,7 +70,22 @@ def check_loss(schema: Schema, loss: str, keys: Collection[str], training: dict,
     idle = [f"loss.{key}" for key, needed in needs.items() if key in keys and needed not in traits.get("x-takes", ())]
     if idle:
         raise SreError(f"{where}: {' and '.join(idle)} would do nothing, as loss {loss} has no such thing; take it out")
-    if traits.get("x-needs-batches") and training["chunks_per_speaker"] < 2:
+    triplets = training.get("sampler") == "triplets"  # whose loss is checked by check_sampler
+    if traits.get("x-needs-batches") and training["chunks_per_speaker"] < 2 and not triplets:
         raise SreError(
             f"{where}: loss {loss} compares chunks within a batch; set training.chunks_per_speaker to 2 or more"
         )
+
+
+def check_sampler(model: dict, where: str) -> None:
+    """Check who is in a batch, against the loss. Raises SreError where they do not go together."""
+    loss, training = model["loss"], model["training"]
+    sampler, given = training.get("sampler", "utterances"), loss["options"].get("mining") == "given"
+    if given != (sampler == "triplets"):
+        raise SreError(
+            f"{where}: training.sampler triplets and loss triplet with loss.options.mining given need each other;"
+            " set both, or none"
+        )
+    for key in ("chunks_per_speaker", "utterances_per_speaker"):
+        if sampler != "utterances" and training.get(key):
+            raise SreError(f"{where}: training.{key} would do nothing with sampler {sampler}; take one of them out")

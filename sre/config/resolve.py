@@ -7,7 +7,7 @@ from functools import reduce
 from pathlib import Path
 
 from sre import SreError
-from sre.config.model_checks import check_loss, check_ranges, check_source
+from sre.config.model_checks import check_loss, check_ranges, check_sampler, check_source
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.yaml_text import read_yaml
@@ -154,6 +154,7 @@ def resolve_model_config(
         )
     check_source(schema, model, features[model["features"]], where)
     check_ranges(model, where)
+    check_sampler(model, where)
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
 
 

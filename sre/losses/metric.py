@@ -146,7 +146,8 @@ class Triplet(MetricLoss):
     semi-hard negative costs nothing.
 
     mining : "random" (from the CPU's generator, which checkpoints keep), or "semi_hard": the nearest of those that are
-        less near than the positive, or the least near of all where there is none
+        less near than the positive, or the least near of all where there is none. "given": the batch is triplets,
+        three rows each: a, p, n. Then the logits are (B / 3, 2), the cosines of a with p and with n.
     """
 
     takes = ("margin",)
@@ -157,12 +158,21 @@ class Triplet(MetricLoss):
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         e = functional.normalize(embeddings)
+        if self.mining == "given":
+            anchor, positive, negative = e.unflatten(0, (-1, 3)).unbind(dim=1)  # (B / 3, D) each
+            cosines = torch.stack([(anchor * positive).sum(dim=1), (anchor * negative).sum(dim=1)], dim=1)
+            return (cosines[:, 1] - cosines[:, 0] + self.margin).relu().mean(), cosines
         cosine = e @ e.T
         logits = nearest(cosine, speakers)
         same, other = pairs(speakers)
         a, p = same.nonzero(as_tuple=True)  # (P,) anchors and positives
         n = self.mine(cosine.detach()[a], cosine.detach()[a, p], other[a])
         return (cosine[a, n] - cosine[a, p] + self.margin).relu().mean(), logits
+
+    def targets(self, speakers: Tensor) -> Tensor:
+        if self.mining == "given":
+            return torch.zeros(len(speakers) // 3, dtype=torch.long, device=speakers.device)
+        return super().targets(speakers)
 
     def mine(self, cosine: Tensor, positive: Tensor, other: Tensor) -> Tensor:
         """Return a negative a pair, (P,), of (P, B) cosines of the anchors, (P,) of the positives, a (P, B) mask."""

@@ -36,6 +36,11 @@ class Batches(ABC):
     def order(self, epoch: int) -> np.ndarray:
         """Return the (S, B) utterance indices of an epoch's batches."""
 
+    @property
+    def chunks(self) -> int:
+        """The number of chunks in a batch."""
+        return self.batch_size
+
     def draw_of(self, epoch: int) -> np.random.Generator:
         """Return the generator of an epoch's order."""
         return np.random.default_rng([self.seed, 1, epoch])
@@ -56,6 +61,12 @@ class Batches(ABC):
             yield [(int(index), frames, row) for index, row in zip(order[position], draws, strict=True)]
 
 
+def by_speaker(labels: np.ndarray) -> list[np.ndarray]:
+    """Return the utterance indices of each speaker, of (num_utts,) labels."""
+    _, speaker = np.unique(labels, return_inverse=True)
+    return np.split(np.argsort(speaker, kind="stable"), np.cumsum(np.bincount(speaker))[:-1])
+
+
 @dataclass
 class UtteranceBatches(Batches):
     """Every utterance at most once an epoch, in a new order; those that do not fill a batch at its end are left out.
@@ -67,6 +78,11 @@ class UtteranceBatches(Batches):
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = max(1, self.num_utts // self.batch_size)
+
+    @property
+    def chunks(self) -> int:
+        """The number of chunks in a batch."""
+        return min(self.batch_size, self.num_utts)
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the (S, B) utterance indices of an epoch's batches."""
@@ -84,11 +100,13 @@ class SpeakerBatches(Batches):
     than N groups, leave some out.
 
     labels : (num_utts,) int, the speaker of each utterance
+    most : utterances of a speaker in an epoch, drawn anew for each; 0: all
 
     Raises SreError if M does not divide the batch size, or N is more than there are speakers.
     """
 
     labels: np.ndarray = field(kw_only=True)
+    most: int = field(default=0, kw_only=True)
     repeated: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,14 +116,13 @@ class SpeakerBatches(Batches):
             raise SreError(
                 f"training.batch_size {size} is not 2 or more times training.chunks_per_speaker {M}; change one"
             )
-        _, speaker = np.unique(self.labels, return_inverse=True)
-        self.utts = np.split(np.argsort(speaker, kind="stable"), np.cumsum(np.bincount(speaker))[:-1])
+        self.utts = by_speaker(self.labels)
         if len(self.utts) < self.N:
             raise SreError(
                 f"a batch of {size} with {M} chunks a speaker needs {self.N} speakers and there are {len(self.utts)};"
                 " lower training.batch_size or raise training.chunks_per_speaker"
             )
-        counts = np.array([len(utts) for utts in self.utts])
+        counts = np.array([min(len(utts), self.most or len(utts)) for utts in self.utts])
         groups = np.maximum(1, (counts + M // 2) // M)
         steps = groups.sum() // self.N
         while np.minimum(groups, steps).sum() < steps * self.N:  # a speaker is in a batch once
@@ -124,7 +141,8 @@ class SpeakerBatches(Batches):
         filled = np.zeros(self.steps_per_epoch)
         for speaker in draw.permutation(len(self.utts)):
             number = self.groups[speaker]
-            groups = np.resize(draw.permutation(self.utts[speaker]), (number, self.chunks_per_speaker))
+            utts = draw.permutation(self.utts[speaker])[: self.most or None]
+            groups = np.resize(utts, (number, self.chunks_per_speaker))
             emptiest = np.argpartition(filled + draw.random(len(filled)), number - 1)[:number]
             filled[emptiest] += 1
             for batch, group in zip(emptiest, groups, strict=True):

@@ -55,6 +55,8 @@ class TrainingOptions:
     margin: float
     margin_epochs: tuple[float, float]
     seed: int
+    sampler: str = "utterances"
+    utterances_per_speaker: int = 0
 
 
 @dataclass(frozen=True)

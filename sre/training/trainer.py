@@ -18,9 +18,10 @@ from sre.machine.device import memory_format
 from sre.machine.log import Progress, clock, say, warn
 from sre.models.base import Network
 from sre.training import checkpoint, schedule
-from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches
+from sre.training.batches import Batches, SpeakerBatches
 from sre.training.chunks import make_loader, read
 from sre.training.options import TrainingOptions
+from sre.training.samplers import batches_of
 from sre.training.sources import Source
 from sre.training.summary import HISTORY_FILE, Epoch, write_history
 from sre.training.validation import accuracy, held_out_eer
@@ -70,12 +71,9 @@ class Trainer:
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
 
     def _batches(self) -> Batches:
-        o = self.options
-        drawn = o.batch_size, o.epochs, o.chunk_frames, o.seed, self.features.augmentation.num_draws
-        if not o.chunks_per_speaker:
-            return UtteranceBatches(*drawn, num_utts=len(self.features))
-        batches = SpeakerBatches(*drawn, chunks_per_speaker=o.chunks_per_speaker, labels=self.labels.numpy())
-        say(f"{batches.repeated} chunks an epoch are of repeated utterances, to fill groups of a speaker")
+        batches = batches_of(self.options, self.labels.numpy(), self.features.augmentation.num_draws)
+        if isinstance(batches, SpeakerBatches):
+            say(f"{batches.repeated} chunks an epoch are of repeated utterances, to fill groups of a speaker")
         return batches
 
     def run(self) -> None:
@@ -92,7 +90,7 @@ class Trainer:
                 say(f"this training is complete; to train again, delete {self.folder}")
         self.batches.first_step = self.step
         o, per_epoch = self.options, self.batches.steps_per_epoch
-        size = o.batch_size if o.chunks_per_speaker else min(o.batch_size, len(self.features))
+        size = self.batches.chunks
         progress = Progress("train", o.epochs * per_epoch * size, "utt", before=self.step * size)
         try:
             self._all_steps(progress)
