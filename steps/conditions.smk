@@ -1,13 +1,13 @@
 # Trial lists under other conditions, of the stage data: the same trials of utterances that were changed.
 
 CONDITIONED = {item.split: item for item in CORPUS.lists if item.condition}  # several lists may share a split
-CUT = [split for split, item in CONDITIONED.items() if item.condition.kind == "seconds"]
-COPIED = {name: item.condition.of for name, item in TRIALS.items() if item.condition}
-COPIED |= {f"{name}.enroll": f"{of}.enroll" for name, of in COPIED.items() if TRIALS[name].has_enroll_map}
+CUT_SPLITS = [split for split, item in CONDITIONED.items() if item.condition.kind == "seconds"]
+SAME_TRIALS = {name: item.condition.of for name, item in TRIALS.items() if item.condition}
+SAME_TRIALS |= {f"{name}.enroll": f"{of}.enroll" for name, of in SAME_TRIALS.items() if TRIALS[name].has_enroll_map}
 CONDITION_COPIES = {
     split: Copy(item.source, item.condition.distort, item.condition.seed, held_out=item.condition.held_out > 0)
     for split, item in CONDITIONED.items()
-    if split not in CUT
+    if split not in CUT_SPLITS
 }
 
 
@@ -26,7 +26,7 @@ rule cut_utterances:
     log:
         "{data}/{split}/log/cut_utterances.log",
     wildcard_constraints:
-        split=one_of(CUT),
+        split=one_of(CUT_SPLITS),
     params:
         source=lambda wildcards: CONDITIONED[wildcards.split].source,
         seconds=lambda wildcards: CONDITIONED[wildcards.split].condition.value,
@@ -42,13 +42,13 @@ rule cut_utterances:
 rule copy_trials:
     # a list, or its enrolment map
     input:
-        lambda wildcards: f"{DATA}/trials/{COPIED[wildcards.table]}",
+        lambda wildcards: f"{DATA}/trials/{SAME_TRIALS[wildcards.table]}",
     output:
         "{data}/trials/{table}",
     log:
         "{data}/trials/log/{table}.log",
     wildcard_constraints:
-        table=one_of(map(re.escape, COPIED)),
+        table=one_of(map(re.escape, SAME_TRIALS)),
     params:
         version=stage_version("data"),
     shell:
