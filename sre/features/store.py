@@ -10,10 +10,10 @@ from sre import SreError
 from sre.features.cmn import normalise
 from sre.features.deltas import add_deltas
 from sre.features.types import FROM_ELSEWHERE
-from sre.io.ark import read_record, read_scp
 from sre.io.atomic import atomic_output
-from sre.io.record import read_rows
-from sre.io.tables import read_table
+from sre.io.bulk import read_counts, read_places
+from sre.io.names import absent, kept_in, share_names
+from sre.io.record import count_rows, read_record, read_rows
 from sre.io.text import canonical, read_object
 
 CURE = "delete it and make the features again"
@@ -50,15 +50,6 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
         file.write(canonical(config) + "\n")
 
 
-def read_counts(path: Path) -> dict[str, int]:
-    """Read utterance -> frames. Raises SreError for what is no number of frames."""
-    table = read_table(path)
-    for utt, count in table.items():
-        if not (count.isascii() and count.isdigit() and len(count) < 10):
-            raise SreError(f"{path}: '{utt} {count}' is not `utterance frames`; make the features again")
-    return {utt: int(count) for utt, count in table.items()}
-
-
 class FeatureStore:
     """Reads (T, F) float32 matrices, normalised and without unvoiced frames as their config says.
 
@@ -72,20 +63,22 @@ class FeatureStore:
 
     def __init__(self, scp: str | Path) -> None:
         self.scp = Path(scp)
-        self.places = read_scp(self.scp)
+        self.places = read_places(self.scp)
         folder = self.scp.parent
         config = folder / "config"
         self.config: dict[str, Any] = read_config(config) if config.exists() else dict(WITHOUT_CONFIG)
-        self.vad = read_scp(folder / "vad.scp") if self.config.get("vad") else None
+        self.vad = read_places(folder / "vad.scp") if self.config.get("vad") else None
         if self.vad is not None:  # utterances without a voiced frame are in vad_rejected.tsv
-            self.places = {utt: place for utt, place in self.places.items() if utt in self.vad}
+            self.places = kept_in(self.places, self.vad)
         counts = folder / ("utt2num_frames" if self.vad is None else "utt2num_voiced")
+        self.num_frames: Mapping[str, int]
         if counts.is_file():
             self.num_frames = read_counts(counts)
         else:
-            self.num_frames = {utt: len(self.raw(utt)) for utt in self.places}
-        if unknown := [utt for utt in self.places if utt not in self.num_frames]:
+            self.num_frames = {utt: count_rows(utt, place, self.scp) for utt, place in self.places.items()}
+        if unknown := absent(self.places, self.num_frames):
             raise SreError(f"{counts}: no count for '{unknown[0]}' of {self.scp}; make the features again")
+        share_names(self.places, self.num_frames, self.vad)
 
     def raw(self, utt: str) -> np.ndarray:
         """Read (T, F) features as they are in the archive. Raises SreError where there are none of the utterance."""

@@ -166,6 +166,21 @@ def read_rows(
     return _read(key, location, "matrix", scp, Part(start, count, total))
 
 
+def count_rows(key: str, location: str, scp: str | Path | None = None) -> int:
+    """Return how many rows a matrix has; of a binary one only the header is read. Raises SreError as `read_record`."""
+    place = parse_place(location)
+    try:
+        with open_archive(place.path) as file:
+            header = parse_header(os.pread(file.fileno(), HEAD_BYTES, place.offset))
+            if header and header.columns is not None and place.columns is None:
+                first, end = bounds(place.rows, header.rows, 0)
+                read_rows_at(file.fileno(), place.offset, header, first, 0)
+                return end - first
+    except ValueError:  # said below
+        pass
+    return len(_read(key, location, "matrix", scp, None))
+
+
 def _read(key: str, location: str, kind: str | None, scp: str | Path | None, part: Part | None) -> np.ndarray:
     place = parse_place(location)
     where = f"{scp}: record '{key}' of {place.path}" if scp else f"{place.path}: record '{key}'"
