@@ -51,7 +51,7 @@ def response(room: Room, source: np.ndarray, microphone: np.ndarray) -> np.ndarr
     """
     from scipy.signal import resample_poly  # a second, which --help need not wait for
 
-    farthest = np.linalg.norm(source - microphone) + SPEED_OF_SOUND * min(room.decay_s, LONGEST_S)
+    farthest = float(np.linalg.norm(source - microphone)) + SPEED_OF_SOUND * min(room.decay_s, LONGEST_S)
     axes = [_images(*axis, farthest) for axis in zip(room.size, source, microphone, strict=True)]
     along, reflections = [of_axis for of_axis, _ in axes], [counts for _, counts in axes]
     squares = along[0][:, None, None] ** 2 + along[1][:, None] ** 2 + along[2] ** 2

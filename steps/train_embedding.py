@@ -22,13 +22,15 @@ def main(argv: list[str] | None = None) -> None:
     )
     sound = "with source: audio: sample_rate, resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
-    made = "data directory that local.{} has written, which augment.distort takes {} from"
-    parser.add_argument("--noises", type=input_folder, metavar="DIR", help=made.format("prepare_musan", "noises"))
-    parser.add_argument("--rooms", type=input_folder, metavar="DIR", help=made.format("prepare_rirs", "rooms"))
+    prepared = "data directory that local.{} has written, which augment.distort takes {} from"
+    parser.add_argument("--noises", type=input_folder, metavar="DIR", help=prepared.format("prepare_musan", "noises"))
+    parser.add_argument("--rooms", type=input_folder, metavar="DIR", help=prepared.format("prepare_rirs", "rooms"))
     parser.add_argument("--seed", type=seed, metavar="N", help="of all draws (default: the config's, else 1)")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
     parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
     args = parser.parse_args(argv)
+    from sre.datadir.datadir import read_originals
+    from sre.features.audio_store import AudioStore
     from sre.features.store import FeatureStore, find_feats
     from sre.io.tables import read_utt2spk
     from sre.training.inputs import audio_stores, distorter_of, feature_stores
@@ -41,13 +43,15 @@ def main(argv: list[str] | None = None) -> None:
     audio = config.get("source", "features") == "audio"
     if idle := [name for name in (("feats",) if audio else ("audio", "noises", "rooms")) if getattr(args, name)]:
         parser.error(f"--{idle[0]} would do nothing, as the model has source: {config.get('source', 'features')}")
-    utt2spks = [read_utt2spk(folder / "utt2spk") for folder in args.data]
+    distorter = None
+    stores: list[FeatureStore] | list[AudioStore]
     if audio:
         rules = audio_rules(args.audio, config["feature_config"]["sample_rate"])
         stores, distorter = audio_stores(args.data, config, rules), distorter_of(config, args.noises, args.rooms)
-        train(config, stores, utt2spks, args.out, args.device, distorter)
     else:
-        train(config, feature_stores(args.data, args.feats, config["features"]), utt2spks, args.out, args.device)
+        stores = feature_stores(args.data, args.feats, config["features"])
+    utt2spks = [read_utt2spk(folder / "utt2spk") for folder in args.data]
+    train(config, stores, utt2spks, args.out, args.device, distorter, read_originals(args.data))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Utterances are ordered bytewise, whatever the locale; nothing asks that utteranc
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +128,13 @@ def movable(wav: Mapping[str, str], out: Path) -> dict[str, str]:
     root = os.path.abspath(out.parent)
     inside = {key: at for key, at in wav.items() if not is_pipe(at) and os.path.abspath(at).startswith(f"{root}/")}
     return {**wav, **{key: os.path.relpath(at, out) for key, at in inside.items()}}
+
+
+def read_originals(folders: Iterable[str | Path]) -> dict[str, str]:
+    """Read distorted copy -> the utterance that it is a copy of, of the data directories that have a utt2uniq."""
+    tables = [Path(folder) / "utt2uniq" for folder in folders]
+    pairs = [pair for path in tables if path.is_file() for pair in read_table(path).items()]
+    return {utt: original for utt, original in pairs if utt != original}
 
 
 def write_data_dir(

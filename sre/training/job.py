@@ -36,16 +36,24 @@ class Selection:
     """The utterances that are left to train and to validate on.
 
     source : utterance -> number of the store that has its features
+    originals : distorted copy -> the utterance that it is a copy of
     """
 
     utt2spk: dict[str, str]
     source: dict[str, int]
     counts: Counts
+    originals: Mapping[str, str]
 
 
-def select(stores: Sequence[Store], utt2spks: Sequence[Mapping[str, str]], least: Filter) -> Selection:
+def select(
+    stores: Sequence[Store],
+    utt2spks: Sequence[Mapping[str, str]],
+    least: Filter,
+    originals: Mapping[str, str] = {},
+) -> Selection:
     """Return the utterances of several data dirs that pass the filters.
 
+    originals : distorted copy -> the utterance that it is a copy of; copies do not count as utterances of a speaker
     Raises SreError for an utterance in two of them, and if none is left.
     """
     utt2spk: dict[str, str] = {}
@@ -62,7 +70,7 @@ def select(stores: Sequence[Store], utt2spks: Sequence[Mapping[str, str]], least
                 short += 1
             else:
                 utt2spk[utt], source[utt] = speaker, number
-    of_speaker = Counter(utt2spk.values())
+    of_speaker = Counter(speaker for utt, speaker in utt2spk.items() if utt not in originals)
     kept = {utt: speaker for utt, speaker in utt2spk.items() if of_speaker[speaker] >= least.min_utterances}
     rare = len(of_speaker) - len(set(kept.values()))
     counts = Counts(sum(map(len, utt2spks)), without, short, len(utt2spk) - len(kept), rare)
@@ -74,7 +82,7 @@ def select(stores: Sequence[Store], utt2spks: Sequence[Mapping[str, str]], least
             f" lower the model's filter.min_frames ({least.min_frames}) or filter.min_utterances"
             f" ({least.min_utterances})"
         )
-    return Selection(kept, source, counts)
+    return Selection(kept, source, counts, originals)
 
 
 def train(
@@ -84,22 +92,26 @@ def train(
     out: Path,
     device_name: str,
     distorter: Distorter | None = None,
+    originals: Mapping[str, str] = {},
 ) -> None:
     """Train the model of a resolved config; resumes what it finds, and writes `out` and train_summary.json beside it.
 
     distorter : of augment.distort, with source: audio
+    originals : distorted copy -> the utterance that it is a copy of, which is trained on or held out with it
 
     Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames>, so that another config or
     training set never resumes them.
     """
     asked = TrainingConfig.of(config)
     _check_features(asked, stores)
-    chosen = select(stores, utt2spks, asked.filter)
+    everyone = {utt: speaker for table in utt2spks for utt, speaker in table.items()}
+    originals = {copy: utt for copy, utt in originals.items() if utt in everyone}
+    chosen = select(stores, utt2spks, asked.filter, originals)
     with locked(out.parent / ".train.lock"):
         begun = time.monotonic()
         folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter)
-        everyone = {utt: speaker for table in utt2spks for utt, speaker in table.items()}
-        parts = partition(chosen.utt2spk, asked.validation.speakers, asked.validation.utterances, everyone=everyone)
+        held_out = asked.validation
+        parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals)
         trainer = make_trainer(asked, stores, chosen, parts, folder, choose_device(device_name), distorter)
         say(
             f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "

@@ -33,18 +33,25 @@ class Partition:
 
 
 def partition(
-    utt2spk: Mapping[str, str], speakers: int, utterances: int, everyone: Mapping[str, str] | None = None
+    utt2spk: Mapping[str, str],
+    speakers: int,
+    utterances: int,
+    everyone: Mapping[str, str] | None = None,
+    originals: Mapping[str, str] = {},
 ) -> Partition:
     """Hold out `speakers` speakers (at least 2, or 0) and `utterances` utterances of each other speaker.
 
     A speaker gives utterances only if at least two remain; a held-out one has at least two, and gives at most
     MOST_HELD_OUT. They are chosen among `everyone`, the data before any filter: those of the development list.
+    originals : distorted copy -> the utterance that it is a copy of. Copies are trained on and nothing else: not those
+        of held-out speakers or utterances.
     Raises SreError if fewer than two speakers would be left to train on.
     """
     draw = np.random.default_rng(HOLD_OUT_SEED)
-    held = held_out_speakers(everyone or utt2spk, speakers, draw)
-    spk2utt = invert(utt2spk)
-    parts = Partition([speaker for speaker in spk2utt if speaker not in held], [], [], [])
+    everyone = {utt: speaker for utt, speaker in (everyone or utt2spk).items() if utt not in originals}
+    held = held_out_speakers(everyone, speakers, draw)
+    spk2utt = invert({utt: speaker for utt, speaker in utt2spk.items() if utt not in originals})
+    parts = Partition([speaker for speaker in invert(utt2spk) if speaker not in held], [], [], [])
     if len(parts.speakers) < 2:
         raise SreError(
             f"{len(parts.speakers)} training speakers are left after the filters, {len(held)} are held out; at least 2"
@@ -58,6 +65,8 @@ def partition(
             spared = utterances if len(utts) >= utterances + 2 else 0
             parts.valid += utts[:spared]
             parts.train += utts[spared:]
+    spared_too = {*parts.valid, *(utt for utt, speaker in utt2spk.items() if speaker in held)}
+    parts.train += [utt for utt in utt2spk if utt in originals and originals[utt] not in spared_too]
     parts.train.sort(), parts.valid.sort()
     return parts
 

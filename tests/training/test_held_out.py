@@ -50,3 +50,14 @@ def test_more_of_them_are_a_superset() -> None:
     """So a larger list does not move speakers of a smaller one back into training."""
     utt2spk = corpus([3] * 30)
     assert held_out_speakers(utt2spk, 4) < held_out_speakers(utt2spk, 9)
+
+
+def test_copies_are_held_out_with_their_utterances() -> None:
+    """Copies change neither who is held out nor what accuracy is measured on, and what is held out has no copy."""
+    clean = {f"s{s}-{u}": f"s{s}" for s in range(6) for u in range(4)} | {"single-0": "single"}
+    originals = {f"{utt}-noise": utt for utt in clean}
+    everything = clean | {copy: clean[utt] for copy, utt in originals.items()}
+    alone = partition(clean, 2, 1)
+    both = partition(everything, 2, 1, everything, originals)
+    assert (both.speakers, both.valid, both.held_out) == (alone.speakers, alone.valid, alone.held_out)
+    assert sorted(both.train) == sorted([*alone.train, *(f"{utt}-noise" for utt in alone.train)])
