@@ -5,11 +5,8 @@ Shapes: S samples, T frames.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +29,7 @@ from sre.io.audio import AudioRules
 from sre.io.record import check_usable
 from sre.io.tables import write_table
 from sre.machine.log import Progress
+from sre.machine.processes import in_processes
 
 UTTS_AT_ONCE = 50  # that a process decides on
 Decision = tuple[str, np.ndarray]  # utterance, (T,) bool
@@ -96,15 +94,7 @@ def by_audio(scp: Path, vad: Mapping[str, Any], config: Mapping[str, Any], sound
     decider(vad, config)  # what is wrong with it is said before anything is decoded
     pieces = [utts[at : at + UTTS_AT_ONCE] for at in range(0, len(utts), UTTS_AT_ONCE)]
     decide = partial(_decide, data=sound.data, audio_rules=sound.audio_rules, vad=dict(vad), config=dict(config))
-    try:
-        if sound.workers == 1:
-            found = map(decide, pieces)
-            yield from _checked(scp, counts, found)
-        else:
-            with ProcessPoolExecutor(sound.workers, mp_context=get_context("spawn")) as pool:
-                yield from _checked(scp, counts, pool.map(decide, pieces))
-    except BrokenProcessPool:
-        raise SreError(f"{scp}: one of {sound.workers} processes was killed, for lack of memory? Lower --nj") from None
+    yield from _checked(scp, counts, in_processes(decide, pieces, sound.workers))
 
 
 def _decide(

@@ -13,7 +13,7 @@ import torch
 from sre import SreError
 from sre.cli.configs import schema
 from sre.config.resolve import resolve_features, resolve_vad
-from sre.datadir.datadir import write_data_dir
+from sre.datadir.datadir import read_data_dir, write_data_dir
 from sre.features.energy import frame_centres, log_energies
 from sre.features.extractor import extractor_of
 from sre.features.silero import Silero
@@ -23,7 +23,7 @@ from sre.features.types import options_of
 from sre.features.vad import decider
 from sre.io.ark import read_record, read_scp
 from sre.io.tables import read_table
-from steps import compute_vad, import_features, make_features
+from steps import compute_vad, import_features, make_features, segment_speech
 
 SILERO = {"type": "silero", "threshold": 0.5, "min_speech_s": 0.25, "min_silence_s": 0.1, "pad_s": 0.03}
 RATE = 16000
@@ -159,6 +159,31 @@ def test_silero_of_a_data_directory(tmp_path: Path, speech: np.ndarray) -> None:
     (tmp_path / "segments").write_text(text.replace("1.0 6.0", "1.0 5.0"))
     with pytest.raises(SreError, match="'b' has 498 frames, its audio 398; give the audio that the features were made"):
         compute_vad.main(args)
+
+
+@pytest.mark.parametrize("vad", [{}, {"type": "silero"}], ids=["energy", "silero"])
+def test_segments_of_speech(tmp_path: Path, speech: np.ndarray, vad: dict) -> None:
+    """Each inserted silence of 2 s ends a segment; pieces are named by their times in the recording."""
+    soundfile.write(tmp_path / "r.flac", speech / 32768, RATE)
+    data, seconds = tmp_path / "d", len(speech) / RATE
+    text = f"a r 1 {seconds - 0.1:.2f}\nb r 0.2 1.7\n"
+    write_data_dir(
+        data, wav={"r": str(tmp_path / "r.flac")}, utt2spk={"a": "s", "b": "s"}, extra={"spk2gender": {"s": "f"}}
+    )
+    (data / "segments").write_text(text)
+    args = [str(data), str(tmp_path / "o"), "--vad", json.dumps(vad), "--min-silence", "1.7", "--max-rejected", "0.5"]
+    segment_speech.main(args)
+    made = read_data_dir(tmp_path / "o", every_table=True)
+    assert made.segments and set(made.utt2spk.values()) == {"s"} and made.tables["spk2gender"] == {"s": "f"}
+    assert "b" in (tmp_path / "o/rejected.tsv").read_text()
+    loud = np.flatnonzero(np.abs(speech) > 300) / RATE
+    gap = max(pairwise(loud), key=lambda pair: pair[1] - pair[0])
+    (first, (_, start, before)), (second, (_, after, end)) = sorted(made.segments.items())
+    assert first == f"a-{round(100 * start):07d}-{round(100 * before):07d}"
+    np.testing.assert_allclose([start, before, after, end], [loud[0], *gap, loud[-1]], atol=0.6)
+    assert end <= seconds - 0.1
+    segment_speech.main([*args, "--num-workers", "2"])
+    assert read_data_dir(tmp_path / "o").segments == made.segments
 
 
 def test_what_cannot_be_decided(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:

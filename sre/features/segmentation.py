@@ -1,0 +1,110 @@
+"""A data directory of the stretches of speech in the utterances of another: wav.scp and `segments`, no sound is copied.
+
+Shapes: S samples, T frames.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sre import SreError
+from sre.datadir.cut import OF_THE_WHOLE
+from sre.datadir.datadir import DataDir, movable, write_data_dir
+from sre.datadir.layout import Segment
+from sre.datadir.rejected import Rejected, write_rejected
+from sre.features.cmn import energy_vad
+from sre.features.energy import log_energies
+from sre.features.silero import Silero
+from sre.features.speech import Span, SpanRule, speech_spans
+from sre.features.types import FrameOptions
+from sre.features.waves import Waves
+from sre.io.audio import AudioRules
+from sre.machine.log import Progress, say
+from sre.machine.processes import in_processes
+
+UTTS_AT_ONCE = 10  # of whole recordings, often
+LENGTHS = {"min_speech_s": 0.25, "min_silence_s": 0.1, "pad_s": 0.03}  # s, silero-vad's, also for the energy VAD
+
+
+def segment_speech(
+    data: DataDir,
+    out: Path,
+    vad: Mapping[str, Any],
+    audio_rules: AudioRules,
+    lengths: Mapping[str, float],
+    workers: int,
+    max_rejected: float,
+) -> None:
+    """Write OUT, whose utterances `<utt>-<start>-<end>` (hundredths of a second, of the recording) are speech.
+
+    vad : resolved options of a VAD; an energy VAD decides on frames of 25 ms each 10 ms
+    lengths : min_speech_s, min_silence_s, pad_s that take the place of the VAD's
+    Raises SreError without sound, as `Silero` does, and where more than max_rejected of the utterances have no speech.
+    """
+    if data.wav is None:
+        raise SreError(f"{data.path}: no wav.scp in it; give a data directory with sound")
+    rule = {**LENGTHS, **vad, **lengths}
+    if rule.get("type") == "silero":
+        Silero(audio_rules.sample_rate)  # what is wrong with it is said before anything is decoded
+    pieces = [data.utts[at : at + UTTS_AT_ONCE] for at in range(0, len(data.utts), UTTS_AT_ONCE)]
+    find = partial(_find, data=data, audio_rules=audio_rules, vad=rule)
+    progress, rejected, whole = Progress("speech", len(data.utts), "utt"), Rejected(), 0.0
+    segments, source = dict[str, Segment](), dict[str, str]()
+    for utt, found, samples in (one for piece in in_processes(find, pieces, workers) for one in piece):
+        progress.add(1)
+        whole += samples / audio_rules.sample_rate
+        own = (data.segments or {}).get(utt, Segment(utt, 0.0, 0.0))
+        if isinstance(found, str) or not found:
+            rejected.append((utt, data.wav[own.recording], found if isinstance(found, str) else "no speech"))
+            continue
+        for first, end in found:
+            start, stop = (round(own.start + place / audio_rules.sample_rate, 3) for place in (first, end))
+            name = f"{utt}-{round(100 * start):07d}-{round(100 * stop):07d}"
+            segments[name], source[name] = Segment(own.recording, start, stop), utt
+    write_rejected(out / "rejected.tsv", rejected, len(data.utts), "utterances", max_rejected)
+    _write(data, out, segments, source)
+    seconds = sum(segment.end - segment.start for segment in segments.values())
+    progress.close()
+    say(f"{out}: {len(segments)} segments, {seconds:.0f} of {whole:.0f} s, {len(rejected)} utterances rejected")
+
+
+def _write(data: DataDir, out: Path, segments: Mapping[str, Segment], source: Mapping[str, str]) -> None:
+    """Write the segments with the tables of their utterances; without utt2spk an utterance is a speaker."""
+    extra = dict[str, Mapping[str, object]]()
+    for name in data.tables.keys() - {*OF_THE_WHOLE, "wav.scp", "segments", "utt2spk", "spk2utt"}:
+        table = data.tables[name]
+        of_utts = name.startswith("utt2")
+        extra[name] = {new: table[utt] for new, utt in source.items() if utt in table} if of_utts else table
+    speakers = data.utt2spk or {utt: utt for utt in data.utts}
+    utt2spk = {new: speakers[utt] for new, utt in source.items()}
+    used = {segment.recording for segment in segments.values()}
+    wav = {name: place for name, place in (data.wav or {}).items() if name in used}
+    write_data_dir(out, wav=movable(wav, out), segments=segments, utt2spk=utt2spk, extra=extra)
+
+
+def _find(
+    utts: Sequence[str], data: DataDir, audio_rules: AudioRules, vad: Mapping[str, Any]
+) -> list[tuple[str, list[Span] | str, int]]:
+    """Return (utterance, its stretches or the reason why it cannot be used, samples), in a process of its own."""
+    torch.set_num_threads(1)
+    waves, rate = Waves(data, audio_rules), audio_rules.sample_rate
+    silero = Silero(rate) if vad.get("type") == "silero" else None
+    found = dict[str, tuple[list[Span] | str, int]]()
+    for utt, wave in waves.read(utts):
+        found[utt] = silero.spans(wave, vad) if silero else _energy_spans(wave, rate, vad), len(wave)
+    found.update({utt: (reason, 0) for utt, _, reason in waves.rejected})
+    return [(utt, *found[utt]) for utt in utts]
+
+
+def _energy_spans(wave: np.ndarray, rate: int, vad: Mapping[str, Any]) -> list[Span]:
+    options = FrameOptions(sample_rate=rate, snip_edges=False)
+    if options.num_frames(len(wave)) < 1:
+        return []
+    decide = {key: value for key, value in vad.items() if key not in (*LENGTHS, "type")}
+    voiced = energy_vad(log_energies(options, wave), **decide)
+    lengths = (int(vad[key] * rate) for key in LENGTHS)
+    return speech_spans(voiced.astype(np.float32), options.shift, len(wave), SpanRule(0.5, 0.5, *lengths))
