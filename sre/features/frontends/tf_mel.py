@@ -1,0 +1,51 @@
+"""ReDimNet2's TF-mel (I. Yakovlev et al. 2026), as WeSpeaker's frontend/tfmel.py has it with norm_signal.
+
+The signal is brought to mean 0 and deviation 1, pre-emphasised with its second sample mirrored before the first, and
+has half a shift of zeros at either end. Windows are symmetric Hamming ones, at the start of a transform.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sre.features.frontends.mel import frequencies, to_htk, triangles
+from sre.features.frontends.options import TfMelOptions
+from sre.features.frontends.signal import FULL_SCALE, Scaling, SignalExtractor
+
+EPSILON = 1e-8
+
+
+class TfMel(SignalExtractor):
+    """Log energies of triangles on the mel scale, over the frequencies without the highest.
+
+    Their places are those of the original: P/2 frequencies from 0 to the Nyquist frequency, both included, which
+    lie P / (P - 2) above where the transform has them. `cmn: utterance` is its mean normalisation.
+    """
+
+    options: TfMelOptions
+    padding, first = "zero", "mirrored"
+
+    def window(self) -> Tensor:
+        return torch.hamming_window(self.options.window, periodic=False, dtype=torch.float64)
+
+    def filters(self) -> Tensor:
+        o = self.options
+        low, high = to_htk(torch.tensor([o.low_freq, o.highest], dtype=torch.float64)).tolist()
+        corners = torch.linspace(low, high, o.num_mel_bins + 2, dtype=torch.float64)  # in mel
+        filters = triangles(corners, to_htk(frequencies(o.padded // 2, o.sample_rate // 2)))
+        filters[0] = 0
+        return functional.pad(filters, (0, 0, 0, 1))  # (P/2, F) -> (K, F)
+
+    def before(self) -> int:
+        return self.options.padding
+
+    def scaling(self, waves: Tensor) -> Scaling:
+        mean = waves.mean(dim=1, keepdim=True, dtype=torch.float64)
+        variance = (waves - mean.float()).square().mean(dim=1, keepdim=True, dtype=torch.float64)
+        return Scaling(mean, variance.sqrt() + EPSILON * FULL_SCALE)
+
+    def energies(self, power: Tensor) -> Tensor:
+        return power.clamp(EPSILON, 1 / EPSILON) @ self.mel
+
+    def compressed(self, mel: Tensor, power: Tensor) -> Tensor:
+        return (mel.clamp(EPSILON, 1 / EPSILON) + EPSILON).log()

@@ -1,0 +1,31 @@
+"""ClovaAI's front-end (voxceleb_trainer, models/ResNetSE34V2.py): torchaudio's mel spectrum after its pre-emphasis."""
+
+import torch
+from torch import Tensor
+
+from sre.features.frontends.mel import frequencies, htk_edges, triangles
+from sre.features.frontends.options import TorchaudioMelOptions
+from sre.features.frontends.signal import SignalExtractor
+
+GUARD = 1e-6
+
+
+class TorchaudioMel(SignalExtractor):
+    """log(x + 1e-6) of HTK's mel bands, none normalised; periodic Hamming window, the signal mirrored at its ends.
+
+    `cmn: utterance` with `cmn_variance: biased` is its instance normalisation.
+    """
+
+    options: TorchaudioMelOptions
+    first = "mirrored"
+
+    def window(self) -> Tensor:
+        return torch.hamming_window(self.options.window, dtype=torch.float64)
+
+    def filters(self) -> Tensor:
+        o = self.options
+        at = frequencies(o.padded // 2 + 1, o.sample_rate / 2).float()  # float32, as there
+        return triangles(htk_edges(o.low_freq, o.highest, o.num_mel_bins, torch.float32), at)
+
+    def compressed(self, mel: Tensor, power: Tensor) -> Tensor:
+        return (mel + GUARD).log()
