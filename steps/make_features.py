@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     parser.add_argument("data", type=input_folder, help="data directory; needs only wav.scp, or feats.scp to take over")
     parser.add_argument("out", type=output_folder, help="folder for feats.scp and what belongs to it")
     options = "a YAML of options, JSON text, the config beside other features, or the final.pt that is to take these"
-    names = ["--config", *(f"--{one}-config" for one in kinds)]
+    names = ["--config", *(f"--{one}-config" for one in kinds if one in ("fbank", "mfcc"))]
     parser.add_argument(*names, dest="config", type=config_argument, metavar="CONFIG", help=options)
     parser.add_argument("--num-workers", "--nj", type=processes, default=1, metavar="N", help="processes, and archives")
     sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"

@@ -51,7 +51,7 @@ def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str)
     filled = _checked(schema, "features", config, where)
     if "cmn_variance" in filled and filled["cmn"] == "none":
         raise SreError(
-            f"{where}: cmn_variance divides what cmn has centred; set cmn: utterance or sliding, or take it out"
+            f"{where}: cmn_variance divides what cmn has centred; set cmn: utterance or sliding, or cmn_variance: none"
         )
     if filled["vad"] is not None:
         _check_vad(schema, filled["vad"], f"{where}: vad", sample_rate)

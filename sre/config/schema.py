@@ -130,7 +130,8 @@ class Schema:
         for key in {**properties, **value}:
             part = properties.get(key, others if isinstance(others, dict) else {})
             if key in value or ("default" in part and kind in part.get("x-of", [kind])):
-                filled[key] = self._filled(value.get(key, part.get("default")), part)
+                default = part.get("x-defaults", {}).get(kind, part.get("default"))
+                filled[key] = self._filled(value.get(key, default), part)
                 if part.get("x-later") and filled[key] == self._filled(part["default"], part):
                     del filled[key]
         return filled

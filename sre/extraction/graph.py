@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from sre import SreError
 from sre.extraction.embedder import Embedder
 from sre.features.batches import add_deltas_batch, normalise_batch
-from sre.features.extractor import extractor_of
+from sre.features.extractor import FeatureExtractor, extractor_of
 from sre.features.trim import fixed_samples
-from sre.features.types import options_of, vad_listens
+from sre.features.types import FrameOptions, options_of, vad_listens
 
 OPSET = 17
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -34,8 +34,12 @@ class FeatureGraph(nn.Module):
 
     def __init__(self, config: dict) -> None:
         super().__init__()
-        self.extractor = extractor_of(replace(options_of(config), dither=0.0))
-        self.cut = fixed_samples(config.get("trim"), self.extractor.options.sample_rate)
+        options = options_of(config)
+        assert isinstance(options, FrameOptions)
+        extractor = extractor_of(replace(options, dither=0.0))
+        assert isinstance(extractor, FeatureExtractor)
+        self.extractor = extractor
+        self.cut = fixed_samples(config.get("trim"), options.sample_rate)
 
     def forward(self, waves: Tensor) -> Tensor:
         if self.cut:
@@ -94,7 +98,12 @@ class EmbeddingGraph(nn.Module):
 
 
 def _check(config: dict, source: str, path: Path) -> None:
-    """Raise SreError for what is no part of a graph: a VAD on audio, and ends that are cut by their level."""
+    """Raise SreError for what is no part of a graph: a VAD on audio, cuts by level, features of other toolkits."""
+    if source == "wav" and not isinstance(options_of(config), FrameOptions):
+        raise SreError(
+            f"{path}: features of type {config['type']} are no part of a graph; export it with --from fbank, and give"
+            " the file such features"
+        )
     if config.get("vad") and vad_listens(config):
         raise SreError(
             f"{path}: its VAD works on the audio, which a graph does not; export a network whose features have"

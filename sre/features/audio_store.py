@@ -18,7 +18,7 @@ from sre.datadir.datadir import DataDir
 from sre.features.audio_index import FOLDER, read_index
 from sre.features.cmn import normalise
 from sre.features.deltas import add_deltas
-from sre.features.extractor import FeatureExtractor, extractor_of
+from sre.features.extractor import Extractor, extractor_of
 from sre.features.trim import fixed_samples
 from sre.features.types import options_of
 from sre.io.audio import AudioError, AudioRules
@@ -83,7 +83,7 @@ class AudioStore:
         return left
 
     @cached_property
-    def extractor(self) -> FeatureExtractor:
+    def extractor(self) -> Extractor:
         return extractor_of(self.options, self.device)
 
     def raw(self, utt: str) -> np.ndarray:

@@ -13,6 +13,15 @@ import torch
 from torch import Tensor
 
 from sre import SreError
+from sre.features.frontends.librosa_mfcc import LibrosaMfcc
+from sre.features.frontends.mel import cosine_transform
+from sre.features.frontends.nemo_mel import NemoMel
+from sre.features.frontends.psf import PsfFbank, PsfMfcc
+from sre.features.frontends.signal import SignalExtractor
+from sre.features.frontends.speechbrain_fbank import SpeechbrainFbank
+from sre.features.frontends.tf_mel import TfMel
+from sre.features.frontends.torchaudio_mel import TorchaudioMel
+from sre.features.options import FeatureOptions
 from sre.features.srfft import SplitRadixRealFFT
 from sre.features.types import FbankOptions, FrameOptions, MfccOptions
 
@@ -20,7 +29,7 @@ FRAMES_AT_ONCE = {"cpu": 500, "cuda": 20_000}  # 500 stay in a CPU's cache: 3,00
 
 
 class FeatureExtractor:
-    """Waveforms to features: the part of all types, up to the power spectrum; a type has `of_power`.
+    """Waveforms to features as Kaldi: the part of its types, up to the power spectrum; a type has `of_power`.
 
     Parameters
     ----------
@@ -131,7 +140,8 @@ class Mfcc(Fbank):
 
     def __init__(self, options: MfccOptions, device: str | torch.device = "cpu") -> None:
         super().__init__(options, device)
-        self.dct = _dct_with_lifter(options).float().to(device)  # (F, num_ceps)
+        dct = cosine_transform(options.num_mel_bins, options.num_ceps, options.cepstral_lifter)
+        self.dct = dct.float().to(device)  # (F, num_ceps)
 
     def of_power(self, power: Tensor, frames: Tensor) -> Tensor:
         cepstra = super().of_power(power, frames) @ self.dct
@@ -143,10 +153,21 @@ class Mfcc(Fbank):
         return cepstra
 
 
-EXTRACTORS: dict[str, Callable[..., FeatureExtractor]] = {"fbank": Fbank, "mfcc": Mfcc}
+Extractor = FeatureExtractor | SignalExtractor
+EXTRACTORS: dict[str, Callable[..., Extractor]] = {
+    "fbank": Fbank,
+    "mfcc": Mfcc,
+    "nemo_mel": NemoMel,
+    "librosa_mfcc": LibrosaMfcc,
+    "torchaudio_mel": TorchaudioMel,
+    "psf_fbank": PsfFbank,
+    "psf_mfcc": PsfMfcc,
+    "speechbrain_fbank": SpeechbrainFbank,
+    "tf_mel": TfMel,
+}
 
 
-def extractor_of(options: FrameOptions, device: str | torch.device = "cpu") -> FeatureExtractor:
+def extractor_of(options: FeatureOptions, device: str | torch.device = "cpu") -> Extractor:
     """Return what makes features with these options."""
     return EXTRACTORS[options.type](options, device)
 
@@ -179,13 +200,3 @@ def _mel_banks(options: FbankOptions) -> Tensor:  # (P/2, F)
     mel = _mel_scale(torch.arange(padded // 2, dtype=torch.float64) * options.sample_rate / padded)[:, None]
     up, down = (mel - left) / delta, (left + 2 * delta - mel) / delta
     return torch.minimum(up, down).clamp(min=0)
-
-
-def _dct_with_lifter(options: MfccOptions) -> Tensor:  # (F, num_ceps)
-    F, C = options.num_mel_bins, options.num_ceps
-    n, k = torch.arange(F, dtype=torch.float64)[:, None], torch.arange(C, dtype=torch.float64)
-    dct = math.sqrt(2 / F) * torch.cos(math.pi / F * (n + 0.5) * k)
-    dct[:, 0] = math.sqrt(1 / F)
-    Q = options.cepstral_lifter
-    lifter = 1 + 0.5 * Q * torch.sin(math.pi * k / Q) if Q else torch.ones(C, dtype=torch.float64)
-    return dct * lifter

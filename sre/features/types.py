@@ -1,38 +1,31 @@
 """The feature types: a name in a config, and the options of what it names. Needs no torch.
 
-To add one: its options here, its class in `sre.features.extractor`, its name and options in
-`recipes/config.schema.yaml: $defs/features`, with the marks `x-types` of what works on it, `x-of` of its options.
+To add one: its options here, or in `sre.features.frontends.options` where it reads whole signals; its class in
+`sre.features.extractor: EXTRACTORS`; its name and options in `recipes/config.schema.yaml: $defs/features`, with the
+marks `x-types` of what works on it, `x-of` of its options, and `x-defaults` of defaults of its own.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import Any
 
 from sre import SreError
+from sre.features.frontends.options import FRONTENDS
+from sre.features.options import FeatureOptions, check_bands, check_ceps, check_lengths, highest_of
 
 FROM_ELSEWHERE = "given"  # the type of a feats.scp from elsewhere: its frames are taken as they are
 
 
 @dataclass(frozen=True)
-class FrameOptions:
-    """What all types share: how a signal becomes windows. Kaldi's names and defaults, but for `dither` (there 1).
+class FrameOptions(FeatureOptions):
+    """What Kaldi's types share: how a signal becomes windows. Kaldi's names and defaults, but for `dither` (there 1).
 
     Attributes
     ----------
-    type : name in configs
-    defaults : options of steps.make_features without a config, where the schema's defaults are others
-    sample_rate : Hz
-    frame_length, frame_shift : ms
     dither : standard deviation of the noise that is added, on int16's scale
     """
 
-    type: ClassVar[str]
-    defaults: ClassVar[Mapping[str, object]] = {}
-
-    sample_rate: int = 16000
-    frame_length: float = 25.0
-    frame_shift: float = 10.0
     preemphasis_coefficient: float = 0.97
     remove_dc_offset: bool = True
     window_type: str = "povey"
@@ -41,40 +34,23 @@ class FrameOptions:
 
     def __post_init__(self) -> None:
         """Raise SreError where the options do not go together."""
-        if not 16 <= self.window <= 65536 or self.shift < 1:
-            raise SreError(
-                f"frame_length {self.frame_length:g} ms and frame_shift {self.frame_shift:g} ms are {self.window} and"
-                f" {self.shift} samples at {self.sample_rate} Hz; give lengths of 16 to 65536 samples, shifts of 1"
-            )
-
-    @property
-    def dimension(self) -> int:
-        """The number of columns."""
-        raise NotImplementedError
-
-    @property
-    def window(self) -> int:
-        """The samples of a window."""
-        return int(self.sample_rate * 0.001 * self.frame_length)
-
-    @property
-    def shift(self) -> int:
-        """The samples from one window to the next."""
-        return int(self.sample_rate * 0.001 * self.frame_shift)
+        check_lengths(self)
 
     @property
     def padded(self) -> int:
         """The samples of a window's Fourier transform."""
         return 1 << (self.window - 1).bit_length()
 
+    @property
+    def first_sample(self) -> int:
+        return 0 if self.snip_edges else (self.shift - self.window) // 2
+
     def num_frames(self, num_samples: int) -> int:
-        """Return the number of windows of a signal."""
         if self.snip_edges:
             return max(0, 1 + (num_samples - self.window) // self.shift)
         return (num_samples + self.shift // 2) // self.shift
 
     def num_samples(self, num_frames: int) -> int:
-        """Return the least number of samples that has so many windows."""
         if self.snip_edges:
             return (num_frames - 1) * self.shift + self.window
         return num_frames * self.shift - self.shift // 2
@@ -99,16 +75,7 @@ class FbankOptions(FrameOptions):
     def __post_init__(self) -> None:
         """Raise SreError where the options do not go together."""
         super().__post_init__()
-        nyquist = 0.5 * self.sample_rate
-        if not 0 <= self.low_freq < self.highest <= nyquist:
-            raise SreError(
-                f"mel banks from {self.low_freq} to {self.highest} Hz do not fit below {nyquist} Hz; mend the config"
-            )
-        if self.num_mel_bins > self.padded // 2:
-            raise SreError(
-                f"num_mel_bins {self.num_mel_bins}: a window of {self.window} samples has {self.padded // 2}"
-                " frequencies; give at most so many bins"
-            )
+        check_bands(self.low_freq, self.highest, self.num_mel_bins, self, self.padded // 2)
 
     @property
     def dimension(self) -> int:
@@ -117,7 +84,7 @@ class FbankOptions(FrameOptions):
     @property
     def highest(self) -> float:
         """The upper end of the last filter in Hz."""
-        return self.high_freq if self.high_freq > 0 else 0.5 * self.sample_rate + self.high_freq
+        return highest_of(self.high_freq, self.sample_rate)
 
 
 @dataclass(frozen=True)
@@ -140,20 +107,18 @@ class MfccOptions(FbankOptions):
     def __post_init__(self) -> None:
         """Raise SreError where the options do not go together."""
         super().__post_init__()
-        if self.num_ceps > self.num_mel_bins:
-            raise SreError(
-                f"num_ceps {self.num_ceps}: there are {self.num_mel_bins} mel bins; give at most so many cepstra"
-            )
+        check_ceps(self.num_ceps, self.num_mel_bins)
 
     @property
     def dimension(self) -> int:
         return self.num_ceps
 
 
-FEATURE_TYPES: dict[str, type[FrameOptions]] = {kind.type: kind for kind in (FbankOptions, MfccOptions)}
+_TYPES: tuple[type[FeatureOptions], ...] = (FbankOptions, MfccOptions, *FRONTENDS)
+FEATURE_TYPES: dict[str, type[FeatureOptions]] = {kind.type: kind for kind in _TYPES}
 
 
-def options_of(config: Mapping[str, Any]) -> FrameOptions:
+def options_of(config: Mapping[str, Any]) -> FeatureOptions:
     """Return the options that a feature config holds, its `sample_rate` among them.
 
     Raises SreError for a type that is unknown here, and for options that do not go together.

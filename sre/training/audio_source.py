@@ -18,7 +18,7 @@ from sre.augment.distorter import Distorter
 from sre.augment.speed import change_speed, samples_needed
 from sre.features.audio_store import AudioStore
 from sre.features.batches import add_deltas_batch, normalise_batch
-from sre.features.extractor import FeatureExtractor, extractor_of
+from sre.features.extractor import Extractor, extractor_of
 from sre.features.types import dimension_of
 from sre.io.promise import AudioError
 from sre.machine.cores import available_cores
@@ -58,7 +58,7 @@ class Audio(Source):
             self.kept = Kept(self.stores, self.utts, lengths)
 
     @cached_property
-    def extractor(self) -> FeatureExtractor:
+    def extractor(self) -> Extractor:
         return extractor_of(self.options, self.device)
 
     def __getitem__(self, item: Item) -> Sample:

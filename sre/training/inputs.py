@@ -11,6 +11,7 @@ from sre.augment.distorter import Distorter
 from sre.augment.manifest import Manifest
 from sre.augment.options import steps_of
 from sre.features.audio_store import AudioStore
+from sre.features.frontends.options import TfMelOptions
 from sre.features.make_shards import read_checked
 from sre.features.store import FeatureStore, find_feats
 from sre.features.types import FEATURE_TYPES, FbankOptions, options_of
@@ -78,4 +79,6 @@ def source_of(
 def _mel_range(feature_config: dict) -> dict[str, Any]:
     """Return `low_freq` and `high_freq` (Hz) of features with mel bins, else nothing."""
     options = options_of(feature_config) if feature_config["type"] in FEATURE_TYPES else None
-    return {"low_freq": options.low_freq, "high_freq": options.highest} if isinstance(options, FbankOptions) else {}
+    if not isinstance(options, FbankOptions | TfMelOptions):
+        return {}
+    return {"low_freq": options.low_freq, "high_freq": options.highest}

@@ -148,7 +148,7 @@ def test_vad_on_paper() -> None:
         ({"frame_length": 1e9}, "give lengths of 16 to 65536 samples"),
         ({"high_freq": 9000.0}, "mel banks from 20.0 to 9000.0 Hz do not fit below 8000.0 Hz"),
         ({"high_freq": -7990.0}, "mel banks from 20.0 to 10.0 Hz"),
-        ({"type": "plp"}, "features of type 'plp' cannot be made here, the nearest is mfcc; update sre"),
+        ({"type": "fbanks"}, "features of type 'fbanks' cannot be made here, the nearest is fbank; update sre"),
         ({"num_mel_bins": 257}, "a window of 400 samples has 256 frequencies"),
         (
             {"type": "mfcc", "num_mel_bins": 30, "num_ceps": 31},

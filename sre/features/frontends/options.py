@@ -6,8 +6,7 @@ signal, in [-1, 1]; the samples that they are given, on int16's scale, are divid
 
 from dataclasses import dataclass
 
-from sre import SreError
-from sre.features.options import FeatureOptions
+from sre.features.options import FeatureOptions, check_bands, check_ceps, check_lengths, highest_of
 
 
 @dataclass(frozen=True)
@@ -25,21 +24,8 @@ class SignalOptions(FeatureOptions):
 
     def __post_init__(self) -> None:
         """Raise SreError where the options do not go together."""
-        if not 16 <= self.window <= 65536 or self.shift < 1:
-            raise SreError(
-                f"frame_length {self.frame_length:g} ms and frame_shift {self.frame_shift:g} ms are {self.window} and"
-                f" {self.shift} samples at {self.sample_rate} Hz; give lengths of 16 to 65536 samples, shifts of 1"
-            )
-        nyquist = 0.5 * self.sample_rate
-        if not 0 <= self.low_freq < self.highest <= nyquist:
-            raise SreError(
-                f"mel banks from {self.low_freq} to {self.highest} Hz do not fit below {nyquist} Hz; mend the config"
-            )
-        if self.num_mel_bins > self.padded // 2:
-            raise SreError(
-                f"num_mel_bins {self.num_mel_bins}: a window of {self.window} samples has {self.padded // 2}"
-                " frequencies; give at most so many bins"
-            )
+        check_lengths(self)
+        check_bands(self.low_freq, self.highest, self.num_mel_bins, self, self.padded // 2)
 
     @property
     def dimension(self) -> int:
@@ -48,7 +34,7 @@ class SignalOptions(FeatureOptions):
     @property
     def highest(self) -> float:
         """The upper end of the last filter in Hz."""
-        return self.high_freq if self.high_freq > 0 else 0.5 * self.sample_rate + self.high_freq
+        return highest_of(self.high_freq, self.sample_rate)
 
     @property
     def window(self) -> int:
@@ -67,6 +53,14 @@ class SignalOptions(FeatureOptions):
     def shortest(self) -> int:
         """The least samples of a signal; one that is mirrored needs half a transform, and a sample to mirror at."""
         return self.padded // 2 + 1
+
+    @property
+    def first_sample(self) -> int:
+        """The place where the first window begins: frame t is centred on t shifts, as in torch.stft.
+
+        The window stands in the middle of a longer transform.
+        """
+        return (self.padded - self.window) // 2 - self.padded // 2
 
     def num_frames(self, num_samples: int) -> int:
         return 1 + num_samples // self.shift if num_samples >= self.shortest else 0
@@ -140,23 +134,18 @@ class TorchaudioMelOptions(SignalOptions):
 
 
 @dataclass(frozen=True)
-class PsfFbankOptions(SignalOptions):
-    """Log energies of python_speech_features' filters.
+class PsfOptions(SignalOptions):
+    """What the types of python_speech_features share: a last frame that is filled with zeros."""
 
-    Attributes
-    ----------
-    log_energies : decibel, 20 log10 with a floor of 1e-5, as the d-vector tutorial; natural, as logfbank
-    """
-
-    type = "psf_fbank"
-
-    num_mel_bins: int = 40
     preemphasis_coefficient: float = 0.97
-    log_energies: str = "decibel"
 
     @property
     def shortest(self) -> int:
         return 1
+
+    @property
+    def first_sample(self) -> int:
+        return 0
 
     def num_frames(self, num_samples: int) -> int:
         if num_samples < 1:
@@ -168,13 +157,27 @@ class PsfFbankOptions(SignalOptions):
 
 
 @dataclass(frozen=True)
-class PsfMfccOptions(PsfFbankOptions):
+class PsfFbankOptions(PsfOptions):
+    """The log energies of python_speech_features' filters.
+
+    Attributes
+    ----------
+    log_energies : decibel, 20 log10 with a floor of 1e-5, as the d-vector tutorial; natural, as logfbank
+    """
+
+    type = "psf_fbank"
+
+    num_mel_bins: int = 40
+    log_energies: str = "decibel"
+
+
+@dataclass(frozen=True)
+class PsfMfccOptions(PsfOptions):
     """The cepstra of python_speech_features.mfcc, whose first column is the log energy where `use_energy`."""
 
     type = "psf_mfcc"
 
     num_mel_bins: int = 26
-    log_energies: str = "natural"
     num_ceps: int = 13
     cepstral_lifter: float = 22.0
     use_energy: bool = True
@@ -224,6 +227,10 @@ class TfMelOptions(SignalOptions):
     def shortest(self) -> int:
         return max(2, self.window - 2 * self.padding)
 
+    @property
+    def first_sample(self) -> int:
+        return -self.padding
+
     def num_frames(self, num_samples: int) -> int:
         if num_samples < self.shortest:
             return 0
@@ -231,12 +238,6 @@ class TfMelOptions(SignalOptions):
 
     def num_samples(self, num_frames: int) -> int:
         return max((num_frames - 1) * self.shift + self.window - 2 * self.padding, self.shortest)
-
-
-def check_ceps(num_ceps: int, num_mel_bins: int) -> None:
-    """Raise SreError where there are more cepstra than mel bins."""
-    if num_ceps > num_mel_bins:
-        raise SreError(f"num_ceps {num_ceps}: there are {num_mel_bins} mel bins; give at most so many cepstra")
 
 
 FRONTENDS: tuple[type[SignalOptions], ...] = (

@@ -4,17 +4,17 @@ import torch
 from torch import Tensor
 
 from sre.features.frontends.mel import cosine_transform, htk_edges
-from sre.features.frontends.options import PsfFbankOptions, PsfMfccOptions
+from sre.features.frontends.options import PsfFbankOptions, PsfMfccOptions, PsfOptions
 from sre.features.frontends.signal import SignalExtractor
 
 FLOOR = 1e-5  # of the d-vector tutorial's decibels
 NONE = torch.finfo(torch.float64).eps  # for an energy of 0
 
 
-class PsfFbank(SignalExtractor):
-    """Log energies of mel filters, whose corners are whole bins of the transform; a last frame is filled with zeros."""
+class _Psf(SignalExtractor):
+    """Mel filters, whose corners are whole bins of the transform; a last frame is filled with zeros."""
 
-    options: PsfFbankOptions
+    options: PsfOptions
     padding = "zero"
 
     def window(self) -> Tensor:
@@ -28,18 +28,21 @@ class PsfFbank(SignalExtractor):
         filters = torch.where(at < centre, (at - left) / (centre - left), (right - at) / (right - centre))
         return filters.clamp(min=0).nan_to_num(0.0)  # two corners may be one: 0/0 on a side that is not there
 
-    def before(self) -> int:
-        return 0
-
     def energies(self, power: Tensor) -> Tensor:
         return power @ self.mel / self.options.padded
+
+
+class PsfFbank(_Psf):
+    """Their log energies."""
+
+    options: PsfFbankOptions
 
     def compressed(self, mel: Tensor, power: Tensor) -> Tensor:
         return 20 * mel.clamp(min=FLOOR).log10() if self.options.log_energies == "decibel" else _log(mel)
 
 
-class PsfMfcc(PsfFbank):
-    """Their cosine transform."""
+class PsfMfcc(_Psf):
+    """The cosine transform of the logarithms of their energies."""
 
     options: PsfMfccOptions
 
@@ -49,7 +52,7 @@ class PsfMfcc(PsfFbank):
         self.dct = dct.to(device)  # (F, num_ceps)
 
     def compressed(self, mel: Tensor, power: Tensor) -> Tensor:
-        cepstra = (super().compressed(mel, power).double() @ self.dct).float()
+        cepstra = (_log(mel).double() @ self.dct).float()
         if self.options.use_energy:
             cepstra[..., 0] = _log(power.sum(dim=-1) / self.options.padded)
         return cepstra

@@ -70,13 +70,6 @@ class SignalExtractor:
         """Return what depends on all frames of a signal, (B, T, F) -> (B, T, D)."""
         return features
 
-    def before(self) -> int:
-        """Return how many samples of the first window lie before the signal; here frame t is centred on t shifts.
-
-        The window stands in the middle of a longer transform, as in torch.stft.
-        """
-        return self.options.padded // 2 - (self.options.padded - self.options.window) // 2
-
     @torch.inference_mode()
     def __call__(self, waves: Sequence[np.ndarray], dither_seed: str = "") -> list[Tensor]:
         """Make (T, F) float32 features of each (S,) float32 wave on int16's scale.
@@ -108,7 +101,7 @@ class SignalExtractor:
 
     def _frames(self, waves: Tensor, scaling: Scaling, begin: int, end: int) -> Tensor:
         """Make the features of frames from `begin` to `end`: (B, S) -> (B, t, F)."""
-        o, first = self.options, begin * self.options.shift - self.before()
+        o, first = self.options, self.options.first_sample + begin * self.options.shift
         piece = self._padded(waves, scaling, first, first + (end - begin - 1) * o.shift + o.window)
         windows = functional.pad(piece.unfold(1, o.window, o.shift) * self.shape, (0, o.padded - o.window))
         spectrum = torch.fft.rfft(windows)

@@ -36,9 +36,6 @@ class TfMel(SignalExtractor):
         filters[0] = 0
         return functional.pad(filters, (0, 0, 0, 1))  # (P/2, F) -> (K, F)
 
-    def before(self) -> int:
-        return self.options.padding
-
     def scaling(self, waves: Tensor) -> Scaling:
         mean = waves.mean(dim=1, keepdim=True, dtype=torch.float64)
         variance = (waves - mean.float()).square().mean(dim=1, keepdim=True, dtype=torch.float64)
