@@ -4,6 +4,9 @@ Nothing of ours is in here. NeMo and ClovaAI are written with the packages that 
 convolutions that define it (WeSpeaker, frontend/tfmel.py). All is in float64, as far as the package allows it.
 """
 
+import sys
+from functools import cache
+
 import librosa
 import numpy as np
 import python_speech_features
@@ -58,11 +61,19 @@ def psf_mfcc(wave: np.ndarray) -> Tensor:
     return torch.from_numpy(python_speech_features.mfcc(wave, 16000))
 
 
-def speechbrain_fbank(wave: np.ndarray) -> Tensor:
-    """speechbrain.lobes.features.Fbank with its own filters, its transform in float64."""
+@cache
+def speechbrain_class() -> type[torch.nn.Module]:
+    """Its Fbank. Modules that it would load on first use are taken out again, as others that go through all fail."""
     from speechbrain.lobes.features import Fbank
 
-    fbank = Fbank(n_mels=80)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "speechbrain"]:
+        del sys.modules[name]
+    return Fbank
+
+
+def speechbrain_fbank(wave: np.ndarray) -> Tensor:
+    """speechbrain.lobes.features.Fbank with its own filters, its transform in float64."""
+    fbank = speechbrain_class()(n_mels=80)
     fbank.compute_STFT.window = torch.hamming_window(400, dtype=DOUBLE)
     bands, make = fbank.compute_fbanks, fbank.compute_fbanks._create_fbank_matrix
     bands._create_fbank_matrix = lambda centre, band: make(centre, band).double()

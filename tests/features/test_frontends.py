@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from sre import SreError
 from sre.cli.configs import schema
-from sre.config.resolve import resolve_features
+from sre.config.resolve import resolve_features, resolve_vad
 from sre.features.cmn import normalise
+from sre.features.energy import frame_centres
 from sre.features.extractor import extractor_of
 from sre.features.frontends import signal
 from sre.features.frontends.options import FRONTENDS, SignalOptions
 from sre.features.types import options_of
+from sre.features.vad import decider
 from sre.io.text import canonical
 
 TYPES = [kind.type for kind in FRONTENDS]
@@ -126,8 +128,17 @@ def test_configs_of_kaldis_types_are_those_of_before(kind: str) -> None:
 def test_a_config_of_another_toolkit_has_its_own_options_only() -> None:
     config = resolve_features(schema(), {"type": "nemo_mel"}, 16000, "f")
     assert (config["num_mel_bins"], config["frame_length"], config["cmn_variance"]) == (64, 20, "nemo")
-    assert not {"snip_edges", "window_type", "remove_dc_offset", "num_ceps", "use_energy", "vad"} & config.keys()
+    assert not {"snip_edges", "window_type", "remove_dc_offset", "num_ceps", "use_energy"} & config.keys()
     assert "cmn_variance" not in resolve_features(schema(), {"type": "nemo_mel", "cmn_variance": "none"}, 16000, "f")
-    for key, value in (("snip_edges", False), ("vad", {})):
-        with pytest.raises(SreError, match=f"^f: {key} is of type fbank and mfcc, not of nemo_mel; take it out$"):
-            resolve_features(schema(), {"type": "nemo_mel", key: value}, 16000, "f")
+    with pytest.raises(SreError, match="^f: snip_edges is of type fbank and mfcc, not of nemo_mel; take it out$"):
+        resolve_features(schema(), {"type": "nemo_mel", "snip_edges": False}, 16000, "f")
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_vad_on_audio_decides_on_each_frame(kind: str) -> None:
+    """Loud, then quiet: frames are voiced until the middle, give or take a window."""
+    wave = made_waves()["loud_then_quiet"].astype(np.float32)
+    asked = options(kind)
+    voiced = decider(resolve_vad(schema(), {}, "v"), {"type": kind})(wave)
+    ends = frame_centres(asked, asked.num_frames(len(wave)))[voiced][-1]
+    assert len(voiced) == asked.num_frames(len(wave)) and abs(ends - 24000) <= asked.window + 2 * asked.shift
