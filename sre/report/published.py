@@ -23,9 +23,10 @@ from sre.io.forms import built
 from sre.io.text import lines_of, read_text
 from sre.metrics.bootstrap import COLUMNS
 from sre.metrics.rates import RATES
-from sre.report.numbers import plain
-from sre.report.ranking import group_interval
+from sre.report.numbers import difference_text, plain
+from sre.report.ranking import Difference, group_interval
 from sre.report.rows import Group, Row, counts, group_rows, make_rows, marks
+from sre.report.tsv import difference_in
 from sre.training.summary import SUMMARY_FILE, TrainSummary
 
 TRAINING_FACTS = ("parameters", "macs_2s", "training_s", "utterances_per_s_8s", "device")
@@ -54,6 +55,7 @@ def collect(folder: Path, command: str) -> dict:
         raise SreError(
             f"{folder / 'report.tsv'}: its systems or EERs are not those of the scores; make the report again"
         )
+    compared = {(line["trials"], line["model"], line["system"]): difference_in(line) for line in lines}
     chosen = {(line["trials"], line["model"], line["system"]) for line in lines if line["chosen"]}
     groups = [replace(group, chosen=(group.rows[0].list_name, *group.name) in chosen) for group in group_rows(rows)]
     several = [group for group in groups if len(group.rows) > 1 and group.done]
@@ -63,7 +65,7 @@ def collect(folder: Path, command: str) -> dict:
         "command": command,
         "environments": [one for n, one in enumerate(environments) if one not in environments[:n]],
         "lists": [_list(trials, groups) for trials in dict.fromkeys(row.list_name for row in rows)],
-        "rows": [_row(row, group) for group in groups for row in group.rows],
+        "rows": [_row(row, group, compared) for group in groups for row in group.rows],
         "means": [_mean(group) for group in several],
         "trainings": {run: facts for run in sorted({row.run for row in rows}) if (facts := _training(folder / run))},
     }
@@ -84,10 +86,12 @@ def _list(trials: str, groups: Sequence[Group]) -> dict:
     return {"name": trials, "role": result.role, "sha256": result.trials_sha256, **size, **changed}
 
 
-def _row(row: Row, group: Group) -> dict:
+def _row(row: Row, group: Group, compared: dict[tuple[str, str, str], dict[str, float]]) -> dict:
+    difference = compared[row.list_name, row.model, row.system]
     names = {"run": row.run, "model": row.model, "seed": row.seed, "list": row.list_name, "system": row.system}
     metrics = row.metrics
     found = {"metrics": {key: metrics[key] for _, key, _ in RATES if key in metrics}, "note": row.note}
+    found |= {"difference": difference} if difference else {}
     return names | found | {"marks": marks(group), "intervals": row.outcome.intervals}
 
 
@@ -232,15 +236,22 @@ def _conditions(facts: dict, results: dict) -> list[str]:
     """A table of a list and its conditions, with a line for the system to quote of each model; [] without any."""
     known = {one["name"]: built(Condition, one["condition"]) for one in results["lists"] if "condition" in one}
     names = [name for name in sorted(known, key=lambda name: known[name].place) if known[name].of == facts["name"]]
-    rows = {(row["model"], row["list"], row["system"]): row for row in (*results["rows"], *results["means"])}  # last
-    lines = []
+    rows = {(row["model"], row["list"], row["system"]): row for row in results["rows"]}
+    means = {(mean["model"], mean["list"], mean["system"]): mean for mean in results["means"]}
+    heads = {facts["name"]: "clean, whole"} | {name: known[name].title for name in names}
+    lines, below = [], []
     for (model, name), quoted in _quoted(results).items():
         if names and name == facts["name"]:
-            line = {"model": model, "system": quoted["system"], "clean, whole": _with_interval(quoted)}
-            of = ((known[one].title, rows.get((model, one, quoted["system"]))) for one in names)
-            lines.append(line | {title: _with_interval(row) for title, row in of})
-    about = f"EER, %, of {facts['name']} where both sides of each trial are noisy, in a room, or cut to a length:"
-    return [f"{about}\n\n{_markdown(lines)}"] if lines else []
+            keys = {head: (model, one, quoted["system"]) for one, head in heads.items()}
+            rates = {head: _with_interval(means.get(key) or rows.get(key)) for head, key in keys.items()}
+            lines.append({"model": model, "system": quoted["system"], **rates})
+            told = {head: rows.get(key, {}).get("difference") for head, key in keys.items()}
+            against = {head: difference_text(Difference(**one), "eer") if one else "" for head, one in told.items()}
+            if any(against.values()):
+                below.append({"model": model, "system": "against the reference", **against})
+    about = f"EER, %, of {facts['name']} where both sides of each trial are noisy, in a room, or cut to a length."
+    about += " Differences are of the rate by which systems are ranked:" if below else ""
+    return [f"{about}\n\n{_markdown([*lines, *below])}"] if lines else []
 
 
 def _section(facts: dict, results: dict) -> str:

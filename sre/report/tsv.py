@@ -42,3 +42,9 @@ def _tsv_cells(row: Row, standing: Standing) -> list[str]:
     cells += [plain(getattr(difference, name, None)) for name in ("value", "low", "high", "p", "verdict")]
     cells += [plain(value) for value in (row.result.trials_sha256, row.result.config_sha256, row.result.wall_s)]
     return [*map(str, cells), row.note]
+
+
+def difference_in(line: Mapping[str, str]) -> dict[str, float]:
+    """Return the fields of the Difference that a line, column -> cell, tells; {} of the reference, and untested."""
+    keys = {"value": "difference", "low": "difference_low", "high": "difference_high", "p": "p_holm"}
+    return {name: float(line[key]) for name, key in keys.items()} if line["difference"] else {}

@@ -148,6 +148,35 @@ def test_mini_until_train_then_nothing_then_the_report(project):
 
 
 @pytest.mark.slow
+def test_the_same_trials_with_noise_in_a_room_and_cut(project):
+    """Conditions are added to what stands: nothing is trained again, and the clean list is not scored again."""
+    config = ["--config", "models=[fast]", "systems=[cosine_centred]", "primary_system=cosine_centred"]
+    snakemake(project, "-j8", *config)
+    clean = digest(project / "exp/mini")
+    config.append("conditions={snr: [0], rooms: [small], seconds: [1], held_out: 0.5}")
+    _, output = snakemake(project, "-n", *config)
+    assert not jobs(output) & {"train_embedding", "train_backend", "make_mini_corpus", "prepare_librispeech"}
+    snakemake(project, "-j8", *config)
+    assert set(digest(project / "exp/mini")) > set(clean)
+    _, output = snakemake(project, "-n", *config)
+    assert "Nothing to be done" in output
+
+    lists = ("mini", "mini_snr0", "mini_room", "mini_1s")
+    scores = {name: align_scores(*files_of(project, name)) for name in lists}
+    assert all(np.array_equal(scores[name][1].target, scores["mini"][1].target) for name in lists)
+    assert len({values.tobytes() for values, _ in scores.values()}) == len(lists)
+    assert "## Noise and duration" in (project / "exp/mini/report.md").read_text()
+    rows = (project / "exp/mini/report.tsv").read_text().splitlines()
+    line = next(number for number, row in enumerate(rows, 1) if "\tmini_snr0\t" in row)
+    traced = sre_command(project, "trace", f"exp/mini/report.tsv:{line}")
+    assert "steps.copy_distorted" in traced and "musan_held_out" in traced and "local.make_mini_noises" in traced
+
+
+def files_of(project, name):
+    return project / f"exp/mini/fast/scores/{name}/cosine_centred.scores", project / f"data/trials/{name}"
+
+
+@pytest.mark.slow
 def test_adding_a_system_keeps_the_scores_of_the_others(project):
     config = ["--config", "models=[fast]", "primary_system=cosine", "systems=[cosine]"]
     snakemake(project, "-j2", *config)
