@@ -97,6 +97,7 @@ def test_results_have_one_table_of_the_conditions(exp: tuple[Path, dict[str, np.
     assert table[2] == "| model | system | clean, whole | 10 dB | 0 dB | room | 2 s |" and len(table[4:6]) == 2
     mean = np.mean([eer(exp[0], run, "main_room") for run in ("xvector", "xvector_s2")])
     assert f"| {mean:.2f} (" in next(line for line in table if line.startswith("| xvector "))
+    assert sum("against the reference" in line for line in table) == 1
 
 
 def test_without_conditions_there_is_no_such_section(exp: tuple[Path, dict[str, np.ndarray]], tmp_path: Path) -> None:
