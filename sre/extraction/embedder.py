@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sre import SreError
 from sre.features.store import FeatureStore
-from sre.features.types import FEATURE_TYPES
+from sre.features.types import FEATURE_TYPES, vad_listens
 from sre.io.text import canonical
 from sre.machine.device import choose_device, memory_format
 from sre.models import ARCHITECTURES, build
@@ -76,7 +76,9 @@ def _cure(wanted: Mapping, bundle: Path) -> str:
     """Return a command that can be pasted, where a step makes such features."""
     if wanted.get("type") not in FEATURE_TYPES:
         return f"it takes a feats.scp from elsewhere, as it was trained on, by --feats ({canonical(wanted)})"
-    vad = ", then steps.compute_vad," * bool(wanted.get("vad"))
+    vad = (
+        ", then steps.compute_vad" + " (with --data DATA_DIR)" * vad_listens(wanted) + "," if wanted.get("vad") else ""
+    )
     command = f"python -m steps.make_features {wanted['type']} DATA_DIR OUT_DIR --config {shlex.quote(str(bundle))}"
     return f"make them by {command}{vad} and give --feats"
 

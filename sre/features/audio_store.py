@@ -75,11 +75,11 @@ class AudioStore:
             raise SreError(
                 f"{self.scp}: trim.level_db is of features on disk only; set trim.seconds alone, or source: features"
             )
-        least = max(trim["least_s"] * rate, 1)
+        least = max(trim["least_s"] * rate, self.options.num_samples(1))
         left = {utt: count - 2 * self.cut for utt, count in counts.items() if count - 2 * self.cut >= least}
         if lost := sorted(counts.keys() - left.keys()):
-            seconds, told = trim["least_s"], f"{len(lost)} of {len(counts)} utterances, e.g. '{lost[0]}'"
-            warn(f"{self.scp}: {told}, have less than {seconds} s (trim.least_s) left by trim, and are left out")
+            told = f"{len(lost)} of {len(counts)} utterances, e.g. '{lost[0]}'"
+            warn(f"{self.scp}: {told}, have less than {least / rate:g} s left by trim, and are left out")
         return left
 
     @cached_property

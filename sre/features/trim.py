@@ -10,10 +10,10 @@ from sre.io.promise import AudioError
 QUIETEST = 1e-5 * 32768  # of a window's level, as librosa's amplitude_to_db, on int16's scale
 
 
-def trimmed(wave: np.ndarray, trim: Mapping[str, Any] | None, sample_rate: int) -> np.ndarray:
+def trimmed(wave: np.ndarray, trim: Mapping[str, Any] | None, sample_rate: int, shortest_s: float = 0.0) -> np.ndarray:
     """Return the part of (S,) samples on int16's scale that a feature config's `trim` leaves.
 
-    Quiet ends go first, then the seconds. Raises AudioError where less than trim's least_s is left.
+    Quiet ends go first, then the seconds. Raises AudioError where less than trim's least_s, or shortest_s, is left.
     """
     if not trim:
         return wave
@@ -22,20 +22,16 @@ def trimmed(wave: np.ndarray, trim: Mapping[str, Any] | None, sample_rate: int) 
         first, end = loud_part(wave, trim["level_db"], trim["window"], trim["shift"])
     cut = fixed_samples(trim, sample_rate)
     first, end = first + cut, end - cut
-    check_left(end - first, trim, sample_rate)
+    least_s = max(trim["least_s"], shortest_s)
+    if end - first < max(least_s * sample_rate, 1):
+        left = max(end - first, 0) / sample_rate
+        raise AudioError(f"too short: {left:.3f} s are left by trim, at least {least_s} s (least_s) are needed")
     return wave[first:end]
 
 
 def fixed_samples(trim: Mapping[str, Any] | None, sample_rate: int) -> int:
     """Return the samples that are cut off each end, whatever they are."""
     return round(trim["seconds"] * sample_rate) if trim else 0
-
-
-def check_left(samples: int, trim: Mapping[str, Any], sample_rate: int) -> None:
-    """Raise AudioError where so many samples are less than least_s."""
-    if samples < max(trim["least_s"] * sample_rate, 1):
-        left = max(samples, 0) / sample_rate
-        raise AudioError(f"too short: {left:.3f} s are left by trim, at least {trim['least_s']} s (least_s) are needed")
 
 
 def loud_part(wave: np.ndarray, level_db: float, window: int, shift: int) -> tuple[int, int]:

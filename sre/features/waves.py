@@ -57,7 +57,8 @@ class Waves:
                     sound = Sound(load(location, self.audio_rules), self.audio_rules.sample_rate)
                 if sound is None:
                     raise AudioError(fault)
-                yield utt, trimmed(sound.piece(start, end, self.shortest_s), self.trim, sound.sample_rate)
+                wave = sound.piece(start, end, self.shortest_s)
+                yield utt, trimmed(wave, self.trim, sound.sample_rate, self.shortest_s)
             except AudioError as error:
                 fault = str(error)
                 self.rejected.append((utt, self.wav[name], fault))

@@ -33,7 +33,7 @@ def make(data: Path, **trim: object) -> Path:
     return out
 
 
-def test_seconds(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
+def test_seconds(tmp_path: Path, sound_dir: Callable[..., Path], capsys: pytest.CaptureFixture) -> None:
     """The frames are those of the whole but 50 at both ends; an utterance of 1.4 s has 40 left, which is too few."""
     data = sound_dir(tmp_path / "d", speakers=1, utterances=4, seconds=1.35)
     make_features.main(["fbank", str(data), str(data / "whole"), "--config", '{"num_mel_bins": 24}'])
@@ -44,6 +44,7 @@ def test_seconds(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
     assert "s00_00" in (reasons := (out / "rejected.tsv").read_text()) and "s00_01" in reasons
     assert "0.400 s are left by trim, at least 0.425 s (least_s) are needed" in reasons
     store = AudioStore(read_data_dir(data), config(**HALF), AudioRules())
+    assert "2 of 4 utterances, e.g. 's00_00', have less than 0.425 s left by trim" in capsys.readouterr().err
     assert dict(store.num_frames) == left.num_frames
     np.testing.assert_allclose(store.load("s00_03"), left.load("s00_03"), atol=1e-4)
     assert store.num_samples["s00_03"] == 24000 - 16000
