@@ -24,11 +24,12 @@ def _check_speeds(schema: Schema, model: dict, features: dict, where: str) -> No
     if not model["augment"]["speeds"]:
         return
     if kind in types:
-        if features.get("delta_order"):
-            raise SreError(
-                f"{where}: augment.speeds moves mel bands, '{model['features']}' have deltas beside them; take the"
-                " speeds or delta_order away"
-            )
+        for key, have in (("delta_order", "have deltas beside them"), ("cmn_variance", "have each its own scale")):
+            if features.get(key, "none") not in (0, "none"):
+                raise SreError(
+                    f"{where}: augment.speeds moves mel bands, those of '{model['features']}' {have}; take the speeds"
+                    f" or {key} away, or set source: audio"
+                )
         return
     what, cure = kind, f"name features of type {' or '.join(types)}, or take augment.speeds away"
     if kind not in schema.part("$defs", "features", "properties", "type")["enum"]:

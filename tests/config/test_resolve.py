@@ -390,5 +390,10 @@ def test_keys_that_came_later(schema: Schema) -> None:
     deltas = {"f": resolve_features(schema, {"delta_order": 1, "delta_window": 3}, 16000, "f")}
     assert dimension_of(deltas["f"]) == 160
     model = {"features": "f", "architecture": "xvector", "augment": {"speeds": [0.9]}}
-    with pytest.raises(SreError, match="augment.speeds moves mel bands, 'f' have deltas beside them; take the speeds"):
+    with pytest.raises(
+        SreError, match="augment.speeds moves mel bands, those of 'f' have deltas beside them; take the"
+    ):
         resolve_model_config(schema, model, "m.yaml", deltas, 1)
+    scaled = {"f": resolve_features(schema, {"cmn_variance": "nemo"}, 16000, "f")}
+    with pytest.raises(SreError, match="those of 'f' have each its own scale; take the speeds or cmn_variance away"):
+        resolve_model_config(schema, model, "m.yaml", scaled, 1)

@@ -19,7 +19,7 @@ from sre.features.extractor import extractor_of
 from sre.features.silero import Silero
 from sre.features.speech import SpanRule, speech_spans, voiced_frames
 from sre.features.store import FeatureStore
-from sre.features.types import options_of
+from sre.features.types import FEATURE_TYPES, options_of
 from sre.features.vad import decider
 from sre.io.ark import read_record, read_scp
 from sre.io.tables import read_table
@@ -57,6 +57,19 @@ def test_the_energy_is_that_of_mfcc(snip: bool, floor: float) -> None:
     np.testing.assert_allclose(log_energies(options, wave), mfcc[:, 0], atol=1e-5)
     centres = frame_centres(options, 2)
     assert centres.tolist() == ([200, 360] if snip else [80, 240])
+
+
+@pytest.mark.parametrize("kind", sorted(FEATURE_TYPES))
+def test_energies_of_every_type_stand_where_its_frames_are(kind: str) -> None:
+    options = options_of({"type": kind})
+    wave = np.random.default_rng(0).normal(size=(32_321,)).astype(np.float32)
+    wave[20_000:20_160] += 1000 * np.sin(np.arange(160))
+    energies = log_energies(options, wave)
+    assert len(energies) == options.num_frames(len(wave)) == len(extractor_of(options)([wave])[0])
+    loud = np.flatnonzero(energies > energies.mean() + 3)
+    centres = frame_centres(options, len(energies))
+    assert abs(centres[loud].mean() - 20_080) <= options.shift and len(loud) >= 2
+    assert np.abs(centres[loud] - 20_080).max() <= options.window / 2 + options.shift
 
 
 @pytest.mark.parametrize("vad", [{"energy_mean_scale": 0.5, "energy_threshold": 5.5}, SILERO], ids=["energy", "silero"])
