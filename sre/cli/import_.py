@@ -2,13 +2,17 @@
 
 sre import avg_model.pt exp/peers/resnet34/final.pt --as resnet34 --features voxceleb:fbank80
 sre import avg_model.pt exp/peers/b2/final.pt --as redimnet --options '{"size": "b2"}' --features fbank72.yaml
+sre import avg_model.pt exp/peers/b6/final.pt --as redimnet2 --features voxceleb:tf_mel72
 
 WeSpeaker's features are 80 mel bins (72 for ReDimNet, 60 for its B0) with a Hamming window, no dither in the test, the
 utterance's mean subtracted: recipe voxceleb's fbank80, or a file with `num_mel_bins: 72` and `window_type: hamming`.
+ReDimNet2 has TF-mel of 72 bins and normalised signals (docs/features.md): voxceleb's tf_mel72. A front-end that stands
+in the checkpoint is compared with the features.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
 from sre.cli.arguments import input_file, json_object, output_file
@@ -22,7 +26,7 @@ from sre.cli.configs import (
     schema,
 )
 from sre.config.resolve import recipe_features, recipe_file, resolve_features
-from sre.features.types import dimension_of
+from sre.features.types import FbankOptions, dimension_of, options_of
 from sre.io.atomic import sha256_file
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
@@ -42,18 +46,25 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
 
 
 def import_weights(weights: Path, out: Path, architecture: str, options: dict, features: str) -> None:
-    """Write the bundle; raises SreError where keys or shapes of the checkpoint are not the architecture's."""
+    """Write the bundle.
+
+    Raises SreError where keys or shapes of the checkpoint are not the architecture's, and where the features are not
+    those that it was trained on.
+    """
     from sre.models import ARCHITECTURES, build
     from sre.models.bundle import Bundle
-    from sre.models.peers import check_state, peer_key_of, read_state, rename
+    from sre.models.peers import check_frontend, check_state, peer_key_of, read_state, rename, split_frontend
 
     peer_key = peer_key_of(architecture)
     name, feature_config = read_features(features)
+    check_features(f"--features {features}", feature_config, architecture, ARCHITECTURES[architecture].peer_features)
     bins = dimension_of(feature_config)
     chosen = {**(ARCHITECTURES[architecture].peer_options or {}), **options}
     chosen = schema().check(chosen, "--options", "$defs", "architectures", architecture)
     network = build(architecture, bins, chosen)
-    state, left_out = rename(read_state(weights), peer_key)
+    state, frontend = split_frontend(read_state(weights))
+    check_frontend(weights, frontend, constants_of(feature_config), name)
+    state, left_out = rename(state, peer_key)
     check_state(weights, state, network.state_dict(), f"{architecture} of {bins} bins, {canonical(chosen)}")
     network.load_state_dict(state)
     source = {"checkpoint": weights.name, "sha256": sha256_file(weights)}
@@ -62,6 +73,37 @@ def import_weights(weights: Path, out: Path, architecture: str, options: dict, f
     print(f"{out}: {sum(p.numel() for p in network.parameters())} parameters of {architecture}")
     print(f"tensors of the classifier that are left out: {left_out}")
     print(f"in a recipe with features {name}: bundles: {{{architecture}: {{path: {out}, features: {name}}}}}")
+
+
+def check_features(where: str, config: dict, architecture: str, kind: str) -> None:
+    """Raise SreError where features are not of the `kind` that WeSpeaker trains the architecture on.
+
+    Kaldi's have options that WeSpeaker's users choose; of others all but the bins and the compression are fixed.
+    """
+    if config["type"] != kind:
+        raise SreError(
+            f"{where}: WeSpeaker's {architecture} was trained on features of type {kind}, not of {config['type']}; give"
+            f" a config with type: {kind}"
+        )
+    if kind == FbankOptions.type:
+        return
+    given = {key: config[key] for key in ("num_mel_bins", "compression")}
+    wanted = resolve_features(schema(), {"type": kind, **given}, 16000, where)
+    for key in sorted(wanted.keys() | config.keys()):
+        if config.get(key) != wanted.get(key):
+            raise SreError(
+                f"{where}: {key} is {config.get(key, 'not there')}, and {wanted.get(key, 'not there')} in the training"
+                f" of WeSpeaker's {architecture}; take it out"
+            )
+
+
+def constants_of(config: dict) -> dict[str, Any]:
+    """Return the tensors that a checkpoint has of a front-end like this, by the ends of their names."""
+    from sre.features.extractor import extractor_of
+    from sre.features.frontends.tf_mel import TfMel
+
+    extractor = extractor_of(options_of(config))
+    return extractor.constants() if isinstance(extractor, TfMel) else {}
 
 
 def read_features(argument: str) -> tuple[str, dict]:

@@ -17,10 +17,12 @@ class Network(nn.Module):
     peer_options : the options with which the network is WeSpeaker's, and `sre import` reads WeSpeaker's weights; None:
         it cannot read them. A network with such options has `peer_names`, or a `peer_key` of its own.
     peer_names : parts of WeSpeaker's state-dict keys and what they are in ours, replaced in this order
+    peer_features : the feature type that WeSpeaker trains it on
     """
 
     peer_options: ClassVar[Mapping[str, object] | None] = None
     peer_names: ClassVar[Sequence[tuple[str, str]]] = ()
+    peer_features: ClassVar[str] = "fbank"
 
     def __init__(self, embedding_dim: int) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from sre import SreError
 from sre.models import ARCHITECTURES
 
 CLASSIFIER = "projection."  # of the training speakers
+FRONTEND = ("frontend.", "spec.")  # what makes features of samples, in a checkpoint that has it
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -30,6 +31,30 @@ def rename(state: Mapping[str, Tensor], key_map: Callable[[str], str]) -> tuple[
     """Return the tensors by our names, and how many of the classifier were left out."""
     kept = {key_map(key): value for key, value in state.items() if not key.startswith(CLASSIFIER)}
     return kept, sum(key.startswith(CLASSIFIER) for key in state)
+
+
+def split_frontend(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the network's tensors, and those of a front-end that stands in the checkpoint."""
+    frontend = {key: value for key, value in state.items() if key.startswith(FRONTEND)}
+    return {key: value for key, value in state.items() if key not in frontend}, frontend
+
+
+def check_frontend(path: Path, frontend: Mapping[str, Tensor], ours: Mapping[str, Tensor], kind: str) -> None:
+    """Compare a checkpoint's front-end with that of features of a `kind`: constants, by the ends of their keys.
+
+    Raises SreError where one is none of ours, or differs from it by more than float32 explains.
+    """
+    for key, theirs in frontend.items():
+        same = next((value for end, value in ours.items() if key.endswith(f".{end}")), None)
+        if same is None:
+            raise SreError(
+                f"{path}: '{key}' is of a front-end that cannot be made here; give a network that was trained on {kind}"
+            )
+        if theirs.shape != same.shape or not torch.allclose(theirs.float(), same.float(), rtol=0, atol=1e-5):
+            raise SreError(
+                f"{path}: '{key}' {list(theirs.shape)} differs from that of the features {kind} {list(same.shape)};"
+                " correct --features, whose options are to be those of the training"
+            )
 
 
 def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> None:

@@ -117,6 +117,7 @@ class ReDimNet2(Network):
     """
 
     peer_options = {"wespeaker": True}
+    peer_features = "tf_mel"
     peer_names = (
         ("backbone.fin_wght1d.w", f"backbone.mixes.{len(TIME_STRIDES)}.weight"),
         ("backbone.head.", "head."),

@@ -6,6 +6,7 @@ import torch
 
 from sre.extraction.embedder import Embedder, extract
 from sre.features.extractor import extractor_of
+from sre.features.frontends.options import FRONTENDS
 from sre.features.store import FeatureStore
 from sre.features.types import FbankOptions
 from steps import train_embedding
@@ -24,6 +25,14 @@ def test_fbank_on_the_gpu_is_the_cpu_s():
     wave = np.random.default_rng(0).normal(0, 1000, 40_000).astype(np.float32)
     cpu, gpu = (extractor_of(FbankOptions(), device)([wave])[0] for device in ("cpu", "cuda"))
     assert torch.allclose(cpu, gpu, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", FRONTENDS)
+def test_front_ends_on_the_gpu_are_the_cpu_s(kind):
+    waves = np.random.default_rng(0).normal(0, 1000, (2, 40_000)).astype(np.float32)
+    cpu, gpu = (extractor_of(kind(), device) for device in ("cpu", "cuda"))
+    assert torch.allclose(cpu(list(waves))[1], gpu(list(waves))[1], atol=1e-4)
+    assert torch.allclose(cpu.batch(torch.from_numpy(waves)), gpu.batch(torch.from_numpy(waves)).cpu(), atol=1e-4)
 
 
 @pytest.mark.parametrize("architecture", ["xvector", "resnet34"])

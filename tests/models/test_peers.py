@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.signal import windows
 
 from sre import SreError
 from sre.cli import command
@@ -55,7 +56,8 @@ def test_embedding_of_the_bundle_is_the_published_models(shared: Path, tmp_path:
     state = {key: peer_tensor(key, shape) for key, shape in peer["state"].items()}
     torch.save({**state, "projection.weight": torch.zeros(9, 7)}, tmp_path / "avg_model.pt")
     features = tmp_path / "fbank.yaml"
-    features.write_text(f"num_mel_bins: {bins}\nwindow_type: hamming\n")
+    more = "type: tf_mel" if architecture == "redimnet2" else "window_type: hamming"
+    features.write_text(f"num_mel_bins: {bins}\n{more}\n")
     out = tmp_path / "final.pt"
     sre(tmp_path / "avg_model.pt", out, "--as", architecture, "--options", json.dumps(options), "--features", features)
     said = capsys.readouterr().out
@@ -104,7 +106,7 @@ def test_another_networks_checkpoint(tmp_path: Path, changes: dict, counts: tupl
 @pytest.mark.parametrize(
     "argument, value, error",
     [
-        ("features", "voxceleb:fbank81", "no features 'fbank81', only fbank40, fbank64, fbank72, fbank80"),
+        ("features", "voxceleb:fbank81", "no features 'fbank81', only fbank40, fbank64, fbank72, fbank80, tf_mel72"),
         ("features", "nowhere:fbank80", "recipe: 'nowhere' is none of"),
         ("options", "{channels: 4}", "argument --options: {channels: 4}: not JSON"),
         ("options", '{"channel": 4}', "unknown key 'channel'; the nearest valid one is 'channels'"),
@@ -114,6 +116,68 @@ def test_wrong_arguments(tmp_path: Path, argument: str, value: str, error: str) 
     path = small_checkpoint(tmp_path / "avg_model.pt")
     with pytest.raises(SreError, match=error):
         import_small(path, tmp_path / "final.pt", **{argument: value})
+
+
+def tf_mel_constants(bins: int) -> dict[str, torch.Tensor]:
+    """What WeSpeaker's TFMelFrontend leaves in a checkpoint (frontend/tfmel.py), as that file makes it: float32."""
+    window, turn = windows.hamming(400).astype("float32"), 2 * np.pi * np.outer(np.arange(512), np.arange(512)) / 512
+    edges = np.linspace(*(2595 * np.log10(1 + np.array([20, 7600]) / 700)), bins + 2)
+    at = 2595 * np.log10(1 + np.linspace(0, 8000, 256)[1:, None] / 700)
+    up, down = (at - edges[:-2]) / np.diff(edges)[:-1], (edges[2:] - at) / np.diff(edges)[1:]
+    bank = np.vstack([np.zeros((1, bins)), np.maximum(0, np.minimum(up, down))]).astype("float32")
+    made = {
+        "1.flipped_filter": np.array([[[-0.97, 1]]], "float32"),
+        "2.real_kernel_pt": np.cos(turn).astype("float32")[:256, None, :400] * window,
+        "2.image_kernel_pt": np.sin(turn).astype("float32")[:256, None, :400] * window,
+        "2.melbanks_pt": bank.T[:, :, None],
+    }
+    return {f"frontend.spec.torchfbank.{key}": torch.from_numpy(value) for key, value in made.items()}
+
+
+def redimnet2_checkpoint(shared: Path, path: Path, frontend: dict[str, torch.Tensor]) -> Path:
+    """A B0 with weights of this run, under WeSpeaker's names: those of the peer model beside its front-end."""
+    from models.test_peer_models import peer_tensor
+
+    peer = json.loads((shared / "reference/peer-models/redimnet2_b0.json").read_text())
+    torch.save({key: peer_tensor(key, shape) for key, shape in peer["state"].items()} | frontend, path)
+    return path
+
+
+def import_redimnet2(path: Path, out: Path, features: str) -> None:
+    sre(path, out, "--as", "redimnet2", "--options", '{"size": "b0"}', "--features", features)
+
+
+def test_redimnet2_is_written_with_the_features_of_its_training(shared: Path, tmp_path: Path) -> None:
+    path = redimnet2_checkpoint(shared, tmp_path / "avg_model.pt", tf_mel_constants(72))
+    import_redimnet2(path, tmp_path / "final.pt", "voxceleb:tf_mel72")
+    config = Embedder(tmp_path / "final.pt", torch.device("cpu")).feature_config
+    given = {"path": str(tmp_path / "final.pt"), "features": "tf_mel72"}
+    recipe = {**read_yaml(RECIPES / "voxceleb/config.yaml"), "models": [], "bundles": {"peer": given}}
+    assert load_recipe(recipe, RECIPES).features["tf_mel72"] == config
+    assert (config["type"], config["cmn"], config["low_freq"], config["high_freq"]) == ("tf_mel", "utterance", 20, 7600)
+
+
+@pytest.mark.parametrize(
+    "features, change, error",
+    [
+        ("voxceleb:fbank72", {}, "WeSpeaker's redimnet2 was trained on features of type tf_mel, not of fbank; give a"),
+        ('{"type": "tf_mel", "cmn": "none"}', {}, "cmn is none, and utterance in the training of WeSpeaker's redimn"),
+        ("voxceleb:tf_mel72", {"2.melbanks_pt": torch.zeros(72, 256, 1)}, r"melbanks_pt' \[72, 256, 1\] differs from"),
+        ("voxceleb:tf_mel72", {"2.window": torch.zeros(3)}, "2.window' is of a front-end that cannot be made here; gi"),
+    ],
+)
+def test_redimnet2_on_other_features(shared: Path, tmp_path: Path, features: str, change: dict, error: str) -> None:
+    changed = {f"frontend.spec.torchfbank.{key}": value for key, value in change.items()}
+    path = redimnet2_checkpoint(shared, tmp_path / "avg_model.pt", {**tf_mel_constants(72), **changed})
+    with pytest.raises(SreError, match=error):
+        import_redimnet2(path, tmp_path / "final.pt", features)
+    assert not (tmp_path / "final.pt").exists()
+
+
+def test_another_network_on_tf_mel(tmp_path: Path) -> None:
+    path = small_checkpoint(tmp_path / "avg_model.pt")
+    with pytest.raises(SreError, match="WeSpeaker's xvector was trained on features of type fbank, not of tf_mel; gi"):
+        import_small(path, tmp_path / "final.pt", "voxceleb:tf_mel72")
 
 
 def test_not_a_state_dict(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ The signal is brought to mean 0 and deviation 1, pre-emphasised with its second 
 has half a shift of zeros at either end. Windows are symmetric Hamming ones, at the start of a transform.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -35,6 +37,18 @@ class TfMel(SignalExtractor):
         filters = triangles(corners, to_htk(frequencies(o.padded // 2, o.sample_rate // 2)))
         filters[0] = 0
         return functional.pad(filters, (0, 0, 0, 1))  # (P/2, F) -> (K, F)
+
+    def constants(self) -> dict[str, Tensor]:
+        """Return the constants that a checkpoint has of the original, by the ends of their names there."""
+        o = self.options
+        n, k = (torch.arange(count, dtype=torch.float64, device=self.device) for count in (o.window, o.padded // 2))
+        turn = 2 * math.pi / o.padded * k[:, None] * n
+        return {
+            "flipped_filter": torch.tensor([[[-self.coefficient, 1.0]]]),
+            "real_kernel_pt": (turn.cos() * self.shape)[:, None],
+            "image_kernel_pt": (turn.sin() * self.shape)[:, None],
+            "melbanks_pt": self.mel[:-1].T[:, :, None],
+        }
 
     def scaling(self, waves: Tensor) -> Scaling:
         mean = waves.mean(dim=1, keepdim=True, dtype=torch.float64)
