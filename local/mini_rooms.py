@@ -11,6 +11,7 @@ SPEED_OF_SOUND = 343.0  # m/s
 SAMPLE_RATE = 16000
 FINER = 8  # times the sample rate, at which delays are rounded
 LONGEST_S = 1.0
+LOW_CUT_HZ = 100.0
 WALL_M = 0.5  # least distance of a source or microphone from a wall
 HEIGHT_M = (2.0, 5.0)
 ABSORPTION = (0.2, 0.8)  # share of the energy that a wall takes, as in Kaldi's simulated rooms
@@ -47,7 +48,8 @@ def response(room: Room, source: np.ndarray, microphone: np.ndarray) -> np.ndarr
     """Return the impulse response (R,) float64 at 16 kHz from a source to a microphone, both (3,) in m.
 
     It is as long as the reverberation takes to fall by 60 dB, at most a second after the direct path. An image after n
-    reflections, at a distance of d m, adds (1 - absorption)^(n/2) / (4 pi d) at the time d / c.
+    reflections, at a distance of d m, adds (1 - absorption)^(n/2) / (4 pi d) at the time d / c. All of these are
+    positive: what they sum up to at the lowest frequencies is in no real room, and is filtered off, as in the paper.
     """
     from scipy.signal import resample_poly  # a second, which --help need not wait for
 
@@ -59,7 +61,14 @@ def response(room: Room, source: np.ndarray, microphone: np.ndarray) -> np.ndarr
     counts = (reflections[0][:, None, None] + reflections[1][:, None] + reflections[2])[near]
     gains = (1 - room.absorption) ** (counts / 2) / (4 * np.pi * distances[near])
     places = np.rint(distances[near] / SPEED_OF_SOUND * SAMPLE_RATE * FINER).astype(np.int64)
-    return FINER * resample_poly(np.bincount(places, gains), 1, FINER)
+    return without_lowest(FINER * resample_poly(np.bincount(places, gains), 1, FINER))
+
+
+def without_lowest(wave: np.ndarray) -> np.ndarray:
+    """Return (R,) without what is below LOW_CUT_HZ."""
+    from scipy.signal import butter, sosfilt
+
+    return sosfilt(butter(2, LOW_CUT_HZ, "highpass", fs=SAMPLE_RATE, output="sos"), wave)
 
 
 def _images(size: float, source: float, microphone: float, farthest: float) -> tuple[np.ndarray, np.ndarray]:

@@ -88,8 +88,7 @@ class Manifest:
     def room(self, key: str, sample_rate: int) -> tuple[np.ndarray, int]:
         """Return a room impulse response (R,) float32, without its last -60 dB, and the sample of its direct path.
 
-        The direct path is the greatest absolute sample, as Kaldi's wav-reverberate has it. Raises AudioError where the
-        file cannot be read, SreError where it is silent.
+        Raises AudioError where the file cannot be read, SreError where it is silent.
         """
         if key in self._rooms:
             self._rooms.move_to_end(key)
@@ -98,11 +97,22 @@ class Manifest:
         response = _trimmed(_at_rate(wave, rate, sample_rate))
         if len(response) == 0:
             raise SreError(f"{self.wav[key]}: a silent room impulse response; take it out of {self.path}/wav.scp")
-        self._rooms[key] = response, int(np.abs(response).argmax())
+        self._rooms[key] = response, direct_path(response, sample_rate)
         self._room_bytes += response.nbytes
         while self._room_bytes > CACHE_BYTES and len(self._rooms) > 1:
             self._room_bytes -= self._rooms.popitem(last=False)[1][0].nbytes
         return self._rooms[key]
+
+
+def direct_path(response: np.ndarray, sample_rate: int) -> int:
+    """Return the sample of (R,) at which the direct path is heard.
+
+    A response begins where it first comes within 20 dB of its greatest sample (ISO 3382); the direct path is the
+    greatest within a millisecond from there. Reflections that come together may be stronger than it.
+    """
+    level = np.abs(response)
+    begin = int(np.argmax(level >= 0.1 * level.max()))
+    return begin + int(level[begin : begin + max(sample_rate // 1000, 1)].argmax())
 
 
 def _complete(path: Path, wav: dict[str, str]) -> dict[str, str]:

@@ -10,8 +10,9 @@ def reverberate(wave: np.ndarray, response: np.ndarray, direct: int) -> np.ndarr
     """Return (S,) float32 convolved with (R,) float32: (S,), of the same power.
 
     direct : sample of the response's direct path; what was at sample t of the wave is heard there directly
-    The reverberation after the wave's end is cut off. That is Kaldi's wav-reverberate with --shift-output=true and
-    --normalize-output=true. One real FFT of a length of small factors was the fastest for 2 s and rooms of 0.1 to 1 s.
+    The reverberation after the wave's end is cut off. So does Kaldi's wav-reverberate with --shift-output=true and
+    --normalize-output=true, which takes the greatest sample for the direct path. One real FFT of a length of small
+    factors was the fastest for 2 s and rooms of 0.1 to 1 s.
     """
     samples = len(wave)
     size = next_fast_len(samples + len(response) - 1, real=True)
