@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sre import SreError
+from sre.features.blocks import block_of
 from sre.features.frontends.librosa_mfcc import LibrosaMfcc
 from sre.features.frontends.mel import cosine_transform
 from sre.features.frontends.nemo_mel import NemoMel
@@ -25,7 +26,10 @@ from sre.features.options import FeatureOptions
 from sre.features.srfft import SplitRadixRealFFT
 from sre.features.types import FbankOptions, FrameOptions, MfccOptions
 
-FRAMES_AT_ONCE = {"cpu": 500, "cuda": 20_000}  # 500 stay in a CPU's cache: 3,000 at once were 1.7 times slower
+# Of a CPU's block: 9 kB a window of 512 points. Blocks of 500 windows and of 100 are each about 10 % slower.
+FRAMES_AT_ONCE = {"cpu": 256, "cuda": 20_000}
+EPSILON = torch.finfo(torch.float32).eps  # the least energy, as Kaldi has it
+DITHERED_AT_ONCE = 500  # windows that are given noise by one draw
 
 
 class FeatureExtractor:
@@ -49,58 +53,122 @@ class FeatureExtractor:
         """
         raise NotImplementedError
 
+    def of_block(self, power: Tensor, pieces: Sequence[Tensor], out: Tensor) -> None:
+        """Make (C, F) features `out` of a power spectrum (P/2, C), on the CPU, as `of_power` does.
+
+        pieces : (T, W) windows in one or several parts, with their means; the columns beyond T are of no meaning
+        """
+        frames = self._centred(torch.cat(list(pieces)))
+        out[: len(frames)] = self.of_power(power[:, : len(frames)], frames)
+
     @torch.inference_mode()
     def __call__(self, waves: Sequence[np.ndarray], dither_seed: str = "") -> list[Tensor]:
-        """Make (T, F) float32 features of each (S,) float32 wave on int16's scale.
+        """Make (T, F) float32 features of each (S,) float32 wave on int16's scale, on the CPU.
 
         Raises SreError where a wave is shorter than one frame.
         """
         if not waves:
             return []
-        generator = torch.Generator().manual_seed(zlib.crc32(dither_seed.encode()))
         counts = [self.options.num_frames(len(wave)) for wave in waves]
         if min(counts) < 1:
             raise SreError(
                 f"audio of {len(waves[int(np.argmin(counts))])} samples is shorter than one frame; remove it"
             )
+        signals = [torch.from_numpy(np.ascontiguousarray(wave, np.float32)) for wave in waves]
+        if self.options.dither:
+            return self._dithered(signals, zlib.crc32(dither_seed.encode()), counts)
+        if self.device.type == "cpu":
+            return list(self._in_blocks([self._frames(signal) for signal in signals]).split(counts))
+        return self._on_device([self._extended(signal) for signal in signals], counts)
+
+    @torch.no_grad()
+    def batch(self, waves: Tensor) -> Tensor:
+        """Make (B, T, F) float32 features, without dither, of waves of one length, (B, S) float32 on int16's scale.
+
+        They are on the extractor's device, where the waves are or go to. The host waits for nothing there.
+        """
+        frames = self._frames(waves.to(self.device))  # (B, T, W), a view
+        B, T, W = frames.shape
+        if self.device.type == "cpu":
+            return self._in_blocks(list(frames)).unflatten(0, (B, T))
+        out = torch.empty(B, T, self.options.dimension, device=self.device)
         at_once = FRAMES_AT_ONCE[self.device.type]
+        many = max(1, at_once // T)
+        for first in range(0, B, many):
+            for begin in range(0, T, at_once):
+                part = frames[first : first + many, begin : begin + at_once]
+                features = self._of_frames(part.reshape(-1, W))
+                out[first : first + many, begin : begin + at_once] = features.unflatten(0, part.shape[:2])
+        return out
+
+    def _extended(self, wave: Tensor) -> Tensor:  # (…, S) -> (…, S'), from the first window's begin to the last's end
+        options, samples = self.options, wave.shape[-1]
+        # without snip_edges frame t is centred on (t + 1/2) shift (feature-window.cc: ExtractWindow)
+        first = 0 if options.snip_edges else (options.shift - options.window) // 2
+        last = first + (options.num_frames(samples) - 1) * options.shift + options.window
+        inside = wave[..., max(first, 0) : last]
+        if first >= 0 and last <= samples:
+            return inside
+        ends = (torch.arange(first, 0, device=wave.device), torch.arange(samples, last, device=wave.device))
+        # samples beyond an end are mirrored, again and again where the signal is short
+        before, after = (wave[..., torch.minimum(i % (2 * samples), -(i + 1) % (2 * samples))] for i in ends)
+        return torch.cat([before, inside, after], dim=-1)
+
+    def _frames(self, wave: Tensor) -> Tensor:  # (…, S) -> (…, T, W), a view of the extended signal
+        return self._extended(wave).unfold(-1, self.options.window, self.options.shift)
+
+    def _in_blocks(self, windows: Sequence[Tensor]) -> Tensor:  # (T, W) of each utterance -> (T of all, F), on the CPU
+        total = sum(map(len, windows))
+        blocks = -(-total // FRAMES_AT_ONCE["cpu"])
+        columns = -(-total // (16 * blocks)) * 16  # of the blocks, which are of one size; 16 numbers are a register
+        block = block_of(self.options, self.window, self.fft, columns)
+        out = torch.empty(total, self.options.dimension)
+        last = torch.empty(columns, self.options.dimension)
+        done, pieces, waiting = 0, [], 0
+        for number, rest in enumerate(windows):
+            while len(rest):
+                pieces.append(rest[: columns - waiting])
+                waiting, rest = waiting + len(pieces[-1]), rest[len(pieces[-1]) :]
+                if waiting == columns or (number == len(windows) - 1 and not len(rest)):
+                    power = block.compute(pieces)
+                    if waiting == columns:
+                        self.of_block(power, pieces, out[done : done + columns])
+                    else:
+                        self.of_block(power, pieces, last)
+                        out[done:] = last[:waiting]
+                    done, pieces, waiting = done + waiting, [], 0
+        return out
+
+    def _on_device(self, signals: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
+        """Signals end to end, each from a multiple of the shift on, are one signal: some of its windows are theirs."""
+        shift = self.options.shift
+        flat = torch.cat([nn.functional.pad(signal, (0, -len(signal) % shift)) for signal in signals]).to(self.device)
+        windows = flat.unfold(0, self.options.window, shift)
+        parts = [self._of_frames(part) for part in windows.split(FRAMES_AT_ONCE[self.device.type])]
+        features, first, out = torch.cat(parts).cpu(), 0, []
+        for signal, count in zip(signals, counts, strict=True):
+            out.append(features[first : first + count])
+            first += -(-len(signal) // shift)
+        return out
+
+    def _dithered(self, signals: Sequence[Tensor], seed: int, counts: Sequence[int]) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(seed)
         parts: list[Tensor] = []
         frames: list[Tensor] = []
         waiting = 0
-        for wave in waves:
-            for piece in self._frames(torch.from_numpy(np.ascontiguousarray(wave, np.float32))).split(at_once):
+        for signal in signals:
+            for piece in self._frames(signal).split(DITHERED_AT_ONCE):
                 frames.append(piece)
                 waiting += len(piece)
-                if waiting >= at_once:
+                if waiting >= DITHERED_AT_ONCE:
                     parts.append(self.features(torch.cat(frames), generator))
                     frames, waiting = [], 0
         if frames:
             parts.append(self.features(torch.cat(frames), generator))
         return list(torch.cat(parts).split(counts))
 
-    def batch(self, waves: Tensor) -> Tensor:
-        """Make (B, T, F) float32 features, without dither, of waves of one length, (B, S) float32 on int16's scale.
-
-        They are on the extractor's device, where the waves are or go to.
-        """
-        frames = torch.stack([self._frames(wave) for wave in waves.to(self.device)])  # (B, T, W)
-        return self._of_frames(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-
-    def _frames(self, wave: Tensor) -> Tensor:  # (S,) -> (T, W), a view where edges are snipped
-        options = self.options
-        if options.snip_edges:
-            return wave.unfold(0, options.window, options.shift)
-        # frame t is centred on (t + 1/2) shift; samples beyond an end are mirrored (feature-window.cc: ExtractWindow)
-        first = (options.shift - options.window) // 2
-        last = first + (options.num_frames(len(wave)) - 1) * options.shift + options.window
-        index = torch.arange(first, last, device=wave.device)
-        while ((index < 0) | (index >= len(wave))).any():
-            index = torch.where(index < 0, -index - 1, index)
-            index = torch.where(index >= len(wave), 2 * len(wave) - 1 - index, index)
-        return wave[index].unfold(0, options.window, options.shift)
-
     def features(self, frames: Tensor, generator: torch.Generator) -> Tensor:  # (T, W) -> (T, F)
-        """Make features of windows, on the CPU.
+        """Make features of windows, on the CPU, by operations that can be traced into a graph.
 
         generator : of the dither
         """
@@ -110,11 +178,11 @@ class FeatureExtractor:
             x = x + options.dither * torch.randn(x.shape, generator=generator).to(self.device)
         return self._of_frames(x).cpu()
 
+    def _centred(self, x: Tensor) -> Tensor:
+        return x - x.mean(dim=1, keepdim=True) if self.options.remove_dc_offset else x
+
     def _of_frames(self, x: Tensor) -> Tensor:  # (T, W) -> (T, F), on the device
-        options = self.options
-        if options.remove_dc_offset:
-            x = x - x.mean(dim=1, keepdim=True)
-        c = options.preemphasis_coefficient
+        x, c = self._centred(x), self.options.preemphasis_coefficient
         emphasised = torch.cat([x[:, :1] * (1 - c), x[:, 1:] - c * x[:, :-1]], dim=1) * self.window
         power = self.fft.power(emphasised.T.contiguous())  # (W, T) -> (P/2, T); Kaldi's banks leave the Nyquist bin out
         return self.of_power(power, x)
@@ -128,9 +196,18 @@ class Fbank(FeatureExtractor):
     def __init__(self, options: FbankOptions, device: str | torch.device = "cpu") -> None:
         super().__init__(options, device)
         self.mel = _mel_banks(options).float().to(device)  # (P/2, F)
+        self.parts = _parts(self.mel.cpu())
 
     def of_power(self, power: Tensor, frames: Tensor) -> Tensor:
         return _log(power.T @ self.mel)
+
+    def of_block(self, power: Tensor, pieces: Sequence[Tensor], out: Tensor) -> None:
+        for rows, columns, weights, more in self.parts:
+            if more:
+                out[:, columns].addmm_(power[rows].T, weights)
+            else:
+                torch.mm(power[rows].T, weights, out=out[:, columns])
+        out.clamp_min_(EPSILON).log_()
 
 
 class Mfcc(Fbank):
@@ -146,11 +223,20 @@ class Mfcc(Fbank):
     def of_power(self, power: Tensor, frames: Tensor) -> Tensor:
         cepstra = super().of_power(power, frames) @ self.dct
         if self.options.use_energy:
-            energy = _log(frames.square().sum(dim=1))
-            if self.options.energy_floor > 0:
-                energy = energy.clamp(min=math.log(self.options.energy_floor))
-            cepstra[:, 0] = energy
+            cepstra[:, 0] = self._energy(frames)
         return cepstra
+
+    def of_block(self, power: Tensor, pieces: Sequence[Tensor], out: Tensor) -> None:
+        logs = torch.empty(len(out), self.options.num_mel_bins)
+        super().of_block(power, pieces, logs)
+        torch.mm(logs, self.dct, out=out)
+        if self.options.use_energy:
+            frames = self._centred(torch.cat(list(pieces)))
+            out[: len(frames), 0] = self._energy(frames)
+
+    def _energy(self, frames: Tensor) -> Tensor:
+        energy = _log(frames.square().sum(dim=1))
+        return energy.clamp(min=math.log(self.options.energy_floor)) if self.options.energy_floor > 0 else energy
 
 
 Extractor = FeatureExtractor | SignalExtractor
@@ -173,7 +259,28 @@ def extractor_of(options: FeatureOptions, device: str | torch.device = "cpu") ->
 
 
 def _log(x: Tensor) -> Tensor:
-    return x.clamp(min=torch.finfo(torch.float32).eps).log()
+    return x.clamp(min=EPSILON).log()
+
+
+def _parts(mel: Tensor) -> list[tuple[slice, slice, Tensor, bool]]:
+    """Split mel banks (P/2, F) into products of 16 filters or more and what they cover: most weights are 0.
+
+    A part is (rows of the power spectrum, filters, their weights, whether it is added to the part before). Sums stop at
+    128 frequencies, as in MKL's product with all banks of 256 frequencies: the sums are the same, bit by bit.
+    """
+    if len(mel) > 256:
+        return [(slice(None), slice(None), mel, False)]
+    parts = []
+    firsts = range(0, max(mel.shape[1] - 15, 1), 16)
+    for first, last in zip(firsts, [*firsts[1:], mel.shape[1]], strict=True):
+        filters, more = mel[:, first:last], False
+        for begin in range(0, len(mel), 128):
+            rows = filters[begin : begin + 128].any(dim=1).nonzero()
+            if len(rows):
+                covered = slice(begin + int(rows[0]), begin + int(rows[-1]) + 1)
+                parts.append((covered, slice(first, last), filters[covered].contiguous(), more))
+                more = True
+    return parts
 
 
 def _window(options: FrameOptions) -> Tensor:
