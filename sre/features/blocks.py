@@ -18,7 +18,7 @@ from sre.features.srfft import SplitRadixRealFFT
 from sre.features.types import FrameOptions
 
 Array = np.ndarray
-Step = tuple[Callable[..., Any], Array, Array | float, Array]  # function, its two inputs, its output
+Step = tuple[Callable[..., Any], Array, Array | float | np.float32, Array]  # function, its two inputs, its output
 
 _KEPT = threading.local()  # a block is written to, so each thread has its own
 

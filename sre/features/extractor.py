@@ -22,6 +22,7 @@ from sre.features.frontends.signal import SignalExtractor
 from sre.features.frontends.speechbrain_fbank import SpeechbrainFbank
 from sre.features.frontends.tf_mel import TfMel
 from sre.features.frontends.torchaudio_mel import TorchaudioMel
+from sre.features.kaldi_banks import mel_banks, split_banks, window_shape
 from sre.features.options import FeatureOptions
 from sre.features.srfft import SplitRadixRealFFT
 from sre.features.types import FbankOptions, FrameOptions, MfccOptions
@@ -44,7 +45,7 @@ class FeatureExtractor:
     def __init__(self, options: FrameOptions, device: str | torch.device = "cpu") -> None:
         self.options, self.device = options, torch.device(device)
         self.fft = SplitRadixRealFFT(options.padded, self.device)
-        self.window = _window(options).float().to(device)  # (W,)
+        self.window = window_shape(options).float().to(device)  # (W,)
 
     def of_power(self, power: Tensor, frames: Tensor) -> Tensor:
         """Make (T, F) features of a power spectrum (P/2, T).
@@ -195,8 +196,8 @@ class Fbank(FeatureExtractor):
 
     def __init__(self, options: FbankOptions, device: str | torch.device = "cpu") -> None:
         super().__init__(options, device)
-        self.mel = _mel_banks(options).float().to(device)  # (P/2, F)
-        self.parts = _parts(self.mel.cpu())
+        self.mel = mel_banks(options).float().to(device)  # (P/2, F)
+        self.parts = split_banks(self.mel.cpu())
 
     def of_power(self, power: Tensor, frames: Tensor) -> Tensor:
         return _log(power.T @ self.mel)
@@ -260,50 +261,3 @@ def extractor_of(options: FeatureOptions, device: str | torch.device = "cpu") ->
 
 def _log(x: Tensor) -> Tensor:
     return x.clamp(min=EPSILON).log()
-
-
-def _parts(mel: Tensor) -> list[tuple[slice, slice, Tensor, bool]]:
-    """Split mel banks (P/2, F) into products of 16 filters or more and what they cover: most weights are 0.
-
-    A part is (rows of the power spectrum, filters, their weights, whether it is added to the part before). Sums stop at
-    128 frequencies, as in MKL's product with all banks of 256 frequencies: the sums are the same, bit by bit.
-    """
-    if len(mel) > 256:
-        return [(slice(None), slice(None), mel, False)]
-    parts = []
-    firsts = range(0, max(mel.shape[1] - 15, 1), 16)
-    for first, last in zip(firsts, [*firsts[1:], mel.shape[1]], strict=True):
-        filters, more = mel[:, first:last], False
-        for begin in range(0, len(mel), 128):
-            rows = filters[begin : begin + 128].any(dim=1).nonzero()
-            if len(rows):
-                covered = slice(begin + int(rows[0]), begin + int(rows[-1]) + 1)
-                parts.append((covered, slice(first, last), filters[covered].contiguous(), more))
-                more = True
-    return parts
-
-
-def _window(options: FrameOptions) -> Tensor:
-    n = torch.arange(options.window, dtype=torch.float64)
-    a = 2 * math.pi / (options.window - 1)
-    shapes = {
-        "povey": lambda: (0.5 - 0.5 * torch.cos(a * n)) ** 0.85,
-        "hamming": lambda: 0.54 - 0.46 * torch.cos(a * n),
-        "hanning": lambda: 0.5 - 0.5 * torch.cos(a * n),
-        "rectangular": lambda: torch.ones_like(n),
-    }
-    return shapes[options.window_type]()
-
-
-def _mel_scale(hertz: Tensor | float) -> Tensor:
-    return 1127.0 * torch.log1p(torch.as_tensor(hertz, dtype=torch.float64) / 700.0)
-
-
-def _mel_banks(options: FbankOptions) -> Tensor:  # (P/2, F)
-    low_mel, high_mel = _mel_scale(options.low_freq), _mel_scale(options.highest)
-    padded = options.padded
-    delta = (high_mel - low_mel) / (options.num_mel_bins + 1)
-    left = low_mel + delta * torch.arange(options.num_mel_bins, dtype=torch.float64)
-    mel = _mel_scale(torch.arange(padded // 2, dtype=torch.float64) * options.sample_rate / padded)[:, None]
-    up, down = (mel - left) / delta, (left + 2 * delta - mel) / delta
-    return torch.minimum(up, down).clamp(min=0)
