@@ -72,7 +72,7 @@ def _about(columns: Sequence[Column]) -> str:
         kinds = " or ".join(f"`{name}`" for name in noisy.categories)
         said.append(f"To each utterance one file of the category {kinds} is added, the same at all SNRs.")
     if any(condition.kind == ROOM for condition in asked):
-        said.append("In the room, each utterance is convolved with an impulse response of its own.")
+        said.append("In the room, each utterance is convolved with a response that is drawn for it.")
     if any(condition.held_out for condition in asked):
         said.append("Noises and rooms are held out: no training hears them.")
     if any(condition.kind == SECONDS for condition in asked):
