@@ -303,6 +303,10 @@ def test_every_system_of_a_recipe_is_resolved() -> None:
         ({"models": []}, "models: none is named, and no bundle and no embeddings in their place; name one"),
         ({"embeddings": {"xvector": {"train": "a", "eval": "b"}}}, "models: two runs are named xvector"),
         ({"embeddings": {"mine": {"train": "a"}}}, "embeddings.mine: 'eval' is a required property"),
+        (
+            {"embeddings": {"old": {"train": "a", "eval": "b"}}, "conditions": {"seconds": [1]}},
+            "conditions: embeddings from elsewhere are of no other speech; take conditions or embeddings out",
+        ),
         ({"bundles": {"old": {"path": "final.pt", "features": "mfcc"}}}, "bundles.old: features 'mfcc' are not in"),
     ],
 )
