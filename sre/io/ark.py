@@ -12,8 +12,11 @@ import numpy as np
 
 from sre import SreError
 from sre.io.atomic import atomic_output
+from sre.io.bulk import read_places
 from sre.io.ids import check_ids, is_plain
 from sre.io.kaldi_matrix import encode
+from sre.io.known_vectors import read_named
+from sre.io.names import Places
 from sre.io.record import (
     MAX_KEY,
     MEANT,
@@ -32,6 +35,7 @@ __all__ = ["read_record", "read_scp", "read_vectors", "write_ark"]
 
 NO_KEY = (b"PK\3\4", b"\x93NUMPY", b"\x1f\x8b", b"\0B")  # what no archive begins with
 READ_BYTES = 1 << 20  # of an archive of vectors at a time; more is slower, as fresh pages are
+ROWS = 1 << 12  # of a matrix that are looked at at once
 HEADER_BYTES = 15  # of a matrix: kind, and twice the byte 4 and a size; a vector has one size
 VECTOR_KINDS: dict[bytes, np.dtype] = {b"\0BFV \4": np.dtype("<f4"), b"\0BDV \4": np.dtype("<f8")}
 ROW_KINDS: dict[bytes, np.dtype] = {b"\0BFM \4": np.dtype("<f4"), b"\0BDM \4": np.dtype("<f8")}
@@ -71,18 +75,21 @@ def read_vectors(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     that is cut or of another kind, unequal dimensions, NaN (naming the key) or a key that stands twice.
     """
     path = Path(path)
+    keys: Sequence[str]
     if path.suffix == ".scp":
         keys, matrix = _read_scp_vectors(path)
     else:
         keys, _, matrix = _read_ark(str(path), path)
     if not matrix.size:
         raise SreError(f"{path}: no vectors in it; extract the embeddings again")
-    names = np.array(keys, dtype=object)
+    names = np.array(list(keys), dtype=object)
     if not (names[1:] > names[:-1]).all():
         order = sorted(range(len(keys)), key=keys.__getitem__)
         names, matrix = names[order], matrix[order]
-    starts = range(0, len(matrix), 1 << 14)
-    bad = [start + np.flatnonzero(~np.isfinite(matrix[start : start + (1 << 14)]).all(axis=1)) for start in starts]
+    parts = ((start, matrix[start : start + ROWS]) for start in range(0, len(matrix), ROWS))
+    bad = [
+        start + np.flatnonzero(~np.isfinite(part).all(axis=1)) for start, part in parts if not np.isfinite(part).all()
+    ]
     if count := sum(map(len, bad)):
         key = names[np.concatenate(bad)[0]]
         raise SreError(
@@ -91,11 +98,14 @@ def read_vectors(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     return names, matrix
 
 
-def _read_scp_vectors(scp: Path) -> tuple[list[str], np.ndarray]:
+def _read_scp_vectors(scp: Path) -> tuple[Sequence[str], np.ndarray]:
+    places = read_places(scp)
+    if isinstance(places, Places) and (matrix := read_named(places, READ_BYTES)) is not None:
+        return places.names, matrix
     of_ark: dict[str, dict[str, int]] = {}
     keys: list[str] = []
     parts: list[np.ndarray] = []
-    for key, text in read_scp(scp).items():
+    for key, text in places.items():
         path, offset = split_offset(text)
         if offset is None:  # a file of its own, or a range
             keys.append(key)

@@ -94,6 +94,38 @@ def test_cut_anywhere(tmp_path_factory: pytest.TempPathFactory, records: dict, d
         assert f"record '{list(records)[whole]}' " in str(error.value)
 
 
+@given(archives(), st.integers(1, 3), st.integers(0, 5), st.data())
+@settings(max_examples=150, deadline=None)
+def test_vectors_by_scp_are_those_read_key_by_key(
+    tmp_path_factory: pytest.TempPathFactory, records: dict, shards: int, flips: int, data: st.DataObject
+) -> None:
+    """Whatever is damaged: the same vectors, or the same sentence."""
+    folder = tmp_path_factory.mktemp("ark")
+    names, lines = list(records), []
+    for shard in range(shards):
+        part = {name: records[name] for name in names[shard::shards]}
+        kaldiio.save_ark(str(folder / f"{shard}.ark"), part, scp=str(folder / "one.scp"))
+        lines += [line.replace(f"{folder}/", "") for line in (folder / "one.scp").read_text().splitlines()]
+    (folder / "x.scp").write_text("".join(f"{line}\n" for line in data.draw(st.permutations(lines))))
+    damaged = bytearray((folder / "0.ark").read_bytes())
+    for _ in range(flips if data.draw(st.booleans()) else 0):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    (folder / "0.ark").write_bytes(damaged[: data.draw(st.sampled_from([None, -1, -9]))])
+
+    def found() -> tuple | str:
+        try:
+            ids, matrix = read_vectors(folder / "x.scp")
+        except SreError as error:
+            return str(error)
+        return list(ids), matrix.tobytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ark_module, "READ_BYTES", data.draw(st.sampled_from([100, 1 << 20])))
+        together = found()
+        patch.setattr(ark_module, "read_named", lambda *_: None)
+        assert found() == together
+
+
 def test_several_archives_behind_an_scp(tmp_path: Path) -> None:
     """Shards, of which the scp names a part, in its own order; what it does not name may be broken."""
     write_ark(tmp_path / "1.ark", tmp_path / "1.scp", [("d", [1, 2]), ("b", [3, 4]), ("x", [5, 6])])
