@@ -5,7 +5,7 @@ This is for the archive that the scp names wholly, each byte of which is then lo
 
 import struct
 from collections.abc import Iterator
-from typing import IO
+from io import BufferedReader
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def read_named(places: Places, piece: int) -> np.ndarray | None:
     return matrix
 
 
-def _read_known(file: IO[bytes], names: Names, offsets: np.ndarray, piece: int) -> np.ndarray | None:
+def _read_known(file: BufferedReader, names: Names, offsets: np.ndarray, piece: int) -> np.ndarray | None:
     """Read (N, D) float32 vectors of N names that ascend with their (N,) offsets, `piece` bytes at a time.
 
     Returns None where a byte of the file is no part of these records, or one is no vector of the first's dimension.
@@ -75,7 +75,9 @@ def _read_known(file: IO[bytes], names: Names, offsets: np.ndarray, piece: int) 
     return out
 
 
-def _pieces(file: IO[bytes], begins: np.ndarray, ends: np.ndarray, piece: int) -> Iterator[tuple[slice, bytearray]]:
+def _pieces(
+    file: BufferedReader, begins: np.ndarray, ends: np.ndarray, piece: int
+) -> Iterator[tuple[slice, bytearray]]:
     """Yield rows, and the bytes of their records."""
     buffer = bytearray(piece)
     row = 0
@@ -85,7 +87,8 @@ def _pieces(file: IO[bytes], begins: np.ndarray, ends: np.ndarray, piece: int) -
         count = int(ends[last - 1] - begins[row])
         if count > len(buffer):
             buffer = bytearray(count)
-        file.readinto(memoryview(buffer)[:count])  # type: ignore[attr-defined]
+        if file.readinto(memoryview(buffer)[:count]) < count:
+            raise ValueError("the file became shorter")
         yield slice(row, last), buffer
         row = last
 

@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -52,7 +53,7 @@ class OtherKind(ValueError):
     """The kind of a record that is not of floats."""
 
 
-def open_archive(path: str) -> IO[bytes]:
+def open_archive(path: str) -> BufferedReader:
     """Open an archive. Raises ValueError saying why it cannot be opened; a pipe cannot, since reading it would wait."""
     return os.fdopen(_open(path), "rb")
 
