@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sre.augment.codec import CODECS
+from sre.augment.options import KINDS as KINDS_OF_DISTORTION
 from sre.backends import KINDS, METHODS
 from sre.backends.chain import FORMS
 from sre.backends.options import Asked
@@ -45,6 +47,10 @@ def models_on_page() -> set[str]:
 
 def backend_keys() -> dict:
     return schema().part("$defs", "backend")["properties"]
+
+
+def distortion_keys() -> dict:
+    return schema().part("$defs", "distortion")["properties"]
 
 
 def first_column(page: str, heading: str) -> set[str]:
@@ -102,6 +108,20 @@ PLACES = {  # registry: its names, and what else lists them
         {
             "the schema's enum norm.method": lambda: schema().part("$defs", "norm")["properties"]["method"]["enum"],
             "sre.config.resolve.NORMS": lambda: [norm["method"] for norm in NORMS.values()],
+        },
+    ),
+    "sre.augment.options.KINDS": (
+        KINDS_OF_DISTORTION,
+        {
+            "the schema's enum distortion.kind": lambda: distortion_keys()["kind"]["enum"],
+            "docs/augmentation.md": lambda: first_column("docs/augmentation.md", "kind"),
+        },
+    ),
+    "sre.augment.codec.CODECS": (
+        CODECS,
+        {
+            "the schema's enum distortion.names": lambda: distortion_keys()["names"]["items"]["enum"],
+            "docs/augmentation.md": lambda: first_column("docs/augmentation.md", "codec"),
         },
     ),
     "sre.config.resolve.NORMS": (NORMS, {"docs/backends.md": lambda: first_column("docs/backends.md", "norm")}),
