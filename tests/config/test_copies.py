@@ -59,7 +59,7 @@ def test_keys_that_do_not_go_together(kind: dict, told: str) -> None:
 
 @pytest.mark.parametrize("there, told", [
     ({"noise": None, "room": []}, "has the kind noise, and musan is null; set musan=FOLDER"),
-    ({"noise": ["noise", "speech"], "room": []}, "musan has no category 'musik'; the nearest is 'noise', there are noise"),
+    ({"noise": ["noise", "speech"], "room": []}, "musan has no category 'musik'; the nearest is 'noise', there"),
 ])  # fmt: skip
 def test_files_that_are_not_there(there: dict, told: str) -> None:
     steps = filled([{"one_of": [{"kind": "noise", "categories": ["musik"], "snr": [0, 5]}]}])
