@@ -89,8 +89,8 @@ def add_systems_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="name of the model, the same for all seeds (default: --run)")
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="seed of the training (default: 1)")
     role = "what the list is for: development has calibrations and fusions made on it (default: evaluation)"
-    parser.add_argument("--role", choices=["evaluation", "development", "condition"], default="evaluation", help=role)
-    condition = "JSON of what was done to the utterances of another list, with --role condition: of, kind, value"
+    parser.add_argument("--role", choices=["evaluation", "development"], default="evaluation", help=role)
+    condition = "the list is another's under a condition: JSON with of, kind and value, in place of --role"
     parser.add_argument("--condition", type=condition_text, metavar="JSON", help=condition)
     prior = "probability of a target, for which calibration and fusion are trained (default: 0.05)"
     parser.add_argument("--p-target", type=share, default=0.05, metavar="P", help=prior)

@@ -87,8 +87,7 @@ rule score_systems:
         asked=lambda wildcards, input: [
             *("--model", RECIPE.runs[wildcards.run].model),
             *("--seed", RECIPE.runs[wildcards.run].seed),
-            *("--role", role_of(wildcards.list)),
-            *given("--condition", condition_of(wildcards.list)),
+            *(given("--condition", condition_of(wildcards.list)) or ("--role", role_of(wildcards.list))),
         ],
         options=lambda wildcards, input: [
             *given("--enroll-map", input.enroll),

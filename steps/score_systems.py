@@ -25,9 +25,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("metrics", type=output_file, help="METRICS.json")
     args = parser.parse_args(argv)
     from sre.scoring.job import ScoreJob
+    from sre.scoring.result import CONDITION, DEVELOPMENT
     from sre.scoring.systems import score_list
 
+    if args.condition and args.role == DEVELOPMENT:
+        parser.error("--condition: nothing is chosen on such a list; leave --role out")
     asked = vars(args) | {"systems": systems_of(args), "model": args.model or args.run}
+    asked["role"] = CONDITION if args.condition else args.role
     note_settings(systems=asked["systems"])
     score_list(ScoreJob(**asked))
 

@@ -19,7 +19,6 @@ VERSION = 1  # of metrics.json; the form before it had none
 SCORE_AGAIN = "delete it, and the stage score makes it again"
 DEVELOPMENT = "development"  # the role of a list on which systems are chosen, calibrated and fused
 CONDITION = "condition"  # the role of a list of another's trials, of noisy, reverberant or short speech
-ROLES = ("evaluation", DEVELOPMENT, CONDITION)
 
 
 @dataclass(frozen=True)
