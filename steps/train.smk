@@ -11,18 +11,25 @@ def gates(wildcards):
     """
     if wildcards.run in TRAINED:
         return []
-    return [f"{EXP}/gates.json", f"{EXP}/features_checked.json"]
+    return [f"{EXP}/gates.json", *[f"{EXP}/features_checked.json"] * RECIPE.needs_media]
 
 
 def read_by(run, split):
-    """What the network of a run reads of a split: features on disk, or audio."""
+    """What the network of a run reads of a split: features on disk, audio, or embeddings of another run."""
     asked = RECIPE.runs[run]
+    if asked.of:
+        return [f"{EXP}/{asked.of}/embeddings/{split}.scp"]
     return audio_index(split) if asked.source == "audio" else feats(split, asked.features)
 
 
 def audio_options(run):
     """The option of a step whose network reads audio; nothing where it reads features."""
     return given("--audio", RECIPE.runs[run].source == "audio" and canonical(CONFIG["audio"]))
+
+
+def embeddings_of(run):
+    """The embeddings that a network on vectors is trained on, of each split; nothing for other networks."""
+    return [path for split in (TRAIN, *copies_of(run)) for path in read_by(run, split)] if RECIPE.runs[run].of else []
 
 
 def read_of_copies(run):
@@ -59,6 +66,7 @@ rule train_embedding:
         more=lambda wildcards, input: [
             *repeated("--data", [f"{DATA}/{split}" for split in copies_of(wildcards.run)]),
             *manifest_options(distort_of(wildcards.run)),
+            *repeated("--feats", embeddings_of(wildcards.run)),
         ],
     shell:
         job(

@@ -18,7 +18,10 @@ def main(argv: list[str] | None = None) -> None:
         "--data", action="append", required=True, type=input_folder, help="data directory with utt2spk; may be repeated"
     )
     parser.add_argument(
-        "--feats", action="append", type=input_file, help="feats.scp of each --data, where it is elsewhere"
+        "--feats",
+        action="append",
+        type=input_file,
+        help="feats.scp of each --data, where it is elsewhere; or its embeddings",
     )
     sound = "with source: audio: sample_rate, resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
@@ -32,8 +35,9 @@ def main(argv: list[str] | None = None) -> None:
     from sre.datadir.datadir import read_originals
     from sre.features.audio_store import AudioStore
     from sre.features.store import FeatureStore, find_feats
+    from sre.features.vector_store import VectorStore
     from sre.io.tables import read_utt2spk
-    from sre.training.inputs import audio_stores, distorter_of, feature_stores
+    from sre.training.inputs import audio_stores, distorter_of, feature_stores, vector_stores
     from sre.training.job import train
 
     def made_of(features: str) -> dict:
@@ -44,10 +48,12 @@ def main(argv: list[str] | None = None) -> None:
     if idle := [name for name in (("feats",) if audio else ("audio", "noises", "rooms")) if getattr(args, name)]:
         parser.error(f"--{idle[0]} would do nothing, as the model has source: {config.get('source', 'features')}")
     distorter = None
-    stores: list[FeatureStore] | list[AudioStore]
+    stores: list[FeatureStore] | list[AudioStore] | list[VectorStore]
     if audio:
         rules = audio_rules(args.audio, config["feature_config"]["sample_rate"])
         stores, distorter = audio_stores(args.data, config, rules), distorter_of(config, args.noises, args.rooms)
+    elif config.get("source") == "embeddings":
+        stores = vector_stores(args.data, args.feats, config["embeddings_of"])
     else:
         stores = feature_stores(args.data, args.feats, config["features"])
     utt2spks = [read_utt2spk(folder / "utt2spk") for folder in args.data]

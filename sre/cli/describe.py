@@ -54,9 +54,10 @@ def describe(
 def read_spec(config: str, num_features: int | None = None, configfiles: Sequence[Path] = ()) -> Spec:
     """Return the network of a model's YAML, or of an architecture with its default options and num_features bins.
 
-    The features that a YAML names are in config.yaml of its recipe, or in `configfiles`.
+    The features that a YAML names are in config.yaml of its recipe, or in `configfiles`. If it is of a network on
+    embeddings, the YAML of the other network stands beside it.
     """
-    from sre.models import ARCHITECTURES
+    from sre.models import ARCHITECTURES, cost
     from sre.models.cost import Spec
 
     if config in ARCHITECTURES:
@@ -81,7 +82,11 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
     known, override = schema(), settings.get(path.stem)
     features = recipe_features(known, settings, str(files[-1]))
     override = override if isinstance(override, dict) else None
-    return _spec_of(resolve_model(known, path, features, seed=1, override=override))
+    model = resolve_model(known, path, features, seed=1, override=override)
+    if of := model.get("embeddings_of"):
+        other = read_spec(str(path.with_name(f"{of}.yaml")), None, configfiles)
+        model["feature_config"]["dimension"] = cost.network_of(other).embedding_dim
+    return _spec_of(model)
 
 
 def _trained(config: str) -> dict:

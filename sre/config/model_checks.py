@@ -9,6 +9,8 @@ from sre.config.schema import Schema, works_on
 
 def check_source(schema: Schema, model: dict, features: dict, where: str) -> None:
     """Check what a training reads. Raises SreError where its features, of the config `features`, are not for that."""
+    if model.get("embeddings_of"):
+        raise SreError(f"{where}: embeddings_of would do nothing without source: embeddings; set that, or take it away")
     if model.get("source", "features") == "audio":
         _check_audio(schema, model, features, where)
         check_distort(schema, model["augment"].get("distort", []), f"{where}: augment.distort")
@@ -16,6 +18,19 @@ def check_source(schema: Schema, model: dict, features: dict, where: str) -> Non
         _check_speeds(schema, model, features, where)
         if model["augment"].get("distort"):
             raise SreError(f"{where}: augment.distort is of waveforms; set source: audio, or take it away")
+
+
+def check_embeddings(model: dict, where: str) -> None:
+    """Check a network on embeddings. Raises SreError where it names none, or asks for what vectors do not have."""
+    check_sampler(model, where)
+    if not model.get("embeddings_of"):
+        raise SreError(f"{where}: source: embeddings needs embeddings_of, the name of another model; write it")
+    if model.get("features"):
+        raise SreError(f"{where}: source: embeddings reads no features; take features: {model['features']} away")
+    augment = model["augment"]
+    for key in ("speeds", "time_masks", "freq_masks", "distort"):
+        if augment.get(key):
+            raise SreError(f"{where}: augment.{key} would do nothing to embeddings; take it away")
 
 
 def _check_speeds(schema: Schema, model: dict, features: dict, where: str) -> None:

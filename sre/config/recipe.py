@@ -21,28 +21,8 @@ from sre.config.resolve import (
     resolve_model,
     resolve_norm,
 )
+from sre.config.runs import Run, with_sources
 from sre.config.schema import Place, Schema
-
-
-@dataclass(frozen=True)
-class Run:
-    """A model with a seed that is trained here, or what stands in the place of its training.
-
-    Attributes
-    ----------
-    seed : 0 where nothing is trained
-    features : their name in the recipe; None for embeddings from elsewhere
-    source : what its network reads: features (on disk) or audio
-    bundle : path of a final.pt that was trained elsewhere
-    embeddings : train, eval, adapt -> path of embeddings from elsewhere
-    """
-
-    model: str
-    seed: int
-    features: str | None = None
-    bundle: str | None = None
-    embeddings: dict[str, str] | None = None
-    source: str = "features"
 
 
 @dataclass
@@ -121,6 +101,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         problems.tried(add_bundle, recipe, name, bundle, features)
     for name, embeddings in filled["embeddings"].items():
         problems.tried(recipe.add_run, name, Run(name, 0, embeddings=embeddings))
+    recipe.runs = problems.tried(with_sources, recipe.runs) or recipe.runs
     if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
     used = {run.features for run in recipe.runs.values() if run.source == "features"} - {None}
@@ -188,7 +169,8 @@ def _add_trainings(
         if training := (model := problems.tried(resolve)) and problems.tried(copies, model):
             run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
             source = training.get("source", "features")
-            problems.tried(recipe.add_run, run, Run(path.stem, seed, training["features"], source=source))
+            features_of, of = training.get("features"), training.get("embeddings_of")
+            problems.tried(recipe.add_run, run, Run(path.stem, seed, features_of, source=source, of=of))
             recipe.trainings[run] = training
             if override:
                 keys = ", ".join(overridden(override, training))

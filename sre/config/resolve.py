@@ -7,7 +7,7 @@ from functools import reduce
 from pathlib import Path
 
 from sre import SreError
-from sre.config.model_checks import check_loss, check_ranges, check_sampler, check_source
+from sre.config.model_checks import check_embeddings, check_loss, check_ranges, check_sampler, check_source
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.yaml_text import read_yaml
@@ -146,10 +146,14 @@ def resolve_model_config(
     loss, training = model["loss"], model["training"]
     check_loss(schema, loss["type"], given.get("loss", {}) if loss_keys is None else loss_keys, training, where)
     loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
-    if model["features"] not in features:
+    if model.get("source") == "embeddings":
+        check_embeddings(model, where)
+        made: dict = {"type": "embeddings", "of": model["embeddings_of"]}
+        return {**model, "feature_config": made, "seed": seed, "version": STAGE_VERSIONS["train"]}
+    if model.get("features") not in features:
         known = ", ".join(sorted(features)) or "none"
         raise SreError(
-            f"{where}: features '{model['features']}' are not in the recipe's config, only {known};"
+            f"{where}: features '{model.get('features')}' are not in the recipe's config, only {known};"
             " name one of these, or add them under features:"
         )
     check_source(schema, model, features[model["features"]], where)

@@ -15,6 +15,7 @@ from sre.features.frontends.options import FRONTENDS
 from sre.features.options import FeatureOptions, check_bands, check_ceps, check_lengths, highest_of
 
 FROM_ELSEWHERE = "given"  # the type of a feats.scp from elsewhere: its frames are taken as they are
+EMBEDDINGS = "embeddings"  # the type of what a network on embeddings reads: vectors, as one frame
 
 
 @dataclass(frozen=True)
@@ -151,5 +152,8 @@ def dimension_of(config: Mapping[str, Any]) -> int:
 
     Raises SreError as `options_of` does.
     """
-    stored = config["dimension"] if config["type"] == FROM_ELSEWHERE else options_of(config).dimension
+    if config["type"] == EMBEDDINGS and "dimension" not in config:
+        raise SreError(f"embeddings of '{config['of']}' have a dimension that only its training tells; give a final.pt")
+    given = config["type"] in (FROM_ELSEWHERE, EMBEDDINGS)
+    stored = config["dimension"] if given else options_of(config).dimension
     return stored * (1 + config.get("delta_order", 0))

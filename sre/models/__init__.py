@@ -16,6 +16,7 @@ from sre.models.resnet_se import ResNetSE34L, ResNetSE34V2
 from sre.models.simam import SimAMResNet
 from sre.models.tdnn import ETDNN, FTDNN
 from sre.models.transformer import Transformer
+from sre.models.vectors import MLP
 from sre.models.xvector import XVector
 
 ARCHITECTURES: dict[str, type[Network]] = {
@@ -42,6 +43,7 @@ ARCHITECTURES: dict[str, type[Network]] = {
     "ge2e_lstm": GE2ELSTM,
     "blstm": BLSTM,
     "transformer": Transformer,
+    "mlp": MLP,
 }
 
 

@@ -15,13 +15,14 @@ from sre.features.frontends.options import TfMelOptions
 from sre.features.make_shards import read_checked
 from sre.features.store import FeatureStore, find_feats
 from sre.features.types import FEATURE_TYPES, FbankOptions, options_of
+from sre.features.vector_store import VectorStore
 from sre.io.audio import AudioRules
 from sre.training.audio_source import Audio
 from sre.training.augment import Augmentation
 from sre.training.options import TrainingConfig
 from sre.training.sources import Features, Source
 
-Store = FeatureStore | AudioStore  # a training has one kind
+Store = FeatureStore | AudioStore | VectorStore  # a training has one kind
 
 
 def feature_stores(folders: Sequence[Path], scps: Sequence[Path] | None, features: str) -> list[FeatureStore]:
@@ -35,6 +36,16 @@ def feature_stores(folders: Sequence[Path], scps: Sequence[Path] | None, feature
     if len(scps) != len(folders):
         raise SreError(f"{len(scps)} --feats for {len(folders)} --data; give one for all, or one for each in order")
     return [FeatureStore(scp) for scp in scps]
+
+
+def vector_stores(folders: Sequence[Path], scps: Sequence[Path] | None, of: str) -> list[VectorStore]:
+    """Return the embeddings of data dirs, of the network `of`. Raises SreError where there are not as many scps."""
+    if not scps or len(scps) not in (1, len(folders)):
+        raise SreError(
+            f"a network on embeddings: {len(scps or ())} --feats for {len(folders)} --data; give the embeddings of"
+            " each, or one scp of all"
+        )
+    return [VectorStore(scp, of) for scp in list(scps) * (len(folders) // len(scps))]
 
 
 def audio_stores(folders: Sequence[Path], config: dict, rules: AudioRules) -> list[AudioStore]:
@@ -69,7 +80,7 @@ def source_of(
         if training:
             waves.keep()
         return waves
-    features = [store for store in stores if isinstance(store, FeatureStore)]
+    features = [store for store in stores if not isinstance(store, AudioStore)]
     config = features[0].config
     utterance_mean_is_zero = config.get("cmn") == "utterance" and features[0].vad is None  # VAD follows CMN
     zero_mean = asked.training.chunk_cmn and utterance_mean_is_zero

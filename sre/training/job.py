@@ -12,7 +12,7 @@ import torch
 from sre import SreError
 from sre.augment.distorter import Distorter
 from sre.datadir.missing import check_promised
-from sre.features.types import FROM_ELSEWHERE
+from sre.features.types import EMBEDDINGS, FROM_ELSEWHERE
 from sre.io.atomic import locked, sha256_text
 from sre.io.text import canonical
 from sre.losses import build_head
@@ -233,7 +233,7 @@ def _check_features(asked: TrainingConfig, stores: Sequence[Store]) -> None:
             raise SreError(
                 f"{store.scp}: its features were made with another config than {stores[0].scp}; make them alike"
             )
-        if store.config["type"] != FROM_ELSEWHERE and store.config != asked.feature_config:
+        if store.config["type"] not in (FROM_ELSEWHERE, EMBEDDINGS) and store.config != asked.feature_config:
             raise SreError(
                 f"{store.scp}: its features were made with another config than '{asked.features}'; make them again"
             )

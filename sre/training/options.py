@@ -72,13 +72,13 @@ class TrainingConfig:
     config: dict[str, Any]
     architecture: str
     network: dict[str, Any]
-    features: str
     feature_config: dict[str, Any]
     augment: dict[str, Any]
     filter: Filter
     loss: Loss
     validation: Validation
     training: TrainingOptions
+    features: str | None = None
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> Self:
@@ -86,6 +86,10 @@ class TrainingConfig:
         loss = config["loss"]
         more = {"margin": loss["margin"], "margin_epochs": loss["margin_epochs"], "seed": config["seed"]}
         parts = {"config": config, "network": config["options"], "training": config["training"] | more}
+        if config.get("source") == "embeddings":  # a vector is one frame
+            parts["training"] = {**parts["training"], "chunk_frames": [1, 1]}
+            parts["validation"] = config["validation"] | {"frames": 1}
+            parts["filter"] = config["filter"] | {"min_frames": 1}
         return built(cls, config | parts)
 
     @property

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from sre import SreError
 from sre.features.store import FeatureStore
+from sre.features.vector_store import VectorStore
 from sre.training.augment import Augmentation
 from sre.training.batches import Item
 
@@ -76,7 +77,7 @@ class Features(Source):
     """Chunks of features on disk; all are kept in memory if they take at most CACHE_BYTES."""
 
     def __init__(
-        self, stores: Sequence[FeatureStore], utts: Sequence[tuple[int, str]], augmentation: Augmentation
+        self, stores: Sequence[FeatureStore | VectorStore], utts: Sequence[tuple[int, str]], augmentation: Augmentation
     ) -> None:
         self.stores, self.utts, self.augmentation = stores, utts, augmentation
         self.num_features = stores[utts[0][0]].load(utts[0][1]).shape[1]

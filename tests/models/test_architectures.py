@@ -47,6 +47,7 @@ SMALL = {
     "ge2e_lstm": {"hidden_dim": 32, "layers": 2},
     "blstm": {"layers": 2},
     "transformer": {"layers": 1, "feedforward_dim": 64, "dropout": 0.0},
+    "mlp": {"widths": (64,), "dropout": ()},
 }
 STAGES = (StageSize(2, 1, 1, 4), StageSize(2, 1, 2, 4, 2))
 

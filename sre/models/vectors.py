@@ -1,0 +1,56 @@
+"""Networks on vectors: the embedding of another network in, an embedding out.
+
+Shapes: B batch, T frames, F values of a vector, D embedding.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from sre.models.base import Network
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU}
+
+
+class MLP(Network):
+    """Affine layers, each with an activation, (B, T, F) -> (B, D); of several frames the mean is taken.
+
+    The defaults are MyLinearNet of S. Jung, Speaker embedding enhancement.
+
+    Parameters
+    ----------
+    num_features : F, of the vectors
+    embedding_dim : D
+    widths : outputs of the layers before the last
+    activation : "relu" or "elu"
+    dropout : shares of values that are dropped, each by itself, after the layers before the last; none where it ends
+    batch_norm : between each affine layer and its activation
+    last_activation : the last layer has an activation too
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        embedding_dim: int = 512,
+        widths: Sequence[int] = (1024, 2048, 2048, 1024),
+        activation: str = "relu",
+        dropout: Sequence[float] = (0.0, 0.2, 0.2, 0.2),
+        batch_norm: bool = False,
+        last_activation: bool = True,
+    ) -> None:
+        super().__init__(embedding_dim)
+        layers: list[nn.Module] = []
+        sizes = [num_features, *widths, embedding_dim]
+        for number, (width, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            last = number == len(widths)
+            layers.append(nn.Linear(width, outputs))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(outputs))
+            if last_activation or not last:
+                layers.append(ACTIVATIONS[activation]())
+            if not last and number < len(dropout) and dropout[number]:
+                layers.append(nn.Dropout(dropout[number]))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x.mean(dim=1))  # (B, T, F) -> (B, F) -> (B, D)
