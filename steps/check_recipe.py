@@ -19,6 +19,8 @@ def main(argv: list[str] | None = None) -> None:
     made = "features to be made: a YAML or JSON text; may be repeated"
     parser.add_argument("--features", type=named_config, action="append", default=[], metavar="NAME=CONFIG", help=made)
     parser.add_argument("--checkpoints", type=whole(), default=0, metavar="N", help="to be written (default: 0)")
+    copy = "distorted copy of the training split, to be made; may be repeated"
+    parser.add_argument("--copy", action="append", default=[], metavar="SPLIT", help=copy)
     noted = "a sentence for the report; may be repeated"
     parser.add_argument("--note", action="append", default=[], metavar="TEXT", help=noted)
     args = parser.parse_args(argv)
@@ -38,6 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     train = data / args.train
     splits = {item.split: data / item.split for item in lists.values() if item.split != args.train}
     others = {args.adapt: data / args.adapt} if args.adapt else {}
+    copies = dict.fromkeys(args.copy, args.train)
     problems = Problems()
     counts = {}
 
@@ -48,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, item in lists.items():
         if found := problems.tried(check_trials, ListFiles.of(item, data)):
             counts[name] = found
-    problems.tried(check_disk, data, {args.train, *splits, *others}, features, args.checkpoints)
+    problems.tried(check_disk, data, {args.train, *splits, *others}, features, args.checkpoints, copies)
     problems.end()
     folders = [train, *(folder for _, folder in sorted({**splits, **others}.items()))]
     Gates(args.note, [describe_split(folder) for folder in folders], counts).write(args.out)

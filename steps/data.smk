@@ -72,6 +72,7 @@ rule check_recipe:
         options=lambda wildcards, input: [
             *given("--adapt", ADAPT),
             *repeated("--features", [f"{n}={canonical(c)}" for n, c in RECIPE.features.items()]),
+            *repeated("--copy", TRAIN_COPIES),
             *repeated("--note", NOTES),
         ],
     shell:

@@ -23,6 +23,7 @@ from sre.training.gate_files import FeatureCounts, ListCounts, SplitCounts
 
 GUESSED_SECONDS = 8.0  # VoxCeleb's mean; of m4a and commands only decoding tells the length
 CHECKPOINT_BYTES = 100 << 20  # of a network of 8 million parameters: weights, momentum, head
+FLAC_BYTES_A_SECOND = 24_000  # of noisy speech at 16 kHz, 16 bits
 
 
 @dataclass
@@ -123,20 +124,32 @@ def audio_seconds(data_dir: Path) -> float:
     return sum(known.values()) + GUESSED_SECONDS * (len(read_utt2spk(data_dir / "utt2spk")) - len(known))
 
 
-def check_disk(data: Path, splits: Collection[str], features: Mapping[str, dict], checkpoints: int) -> None:
-    """Check that there is room for checkpoints and features that are not made yet. Raises SreError if it is short."""
+def check_disk(
+    data: Path,
+    splits: Collection[str],
+    features: Mapping[str, dict],
+    checkpoints: int,
+    copies: Mapping[str, str] = {},
+) -> None:
+    """Check that there is room for checkpoints, features and distorted copies that are not made yet.
+
+    copies : split that is a copy -> the split that it is of
+    Raises SreError if room is short.
+    """
     needed = checkpoints * CHECKPOINT_BYTES
-    for split in splits:
+    for split, source in ({split: split for split in splits} | dict(copies)).items():
+        if split in copies and not (data / split / "wav.scp").exists():
+            needed += int(audio_seconds(data / source) * FLAC_BYTES_A_SECOND)
         for name, config in features.items():
-            if (data / split / "wav.scp").exists() and not (data / split / "feats" / name / "feats.scp").exists():
-                frames = audio_seconds(data / split) * 1000 / config["frame_shift"]
+            if (data / source / "wav.scp").exists() and not (data / split / "feats" / name / "feats.scp").exists():
+                frames = audio_seconds(data / source) * 1000 / config["frame_shift"]
                 columns = dimension_of(config) // (1 + config.get("delta_order", 0))  # deltas are not on disk
                 needed += int(frames) * columns * (2 if config["compression"] else 4)
     free = shutil.disk_usage(data).free
     if needed > free:
         raise SreError(
-            f"{data}: features and checkpoints will take about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free;"
-            " make room, set another root, or set compression: 3 in the features"
+            f"{data}: features, copies and checkpoints will take about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are"
+            " free; make room, set another root, or set compression: 3 in the features"
         )
 
 

@@ -230,6 +230,18 @@ def test_a_full_disk(tmp_path, sound_dir, monkeypatch):
         check_disk(tmp_path, ["d"], features, 1)
 
 
+def test_the_room_for_copies_is_asked_before_they_are_made(tmp_path: Path, monkeypatch, sound_dir) -> None:
+    """A copy of 9 utterances of 1.2 s: its sound takes some 0.3 MB, its features of 80 bins 0.35 MB."""
+    sound_dir(tmp_path / "d", speakers=3, utterances=3)
+    features = {"fbank": {"type": "fbank", "num_mel_bins": 80, "frame_shift": 10.0, "compression": 0}}
+    (tmp_path / "d/feats/fbank").mkdir(parents=True)
+    (tmp_path / "d/feats/fbank/feats.scp").touch()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("usage", (), {"free": 500_000}))
+    check_disk(tmp_path, ["d"], features, 0)
+    with pytest.raises(SreError, match="features, copies and checkpoints will take"):
+        check_disk(tmp_path, ["d"], features, 0, {"d_noise": "d"})
+
+
 def test_mfcc_and_vad_through_training_and_extraction(tmp_path, sound_dir):
     """One utterance is silent: it is left out, counted, and what is complete is judged without it."""
     import numpy as np
