@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     from sre.features.audio_store import AudioStore
     from sre.features.store import FeatureStore, find_feats
     from sre.features.vector_store import VectorStore
-    from sre.io.tables import read_utt2spk
+    from sre.io.bulk import read_labels
     from sre.training.inputs import audio_stores, distorter_of, feature_stores, vector_stores
     from sre.training.job import train
 
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         stores = vector_stores(args.data, args.feats, config["embeddings_of"])
     else:
         stores = feature_stores(args.data, args.feats, config["features"])
-    utt2spks = [read_utt2spk(folder / "utt2spk") for folder in args.data]
+    utt2spks = [read_labels(folder / "utt2spk") for folder in args.data]
     train(config, stores, utt2spks, args.out, args.device, distorter, read_originals(args.data))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from sre import SreError
 from sre.datadir.rejected import rejected_in
 from sre.io.ids import alike, shown
+from sre.io.name_tables import absent
 from sre.machine.log import say, warn
 
 MOST_MISSING = 0.1  # of the promised utterances may be missing without being rejected, which then is only said
@@ -23,7 +24,7 @@ def check_promised(
     folders : where rejected.tsv may say why
     Raises SreError where more than MOST_MISSING of them are missing and in no rejected.tsv.
     """
-    missing = sorted(set(utts) - set(found))
+    missing = sorted(set(absent(utts, found)))
     if not missing:
         return
     places = [place for folder in folders for place in (folder, *folder.glob("feats/*"))]

@@ -12,7 +12,7 @@ from sre.features.deltas import add_deltas
 from sre.features.types import FROM_ELSEWHERE
 from sre.io.atomic import atomic_output
 from sre.io.bulk import read_counts, read_places
-from sre.io.names import absent, kept_in, share_names
+from sre.io.name_tables import absent, kept_in, share_names
 from sre.io.record import count_rows, read_record, read_rows
 from sre.io.text import canonical, read_object
 

@@ -16,7 +16,7 @@ from sre.io.bulk import read_places
 from sre.io.ids import check_ids, is_plain
 from sre.io.kaldi_matrix import encode
 from sre.io.known_vectors import read_named
-from sre.io.names import Places
+from sre.io.name_tables import Places
 from sre.io.record import (
     MAX_KEY,
     MEANT,

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from sre import SreError
-from sre.io.names import Counts, Labels, Names, Places
+from sre.io.name_tables import Counts, Labels, Places
+from sre.io.names import Names
 from sre.io.scp import ON_COMMAND_LINES, find, read_scp, split_offset
 from sre.io.tables import read_table, read_utt2spk
 

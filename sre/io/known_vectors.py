@@ -9,7 +9,8 @@ from io import BufferedReader
 
 import numpy as np
 
-from sre.io.names import Names, Places
+from sre.io.name_tables import Places
+from sre.io.names import Names
 from sre.io.record import open_archive
 
 HEADERS = {b"\0BFV \4": 10, b"\0BFM \4": 15}  # bytes before the values of a vector, and of a matrix of one row

@@ -1,16 +1,16 @@
-"""Tables of many names in a few arrays: no Python object for a name, so that forked processes share all of it.
+"""Many names in a few arrays: no Python object for a name, so that forked processes share all of it.
 
 A dict of a million utterances takes some 200 MB, and each process that looks at its strings copies their pages, since
-Python counts references in them. These take the bytes of the names, 13 bytes more a name, and those of the values.
+Python counts references in them. These take the bytes of the names, and 13 bytes more a name.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
-from typing import Any, Generic, TypeVar, overload
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, overload
 
 import numpy as np
 
-V = TypeVar("V", int, str)
 PRIME = 4294967291  # 2^32 - 5
 PIECE = 1 << 14  # names that are strings at one time
 
@@ -104,6 +104,22 @@ class Names(Sequence[str]):
     def __contains__(self, name: object) -> bool:
         return self.find(name) >= 0
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Names):
+            return self.data == other.data
+        return list(self) == other
+
+    __hash__ = None  # type: ignore[assignment]  # as lists have none
+
+    def __add__(self, others: Sequence[str]) -> list[str]:
+        return [*self, *others]
+
+    def sorted_rows(self) -> np.ndarray:
+        """Return (N,) int32 rows in bytewise order of their names."""
+        if all(name < after for name, after in pairwise(self)):
+            return np.arange(len(self), dtype=np.int32)
+        return np.array(sorted(range(len(self)), key=list(self).__getitem__), np.int32)
+
     def twice(self) -> bool:
         """Return whether a name stands twice, against what is said of them."""
         self.prepare()
@@ -146,155 +162,3 @@ class Names(Sequence[str]):
 
 def _bytes(data: bytes) -> np.ndarray:
     return np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
-
-
-class NameTable(Mapping[str, V], Generic[V]):
-    """A mapping of Names; a subclass has the values in arrays, and `value` makes that of a row."""
-
-    names: Names
-
-    def value(self, row: int) -> V:
-        """Return the value of the row."""
-        raise NotImplementedError
-
-    def take(self, rows: np.ndarray) -> "NameTable[V]":
-        """Return the table of some rows, in the order of these."""
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return self.names.find(name) >= 0
-
-    def __getitem__(self, name: str) -> V:
-        row = self.names.find(name)
-        if row < 0:
-            raise KeyError(name)
-        return self.value(row)
-
-    def items(self) -> ItemsView[str, V]:
-        """Return what a dict does; the rows are passed in their order, without a search for each."""
-        return _Items(self)
-
-    def values(self) -> ValuesView[V]:
-        """Return what a dict does."""
-        return _Values(self)
-
-    def share(self, names: Names) -> None:
-        """Take these names in place of the table's own, where they are the same."""
-        if self.names.data == names.data:
-            self.names = names
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self)}>"
-
-
-class _Items(ItemsView[str, V]):
-    _mapping: NameTable[V]
-
-    def __iter__(self) -> Iterator[tuple[str, V]]:
-        return zip(self._mapping.names, map(self._mapping.value, range(len(self._mapping))), strict=True)
-
-
-class _Values(ValuesView[V]):
-    _mapping: NameTable[V]
-
-    def __iter__(self) -> Iterator[V]:
-        return map(self._mapping.value, range(len(self._mapping)))
-
-
-class Counts(NameTable[int]):
-    """Name -> number, of (N,) int32 `counts`."""
-
-    def __init__(self, names: Names, counts: np.ndarray) -> None:
-        self.names, self.counts = names, counts
-
-    @classmethod
-    def of(cls, table: Mapping[str, int]) -> "Counts":
-        """Return the same table."""
-        return cls(Names.of(table), np.fromiter(table.values(), np.int32, len(table)))
-
-    def value(self, row: int) -> int:
-        """Return the number of the row."""
-        return int(self.counts[row])
-
-    def take(self, rows: np.ndarray) -> "Counts":
-        """Return the table of some rows, in the order of these."""
-        return Counts(self.names.take(rows), self.counts[rows])
-
-
-class Labels(NameTable[str]):
-    """Name -> one of few strings, `labels`, as of utt2spk: (N,) int32 `codes` are places among these."""
-
-    def __init__(self, names: Names, labels: Sequence[str], codes: np.ndarray) -> None:
-        self.names, self.labels, self.codes = names, labels, codes
-
-    @classmethod
-    def of(cls, table: Mapping[str, str]) -> "Labels":
-        """Return the same table."""
-        places: dict[str, int] = {}
-        codes = np.fromiter((places.setdefault(value, len(places)) for value in table.values()), np.int32, len(table))
-        return cls(Names.of(table), list(places), codes)
-
-    def value(self, row: int) -> str:
-        """Return the string of the row."""
-        return self.labels[self.codes[row]]
-
-    def take(self, rows: np.ndarray) -> "Labels":
-        """Return the table of some rows, in the order of these; `labels` that no row has stay."""
-        return Labels(self.names.take(rows), self.labels, self.codes[rows])
-
-
-class Places(NameTable[str]):
-    """Name -> `path:offset` in one of few archives: (N,) int32 `codes` are places among `paths`, (N,) int64 offsets."""
-
-    def __init__(self, names: Names, paths: Sequence[str], codes: np.ndarray, offsets: np.ndarray) -> None:
-        self.names, self.paths, self.codes, self.offsets = names, paths, codes, offsets
-
-    def value(self, row: int) -> str:
-        """Return the place of the row."""
-        return f"{self.paths[self.codes[row]]}:{self.offsets[row]}"
-
-    def take(self, rows: np.ndarray) -> "Places":
-        """Return the table of some rows, in the order of these."""
-        return Places(self.names.take(rows), self.paths, self.codes[rows], self.offsets[rows])
-
-
-def present(names: Collection[str], table: Collection[str]) -> np.ndarray:
-    """Return (N,) bool, which of N names a table has."""
-    if isinstance(names, NameTable) and isinstance(table, NameTable):
-        return table.names.rows_of(names.names) >= 0
-    return np.fromiter((name in table for name in names), bool, len(names))
-
-
-def absent(names: Collection[str], table: Collection[str]) -> list[str]:
-    """Return the names that a table has not, in their order."""
-    missing = np.flatnonzero(~present(names, table))
-    if isinstance(names, NameTable):
-        return [names.names[row] for row in missing.tolist()]
-    wanted = set(missing.tolist())
-    return [name for row, name in enumerate(names) if row in wanted] if wanted else []
-
-
-def kept_in(table: Mapping[str, V], other: Collection[str]) -> Mapping[str, V]:
-    """Return the rows of a table whose names the other has."""
-    there = present(table, other)
-    if there.all():
-        return table
-    if isinstance(table, NameTable):
-        return table.take(np.flatnonzero(there))
-    return {name: value for (name, value), kept in zip(table.items(), there.tolist(), strict=True) if kept}
-
-
-def share_names(first: object, *others: object) -> None:
-    """Have tables use the names of the first where they have the same, and make its hashes now."""
-    if isinstance(first, NameTable):
-        first.names.prepare()
-        for other in others:
-            if isinstance(other, NameTable):
-                other.share(first.names)
-                other.names.prepare()

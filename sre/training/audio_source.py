@@ -25,7 +25,7 @@ from sre.machine.cores import available_cores
 from sre.machine.log import Progress
 from sre.training.augment import Augmentation
 from sre.training.batches import Item
-from sre.training.sources import CACHE_BYTES, Sample, Source
+from sre.training.sources import CACHE_BYTES, Sample, Source, lengths_of
 
 SEEDS = 2**53  # of a distortion's generator: all that a uniform draw can tell apart
 
@@ -53,7 +53,7 @@ class Audio(Source):
 
     def keep(self) -> None:
         """Decode all utterances at once, if they take at most CACHE_BYTES as 16 bits."""
-        lengths = [self.stores[store].num_samples[utt] for store, utt in self.utts]
+        lengths = lengths_of(self.utts, [store.num_samples for store in self.stores]).tolist()
         if 2 * sum(lengths) <= CACHE_BYTES:
             self.kept = Kept(self.stores, self.utts, lengths)
 

@@ -68,7 +68,7 @@ def distorter_of(config: dict, noises: Path | None, rooms: Path | None) -> Disto
 def source_of(
     asked: TrainingConfig,
     stores: Sequence[Store],
-    utts: list[tuple[int, str]],
+    utts: Sequence[tuple[int, str]],
     training: bool,
     device: torch.device,
     distorter: Distorter | None,

@@ -1,9 +1,8 @@
 """One training: utterances pass the filters -> partition -> Trainer -> the bundle final.pt and its summary."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,9 @@ import torch
 
 from sre import SreError
 from sre.augment.distorter import Distorter
-from sre.datadir.missing import check_promised
 from sre.features.types import EMBEDDINGS, FROM_ELSEWHERE
-from sre.io.atomic import locked, sha256_text
-from sre.io.text import canonical
+from sre.io.atomic import locked
+from sre.io.name_tables import Labels
 from sre.losses import build_head
 from sre.machine.cores import available_cores
 from sre.machine.device import choose_device, choose_precision, prepare
@@ -24,65 +22,12 @@ from sre.models import build, cost
 from sre.models.base import Network
 from sre.models.bundle import Bundle
 from sre.training.inputs import Store, source_of
-from sre.training.options import Filter, TrainingConfig
+from sre.training.options import TrainingConfig
+from sre.training.selection import Selection, select
 from sre.training.sources import Source
-from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, Counts, TrainingPlan, TrainSummary, write_history
+from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
 from sre.training.trainer import Trainer, middle_chunks
 from sre.training.validation import Partition, partition
-
-
-@dataclass
-class Selection:
-    """The utterances that are left to train and to validate on.
-
-    source : utterance -> number of the store that has its features
-    originals : distorted copy -> the utterance that it is a copy of
-    """
-
-    utt2spk: dict[str, str]
-    source: dict[str, int]
-    counts: Counts
-    originals: Mapping[str, str]
-
-
-def select(
-    stores: Sequence[Store],
-    utt2spks: Sequence[Mapping[str, str]],
-    least: Filter,
-    originals: Mapping[str, str] = {},
-) -> Selection:
-    """Return the utterances of several data dirs that pass the filters.
-
-    originals : distorted copy -> the utterance that it is a copy of; copies do not count as utterances of a speaker
-    Raises SreError for an utterance in two of them, and if none is left.
-    """
-    utt2spk: dict[str, str] = {}
-    source: dict[str, int] = {}
-    without, short = 0, 0
-    for number, (store, table) in enumerate(zip(stores, utt2spks, strict=True)):
-        check_promised(store.scp, "its utt2spk", table, store.places, store.scp.parent)
-        for utt, speaker in table.items():
-            if utt in utt2spk:
-                raise SreError(f"utterance '{utt}' is in two of the training data dirs; rename it in one")
-            if utt not in store.places:
-                without += 1
-            elif store.num_frames[utt] < least.min_frames:
-                short += 1
-            else:
-                utt2spk[utt], source[utt] = speaker, number
-    of_speaker = Counter(speaker for utt, speaker in utt2spk.items() if utt not in originals)
-    kept = {utt: speaker for utt, speaker in utt2spk.items() if of_speaker[speaker] >= least.min_utterances}
-    rare = len(of_speaker) - len(set(kept.values()))
-    counts = Counts(sum(map(len, utt2spks)), without, short, len(utt2spk) - len(kept), rare)
-    dropped = [f"{name.replace('_', ' ')} {count}" for name, count in asdict(counts).items() if count]
-    say("training set: " + ", ".join(dropped))
-    if not kept:
-        raise SreError(
-            f"{stores[0].scp}: no training utterance is left after the filters ({', '.join(dropped)}); add data, or"
-            f" lower the model's filter.min_frames ({least.min_frames}) or filter.min_utterances"
-            f" ({least.min_utterances})"
-        )
-    return Selection(kept, source, counts, originals)
 
 
 def train(
@@ -104,7 +49,9 @@ def train(
     """
     asked = TrainingConfig.of(config)
     _check_features(asked, stores)
-    everyone = {utt: speaker for table in utt2spks for utt, speaker in table.items()}
+    everyone = utt2spks[0]
+    if len(utt2spks) > 1:
+        everyone = Labels.of({utt: speaker for table in utt2spks for utt, speaker in table.items()})
     originals = {copy: utt for copy, utt in originals.items() if utt in everyone}
     chosen = select(stores, utt2spks, asked.filter, originals)
     with locked(out.parent / ".train.lock"):
@@ -130,12 +77,9 @@ def _checkpoints(
     folder: Path, asked: TrainingConfig, stores: Sequence[Store], chosen: Selection, distorter: Distorter | None
 ) -> Path:
     """Make the folder of this training's checkpoints, and say if there are some of other trainings."""
-    contents = sorted(
-        (utt, speaker, stores[chosen.source[utt]].num_frames[utt]) for utt, speaker in chosen.utt2spk.items()
-    )
     manifests = [manifest for manifest in (distorter.noises, distorter.rooms) if manifest] if distorter else []
     noises = [[manifest.categories, manifest.seconds] for manifest in manifests]
-    own = folder / sha256_text(canonical([asked.config, stores[0].config, contents, *noises]))[:16]
+    own = folder / chosen.sha256(asked.config, stores[0].config, after=noises)[:16]
     others = sorted(path.name for path in folder.glob("*") if path != own)
     if others and not own.exists():
         say(
@@ -185,15 +129,14 @@ def make_trainer(
     """
     prepare(device, available_cores())
     options = replace(asked.training, precision=choose_precision(asked.training.precision, device))
-    index = {speaker: number for number, speaker in enumerate(parts.speakers)}
 
-    def source(utts: list[str], training: bool) -> Source:
-        return source_of(asked, stores, [(chosen.source[utt], utt) for utt in utts], training, device, distorter)
+    def source(utts: Sequence[str], training: bool) -> Source:
+        return source_of(asked, stores, chosen.of(utts), training, device, distorter)
 
-    def labels(utts: list[str]) -> torch.Tensor:
-        return torch.tensor([index[chosen.utt2spk[utt]] for utt in utts])
+    def labels(utts: Sequence[str]) -> torch.Tensor:
+        return torch.from_numpy(chosen.classes(utts, parts.speakers))
 
-    def chunks(utts: list[str]) -> torch.Tensor:
+    def chunks(utts: Sequence[str]) -> torch.Tensor:
         return middle_chunks(source(utts, training=False), asked.validation.frames).to(device)
 
     torch.manual_seed(options.seed)  # the weights' initial values

@@ -4,7 +4,7 @@ Legend: B chunks of a batch, T frames, F features; an Item is one of batches.py.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ from torch.utils.data import Dataset
 from sre import SreError
 from sre.features.store import FeatureStore
 from sre.features.vector_store import VectorStore
+from sre.io.name_tables import numbers_of
+from sre.io.names import Names
 from sre.training.augment import Augmentation
 from sre.training.batches import Item
 
@@ -65,6 +67,16 @@ class Source(Dataset[Sample]):
         """Return the middle (frames, F) of an utterance, for validation, normalised as chunks in training are."""
 
 
+def lengths_of(utts: Sequence[tuple[int, str]], tables: Sequence[Mapping[str, int]]) -> np.ndarray:
+    """Return (N,) int64, what the tables of the stores say of N utterances, (number of the store, utterance)."""
+    numbers, names = np.fromiter((number for number, _ in utts), np.int64, len(utts)), Names.of(utt for _, utt in utts)
+    lengths = np.zeros(len(utts), np.int64)
+    for number, table in enumerate(tables):
+        rows = np.flatnonzero(numbers == number)
+        lengths[rows] = numbers_of(names.take(rows), table)
+    return lengths
+
+
 def crop(feats: np.ndarray, frames: int, start_fraction: float) -> np.ndarray:
     """Return a window (frames, F) of (T, F) at `start_fraction`, in [0, 1), of what fits; a short one is repeated."""
     if len(feats) < frames:
@@ -81,7 +93,7 @@ class Features(Source):
     ) -> None:
         self.stores, self.utts, self.augmentation = stores, utts, augmentation
         self.num_features = stores[utts[0][0]].load(utts[0][1]).shape[1]
-        total = sum(stores[store].num_frames[utt] for store, utt in utts) * self.num_features * 4
+        total = lengths_of(utts, [store.num_frames for store in stores]).sum() * self.num_features * 4
         self.in_memory = total <= CACHE_BYTES
         self.cache: dict[int, np.ndarray] = {}
 

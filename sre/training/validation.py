@@ -1,6 +1,6 @@
 """What is kept from the gradient: some speakers altogether (for EER), some utterances of the others (for accuracy)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sre import SreError
-from sre.io.tables import invert
+from sre.io.name_tables import Labels, present
 from sre.losses.base import Head
 from sre.metrics.rates import eer
 from sre.models.base import Network
@@ -27,7 +27,7 @@ class Partition:
     """
 
     speakers: list[str]
-    train: list[str]
+    train: Sequence[str]
     valid: list[str]
     held_out: list[str]
 
@@ -48,27 +48,53 @@ def partition(
     Raises SreError if fewer than two speakers would be left to train on.
     """
     draw = np.random.default_rng(HOLD_OUT_SEED)
-    everyone = {utt: speaker for utt, speaker in (everyone or utt2spk).items() if utt not in originals}
+    everyone = everyone or utt2spk
+    if originals:
+        everyone = {utt: speaker for utt, speaker in everyone.items() if utt not in originals}
     held = held_out_speakers(everyone, speakers, draw)
-    spk2utt = invert({utt: speaker for utt, speaker in utt2spk.items() if utt not in originals})
-    parts = Partition([speaker for speaker in invert(utt2spk) if speaker not in held], [], [], [])
-    if len(parts.speakers) < 2:
+    table = utt2spk if isinstance(utt2spk, Labels) else Labels.of(utt2spk)
+    table = table.take(table.names.sorted_rows())
+    names, codes = table.names, table.codes
+    own = ~present(table, originals) if originals else np.ones(len(table), bool)
+    labels = sorted((table.labels[code], code) for code in np.unique(codes).tolist())
+    trained = [speaker for speaker, _ in labels if speaker not in held]
+    if len(trained) < 2:
         raise SreError(
-            f"{len(parts.speakers)} training speakers are left after the filters, {len(held)} are held out; at least 2"
+            f"{len(trained)} training speakers are left after the filters, {len(held)} are held out; at least 2"
             " are needed: add data, or lower validation.speakers"
         )
-    for speaker, utts in spk2utt.items():
-        utts = [utts[i] for i in draw.permutation(len(utts))]
+    none = np.empty(0, np.int64)
+    train, valid, held_out = [none], [none], [none]  # rows, which ascend with the utterances' names
+    order = np.flatnonzero(own)
+    order = order[np.argsort(codes[order], kind="stable")]
+    ends = np.cumsum(np.bincount(codes[own], minlength=len(table.labels)))
+    for speaker, code in labels:
+        rows = order[ends[code - 1] if code else 0 : ends[code]]
+        if not len(rows):
+            continue
+        rows = rows[draw.permutation(len(rows))]
         if speaker in held:
-            parts.held_out += sorted(utts[:MOST_HELD_OUT]) if len(utts) >= 2 else []
+            held_out.append(np.sort(rows[:MOST_HELD_OUT]) if len(rows) >= 2 else none)
         else:
-            spared = utterances if len(utts) >= utterances + 2 else 0
-            parts.valid += utts[:spared]
-            parts.train += utts[spared:]
-    spared_too = {*parts.valid, *(utt for utt, speaker in utt2spk.items() if speaker in held)}
-    parts.train += [utt for utt in utt2spk if utt in originals and originals[utt] not in spared_too]
-    parts.train.sort(), parts.valid.sort()
-    return parts
+            spared = utterances if len(rows) >= utterances + 2 else 0
+            valid.append(rows[:spared])
+            train.append(rows[spared:])
+    train.append(_copies(table, np.flatnonzero(~own), originals, np.concatenate(valid), held))
+    used = [np.sort(np.concatenate(train)), np.sort(np.concatenate(valid)), np.concatenate(held_out)]
+    in_training, *others = (names.take(rows) for rows in used)
+    return Partition(trained, in_training, *map(list, others))
+
+
+def _copies(
+    utt2spk: Labels, copies: np.ndarray, originals: Mapping[str, str], valid: np.ndarray, held: set[str]
+) -> np.ndarray:
+    """Return the rows of copies that are trained on: not of `valid` utterances, nor of held-out speakers."""
+    spared = np.array([label in held for label in utt2spk.labels], bool)[utt2spk.codes]
+    spared[valid] = True
+    rows = copies.tolist()
+    sources = [utt2spk.names.find(originals[utt2spk.names[row]]) for row in rows]
+    trained = [row for row, of in zip(rows, sources, strict=True) if not spared[row] and (of < 0 or not spared[of])]
+    return np.array(trained, np.int64)
 
 
 @torch.inference_mode()

@@ -12,7 +12,8 @@ from sre import SreError
 from sre.io import bulk, names
 from sre.io.bulk import read_counts, read_labels, read_places
 from sre.io.ids import is_plain
-from sre.io.names import Counts, Labels, Names, Places, absent, kept_in, present, share_names
+from sre.io.name_tables import Counts, Labels, Places, absent, kept_in, present, share_names
+from sre.io.names import Names
 from sre.io.scp import read_scp
 from sre.io.tables import read_utt2spk
 
