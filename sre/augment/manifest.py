@@ -17,7 +17,7 @@ from sre.datadir.datadir import read_data_dir
 from sre.io.audio_piece import first_channel
 from sre.io.tables import read_table
 
-CACHE_BYTES = 256 << 20  # of room impulse responses that a process keeps
+CACHE_BYTES = 64 << 20  # of room impulse responses that a process keeps
 ROUNDED_S = 0.002  # reco2dur is written in milliseconds
 LONGEST_ROOM_S = 10  # of a room impulse response; what is longer is cut
 TAIL = 1e-6  # of a response's energy, -60 dB, which may be cut off at its end

@@ -331,6 +331,23 @@ def test_segments_that_are_there_are_an_input(project, tmp_path):
     assert f"--inputs {evaluation}/utt2spk {evaluation}/wav.scp --outputs" in output
 
 
+NOISE = "{distort: [{one_of: [{kind: noise, categories: [noise], snr: [0, 15]}]}]}"
+
+
+def test_networks_are_trained_on_the_copies_and_back_ends_are_not(project):
+    """With a VAD, which is that of the clean speech. A model that names no copy is trained on the clean split alone."""
+    features = "features={mfcc: {type: mfcc, vad: {}}}"
+    keys = "set=[fast.features=mfcc,xvector.features=mfcc,xvector.copies=[],xvector.augment.speeds=[]]"
+    config = ["models=[fast, xvector]", features, f"copies={{noise: {NOISE}}}", keys]
+    _, output = snakemake(project, "-n", "-p", "--config", *config)
+    assert " data/mini_train data/mini_train_noise --distort " in output
+    assert " --noises data/musan --suffix=-noise " in output
+    assert output.count("--data data/mini_train --data data/mini_train_noise ") == 1
+    assert output.count(" --data data/mini_train ") == 2
+    assert "steps.copy_vad data/mini_train/feats/mfcc data/mini_train_noise/feats/mfcc --suffix=-noise" in output
+    assert "embeddings/mini_train_noise" not in output
+
+
 @pytest.mark.parametrize(
     "config, sentence",
     [
@@ -341,6 +358,9 @@ def test_segments_that_are_there_are_an_input(project, tmp_path):
         (["recipe=voxceleb", "voxceleb1=/nowhere"], "/nowhere"),
         (["recipe=custom", "name=x"], "train_data"),
         (["recipe=mini", "systems=[cosine+cal]"], "development.speakers"),
+        (["recipe=mini", f"copies={{a: {NOISE}}}", "set=xvector.copies=[b]"], "'b' is none of the recipe's copies"),
+        (["recipe=mini", f"copies={{a: {NOISE}}}", "musan=/nowhere"], "/nowhere"),
+        ([*KO_CONFIG, f"copies={{a: {NOISE}}}"], "a has the kind noise, and musan is null; set musan=FOLDER"),
     ],
 )
 def test_a_wrong_config_is_one_sentence_at_once(project, config, sentence):
