@@ -15,6 +15,7 @@ from sre.features.frontends.options import TfMelOptions
 from sre.features.frontends.signal import FULL_SCALE, Scaling, SignalExtractor
 
 EPSILON = 1e-8
+SAMPLES_AT_ONCE = 1_000_000  # of a signal, in float64
 
 
 class TfMel(SignalExtractor):
@@ -51,8 +52,10 @@ class TfMel(SignalExtractor):
         }
 
     def scaling(self, waves: Tensor) -> Scaling:
-        mean = waves.mean(dim=1, keepdim=True, dtype=torch.float64)
-        variance = (waves - mean.float()).square().mean(dim=1, keepdim=True, dtype=torch.float64)
+        parts, count = waves.split(SAMPLES_AT_ONCE, dim=1), waves.shape[1]
+        mean = torch.stack([part.sum(dim=1, keepdim=True, dtype=torch.float64) for part in parts]).sum(dim=0) / count
+        squares = [(part.double() - mean).square().sum(dim=1, keepdim=True) for part in parts]
+        variance = torch.stack(squares).sum(dim=0) / count
         return Scaling(mean, variance.sqrt() + EPSILON * FULL_SCALE)
 
     def energies(self, power: Tensor) -> Tensor:
