@@ -30,13 +30,13 @@ Runner = Callable[[np.ndarray], np.ndarray]
 
 
 class FeatureGraph(nn.Module):
-    """Kaldi's features by FeatureExtractor's own operations, without dither, on the CPU: (B, N) -> (B, T, F)."""
+    """Kaldi's features by FeatureExtractor's own operations, on the CPU: (B, N) -> (B, T, F). Never dithered, exact."""
 
     def __init__(self, config: dict) -> None:
         super().__init__()
         options = options_of(config)
         assert isinstance(options, FrameOptions)
-        extractor = extractor_of(replace(options, dither=0.0))
+        extractor = extractor_of(replace(options, dither=0.0, exact=True))
         assert isinstance(extractor, FeatureExtractor)
         self.extractor = extractor
         self.cut = fixed_samples(config.get("trim"), options.sample_rate)

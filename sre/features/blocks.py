@@ -1,8 +1,8 @@
-"""Power spectra of windows in blocks that stay in a CPU's cache, by numpy operations on arrays that are made once.
+"""Power spectra of windows in blocks that stay near a CPU's cache, by numpy operations on arrays that are made once.
 
 The operations on each number are those of `SplitRadixRealFFT` in their order, so the bytes are the same. What differs
 is where the numbers lie: a window is a column, all blocks of n points of a level lie position by position, and so one
-operation works on long runs of them all. Nothing is allocated when a block is computed.
+operation works on long runs of them all. Nothing is allocated when a block is computed: fresh memory costs more.
 """
 
 import threading
@@ -28,11 +28,20 @@ def block_of(options: FrameOptions, window: Tensor, fft: SplitRadixRealFFT, colu
 
     window : (W,), the shape of the options' window
     """
-    kept = _KEPT.__dict__.setdefault("blocks", {})
+    blocks = _KEPT.__dict__.setdefault("blocks", {})
     key = (options, columns)
-    if key not in kept:
-        kept[key] = Block(options, window.numpy(), fft, columns)
-    return kept[key]
+    if key not in blocks:
+        kind = Block if options.exact else FourierBlock
+        blocks[key] = kind(options, window.numpy(), fft, columns)
+    return blocks[key]
+
+
+def _arena(size: int) -> Array:
+    """Return memory of this thread, which all its blocks share."""
+    kept = _KEPT.__dict__
+    if kept.setdefault("arena", _aligned(size)).size < size:
+        kept["arena"] = _aligned(size)
+    return kept["arena"]
 
 
 class Block:
@@ -44,13 +53,14 @@ class Block:
     def __init__(self, options: FrameOptions, window: Array, fft: SplitRadixRealFFT, columns: int) -> None:
         self.options, self.fft, self.columns = options, fft, columns
         N, C = fft.half, columns
-        arena = _aligned(9 * N * C)
+        arena = _arena(9 * N * C)
         # a level of n points is read from one of these and goes to the next two; what comes before and after takes them
         self.levels = [arena[i * N * C : (i + 2) * N * C] for i in (0, 2, 4)]
         self.spare = [arena[i * N * C : (i + 1) * N * C] for i in (6, 7, 8)]
-        self.power, self.mean = self.spare[0].reshape(N, C), _aligned(C)
+        self.power: Array = self.spare[0].reshape(N, C)
+        self.mean = np.zeros(C, np.float32)
         half = -(-options.window // 2)
-        self.windows = self.levels[0][: 2 * half * C].reshape(2, half, C)  # even samples, odd samples
+        self.windows: Array = self.levels[0][: 2 * half * C].reshape(2, half, C)  # even samples, odd samples
         self.steps: list[Step] = []
         self._emphasis(window)
         self._power(*self._transform())
@@ -62,19 +72,24 @@ class Block:
         """
         first = 0
         for piece in pieces:
-            last = first + len(piece)
+            last, mean = first + len(piece), self.mean[first : first + len(piece)]
             if self.options.remove_dc_offset:
-                torch.mean(piece, dim=1, out=torch.from_numpy(self.mean[first:last]))
-                mean = self.mean[first:last]
-            else:
-                mean = np.zeros(1, np.float32)
-            np.subtract(piece.numpy().T[0::2], mean, self.windows[0, :, first:last])
-            np.subtract(piece.numpy().T[1::2], mean, self.windows[1, : self.options.window // 2, first:last])
+                torch.mean(piece, dim=1, out=torch.from_numpy(mean))
+            self._put(piece.numpy(), mean, first, last)
             first = last
-        with np.errstate(all="ignore"):  # of columns from before
-            for function, a, b, out in self.steps:
-                function(a, b, out)
+        if first < self.columns:
+            self._clear(first)
+        for function, a, b, out in self.steps:
+            function(a, b, out)
         return torch.from_numpy(self.power)
+
+    def _put(self, piece: Array, mean: Array, first: int, last: int) -> None:
+        np.subtract(piece.T[0::2], mean, self.windows[0, :, first:last])
+        np.subtract(piece.T[1::2], mean, self.windows[1, : self.options.window // 2, first:last])
+
+    def _clear(self, first: int) -> None:
+        """Clear the columns from `first` on: what stands there from before could grow from call to call."""
+        self.windows[:, :, first:] = 0
 
     def _emphasis(self, window: Array) -> None:
         """Add the steps from windows to the first level: pre-emphasis, the window, even and odd samples, padding.
@@ -87,13 +102,15 @@ class Block:
         z = self._level(self.fft.half, 1)[:, :, 0]
         halves = _aligned(x.size).reshape(x.shape)
         halves[0], halves[1, : W // 2] = 0.5 * window[0::2, None], 0.5 * window[1::2, None]
+        zero = np.zeros(1, np.float32)
         self.steps += [
+            (_copy, zero, 0.0, x[1, W // 2 :]),  # of a window of odd length
             (np.multiply, x, c, past),
             (np.subtract, odd, past[0, : len(odd)], odd),
             (np.subtract, even[1:], past[1, : len(even) - 1], even[1:]),
             (np.multiply, even[0], 1 - c, even[0]),
             (np.multiply, x, halves, z[:, : len(even)]),
-            (_copy, np.zeros(1, np.float32), 0.0, z[:, len(even) :]),
+            (_copy, zero, 0.0, z[:, len(even) :]),
         ]
 
     def _level(self, n: int, b: int) -> Array:
@@ -190,6 +207,39 @@ class Block:
             (np.add, both[1, 0], both[1, 1], power[q:][::-1]),
             (np.add, both[0, 0], both[0, 1], power[1 : q + 1]),
         ]
+
+
+class FourierBlock(Block):
+    """The same with another FFT and without Kaldi's rounding: `exact: false`. Windows are rows of C."""
+
+    def __init__(self, options: FrameOptions, window: Array, fft: SplitRadixRealFFT, columns: int) -> None:
+        self.options, self.columns = options, columns
+        N, C, W, c = fft.half, columns, options.window, options.preemphasis_coefficient
+        sizes = (W, W, 2 * N, 2 * N + 2, 2 * N + 2, N)
+        parts = np.split(_arena(sum(sizes) * C), np.cumsum(sizes) * C)
+        x, past, padded, spectrum, squares, power = (part.reshape(C, -1) for part in parts[:-1])
+        self.windows, self.mean, self.power = x, np.zeros(C, np.float32), power.T
+        zero, pairs = np.zeros(1, np.float32), squares.reshape(C, N + 1, 2)[:, :N]
+        self.steps = [
+            (_copy, zero, 0.0, padded[:, W:]),  # blocks share memory
+            (np.multiply, x, c, past),
+            (np.subtract, x[:, 1:], past[:, :-1], x[:, 1:]),
+            (np.multiply, x[:, 0], 1 - c, x[:, 0]),
+            (np.multiply, x, window, padded[:, :W]),
+            (_transform, padded, 0.0, spectrum.view(np.complex64)),
+            (np.multiply, spectrum, spectrum, squares),
+            (np.add, pairs[..., 0], pairs[..., 1], power),
+        ]
+
+    def _put(self, piece: Array, mean: Array, first: int, last: int) -> None:
+        np.subtract(piece, mean[:, None], self.windows[first:last])
+
+    def _clear(self, first: int) -> None:
+        self.windows[first:] = 0
+
+
+def _transform(x: Array, _: object, out: Array) -> None:
+    torch.fft.rfft(torch.from_numpy(x), out=torch.from_numpy(out))
 
 
 def _aligned(size: int) -> Array:

@@ -110,7 +110,8 @@ class FeatureExtractor:
         inside = wave[..., max(first, 0) : last]
         if first >= 0 and last <= samples:
             return inside
-        ends = (torch.arange(first, 0, device=wave.device), torch.arange(samples, last, device=wave.device))
+        device = wave.device
+        ends = torch.arange(min(first, 0), 0, device=device), torch.arange(samples, max(samples, last), device=device)
         # samples beyond an end are mirrored, again and again where the signal is short
         before, after = (wave[..., torch.minimum(i % (2 * samples), -(i + 1) % (2 * samples))] for i in ends)
         return torch.cat([before, inside, after], dim=-1)
@@ -121,10 +122,9 @@ class FeatureExtractor:
     def _in_blocks(self, windows: Sequence[Tensor]) -> Tensor:  # (T, W) of each utterance -> (T of all, F), on the CPU
         total = sum(map(len, windows))
         blocks = -(-total // FRAMES_AT_ONCE["cpu"])
-        columns = -(-total // (16 * blocks)) * 16  # of the blocks, which are of one size; 16 numbers are a register
+        columns = -(-total // (8 * blocks)) * 8  # of the blocks, which are of one size; 8 numbers are a register
         block = block_of(self.options, self.window, self.fft, columns)
         out = torch.empty(total, self.options.dimension)
-        last = torch.empty(columns, self.options.dimension)
         done, pieces, waiting = 0, [], 0
         for number, rest in enumerate(windows):
             while len(rest):
@@ -134,7 +134,8 @@ class FeatureExtractor:
                     power = block.compute(pieces)
                     if waiting == columns:
                         self.of_block(power, pieces, out[done : done + columns])
-                    else:
+                    else:  # a product of fewer rows could round otherwise
+                        last = out.new_empty(columns, out.shape[1])
                         self.of_block(power, pieces, last)
                         out[done:] = last[:waiting]
                     done, pieces, waiting = done + waiting, [], 0
@@ -185,7 +186,11 @@ class FeatureExtractor:
     def _of_frames(self, x: Tensor) -> Tensor:  # (T, W) -> (T, F), on the device
         x, c = self._centred(x), self.options.preemphasis_coefficient
         emphasised = torch.cat([x[:, :1] * (1 - c), x[:, 1:] - c * x[:, :-1]], dim=1) * self.window
-        power = self.fft.power(emphasised.T.contiguous())  # (W, T) -> (P/2, T); Kaldi's banks leave the Nyquist bin out
+        if self.options.exact:
+            power = self.fft.power(emphasised.T.contiguous())  # (W, T) -> (P/2, T); no Nyquist bin, as Kaldi's banks
+        else:
+            spectrum = torch.view_as_real(torch.fft.rfft(emphasised, self.options.padded))
+            power = spectrum[:, :-1].square().sum(dim=2).T
         return self.of_power(power, x)
 
 

@@ -25,6 +25,7 @@ class FrameOptions(FeatureOptions):
     Attributes
     ----------
     dither : standard deviation of the noise that is added, on int16's scale
+    exact : with the rounding of Kaldi's FFT; without, the fastest one
     """
 
     preemphasis_coefficient: float = 0.97
@@ -32,6 +33,7 @@ class FrameOptions(FeatureOptions):
     window_type: str = "povey"
     snip_edges: bool = True
     dither: float = 0.0
+    exact: bool = True
 
     def __post_init__(self) -> None:
         """Raise SreError where the options do not go together."""
