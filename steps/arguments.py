@@ -13,11 +13,14 @@ from sre.cli.arguments import input_file, input_folder, json_object, seed, share
 from sre.cli.configs import DEFAULT_FEATURES, ConfigArgument, config_argument, schema, systems_config
 from sre.config.conditions import Condition, read_condition
 from sre.config.corpus import NAME, TrialList
+from sre.config.extraction import LEAST, MOST
 
 if TYPE_CHECKING:  # what takes long to load is loaded once a command line has been read
     from sre.backends.cohort import CohortRule
+    from sre.extraction.pieces import Pieces
 
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("fp32", "fp32_fast", "bf16", "auto")
 
 
 def feats_scp(text: str) -> Path:
@@ -115,6 +118,31 @@ def add_feature_config(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--config", type=config_argument, metavar="CONFIG", help=options)
     kinds, kind = list(DEFAULT_FEATURES), "their kind, whose defaults hold without --config (default: fbank)"
     parser.add_argument("--type", choices=kinds, default=kinds[0], help=kind)
+
+
+def add_pieces_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is embedded of an utterance: windows or crops, and what becomes of their embeddings."""
+    frames = whole(LEAST, MOST)
+    windows = "frames of windows that are embedded one by one (default: utterances are whole, up to 10,000 frames)"
+    parser.add_argument("--window", type=frames, metavar="FRAMES", help=windows)
+    between = "from one window's start to the next (default: a window)"
+    parser.add_argument("--shift", type=whole(1), metavar="FRAMES", help=between)
+    spaced = "equally spaced crops of an utterance, which is repeated if it is shorter than one"
+    parser.add_argument("--crops", type=whole(1), metavar="N", help=spaced)
+    parser.add_argument("--crop-frames", type=frames, metavar="FRAMES", help="of a crop")
+    weights = "of an embedding in their mean (default: the frames of its piece)"
+    parser.add_argument("--weight", choices=["frames", "equal"], default="frames", help=weights)
+    unit = "divide each embedding by its length before the mean"
+    parser.add_argument("--unit-length", action="store_true", help=unit)
+    every = "keep the embeddings of all pieces, as a matrix (N, D) of each utterance, and take no mean"
+    parser.add_argument("--keep", action="store_true", help=every)
+
+
+def pieces_of(args: argparse.Namespace) -> "Pieces":
+    """Return what these options name. Raises SreError where they contradict each other."""
+    from sre.extraction.pieces import Pieces
+
+    return Pieces(args.window, args.shift, args.crops, args.crop_frames, args.weight, args.unit_length, args.keep)
 
 
 def add_max_rejected(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from sre import SreError
 from sre.config.copies import Copy, check_files
 from sre.config.distort import kinds_in
 from sre.config.corpus import TrialList, read_corpus
+from sre.config.extraction import as_options
 from sre.config.overrides import check_once, check_targets, read_config
 from sre.config.recipe import load_recipe
 from sre.config.resolve import needs_adaptation

@@ -4,11 +4,13 @@ IMPORTED = {name: run.embeddings for name, run in RECIPE.runs.items() if run.emb
 # TRAIN is last: a development list has the split to train on
 ROLES = {**dict.fromkeys(LISTED_SPLITS, "eval"), ADAPT: "adapt", TRAIN: "train"}
 
+EXTRACTION = as_options(RECIPE.extraction)
+
 
 rule extract_embeddings:
     input:
         model=lambda wildcards: RECIPE.runs[wildcards.run].bundle or f"{EXP}/{wildcards.run}/final.pt",
-        feats=lambda wildcards: feats(wildcards.split, RECIPE.runs[wildcards.run].features),
+        read=lambda wildcards: read_by(wildcards.run, wildcards.split),
         utt2spk=f"{DATA}/{{split}}/utt2spk",
     output:
         multiext("{exp}/{run}/embeddings/{split}/embeddings.{shard}", ".ark", ".scp"),
@@ -19,19 +21,21 @@ rule extract_embeddings:
     params:
         nj=NJ,
         bundle=lambda wildcards: RECIPE.runs[wildcards.run].bundle,
-        version=stage_version("embed"),
+        version=" ".join([stage_version("embed"), *EXTRACTION]),
+        # a function of `input`: Snakemake does not compare it between runs
+        source=lambda wildcards, input: audio_options(wildcards.run) or ["--feats", input.read[0]],
     shell:
         job(
             "steps.extract_embeddings {input.model} {DATA}/{wildcards.split}"
             " {wildcards.exp}/{wildcards.run}/embeddings/{wildcards.split}"
-            " --feats {input.feats[0]} --shard {wildcards.shard}/{params.nj} --device {CONFIG[device]}"
+            " {params.source} {EXTRACTION} --shard {wildcards.shard}/{params.nj} --device {CONFIG[device]}"
         )
 
 
 rule join_embeddings:
     input:
         shards=expand("{{exp}}/{{run}}/embeddings/{{split}}/embeddings.{shard}.scp", shard=SHARDS),
-        feats=lambda wildcards: feats(wildcards.split, RECIPE.runs[wildcards.run].features),
+        read=lambda wildcards: read_by(wildcards.run, wildcards.split),
     output:
         "{exp}/{run}/embeddings/{split}.scp",
     log:
@@ -39,7 +43,7 @@ rule join_embeddings:
     wildcard_constraints:
         run=one_of(set(RECIPE.runs) - set(IMPORTED)),
     shell:
-        job("steps.join_embeddings {input.shards} {input.feats[0]} {output}")
+        job("steps.join_embeddings {input.shards} {input.read[0]} {output}")
 
 
 rule import_embeddings:

@@ -1,6 +1,8 @@
 """Extract the embedding of every utterance of a data dir, or of one shard of it.
 
 python -m steps.extract_embeddings exp/mini/xvector/final.pt data/mini_test exp/mini/xvector/embeddings/mini_test
+  …  --window 300 --shift 150               the mean of windows of 3 s, at 100 frames a second
+  …  --crops 10 --crop-frames 400 --keep    ten crops as a matrix
 """
 
 from collections.abc import Iterator
@@ -9,8 +11,9 @@ import numpy as np
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder, processes, shard
+from sre.cli.configs import audio_rules, config_argument
 from sre.machine.log import Progress, run
-from steps.arguments import DEVICES
+from steps.arguments import DEVICES, PRECISIONS, add_pieces_options, pieces_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -18,7 +21,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("model", type=input_file, help="a trained bundle, final.pt")
     parser.add_argument("data", type=input_folder, help="data directory")
     parser.add_argument("out", type=output_folder, help="folder for embeddings.{ark,scp}")
-    parser.add_argument("--feats", type=input_file, help="feats.scp, where it is elsewhere")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--feats", type=input_file, help="feats.scp, where it is elsewhere")
+    sound = (
+        "make features of the audio, as is done where there are none: sample_rate, resample, allow_pipes; YAML or JSON"
+    )
+    source.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
+    add_pieces_options(parser)
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="docs/extraction.md has them (fp32)")
     parser.add_argument(
         "--shard", type=shard, metavar="K/N", help="only the K-th of N parts, as embeddings.K.{ark,scp}"
     )
@@ -29,21 +39,23 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     from sre.datadir.missing import check_promised
     from sre.extraction.embedder import Embedder, extract
-    from sre.features.store import FeatureStore, find_feats
+    from sre.extraction.sources import rejections, store_of
     from sre.io.ark import write_ark
     from sre.io.atomic import locked
     from sre.io.shards import shard_of
     from sre.io.tables import read_utt2spk
     from sre.machine.device import choose_device, prepare
 
-    device = choose_device(args.device)
+    pieces, device = pieces_of(args), choose_device(args.device)
     prepare(device, args.threads)
-    embedder = Embedder(args.model, device)
-    store = FeatureStore(args.feats or find_feats(args.data, embedder.config["features"]))
+    embedder = Embedder(args.model, device, args.precision)
+    rate = embedder.feature_config.get("sample_rate")
+    rules = audio_rules(args.audio, rate) if rate else None
+    store = store_of(embedder, args.data, args.feats, rules, from_audio=args.audio is not None)
     embedder.check(store)
     speakers = args.data / "utt2spk"
     utts = read_utt2spk(speakers) if speakers.is_file() else store.places
-    check_promised(store.scp, speakers, utts, store.places, args.data, store.scp.parent)
+    check_promised(store.scp, speakers, utts, store.places, args.data, rejections(store))
     chosen = shard_of(sorted(utt for utt in utts if utt in store.places), args.shard)
     if not chosen and args.shard is None:
         raise SreError(f"{args.data}: no utterance of it has features; make them first")
@@ -51,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     progress = Progress("embed", len(chosen), "utt")
 
     def records() -> Iterator[tuple[str, np.ndarray]]:
-        for record in extract(embedder, store, chosen):
+        for record in extract(embedder, store, chosen, pieces):
             progress.add(1)
             yield record
 

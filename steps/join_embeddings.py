@@ -4,6 +4,7 @@ python -m steps.join_embeddings embeddings.1.scp embeddings.2.scp data/mini_test
 """
 
 from sre.cli.arguments import Parser, input_file, output_file
+from sre.features.audio_index import COUNTS, AudioIndex
 from sre.features.store import FeatureStore
 from sre.io.shards import check_complete, join_keys, join_tables
 from sre.machine.log import run
@@ -12,10 +13,12 @@ from sre.machine.log import run
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("shards", type=input_file, nargs="+", help="their scps, in order")
-    parser.add_argument("feats", type=input_file, help="feats.scp: the utterances that must be there")
+    whose = "feats.scp, or audio/utt2num_samples: the utterances that must be there"
+    parser.add_argument("feats", type=input_file, help=whose)
     parser.add_argument("out", type=output_file, help="scp to write")
     args = parser.parse_args(argv)
-    check_complete(args.out, join_keys(args.shards), FeatureStore(args.feats).places, source=args.feats)
+    source = AudioIndex(args.feats.parent) if args.feats.name == COUNTS else FeatureStore(args.feats)
+    check_complete(args.out, join_keys(args.shards), source.places, source=args.feats)
     join_tables(args.shards, args.out)
 
 

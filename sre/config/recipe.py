@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.config.copies import add_copies, check_copies
+from sre.config.extraction import as_options, check_pieces
 from sre.config.problems import Problems
 from sre.config.resolve import (
     BACKENDS,
@@ -53,6 +54,11 @@ class Recipe:
     @property
     def name(self) -> str:
         return self.config["name"] or self.config["recipe"]
+
+    @property
+    def extraction(self) -> dict:
+        """The section of this name; empty where all of it is default."""
+        return self.config.get("extraction") or {}
 
     @property
     def from_audio(self) -> list[str]:
@@ -109,7 +115,10 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
     problems += without_sources(checked or {})
+    problems.tried(check_pieces, recipe.extraction)
     problems.end()
+    if words := as_options(recipe.extraction):
+        recipe.notes.append(f"Embeddings were extracted with {' '.join(words)}.")
     return recipe
 
 

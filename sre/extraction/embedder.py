@@ -1,33 +1,46 @@
 """Embeddings of whole utterances, whatever their length, independent of what else is in the batch."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from difflib import get_close_matches
-from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sre import SreError
+from sre.extraction.inference import for_inference
+from sre.extraction.pieces import MIN_FRAMES, PIECE_FRAMES, Pieces
+from sre.features.audio_store import AudioStore
 from sre.features.store import FeatureStore
 from sre.features.types import FEATURE_TYPES, vad_listens
 from sre.io.text import canonical
-from sre.machine.device import choose_device, memory_format
+from sre.machine.device import choose_device, choose_precision, memory_format
 from sre.models import ARCHITECTURES, build
 from sre.models import bundle as bundles
 from sre.models.base import Network
 
-PIECE_FRAMES = 10_000  # longer utterances are cut here and averaged by frames, as Kaldi's nnet3-xvector-compute
-MIN_FRAMES = 25  # shorter pieces at an end are left out; shorter utterances are padded with their end frames (Kaldi)
 BATCH_FRAMES = {"cpu": 2_000, "cuda": 100_000}
+MOST_WAITING = 10  # batches' frames that may wait for others of their length
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+
+WHOLE = Pieces()
+Store = FeatureStore | AudioStore
 
 
 class Embedder:
-    """A trained bundle (final.pt) on a device, in evaluation mode."""
+    """A trained bundle (final.pt) on a device, in evaluation mode.
 
-    def __init__(self, bundle_path: str | Path, device: str | torch.device = "auto") -> None:
+    precision : see `for_inference`; "auto" is bf16 where the hardware multiplies it, else fp32
+    """
+
+    def __init__(self, bundle_path: str | Path, device: str | torch.device = "auto", precision: str = "fp32") -> None:
         bundle = bundles.load_bundle(bundle_path)
         self.path = Path(bundle_path)
         self.device = choose_device(device) if isinstance(device, str) else device
@@ -35,8 +48,10 @@ class Embedder:
         self.num_features = bundle.num_features
         self.network = network_of(bundle, self.path)
         self.network.eval().to(self.device).to(memory_format=memory_format(self.network))
+        self.precision = choose_precision(precision, self.device)
+        self.dtype = for_inference(self.network, self.precision, self.device)
 
-    def check(self, store: FeatureStore) -> None:
+    def check(self, store: Store) -> None:
         """Raise SreError where features were made with another config than the network was trained on."""
         if store.config != self.feature_config:
             raise SreError(
@@ -47,22 +62,17 @@ class Embedder:
     @torch.inference_mode()
     def embed(self, batch: Tensor) -> Tensor:
         """Return the embeddings of features of equal length, (B, T, F) -> (B, D) float32."""
-        return self.network.embed(batch.to(self.device)).float().cpu()
+        return self.network.embed(batch.to(self.device, self.dtype)).float().cpu()
 
-    def utterance(self, feats: np.ndarray) -> np.ndarray:
+    def utterance(self, feats: np.ndarray, pieces: Pieces = WHOLE) -> np.ndarray:
         """Return the embedding of an utterance, (T, F) -> (D,) float32.
 
         It is the mean of those of pieces of at most PIECE_FRAMES, weighted by their frames, so that memory is bounded.
         """
-        if len(feats) < MIN_FRAMES:
-            feats = pad(feats)
-        total, weight = torch.zeros(self.network.embedding_dim, dtype=torch.float64), 0
-        for start in range(0, len(feats), PIECE_FRAMES):
-            piece = feats[start : start + PIECE_FRAMES]
-            if len(piece) >= MIN_FRAMES:
-                total += len(piece) * self.embed(torch.from_numpy(piece)[None])[0].double()
-                weight += len(piece)
-        return (total / weight).float().numpy()
+        feats = pieces.fitted(feats)
+        spans = pieces.spans(len(feats))
+        vectors = [self.embed(torch.from_numpy(feats[at : at + frames])[None])[0].numpy() for at, frames in spans]
+        return pieces.join(vectors, [frames for _, frames in spans])
 
 
 def _differing(made: Mapping, wanted: Mapping) -> str:
@@ -98,40 +108,90 @@ def network_of(bundle: bundles.Bundle, path: Path) -> Network:
     return network
 
 
-def pad(feats: np.ndarray) -> np.ndarray:
-    """Repeat the first and last frames until there are MIN_FRAMES."""
-    missing = MIN_FRAMES - len(feats)
-    return np.pad(feats, ((missing // 2, missing - missing // 2), (0, 0)), mode="edge")
+def ahead(work: Callable[[Item], Done], items: Iterable[Item], depth: int = 32) -> Iterator[Done]:
+    """Yield work(item) of each item in order; a thread works at most `depth` items ahead of what was taken."""
+    with ThreadPoolExecutor(1) as pool:
+        begun: deque[Future[Done]] = deque()
+        try:
+            for item in items:
+                begun.append(pool.submit(work, item))
+                if len(begun) > depth:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()
 
 
-def extract(embedder: Embedder, store: FeatureStore, utts: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (utterance, (D,) float32), shortest first; utterances of exactly equal length share a batch.
+def extract(
+    embedder: Embedder, store: Store, utts: Sequence[str], pieces: Pieces = WHOLE
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (utterance, (D,) float32), about the shortest first; (N, D) where `pieces` keeps all of N pieces.
 
-    Raises SreError naming the utterance whose features are missing or of another dimension, or which has no finite
-    embedding.
+    Pieces of exactly equal length share a batch. Raises SreError naming the utterance whose features are missing or of
+    another dimension, or which has no finite embedding.
     """
     if missing := [utt for utt in utts if utt not in store.places]:
         store.raw(missing[0])  # raises, with the remedy
     by_length = sorted(utts, key=lambda utt: (store.num_frames[utt], utt))
-    for frames, group in groupby(by_length, key=store.num_frames.__getitem__):
-        same = list(group)
-        at_once = max(1, BATCH_FRAMES[embedder.device.type] // max(frames, 1))
-        for start in range(0, len(same), at_once):
-            chosen = same[start : start + at_once]
-            matrices = [_checked(embedder, store, utt) for utt in chosen]
-            if MIN_FRAMES <= frames <= PIECE_FRAMES:
-                vectors = list(embedder.embed(torch.from_numpy(np.stack(matrices))).numpy())
-            else:
-                vectors = [embedder.utterance(feats) for feats in matrices]
-            for utt, vector in zip(chosen, vectors, strict=True):
-                if not np.isfinite(vector).all():
-                    raise SreError(
-                        f"{embedder.path}: the embedding of '{utt}' is not finite; look at the training curve"
-                    )
-                yield utt, vector
+    batches = _Batches(embedder, pieces)
+    for utt, feats in ahead(lambda utt: (utt, _checked(embedder, store, utt)), by_length):
+        yield from batches.add(utt, feats)
+    yield from batches.finish()
 
 
-def _checked(embedder: Embedder, store: FeatureStore, utt: str) -> np.ndarray:
+class _Batches:
+    """Pieces that wait for others of their length, and the embeddings of utterances that wait for further pieces."""
+
+    def __init__(self, embedder: Embedder, pieces: Pieces) -> None:
+        self.embedder, self.pieces = embedder, pieces
+        self.batch_frames = BATCH_FRAMES[embedder.device.type]
+        self.waiting: dict[int, list[tuple[str, int, np.ndarray]]] = {}  # by length: utterance, number, (T, F)
+        self.found: dict[str, dict[int, np.ndarray]] = {}  # by number
+        self.frames: dict[str, list[int]] = {}
+
+    def add(self, utt: str, feats: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        """Take an utterance's features, and yield what has its embedding now."""
+        if not self.pieces.asked and not MIN_FRAMES <= len(feats) <= PIECE_FRAMES:
+            yield utt, self._finite(utt, self.embedder.utterance(feats, self.pieces))
+            return
+        feats = self.pieces.fitted(feats)
+        spans = self.pieces.spans(len(feats))
+        self.found[utt], self.frames[utt] = {}, [frames for _, frames in spans]
+        for number, (start, frames) in enumerate(spans):
+            bucket = self.waiting.setdefault(frames, [])
+            bucket.append((utt, number, feats[start : start + frames]))
+            if (len(bucket) + 1) * frames > self.batch_frames:
+                yield from self._embed(frames)
+        if sum(frames * len(bucket) for frames, bucket in self.waiting.items()) > MOST_WAITING * self.batch_frames:
+            for frames in sorted(self.waiting.keys() - self.frames.get(utt, [])):
+                yield from self._embed(frames)
+
+    def finish(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield what is left."""
+        for frames in sorted(self.waiting):
+            yield from self._embed(frames)
+
+    def _embed(self, frames: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Embed all that wait with this length, and yield the utterances that were waiting for nothing else."""
+        bucket = self.waiting.pop(frames)
+        vectors = self.embedder.embed(torch.from_numpy(np.stack([piece for _, _, piece in bucket]))).numpy()
+        for (utt, number, _), vector in zip(bucket, vectors, strict=True):
+            self.found[utt][number] = vector
+        for utt in dict.fromkeys(utt for utt, _, _ in bucket):
+            if len(self.found[utt]) == len(self.frames[utt]):
+                found, frames_of = self.found.pop(utt), self.frames.pop(utt)
+                ordered = [found[number] for number in range(len(found))]
+                yield utt, self._finite(utt, self.pieces.join(ordered, frames_of))
+
+    def _finite(self, utt: str, vectors: np.ndarray) -> np.ndarray:
+        if not np.isfinite(vectors).all():
+            raise SreError(f"{self.embedder.path}: the embedding of '{utt}' is not finite; look at the training curve")
+        return vectors
+
+
+def _checked(embedder: Embedder, store: Store, utt: str) -> np.ndarray:
     """Load (T, F) features. Raises SreError where F is not the network's."""
     feats = store.load(utt)
     if feats.shape[1] != embedder.num_features:

@@ -42,9 +42,16 @@ class AudioStore:
     """
 
     def __init__(
-        self, data: DataDir, config: Mapping[str, Any], audio_rules: AudioRules, device: str | torch.device = "cpu"
+        self,
+        data: DataDir,
+        config: Mapping[str, Any],
+        audio_rules: AudioRules,
+        device: str | torch.device = "cpu",
+        drop_unvoiced: bool = False,
     ) -> None:
         """Read how long the utterances are. `device` is where features are made.
+
+        drop_unvoiced : `load` drops the frames that the config's VAD calls unvoiced; num_frames are those before
 
         Raises SreError where the config and the rules have different sample rates, and as `read_index`.
         """
@@ -55,7 +62,7 @@ class AudioStore:
                 f"{self.scp}: features of {config['sample_rate']} Hz are asked of audio at"
                 f" {audio_rules.sample_rate} Hz; give both the same sample_rate"
             )
-        if config.get("vad"):
+        if config.get("vad") and not drop_unvoiced:
             raise SreError(f"{self.scp}: features with a vad are made on disk only; set vad: null, or source: features")
         self.options = options_of(config)
         self.num_samples = self._trimmed(read_index(data, audio_rules))

@@ -66,6 +66,11 @@ def _of_energy(vad: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in vad.items() if key != "type"}
 
 
+def by_energy(feats: np.ndarray, vad: Mapping[str, Any]) -> np.ndarray:
+    """Return (T,) bool of (T, F) features whose first column is the log energy."""
+    return energy_vad(feats[:, 0], **_of_energy(vad))
+
+
 def by_column(scp: Path, vad: Mapping[str, Any]) -> Iterator[Decision]:
     """Yield the decisions by the log energy in the first column of stored features.
 
@@ -79,7 +84,7 @@ def by_column(scp: Path, vad: Mapping[str, Any]) -> Iterator[Decision]:
             if not matrix.size:
                 shape = matrix.shape
                 raise SreError(f"{scp}: record '{utt}' is a matrix of {shape}: no frames; take '{utt}' out")
-            yield utt, energy_vad(matrix[:, 0], **_of_energy(vad))
+            yield utt, by_energy(matrix, vad)
         except SreError as error:
             unusable.append(error)
     check_usable(scp, unusable, len(places))

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from sre import SreError
-from sre.extraction import embedder as embedding
-from sre.extraction.embedder import Embedder, extract, pad
+from sre.extraction import pieces as cut
+from sre.extraction.embedder import Embedder, extract
+from sre.extraction.pieces import pad
 from sre.features.store import FeatureStore
-from sre.io.ark import write_ark
 from sre.models import build
 from sre.models.bundle import Bundle, save
 
@@ -32,17 +32,6 @@ def bundle(path: Path, architecture: str = "xvector") -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
-    """Ten utterances of 50 frames among others."""
-    folder = tmp_path_factory.mktemp("feats")
-    draw = np.random.default_rng(0)
-    lengths = {f"same{n}": 50 for n in range(10)} | {"one": 1, "short": 24, "least": 25, "long": 130, "longer": 207}
-    records = {utt: draw.normal(size=(frames, 8)) for utt, frames in lengths.items()}
-    write_ark(folder / "feats.ark", folder / "feats.scp", records.items())
-    return FeatureStore(folder / "feats.scp")
-
-
 @pytest.fixture
 def embedder(tmp_path: Path) -> Embedder:
     return Embedder(bundle(tmp_path / "final.pt"), torch.device("cpu"))
@@ -59,7 +48,7 @@ def test_in_a_batch_as_alone(tmp_path: Path, store: FeatureStore, architecture: 
 
 
 def test_long_utterance_is_the_mean_of_its_pieces(embedder: Embedder, store: FeatureStore, monkeypatch) -> None:
-    monkeypatch.setattr(embedding, "PIECE_FRAMES", 60)
+    monkeypatch.setattr(cut, "PIECE_FRAMES", 60)
     together = dict(extract(embedder, store, list(store.places)))
     for utt, pieces in {"long": (60, 60), "longer": (60, 60, 60, 27)}.items():  # 10 frames at the end are too few
         feats, total, at = store.load(utt), 0, 0

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sre.cli.configs import schema
 from sre.cli.describe import read_spec
 from sre.extraction.embedder import MIN_FRAMES
+from sre.extraction.inference import for_inference
 from sre.io.ark import read_record
 from sre.io.tables import invert, read_table
 from sre.losses.classification import AAMSoftmax, Softmax
@@ -143,3 +144,19 @@ def test_voxceleb_has_a_model_of_each_architecture() -> None:
 def test_voxcelebs_models_are_of_the_published_table(path: Path, published: set[int]) -> None:
     """Their configs resolve, and what they build has a row in docs/models.md."""
     assert parameters(read_spec(str(path))) in published or path.stem == "xvector_small"
+
+
+@pytest.mark.parametrize("precision", ["fp32_fast", "bf16"])
+@pytest.mark.parametrize("architecture", [*SMALL, *POOLED])
+def test_for_inference_it_is_the_same_function(architecture: str, precision: str) -> None:
+    network = small(architecture)
+    for _ in range(3):
+        network(torch.randn(8, 40, BINS))
+    network.eval()
+    x = torch.randn(4, 60, BINS)
+    with torch.inference_mode():
+        exact = network.embed(x)
+        dtype = for_inference(network, precision, torch.device("cpu"))
+        made = network.embed(x.to(dtype))
+    bound = 1e-5 if precision == "fp32_fast" else 0.05  # random weights: what is embedded differs little between inputs
+    assert ((made - exact).norm(dim=1) < bound * exact.norm(dim=1)).all()

@@ -1,0 +1,70 @@
+"""The features that extraction takes: archives on disk, or made of the audio of a data directory."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from sre import SreError
+from sre.datadir.datadir import read_data_dir
+from sre.extraction.embedder import Embedder, Store
+from sre.features.audio_index import FOLDER
+from sre.features.audio_store import AudioStore
+from sre.features.cmn import normalise
+from sre.features.deltas import add_deltas
+from sre.features.store import FeatureStore, find_feats
+from sre.features.types import FEATURE_TYPES, vad_listens
+from sre.features.vad import by_energy, decider
+from sre.io.audio import AudioRules
+
+
+class VoicedAudio(AudioStore):
+    """An AudioStore whose `load` drops unvoiced frames, where the config has a VAD: num_frames are those before."""
+
+    def load(self, utt: str) -> np.ndarray:
+        """Return (T, F) features as the network sees them. Raises SreError for an utterance without a voiced frame."""
+        vad = self.config.get("vad")
+        if not vad:
+            return super().load(utt)
+        raw = self.raw(utt)
+        voiced = self._decide(self.samples(utt, 0, self.num_samples[utt])) if self._decide else by_energy(raw, vad)
+        if not voiced.any():
+            raise SreError(f"{self.scp}: '{utt}' has no voiced frame; take it out (sre data subset)")
+        return add_deltas(normalise(raw, self.config), self.config)[voiced]
+
+    @cached_property
+    def _decide(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """What decides by audio; None where the features' energy does."""
+        return decider(self.config["vad"], self.config) if vad_listens(self.config) else None
+
+
+def store_of(
+    embedder: Embedder, data: Path, feats: Path | None, audio_rules: AudioRules | None, from_audio: bool
+) -> Store:
+    """Return the features at `feats`, else those in the data directory, else what is made of its audio.
+
+    audio_rules : None where the bundle's features are of an unknown rate
+    from_audio : features on disk are not looked for
+    Raises SreError where there are none, and where they cannot be made here.
+    """
+    config, name = embedder.feature_config, embedder.config["features"]
+    can_be_made = config.get("type") in FEATURE_TYPES and audio_rules is not None
+    if from_audio and not can_be_made:
+        raise SreError(
+            f"{embedder.path}: it takes features of type {config.get('type')}, which are not made here; give --feats"
+        )
+    if feats or not (from_audio or (can_be_made and not has_feats(data, name) and (data / "wav.scp").is_file())):
+        return FeatureStore(feats or find_feats(data, name))
+    assert audio_rules is not None
+    return VoicedAudio(read_data_dir(data, need_speakers=False), config, audio_rules, embedder.device, True)
+
+
+def has_feats(data: Path, name: str | None) -> bool:
+    """Return whether find_feats finds some."""
+    return any(path.is_file() for path in (data / "feats.scp", data / "feats" / str(name) / "feats.scp"))
+
+
+def rejections(store: Store) -> Path:
+    """Return the folder whose rejected.tsv says why utterances are not in a store."""
+    return store.data.path / FOLDER if isinstance(store, AudioStore) else store.scp.parent

@@ -1,0 +1,91 @@
+"""Embeddings straight from audio: the same bytes as through features on disk, with CMN and VAD."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from sre import SreError
+from sre.cli.configs import schema
+from sre.config.resolve import resolve_features
+from sre.datadir.datadir import write_data_dir
+from sre.io.text import canonical
+from sre.models import build
+from sre.models.bundle import Bundle
+from steps import compute_vad, extract_embeddings, index_audio, join_embeddings, make_features
+
+CONFIGS = {
+    "fbank": {"num_mel_bins": 40},
+    "mfcc": {"type": "mfcc", "num_mel_bins": 30, "num_ceps": 24, "cmn": "sliding", "vad": {}},
+    "fbank of voiced frames": {"num_mel_bins": 40, "cmn": "sliding", "vad": {}},
+}
+OPTIONS = {"channels": 32, "pooled_channels": 48, "embedding_dim": 16}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six recordings, two of them of two segments, with pauses."""
+    folder, draw = tmp_path_factory.mktemp("audio"), np.random.default_rng(0)
+    wav, segments = {}, {}
+    for number in range(6):
+        time = np.arange(int((2 + 0.3 * number) * 16000)) / 16000
+        wave = draw.normal(0, 0.1, len(time)) * (np.sin(2 * np.pi * time) > -0.3) + draw.normal(0, 1e-3, len(time))
+        suffix = "flac" if number % 2 else "wav"
+        soundfile.write(folder / f"r{number}.{suffix}", wave, 16000)
+        wav[f"r{number}"] = str(folder / f"r{number}.{suffix}")
+        parts = [(0.0, 1.1), (1.1, 2.0)] if number < 2 else [(0.0, 2.0 + 0.3 * number)]
+        segments |= {f"r{number}-{k}": (f"r{number}", *part) for k, part in enumerate(parts)}
+    write_data_dir(folder / "d", wav=wav, segments=segments, utt2spk={utt: utt[:2] for utt in segments})
+    return folder / "d"
+
+
+def bundle(path: Path, config: dict, dimension: int) -> Path:
+    torch.manual_seed(0)
+    network = build("xvector", dimension, OPTIONS).train()
+    for _ in range(3):
+        network(torch.randn(8, 40, dimension))
+    model = {"architecture": "xvector", "options": OPTIONS, "features": "some"}
+    Bundle(model, config, dimension, network.state_dict()).save(path)
+    return path
+
+
+def call(main, *words: object) -> None:  # type: ignore[no-untyped-def]
+    main(list(map(str, words)))
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_the_same_bytes_as_through_features_on_disk(data: Path, tmp_path: Path, kind: str) -> None:
+    config = resolve_features(schema(), CONFIGS[kind], 16000, "features")
+    model = bundle(tmp_path / "final.pt", config, config["num_ceps"] if config["type"] == "mfcc" else 40)
+    call(make_features.main, config["type"], data, tmp_path / "feats", "--config", canonical(config))
+    if config["vad"]:
+        vad = ["--config", canonical(config["vad"])] + (["--data", data] if config["type"] == "fbank" else [])
+        call(compute_vad.main, tmp_path / "feats/feats.scp", tmp_path / "feats", *vad)
+    call(extract_embeddings.main, model, data, tmp_path / "disk", "--feats", tmp_path / "feats/feats.scp")
+    call(extract_embeddings.main, model, data, tmp_path / "audio")
+    made = (tmp_path / "audio/embeddings.ark").read_bytes()
+    assert made == (tmp_path / "disk/embeddings.ark").read_bytes()
+    call(extract_embeddings.main, model, data, tmp_path / "asked", "--audio", '{"sample_rate": 16000}')
+    assert made == (tmp_path / "asked/embeddings.ark").read_bytes()
+
+
+def test_shards_from_audio_are_joined_by_its_index(data: Path, tmp_path: Path) -> None:
+    config = resolve_features(schema(), CONFIGS["fbank"], 16000, "features")
+    model, index = bundle(tmp_path / "final.pt", config, 40), tmp_path / "index"
+    call(index_audio.main, data, index)
+    for k in (1, 2):
+        call(extract_embeddings.main, model, data, tmp_path, "--audio", "{}", "--shard", f"{k}/2")
+    shards = [tmp_path / f"embeddings.{k}.scp" for k in (1, 2)]
+    call(join_embeddings.main, *shards, index / "utt2num_samples", tmp_path / "all.scp")
+    with pytest.raises(SreError, match="utterances are missing"):
+        call(join_embeddings.main, shards[0], index / "utt2num_samples", tmp_path / "half.scp")
+
+
+def test_features_that_cannot_be_made_here(data: Path, tmp_path: Path) -> None:
+    model = bundle(tmp_path / "final.pt", {"type": "given", "cmn": "none"}, 8)
+    with pytest.raises(SreError, match="d: no features; looked for"):
+        call(extract_embeddings.main, model, data, tmp_path / "out")
+    with pytest.raises(SreError, match="it takes features of type given, which are not made here; give --feats"):
+        call(extract_embeddings.main, model, data, tmp_path / "out", "--audio", "{}")
