@@ -3,11 +3,7 @@
 import hashlib
 import io
 import shutil
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -26,6 +22,7 @@ from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.audio import AudioRules
 from sre.io.text import canonical, read_text
 from sre.machine.log import Progress, say, warn
+from sre.machine.processes import in_processes
 
 FOLDER, MADE_OF = "audio", ".made_of"
 AT_ONCE = 64  # utterances that a process is given
@@ -88,7 +85,8 @@ def copy_distorted(job: Copying, workers: int = 1, max_rejected: float = 0.01) -
         progress = Progress("distorted copy", len(waiting), "utterances")
         rejected: Rejected = []
         left_out: dict[str, int] = {}
-        for made in _all_made(job, [waiting[at : at + AT_ONCE] for at in range(0, len(waiting), AT_ONCE)], workers):
+        pieces = [waiting[at : at + AT_ONCE] for at in range(0, len(waiting), AT_ONCE)]
+        for made in in_processes(_make_here, pieces, workers, _begin, (job,)):
             rejected += made.rejected
             for reason, count in made.left_out.items():
                 left_out[reason] = left_out.get(reason, 0) + count
@@ -125,29 +123,16 @@ def _clear(job: Copying) -> None:
         file.write(text)
 
 
-def _all_made(job: Copying, parts: list[list[str]], workers: int) -> Iterable[Made]:
-    if workers == 1 or len(parts) < 2:
-        yield from (_make(job, part) for part in parts)
-        return
-    try:
-        with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (job,)) as pool:
-            yield from pool.map(_make_here, parts)
-    except BrokenProcessPool:
-        raise SreError(
-            f"{job.out}: one of {workers} processes was killed, for lack of memory? Lower --num-workers"
-        ) from None
-
-
-_jobs: list[Copying] = []  # of this process, where it is one of several
+_jobs: list[Copying] = []  # of this process, the last one
 
 
 def _begin(job: Copying) -> None:
     torch.set_num_threads(1)
-    _jobs.append(job)
+    _jobs[:] = [job]
 
 
 def _make_here(utts: list[str]) -> Made:
-    return _make(_jobs[-1], utts)
+    return _make(_jobs[0], utts)
 
 
 def _make(job: Copying, utts: list[str]) -> Made:

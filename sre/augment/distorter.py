@@ -92,7 +92,7 @@ class Distorter:
         assert self.noises is not None
         snr, count = draw.uniform(*kind.snr), int(draw.integers(kind.count[0], kind.count[1] + 1))
         if power(wave) < SILENT:
-            self.left_out["noise on a silent wave"] += 1
+            self.left_out["noise, as they are silent"] += 1
             return wave
         for _ in range(TRIES):
             drawn = [(self._one(kind, draw), draw.random()) for _ in range(count)]
@@ -100,7 +100,7 @@ class Distorter:
             mixed = None if noise is None else mix(wave, noise, snr)
             if mixed is not None:
                 return mixed
-        self.left_out[f"noise that is silent, drawn {TRIES} times"] += 1
+        self.left_out[f"noise, as {TRIES} silent ones were drawn"] += 1
         return wave
 
 

@@ -16,6 +16,7 @@ from sre.features.make import make_features
 from sre.features.store import write_config
 from sre.io.audio import AudioRules
 from sre.io.shards import check_complete, join_keys, join_tables, shard_of
+from sre.machine.processes import end_with_parent
 
 TABLES = ("feats.{}.scp", "utt2num_frames.{}", "rejected.{}.tsv")  # of shard {}; Snakemake's rules declare them
 
@@ -49,7 +50,7 @@ def make_all_shards(
         make_shard(data, config, audio_rules, out, 1, 1)
     else:
         try:
-            with ProcessPoolExecutor(shards, mp_context=get_context("spawn")) as pool:
+            with ProcessPoolExecutor(shards, get_context("spawn"), end_with_parent) as pool:
                 make = partial(make_shard, data, config, audio_rules, out, shards=shards)
                 list(pool.map(make, range(1, shards + 1)))
         except BrokenProcessPool:

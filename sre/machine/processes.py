@@ -1,9 +1,11 @@
 """Work that several processes share, in an order that does not depend on how many there are."""
 
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 from sre import SreError
@@ -12,16 +14,45 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
-def in_processes(function: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int) -> Iterator[Result]:
+def in_processes(
+    function: Callable[[Piece], Result],
+    pieces: Iterable[Piece],
+    workers: int,
+    begin: Callable[..., object] | None = None,
+    arguments: tuple[object, ...] = (),
+) -> Iterator[Result]:
     """Yield what a function returns of each piece, in their order; with one worker in this process.
 
+    begin, arguments : what is called in each process before its first piece; what is large is sent to it once so
     Raises SreError where a process is killed.
     """
     if workers == 1:
+        if begin is not None:
+            begin(*arguments)
         yield from map(function, pieces)
         return
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (begin, arguments)) as pool:
             yield from pool.map(function, pieces)
     except BrokenProcessPool:
         raise SreError(f"one of {workers} processes was killed, for lack of memory? Lower --num-workers") from None
+
+
+def _begin(begin: Callable[..., object] | None, arguments: tuple[object, ...]) -> None:
+    end_with_parent()
+    if begin is not None:
+        begin(*arguments)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however that was.
+
+    A worker of a pool waits for work for ever where its parent was killed by kill -9.
+    """
+    threading.Thread(target=_wait_and_end, daemon=True).start()
+
+
+def _wait_and_end() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
