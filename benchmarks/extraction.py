@@ -3,8 +3,9 @@
 python -m benchmarks.extraction --out benchmarks/extraction.md    # about 4 minutes
 
 The plain loop is what toolkits ship: one process that loads an utterance's features, calls the network on a batch of
-one without gradient, and takes the result as numpy. It has all cores as threads. Ours is `extract`, as the recipes run
-it: a process a core, each with one thread and its shard. Weights are random; features are on disk, uncompressed.
+one without gradient, and takes the result as numpy. It has all cores as threads. Ours is `extract`, as recipes run it:
+a process a core, each with one thread and its shard; and one process with a thread a core (--threads of the step).
+Weights are random; features are on disk, uncompressed.
 """
 
 import platform
@@ -24,9 +25,10 @@ from sre.machine.environment import environment
 from sre.machine.log import run, say
 
 ROOT = Path(__file__).resolve().parents[1]
-NETWORKS = {"resnet34": 32, "xvector": 128, "ecapa512": 64}  # of recipes/voxceleb/models: utterances a repeat
+NETWORKS = {"resnet34": 24, "xvector": 128, "ecapa512": 64}  # of recipes/voxceleb/models: utterances a repeat
 FRAMES, BINS = 800, 80
-WAYS = ("plain", "fp32", "fp32_fast", "bf16")
+PLAIN = "plain loop"
+WAYS = {PLAIN: "fp32", "fp32": "fp32", "fp32, one process": "fp32", "fp32_fast": "fp32_fast", "bf16": "bf16"}
 
 
 def make_bundle(name: str, path: Path) -> None:
@@ -64,13 +66,13 @@ def worker(way: str, folder: Path, threads: int, part: slice, commands: Connecti
     from sre.machine.device import prepare
 
     store = FeatureStore(folder / "feats.scp")
-    if way == "plain":
+    if way == PLAIN:
         torch.set_num_threads(threads)
     else:
         prepare(torch.device("cpu"), threads)
-    embedder = Embedder(folder / "final.pt", "cpu", "fp32" if way == "plain" else way)
+    embedder = Embedder(folder / "final.pt", "cpu", WAYS[way])
     network = embedder.network
-    if way == "plain":
+    if way == PLAIN:
         network.to(memory_format=torch.contiguous_format)
 
     def plain() -> dict[str, np.ndarray]:
@@ -82,7 +84,7 @@ def worker(way: str, folder: Path, threads: int, part: slice, commands: Connecti
 
     while (count := commands.recv()) is not None:
         utts = sorted(store.places)[:count][part]
-        commands.send(plain() if way == "plain" else dict(extract(embedder, store, utts)))
+        commands.send(plain() if way == PLAIN else dict(extract(embedder, store, utts)))
 
 
 class Way:
@@ -90,8 +92,9 @@ class Way:
 
     def __init__(self, way: str, folder: Path) -> None:
         cores, context = available_cores(), get_context("spawn")
-        parts = [slice(None)] if way == "plain" else [slice(k, None, cores) for k in range(cores)]
-        threads, self.pipes, self.processes = cores if way == "plain" else 1, [], []
+        alone = way in (PLAIN, "fp32, one process")
+        parts = [slice(None)] if alone else [slice(k, None, cores) for k in range(cores)]
+        threads, self.pipes, self.processes = cores if alone else 1, [], []
         for part in parts:
             ours, theirs = context.Pipe()
             process = context.Process(target=worker, args=(way, folder, threads, part, theirs))
@@ -124,13 +127,13 @@ def measure(name: str, folder: Path, repeats: int) -> list[str]:
         found = {way: one.embed(NETWORKS[name] if repeat else 2 * available_cores()) for way, one in ways.items()}
         for way, (rate, vectors) in found.items():
             rates[way] += [rate] * bool(repeat)  # the first one warms up
-            cosines[way] = min(_cosine(vectors[utt], exact) for utt, exact in found["plain"][1].items())
+            cosines[way] = min(_cosine(vectors[utt], exact) for utt, exact in found[PLAIN][1].items())
     for way in ways.values():
         way.close()
     say(f"{name}: " + ", ".join(f"{way} {statistics.median(each):.1f}" for way, each in rates.items()))
     return [
         f"| {name} | {way} | {statistics.median(each):.1f} | {min(each):.1f} to {max(each):.1f} |"
-        f" {statistics.median(a / b for a, b in zip(each, rates['plain'], strict=True)):.2f}x | {cosines[way]:.6f} |"
+        f" {statistics.median(a / b for a, b in zip(each, rates[PLAIN], strict=True)):.2f}x | {cosines[way]:.6f} |"
         for way, each in rates.items()
     ]
 

@@ -25,11 +25,11 @@ from sre.models import bundle as bundles
 from sre.models.base import Network
 
 BATCH_FRAMES = {"cpu": 2_000, "cuda": 100_000}
+UTTS_AT_ONCE = {"cpu": 1, "cuda": 32}  # whose features a card makes at once
+AHEAD = 64  # utterances that are loaded before they are embedded
 MOST_WAITING = 10  # batches' frames that may wait for others of their length
 Item = TypeVar("Item")
 Done = TypeVar("Done")
-
-
 WHOLE = Pieces()
 Store = FeatureStore | AudioStore
 
@@ -108,7 +108,7 @@ def network_of(bundle: bundles.Bundle, path: Path) -> Network:
     return network
 
 
-def ahead(work: Callable[[Item], Done], items: Iterable[Item], depth: int = 32) -> Iterator[Done]:
+def ahead(work: Callable[[Item], Done], items: Iterable[Item], depth: int) -> Iterator[Done]:
     """Yield work(item) of each item in order; a thread works at most `depth` items ahead of what was taken."""
     with ThreadPoolExecutor(1) as pool:
         begun: deque[Future[Done]] = deque()
@@ -136,8 +136,11 @@ def extract(
         store.raw(missing[0])  # raises, with the remedy
     by_length = sorted(utts, key=lambda utt: (store.num_frames[utt], utt))
     batches = _Batches(embedder, pieces)
-    for utt, feats in ahead(lambda utt: (utt, _checked(embedder, store, utt)), by_length):
-        yield from batches.add(utt, feats)
+    at_once = UTTS_AT_ONCE[embedder.device.type]
+    groups = [by_length[at : at + at_once] for at in range(0, len(by_length), at_once)]
+    for group in ahead(lambda utts: _checked(embedder, store, utts), groups, AHEAD // at_once):
+        for utt, feats in group:
+            yield from batches.add(utt, feats)
     yield from batches.finish()
 
 
@@ -191,12 +194,13 @@ class _Batches:
         return vectors
 
 
-def _checked(embedder: Embedder, store: Store, utt: str) -> np.ndarray:
-    """Load (T, F) features. Raises SreError where F is not the network's."""
-    feats = store.load(utt)
-    if feats.shape[1] != embedder.num_features:
-        raise SreError(
-            f"{store.scp}: '{utt}' has features of {feats.shape[1]} columns, {embedder.path} takes"
-            f" {embedder.num_features}; give the features that it was trained on"
-        )
-    return feats
+def _checked(embedder: Embedder, store: Store, utts: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Load (T, F) features of each utterance. Raises SreError where F is not the network's."""
+    loaded = store.load_many(utts) if isinstance(store, AudioStore) else [store.load(utt) for utt in utts]
+    for utt, feats in zip(utts, loaded, strict=True):
+        if feats.shape[1] != embedder.num_features:
+            raise SreError(
+                f"{store.scp}: '{utt}' has features of {feats.shape[1]} columns, {embedder.path} takes"
+                f" {embedder.num_features}; give the features that it was trained on"
+            )
+    return list(zip(utts, loaded, strict=True))

@@ -11,8 +11,6 @@ from sre.datadir.datadir import read_data_dir
 from sre.extraction.embedder import Embedder, Store
 from sre.features.audio_index import FOLDER
 from sre.features.audio_store import AudioStore
-from sre.features.cmn import normalise
-from sre.features.deltas import add_deltas
 from sre.features.store import FeatureStore, find_feats
 from sre.features.types import FEATURE_TYPES, vad_listens
 from sre.features.vad import by_energy, decider
@@ -20,18 +18,17 @@ from sre.io.audio import AudioRules
 
 
 class VoicedAudio(AudioStore):
-    """An AudioStore whose `load` drops unvoiced frames, where the config has a VAD: num_frames are those before."""
+    """An AudioStore that drops unvoiced frames, where the config has a VAD: num_frames are those before."""
 
-    def load(self, utt: str) -> np.ndarray:
+    def finished(self, utt: str, raw: np.ndarray) -> np.ndarray:
         """Return (T, F) features as the network sees them. Raises SreError for an utterance without a voiced frame."""
-        vad = self.config.get("vad")
+        feats, vad = super().finished(utt, raw), self.config.get("vad")
         if not vad:
-            return super().load(utt)
-        raw = self.raw(utt)
+            return feats
         voiced = self._decide(self.samples(utt, 0, self.num_samples[utt])) if self._decide else by_energy(raw, vad)
         if not voiced.any():
             raise SreError(f"{self.scp}: '{utt}' has no voiced frame; take it out (sre data subset)")
-        return add_deltas(normalise(raw, self.config), self.config)[voiced]
+        return feats[voiced]
 
     @cached_property
     def _decide(self) -> Callable[[np.ndarray], np.ndarray] | None:

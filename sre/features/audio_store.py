@@ -5,7 +5,7 @@ Shapes: N samples at a recording's own rate, S at the features', T frames, F col
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -100,7 +100,18 @@ class AudioStore:
 
     def load(self, utt: str) -> np.ndarray:
         """Return (T, F) features as the network sees them."""
-        return add_deltas(normalise(self.raw(utt), self.config), self.config)
+        return self.finished(utt, self.raw(utt))
+
+    def load_many(self, utts: Sequence[str]) -> list[np.ndarray]:
+        """Return what `load` does of each utterance; a card makes features of all at once, unless they have dither."""
+        if self.device.type == "cpu" or getattr(self.options, "dither", None):
+            return [self.load(utt) for utt in utts]
+        waves = [self.samples(utt, 0, self.num_samples.get(utt, 0)) for utt in utts]
+        return [self.finished(utt, raw.numpy()) for utt, raw in zip(utts, self.extractor(waves), strict=True)]
+
+    def finished(self, utt: str, raw: np.ndarray) -> np.ndarray:
+        """Return an utterance's features as the network sees them, of those without normalisation."""
+        return add_deltas(normalise(raw, self.config), self.config)
 
     def samples(self, utt: str, start: int, count: int) -> np.ndarray:
         """Return (count,) float32 on int16's scale, from sample `start` of the utterance on, at the features' rate.

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from sre import SreError
 from sre.config.resolve import resolve_features
@@ -111,3 +112,11 @@ def test_samples_of_a_sound_at_its_own_rate(data: Path) -> None:
     location = read_data_dir(data).wav["a"]
     wave = Sound(load(location, RULES), 16000).samples
     np.testing.assert_array_equal(AudioStore(read_data_dir(data), fbank(), RULES).samples("a-1", 0, 800), wave[:800])
+
+
+def test_features_of_many_at_once(data: Path) -> None:
+    store = AudioStore(read_data_dir(data), fbank(), RULES)
+    expected = [store.load(utt) for utt in sorted(store.places)]
+    store.device = torch.device("cuda")  # by which it chooses; the extractor is on the CPU
+    for one, alone in zip(store.load_many(sorted(store.places)), expected, strict=True):
+        np.testing.assert_allclose(one, alone, atol=2e-4)
