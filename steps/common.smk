@@ -67,7 +67,10 @@ if CONSOLE:
 NJ = CONFIG["nj"]
 SHARDS = range(1, NJ + 1)
 CORES = available_cores()
-HAS_CUDA = CONFIG["device"] == "cuda" or (CONFIG["device"] == "auto" and Path("/dev/nvidia0").exists())
+HAS_CUDA, FEATURES_ON_GPU = (
+    CONFIG[key] == "cuda" or (CONFIG[key] == "auto" and Path("/dev/nvidia0").exists())
+    for key in ("device", "features_device")
+)
 # The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
 ENVIRONMENT = "PYTHONPATH={BASE} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES}"
 AUDIO_OPTIONS = f"--sample-rate {CONFIG['audio']['sample_rate']}" + " --resample" * CONFIG["audio"]["resample"]

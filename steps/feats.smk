@@ -29,6 +29,8 @@ rule make_features:
         "{data}/{split}/feats/{features}/log/make_features.{shard}.log",
     wildcard_constraints:
         split=one_of(AUDIO_SPLITS),
+    resources:
+        gpu=int(FEATURES_ON_GPU),
     params:
         config=feature_params,
         kind=feature_type,
@@ -36,7 +38,7 @@ rule make_features:
         nj=NJ,
     shell:
         job(
-            "steps.make_features {params.kind} {wildcards.data}/{wildcards.split}"
+            "steps.make_features {params.kind} --device {CONFIG[features_device]} {wildcards.data}/{wildcards.split}"
             " {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
             " --config {params.config} --audio {params.audio} --shard {wildcards.shard}/{params.nj}"
         )
@@ -49,9 +51,7 @@ rule join_features:
             file=[name.format(n) for n in SHARDS for name in ("feats.{}.scp", "rejected.{}.tsv", "utt2num_frames.{}")],
         ),
     output:
-        "{data}/{split}/feats/{features}/feats.scp",
-        "{data}/{split}/feats/{features}/utt2num_frames",
-        "{data}/{split}/feats/{features}/config",
+        multiext("{data}/{split}/feats/{features}/", "feats.scp", "utt2num_frames", "config"),
     log:
         "{data}/{split}/feats/{features}/log/join_features.log",
     wildcard_constraints:

@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     parser.add_argument("--num-workers", "--nj", type=processes, default=1, metavar="N", help="processes, and archives")
     sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
+    device = "where they are made (default: cpu); auto takes a GPU if there is one"
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help=device)
     parser.add_argument("--shard", type=shard, metavar="K/N", help="make only the K-th of N archives")
     add_max_rejected(parser)
     args = parser.parse_args(argv)
@@ -43,9 +45,10 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     if data.wav is None and data.feats and not args.shard:  # as steps.import_features
         import_features(data, reading_of(config), args.out)
     elif args.shard:
-        make_shard(data, config, audio_rules, args.out, *args.shard)
+        number, shards = args.shard
+        make_shard(data, config, audio_rules, args.out, number, shards, args.device)
     else:
-        make_all_shards(data, config, audio_rules, args.out, args.num_workers, args.max_rejected)
+        make_all_shards(data, config, audio_rules, args.out, args.num_workers, args.max_rejected, args.device)
 
 
 if __name__ == "__main__":

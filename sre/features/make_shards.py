@@ -29,29 +29,38 @@ def read_checked(path: Path) -> DataDir:
     return data
 
 
-def make_shard(data: DataDir, config: dict, audio_rules: AudioRules, out: Path, number: int, shards: int) -> None:
+def make_shard(
+    data: DataDir, config: dict, audio_rules: AudioRules, out: Path, number: int, shards: int, device: str = "cpu"
+) -> None:
     """Make shard `number` of `shards`, with one thread: the bytes do not depend on the cores.
 
     config : the resolved feature config
+    device : auto, cpu or cuda
     """
     if data.wav is None:
         raise SreError(
             f"{data.path}: no wav.scp; add it, or take its feats.scp over by python -m steps.import_features"
         )
     torch.set_num_threads(1)
-    make_features(data, shard_of(data.utts, (number, shards)), config, audio_rules, out, f".{number}")
+    make_features(data, shard_of(data.utts, (number, shards)), config, audio_rules, out, f".{number}", device)
 
 
 def make_all_shards(
-    data: DataDir, config: dict, audio_rules: AudioRules, out: Path, shards: int, max_rejected: float
+    data: DataDir,
+    config: dict,
+    audio_rules: AudioRules,
+    out: Path,
+    shards: int,
+    max_rejected: float,
+    device: str = "cpu",
 ) -> None:
     """Make all shards, a process each, and join them. Their tables go; the archives stay, feats.scp points to them."""
     if shards == 1:
-        make_shard(data, config, audio_rules, out, 1, 1)
+        make_shard(data, config, audio_rules, out, 1, 1, device)
     else:
         try:
             with ProcessPoolExecutor(shards, get_context("spawn"), end_with_parent) as pool:
-                make = partial(make_shard, data, config, audio_rules, out, shards=shards)
+                make = partial(make_shard, data, config, audio_rules, out, shards=shards, device=device)
                 list(pool.map(make, range(1, shards + 1)))
         except BrokenProcessPool:
             raise SreError(

@@ -9,6 +9,7 @@ import soundfile
 from local import prepare_custom
 from sre import SreError, cli
 from sre.datadir.datadir import read_data_dir, write_data_dir
+from sre.features.make import decoded_in_threads
 from sre.features.waves import Sound, Waves
 from sre.io.audio import AudioError, AudioRules, load
 from sre.io.tables import read_table, write_table
@@ -45,6 +46,15 @@ def test_waves(data: Path) -> None:
     assert reasons["a-3"] == "its segment ends at 99 s, the recording at 1.00 s"
     assert reasons["a-4"] == "its segment ends at 2.5 s, the recording at 1.00 s"
     assert reasons["a-5"] == reasons["a-6"] == "truncated: its header promises 32000 bytes of samples, 19956 are there"
+
+
+def test_waves_of_threads_are_the_same_in_the_same_order(data: Path) -> None:
+    one, many = (Waves(read_data_dir(data), RULES, 0.025) for _ in range(2))
+    expected = list(one.read(sorted(SEGMENTS)))
+    found = list(decoded_in_threads(lambda: Waves(read_data_dir(data), RULES, 0.025), many, sorted(SEGMENTS)))
+    assert [utt for utt, _ in found] == [utt for utt, _ in expected]
+    assert all((a == b).all() for (_, a), (_, b) in zip(found, expected, strict=True))
+    assert many.rejected == one.rejected
 
 
 def test_segments_of_unknown_recordings(data: Path) -> None:

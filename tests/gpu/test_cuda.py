@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from sre.extraction.embedder import Embedder, extract
-from sre.features.extractor import extractor_of
+from sre.features.extractor import FRAMES_AT_ONCE, extractor_of
 from sre.features.frontends.options import FRONTENDS
 from sre.features.store import FeatureStore
-from sre.features.types import FbankOptions
-from steps import train_embedding
+from sre.features.types import FbankOptions, MfccOptions
+from steps import make_features, train_embedding
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 MODEL = """\
@@ -21,10 +21,40 @@ validation: {speakers: 2, utterances: 1, frames: 40}
 """
 
 
-def test_fbank_on_the_gpu_is_the_cpu_s():
-    wave = np.random.default_rng(0).normal(0, 1000, 40_000).astype(np.float32)
-    cpu, gpu = (extractor_of(FbankOptions(), device)([wave])[0] for device in ("cpu", "cuda"))
-    assert torch.allclose(cpu, gpu, atol=1e-3)
+@pytest.mark.parametrize("options", [FbankOptions(), FbankOptions(exact=False), MfccOptions(snip_edges=False)])
+def test_features_on_the_gpu_are_the_cpu_s(options, monkeypatch):
+    draw = np.random.default_rng(0)
+    waves = [draw.normal(0, 1000, n).astype(np.float32) for n in (400, 40_000, 40_000, 5003)]
+    cpu, gpu = (extractor_of(options, device) for device in ("cpu", "cuda"))
+    monkeypatch.setitem(FRAMES_AT_ONCE, "cuda", 300)  # several blocks, and one that crosses utterances
+    for ours, theirs in zip(cpu(waves), gpu(waves), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-3)
+    batch = torch.from_numpy(np.stack(waves[1:3]))
+    for at_once in (100, 300, 20_000):
+        monkeypatch.setitem(FRAMES_AT_ONCE, "cuda", at_once)
+        assert torch.allclose(cpu.batch(batch), gpu.batch(batch).cpu(), atol=1e-3)
+
+
+@pytest.mark.parametrize("options", [FbankOptions(), FbankOptions(exact=False), MfccOptions(snip_edges=False)])
+def test_the_host_does_not_wait_for_features(options):
+    extractor = extractor_of(options, "cuda")
+    waves = torch.randn(4, 40_000, device="cuda")
+    extractor.batch(waves)  # what is loaded at first may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        extractor.batch(waves)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_gpu_s_archives_hold_what_a_cpu_s_do(sound_dir, tmp_path):
+    data = sound_dir(tmp_path / "d")
+    for device in ("cpu", "cuda"):
+        make_features.main(["fbank", str(data), str(tmp_path / device), "--device", device])
+    stores = [FeatureStore(tmp_path / device / "feats.scp") for device in ("cpu", "cuda")]
+    assert stores[0].places.keys() == stores[1].places.keys()
+    for utt in stores[0].places:
+        np.testing.assert_allclose(stores[0].load(utt), stores[1].load(utt), atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", FRONTENDS)
