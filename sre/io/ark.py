@@ -36,6 +36,7 @@ __all__ = ["read_record", "read_scp", "read_vectors", "write_ark"]
 NO_KEY = (b"PK\3\4", b"\x93NUMPY", b"\x1f\x8b", b"\0B")  # what no archive begins with
 READ_BYTES = 1 << 20  # of an archive of vectors at a time; more is slower, as fresh pages are
 ROWS = 1 << 12  # of a matrix that are looked at at once
+AT_ONCE = 1 << 13  # bytes of a record that goes past the buffer of its file
 HEADER_BYTES = 15  # of a matrix: kind, and twice the byte 4 and a size; a vector has one size
 VECTOR_KINDS: dict[bytes, np.dtype] = {b"\0BFV \4": np.dtype("<f4"), b"\0BDV \4": np.dtype("<f8")}
 ROW_KINDS: dict[bytes, np.dtype] = {b"\0BFM \4": np.dtype("<f4"), b"\0BDM \4": np.dtype("<f8")}
@@ -55,17 +56,29 @@ def write_ark(ark: str | Path, scp: str | Path, records: Iterable[tuple[str, np.
         for key, value in records:
             if key in lines or not key or key.split() != [key]:
                 raise SreError(f"{ark}: record key '{key}' is empty, has white space or stands twice; rename it")
-            value = np.ascontiguousarray(as_float32(value))
-            if not np.isfinite(value).all():
-                raise SreError(f"{ark}: record '{key}' has NaN or infinite values; look at its audio")
             name = key.encode() + b" "
+            try:
+                header, rest = encode(np.ascontiguousarray(as_float32(value)), compression)
+            except ValueError as error:
+                raise SreError(f"{ark}: record '{key}' has {error}; look at its audio") from None
             lines[key] = f"{place}:{at + len(name)}"
-            header, rest = encode(value, compression)
-            file.write(name + header)
-            file.write(rest.reshape(-1).view(np.uint8).data)
             at += len(name) + len(header) + rest.nbytes
+            if rest.nbytes < AT_ONCE:
+                file.write(name + header + rest.tobytes())
+            else:
+                file.flush()
+                _write(file.fileno(), name + header, rest.reshape(-1).view(np.uint8).data)
     write_table(scp, lines)
     return len(lines)
+
+
+def _write(descriptor: int, head: bytes, rest: memoryview) -> None:
+    """Write both with one call, or as many as the system needs."""
+    done = os.writev(descriptor, [head, rest])
+    left = memoryview(head)[done:], rest[max(0, done - len(head)) :]
+    for part in left:
+        while part:
+            part = part[os.write(descriptor, part) :]
 
 
 def read_vectors(path: str | Path) -> tuple[np.ndarray, np.ndarray]:

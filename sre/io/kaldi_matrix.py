@@ -10,6 +10,7 @@ Legend: T rows, F columns.
 
 import os
 import struct
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ FIXED = {4: (-32768.0, 65535.0), 6: (0.0, 255.0), 7: (0.0, 1.0)}  # minimum and 
 QUANTILE_BYTES = 8  # of a column
 MOST_AT_ONCE = 1 << 20  # bytes of a `CM ` that are read in one piece for a few of its rows
 BLOCK = 1 << 16  # values that are encoded at once, so that they stay in the cache
+NOT_FINITE = "NaN or infinite values"
 CODE = np.arange(256, dtype=np.float32)
 
 
@@ -108,7 +110,10 @@ def read_rows_at(descriptor: int, begin: int, header: Header, first: int, count:
 
 def _fill(descriptor: int, values: np.ndarray, at: int) -> None:
     """Read the values from the byte `at`. Raises ValueError if the file ends before they are full."""
-    left = memoryview(values.reshape(-1).view(np.uint8).data)
+    done = os.preadv(descriptor, [values.data], at)
+    if done == values.nbytes:
+        return
+    left, at = memoryview(values.reshape(-1).view(np.uint8).data)[done:], at + done
     while left:
         done = os.preadv(descriptor, [left], at)
         if not done:
@@ -156,11 +161,15 @@ def value_tables(quantiles: np.ndarray) -> np.ndarray:
 
 
 def encode(value: np.ndarray, method: int = 0) -> tuple[bytes, np.ndarray]:
-    """Return the header and the rest of a record: of (D,) or (T, F) float32, finite; vectors are never compressed.
+    """Return the header and the rest of a record: of (D,) or (T, F) float32; vectors are never compressed.
 
     method : Kaldi's CompressionMethod. 0: not compressed; 1: 2, or 3 of at most eight rows; 2: by quantiles of each
     column; 3, 5: from least to largest value, in 16 and 8 bits; 4, 6, 7: integers, and values in [0, 1].
+    Raises ValueError for values that are not finite.
     """
+    measured = value.ndim == 2 and method and method not in FIXED and value.size  # then least and largest show it
+    if not measured and not np.isfinite(value).all():
+        raise ValueError(NOT_FINITE)
     if value.ndim == 1:
         return b"\0BFV \4" + struct.pack("<i", len(value)), value
     T, F = value.shape
@@ -181,14 +190,19 @@ def encode(value: np.ndarray, method: int = 0) -> tuple[bytes, np.ndarray]:
 
 def _extent(value: np.ndarray) -> tuple[float, float]:
     least, most = value.min(), value.max()
+    if not (isfinite(least) and isfinite(most)):
+        raise ValueError(NOT_FINITE)
     if least == most:
         most = least + (1.0 + abs(least))
     return float(least), float(most - least)
 
 
 def _to_codes(value: np.ndarray, minimum: float, extent: float, kind: bytes) -> np.ndarray:
-    scaled = value - minimum
-    scaled /= extent
+    if minimum:
+        scaled = value - minimum
+        scaled /= extent
+    else:  # the same numbers in fewer steps
+        scaled = value / extent if extent != 1 else value.copy()
     scaled *= LEVELS[kind]
     scaled += 0.499
     return scaled.astype("<u2" if kind == b"CM " else CODES[kind])

@@ -7,8 +7,8 @@ relative path is from the scp's folder; where nothing is there, from the working
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,7 @@ class BadRange(ValueError):
     """A range of rows or columns that a record does not have."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """The place of a record in an archive, and the part of it that is meant."""
 
     path: str
