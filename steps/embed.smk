@@ -42,8 +42,11 @@ rule join_embeddings:
         "{exp}/{run}/log/join_embeddings.{split}.log",
     wildcard_constraints:
         run=one_of(set(RECIPE.runs) - set(IMPORTED)),
+    params:
+        # a function of `input`: Snakemake does not compare it between runs
+        options=lambda wildcards, input: ["--of-embeddings"] * bool(RECIPE.runs[wildcards.run].of),
     shell:
-        job("steps.join_embeddings {input.shards} {input.read[0]} {output}")
+        job("steps.join_embeddings {input.shards} {input.read[0]} {output} {params.options}")
 
 
 rule import_embeddings:

@@ -18,6 +18,7 @@ from sre.extraction.pieces import MIN_FRAMES, PIECE_FRAMES, Pieces
 from sre.features.audio_store import AudioStore
 from sre.features.store import FeatureStore
 from sre.features.types import FEATURE_TYPES, vad_listens
+from sre.features.vector_store import VectorStore
 from sre.io.text import canonical
 from sre.machine.device import choose_device, choose_precision, memory_format
 from sre.models import ARCHITECTURES, build
@@ -31,7 +32,7 @@ MOST_WAITING = 10  # batches' frames that may wait for others of their length
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 WHOLE = Pieces()
-Store = FeatureStore | AudioStore
+Store = FeatureStore | AudioStore | VectorStore
 
 
 class Embedder:

@@ -12,8 +12,9 @@ from sre.extraction.embedder import Embedder, Store
 from sre.features.audio_index import FOLDER
 from sre.features.audio_store import AudioStore
 from sre.features.store import FeatureStore, find_feats
-from sre.features.types import FEATURE_TYPES, vad_listens
+from sre.features.types import EMBEDDINGS, FEATURE_TYPES, vad_listens
 from sre.features.vad import by_energy, decider
+from sre.features.vector_store import VectorStore
 from sre.io.audio import AudioRules
 
 
@@ -39,13 +40,17 @@ class VoicedAudio(AudioStore):
 def store_of(
     embedder: Embedder, data: Path, feats: Path | None, audio_rules: AudioRules | None, from_audio: bool
 ) -> Store:
-    """Return the features at `feats`, else those in the data directory, else what is made of its audio.
+    """Return features, or embeddings, at `feats`, else those in the data directory, else what is made of its audio.
 
     audio_rules : None where the bundle's features are of an unknown rate
     from_audio : features on disk are not looked for
     Raises SreError where there are none, and where they cannot be made here.
     """
     config, name = embedder.feature_config, embedder.config["features"]
+    if config.get("type") == EMBEDDINGS:
+        if feats is None:
+            raise SreError(f"{embedder.path}: it takes embeddings of '{config['of']}'; give their scp by --feats")
+        return VectorStore(feats, config["of"])
     can_be_made = config.get("type") in FEATURE_TYPES and audio_rules is not None
     if from_audio and not can_be_made:
         raise SreError(

@@ -7,6 +7,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class AudioStore:
         if short := [utt for utt, frames in self.num_frames.items() if frames < 1]:
             raise SreError(f"{self.scp}: '{short[0]}' is shorter than one frame; take it out")
         self.places = {utt: self._span(utt)[0] for utt in self.num_samples}
-        self.recent: OrderedDict[str, tuple[np.ndarray, int]] = OrderedDict()
+        self.recent = Recent()
 
     def _trimmed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         """Return what the config's trim leaves of utterances; those with too little are left out, and counted."""
@@ -145,20 +146,37 @@ class AudioStore:
     def _recording_samples(self, location: str, start: int, count: int) -> np.ndarray:
         """Return at most (count,) float32 in -1 .. 1 of a recording, at the features' rate."""
         rate = self.audio_rules.sample_rate
-        if location in self.recent:
-            self.recent.move_to_end(location)
-            wave, own = self.recent[location]
-            return _converted(wave, 0, own, rate, start, count)
+        if (kept := self.recent.get(location)) is not None:
+            return _converted(kept[0], 0, kept[1], rate, start, count)
         piece = load_piece(location, lambda own: needed(own, rate, start, count), self.audio_rules)
         if piece.whole:
-            self._keep(location, piece.wave, piece.sample_rate)
+            self.recent.keep(location, piece.wave, piece.sample_rate)
         return _converted(piece.wave, piece.start, piece.sample_rate, rate, start, count)
 
-    def _keep(self, location: str, wave: np.ndarray, rate: int) -> None:
-        """Keep what was decoded whole, as long as it is among the latest WHOLE_BYTES."""
-        self.recent[location] = wave, rate
-        while sum(kept.nbytes for kept, _ in self.recent.values()) > WHOLE_BYTES and len(self.recent) > 1:
-            self.recent.popitem(last=False)
+
+class Recent:
+    """What was decoded whole: (N,) float32 and its rate (Hz), by location; the latest WHOLE_BYTES. For any threads."""
+
+    def __init__(self) -> None:
+        self.waves: OrderedDict[str, tuple[np.ndarray, int]] = OrderedDict()
+        self.lock = Lock()
+
+    def __reduce__(self) -> tuple[type, tuple]:  # another process begins with none
+        return Recent, ()
+
+    def get(self, location: str) -> tuple[np.ndarray, int] | None:
+        """Return what was decoded of a location, if it is still here."""
+        with self.lock:
+            if location in self.waves:
+                self.waves.move_to_end(location)
+            return self.waves.get(location)
+
+    def keep(self, location: str, wave: np.ndarray, rate: int) -> None:
+        """Keep a recording, in the place of those that were asked for least lately."""
+        with self.lock:
+            self.waves[location] = wave, rate
+            while len(self.waves) > 1 and sum(kept.nbytes for kept, _ in self.waves.values()) > WHOLE_BYTES:
+                self.waves.popitem(last=False)
 
 
 def needed(own: int, rate: int, start: int, count: int) -> tuple[int, int]:

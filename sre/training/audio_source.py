@@ -3,8 +3,6 @@
 Legend: B chunks of a batch, S samples of a chunk at the features' rate, T frames, F features.
 """
 
-import copy
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -128,13 +126,10 @@ class Kept:
     def _fill(
         self, stores: Sequence[AudioStore], utts: Sequence[tuple[int, str]], part: range, progress: Progress
     ) -> None:
-        own = [copy.copy(store) for store in stores]
-        for store in own:
-            store.recent = OrderedDict()  # of what is decoded whole, for one thread
         for index in part:
             number, utt = utts[index]
             begin, end = self.begin[index : index + 2]
-            wave = own[number].samples(utt, 0, int(end - begin))
+            wave = stores[number].samples(utt, 0, int(end - begin))
             kept = wave.astype(np.int16)
             if np.array_equal(kept, wave):
                 self.wave[begin:end], self.exact[index] = kept, True

@@ -61,7 +61,7 @@ def test_a_piece_is_that_of_the_whole(data: Path, monkeypatch: pytest.MonkeyPatc
     whole = dict(Waves(read_data_dir(data), RULES).read(sorted(store.places)))
     assert store.num_samples == {utt: len(wave) for utt, wave in whole.items()}
     wholly_decoded = set()
-    monkeypatch.setattr(audio_store.AudioStore, "_keep", lambda self, at, *_: wholly_decoded.add(at.split(".")[-1]))
+    monkeypatch.setattr(audio_store.Recent, "keep", lambda self, at, *_: wholly_decoded.add(at.split(".")[-1]))
     for utt, wave in whole.items():
         for _ in range(5):
             start, end = sorted(draw.integers(0, len(wave) + 1, 2))
@@ -77,7 +77,7 @@ def test_what_was_decoded_whole_is_kept_within_bounds(data: Path, monkeypatch: p
     monkeypatch.setattr(audio_store, "WHOLE_BYTES", 200_000)  # a recording has 128,000
     for utt in ("d-1", "f-1", "d-2", "f-2"):
         store.samples(utt, 0, 100)
-        assert len(store.recent) == 1 and sum(wave.nbytes for wave, _ in store.recent.values()) <= 200_000
+        assert len(store.recent.waves) == 1 and sum(wave.nbytes for wave, _ in store.recent.waves.values()) <= 200_000
 
 
 def test_the_index(data: Path, tmp_path: Path) -> None:
