@@ -9,6 +9,8 @@ from sre.features.extractor import FRAMES_AT_ONCE, extractor_of
 from sre.features.frontends.options import FRONTENDS
 from sre.features.store import FeatureStore
 from sre.features.types import FbankOptions, MfccOptions
+from sre.models import build
+from sre.models.bundle import Bundle
 from steps import make_features, train_embedding
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -81,3 +83,18 @@ def test_training_and_extraction(architecture, feature_dir, tmp_path):
     }
     for utt, vector in on["cpu"].items():
         assert np.linalg.norm(vector - on["cuda"][utt]) / np.linalg.norm(vector) < 1e-3
+
+
+@pytest.mark.parametrize("precision", ["fp32_fast", "bf16"])
+def test_other_precisions(precision, feature_dir, tmp_path):
+    torch.manual_seed(0)
+    network = build("resnet34", 8, {"channels": 16, "blocks": [1, 1, 1]})
+    config = {"architecture": "resnet34", "options": {"channels": 16, "blocks": [1, 1, 1]}, "features": "given"}
+    Bundle(config, {"type": "given", "cmn": "none"}, 8, network.state_dict()).save(tmp_path / "final.pt")
+    store = FeatureStore(feature_dir(tmp_path / "d", dimension=8) / "feats.scp")
+    utts = sorted(store.places)
+    exact = dict(extract(Embedder(tmp_path / "final.pt", "cpu"), store, utts))
+    made = dict(extract(Embedder(tmp_path / "final.pt", "cuda", precision), store, utts))
+    for utt in utts:
+        cosine = exact[utt] @ made[utt] / np.linalg.norm(exact[utt]) / np.linalg.norm(made[utt])
+        assert cosine > 0.999
