@@ -30,7 +30,6 @@ from sre.machine.log import run
 
 RATE, BANDS, REPEATS, SECONDS = 16_000, 80, 9, {2: 30, 8: 8, 60: 1}  # SECONDS: length of an utterance: their number
 Maker = Callable[[np.ndarray], np.ndarray]  # (S,) on int16's scale -> (T, BANDS)
-FRONTENDS: dict[str, tuple[Maker, Maker]] = {}  # name: ours, its oracle; a table of the greatest differences is printed
 
 
 def ours(exact: bool = True) -> Maker:
@@ -195,13 +194,28 @@ def distances(corpus: Path, folder: Path) -> list[str]:
     ]
 
 
-def frontends() -> list[str]:
-    waves = noisy_waves(2, 3)
-    lines = [
-        f"| {name} | {greatest(make, waves, [oracle(wave) for wave in waves])} |"
-        for name, (make, oracle) in FRONTENDS.items()
-    ]
-    return ["", "| front-end | greatest difference to its oracle |", "|---|---|", *lines] if lines else []
+def frontends(folder: Path) -> list[str]:
+    """Other toolkits' front-ends beside their packages, which tests/features/oracles.py calls in float64."""
+    from sre.cli.configs import schema
+    from sre.config.resolve import resolve_features
+    from sre.features.extractor import extractor_of
+    from sre.features.types import options_of
+    from tests.features.oracles import ORACLES
+
+    columns = {"reference": reference(folder)[0], "noise": [np.round(wave) for wave in noisy_waves(2, 3)]}
+    lines = [f"| greatest difference to its package | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, (kind, given, oracle) in ORACLES.items():
+        extractor = extractor_of(options_of(resolve_features(schema(), {"type": kind, **given}, RATE, kind)))
+        cells = (
+            greatest(lambda wave, made=extractor: made([wave])[0].numpy(), waves, [of(oracle, wave) for wave in waves])
+            for waves in columns.values()
+        )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def of(oracle: Callable[[np.ndarray], torch.Tensor], wave: np.ndarray) -> np.ndarray:
+    return oracle(wave.astype(float) / 32768).numpy()
 
 
 def machine() -> str:
@@ -223,7 +237,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     report = ["# Features", "", f"`python -m benchmarks.features {' '.join(sys.argv[1:])}`: {machine()}", ""]
-    text = "\n".join([*report, *speeds(), "", *distances(args.corpus, args.reference), *frontends()]) + "\n"
+    text = (
+        "\n".join([*report, *speeds(), "", *distances(args.corpus, args.reference), "", *frontends(args.reference)])
+        + "\n"
+    )
     print(text)
     if args.out:
         args.out.write_text(text, encoding="utf-8")
