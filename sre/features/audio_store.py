@@ -24,6 +24,7 @@ from sre.features.trim import fixed_samples
 from sre.features.types import options_of
 from sre.io.audio import AudioError, AudioRules
 from sre.io.audio_piece import load_piece
+from sre.io.name_tables import Counts, share_names
 from sre.machine.log import warn
 
 WHOLE_BYTES = 64 << 20  # of recordings that cannot be entered at any sample, kept by each process
@@ -66,8 +67,10 @@ class AudioStore:
         if config.get("vad") and not drop_unvoiced:
             raise SreError(f"{self.scp}: features with a vad are made on disk only; set vad: null, or source: features")
         self.options = options_of(config)
-        self.num_samples = self._trimmed(read_index(data, audio_rules))
-        self.num_frames = {utt: self.options.num_frames(count) for utt, count in self.num_samples.items()}
+        self.num_samples = Counts.of(self._trimmed(read_index(data, audio_rules)))
+        frames = {utt: self.options.num_frames(count) for utt, count in self.num_samples.items()}
+        self.num_frames = Counts.of(frames)
+        share_names(self.num_samples, self.num_frames)
         if short := [utt for utt, frames in self.num_frames.items() if frames < 1]:
             raise SreError(f"{self.scp}: '{short[0]}' is shorter than one frame; take it out")
         self.places = {utt: self._span(utt)[0] for utt in self.num_samples}

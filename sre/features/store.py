@@ -96,6 +96,16 @@ class FeatureStore:
         total = self.num_frames[utt] if self.vad is None else None  # num_frames are the voiced ones
         return read_rows(utt, self.places[utt], start, count, self.scp, total)
 
+    def has_pieces(self, mean_taken: bool) -> bool:
+        """Return whether a piece of what `load` gives is that of `rows`.
+
+        mean_taken : the piece's own mean is taken off afterwards, so that the utterance's makes no difference
+        """
+        config = self.config
+        means = ("none", "utterance") if mean_taken else ("none",)
+        plain = config.get("cmn_variance", "none") == "none" and not config.get("delta_order", 0)
+        return self.vad is None and plain and config.get("cmn", "none") in means
+
     def load(self, utt: str) -> np.ndarray:
         """Return (T, F) features as the network sees them: normalised, then with deltas, as Kaldi's recipes have it.
 

@@ -8,6 +8,8 @@ import numpy as np
 from sre import SreError
 from sre.features.types import EMBEDDINGS
 from sre.io.ark import read_vectors
+from sre.io.name_tables import Counts
+from sre.io.names import Names
 
 
 class VectorStore:
@@ -27,8 +29,9 @@ class VectorStore:
     def __init__(self, scp: str | Path, of: str) -> None:
         self.scp = Path(scp)
         ids, self.vectors = read_vectors(self.scp)
-        self.places = {str(utt): row for row, utt in enumerate(ids)}
-        self.num_frames = dict.fromkeys(self.places, 1)
+        names = Names.of(ids)
+        self.places = Counts(names, np.arange(len(ids), dtype=np.int32))
+        self.num_frames = Counts(names, np.ones(len(ids), np.int32))
         self.config: dict[str, Any] = {"type": EMBEDDINGS, "of": of, "dimension": self.vectors.shape[1]}
 
     def raw(self, utt: str) -> np.ndarray:

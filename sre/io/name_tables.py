@@ -71,7 +71,7 @@ class _Values(ValuesView[V]):
 
 
 class Counts(NameTable[int]):
-    """Name -> number, of (N,) int32 `counts`."""
+    """Name -> number, of (N,) `counts`: int32, or int64 where one needs it."""
 
     def __init__(self, names: Names, counts: np.ndarray) -> None:
         self.names, self.counts = names, counts
@@ -79,7 +79,8 @@ class Counts(NameTable[int]):
     @classmethod
     def of(cls, table: Mapping[str, int]) -> "Counts":
         """Return the same table."""
-        return cls(Names.of(table), np.fromiter(table.values(), np.int32, len(table)))
+        counts = np.fromiter(table.values(), np.int64, len(table))
+        return cls(Names.of(table), counts.astype(np.int32) if counts.max(initial=0) < 1 << 31 else counts)
 
     def value(self, row: int) -> int:
         """Return the number of the row."""

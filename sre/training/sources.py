@@ -86,7 +86,10 @@ def crop(feats: np.ndarray, frames: int, start_fraction: float) -> np.ndarray:
 
 
 class Features(Source):
-    """Chunks of features on disk; all are kept in memory if they take at most CACHE_BYTES."""
+    """Chunks of features on disk; all are kept in memory if they take at most CACHE_BYTES.
+
+    Of others only the frames of a chunk are read, where no others have a part in it.
+    """
 
     def __init__(
         self, stores: Sequence[FeatureStore | VectorStore], utts: Sequence[tuple[int, str]], augmentation: Augmentation
@@ -96,6 +99,9 @@ class Features(Source):
         total = lengths_of(utts, [store.num_frames for store in stores]).sum() * self.num_features * 4
         self.in_memory = total <= CACHE_BYTES
         self.cache: dict[int, np.ndarray] = {}
+        self.by_rows = not self.in_memory and all(
+            isinstance(store, FeatureStore) and store.has_pieces(augmentation.zero_mean) for store in stores
+        )
 
     def load(self, index: int) -> np.ndarray:
         """Read the (T, F) features of an utterance. Raises SreError if F is not that of the first."""
@@ -103,22 +109,37 @@ class Features(Source):
             return self.cache[index]
         store, utt = self.utts[index]
         feats = self.stores[store].load(utt)
+        self._check(index, feats)
+        if self.in_memory:
+            self.cache[index] = feats
+        return feats
+
+    def _check(self, index: int, feats: np.ndarray) -> None:
+        store, utt = self.utts[index]
         if feats.shape[1] != self.num_features:
             raise SreError(
                 f"{self.stores[store].scp}: '{utt}' has {feats.shape[1]} columns, '{self.utts[0][1]}' has"
                 f" {self.num_features}; features of one dimension are needed"
             )
-        if self.in_memory:
-            self.cache[index] = feats
-        return feats
+
+    def _crop(self, index: int, frames: int, start_fraction: float) -> np.ndarray:
+        """Return what `crop` does of an utterance."""
+        number, utt = self.utts[index]
+        store = self.stores[number]
+        there = store.num_frames[utt]
+        if not self.by_rows or not isinstance(store, FeatureStore) or not there:
+            return crop(self.load(index), frames, start_fraction)
+        feats = store.rows(utt, int(start_fraction * (max(there - frames, 0) + 1)), min(there, frames))
+        self._check(index, feats)
+        return crop(feats, frames, start_fraction)
 
     def __getitem__(self, item: Item) -> Sample:
         index, frames, draws = item
         augmentation, draws = self.augmentation, draws[1:]
         copy = augmentation.copy_of(draws)
-        chunk = crop(self.load(index), augmentation.frames_needed(frames, copy), item[2][0])
+        chunk = self._crop(index, augmentation.frames_needed(frames, copy), item[2][0])
         chunk = augmentation(chunk, frames, draws)
         return Sample(index, copy, torch.from_numpy(chunk), torch.from_numpy(augmentation.mask_draws(draws)))
 
     def middle(self, index: int, frames: int) -> Tensor:
-        return torch.from_numpy(self.augmentation.normalised(crop(self.load(index), frames, 0.5)))
+        return torch.from_numpy(self.augmentation.normalised(self._crop(index, frames, 0.5)))

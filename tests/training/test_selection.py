@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from sre import SreError
+from sre.features.store import FeatureStore, write_config
+from sre.io.ark import write_ark
 from sre.io.atomic import sha256_text
 from sre.io.name_tables import Counts, Labels
 from sre.io.names import Names
 from sre.io.text import canonical
-from sre.training import selection
+from sre.training import selection, sources
+from sre.training.augment import Augmentation
 from sre.training.options import Filter
 from sre.training.selection import select
-from sre.training.sources import lengths_of
+from sre.training.sources import Features, lengths_of
 from sre.training.validation import partition
 
 
@@ -67,3 +70,29 @@ def test_a_copy_of_a_held_out_speaker_whose_original_was_dropped_is_not_trained_
     parts = partition(with_copies, 2, 0, everyone={**utt2spk, **with_copies}, originals=copies)
     assert len(parts.speakers) == 4 and {with_copies[utt] for utt in parts.train} == set(parts.speakers)
     assert np.count_nonzero([utt.endswith("_3-noise") for utt in parts.train]) == 4
+
+
+@pytest.mark.parametrize("config", [{"cmn": "none"}, {"cmn": "utterance"}, {"cmn": "sliding"}])
+@pytest.mark.parametrize("compression", [0, 2])
+def test_chunks_of_features_that_are_not_kept_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict, compression: int
+) -> None:
+    """The same as of those that are; of a chunk whose own mean is taken off, only its frames are read."""
+    draw = np.random.default_rng(0)
+    records = [(f"u{frames}", draw.normal(5, 2, size=(frames, 4))) for frames in (7, 20, 45)]
+    write_ark(tmp_path / "feats.ark", tmp_path / "feats.scp", records, compression)
+    write_config(tmp_path / "config", {"type": "given", **config})
+    zero_mean = config["cmn"] == "utterance"
+    augmentation = Augmentation(zero_mean=zero_mean, speeds=(0.9,), feature_config=config)
+    kept = Features([FeatureStore(tmp_path / "feats.scp")], [(0, key) for key, _ in records], augmentation)
+    monkeypatch.setattr(sources, "CACHE_BYTES", 0)
+    read = Features(kept.stores, kept.utts, augmentation)
+    assert kept.in_memory and not read.in_memory and read.by_rows == (config["cmn"] != "sliding")
+    if read.by_rows:
+        monkeypatch.setattr(read, "load", None)
+    for index in range(3):
+        for number in range(8):
+            draws = np.random.default_rng(number).random(augmentation.num_draws + 1)
+            chunks = [source[index, 20, draws].chunk.numpy() for source in (kept, read)]
+            np.testing.assert_allclose(*chunks, rtol=0, atol=2e-6 if zero_mean else 0)
+        np.testing.assert_allclose(kept.middle(index, 20), read.middle(index, 20), atol=2e-6 if zero_mean else 0)
