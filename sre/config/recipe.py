@@ -181,6 +181,8 @@ def _add_trainings(
             features_of, of = training.get("features"), training.get("embeddings_of")
             problems.tried(recipe.add_run, run, Run(path.stem, seed, features_of, source=source, of=of))
             recipe.trainings[run] = training
+            if copied := ", ".join(training.get("copies", {})):
+                recipe.notes.append(f"Model {path.stem} is trained on distorted copies too: {copied}.")
             if override:
                 keys = ", ".join(overridden(override, training))
                 recipe.notes.append(f"Model {path.stem}: {keys}, in place of what its YAML says.")

@@ -1,6 +1,7 @@
 """Noises and rooms in the official layouts, and those that recipe mini makes for itself."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -154,6 +155,7 @@ def test_noises_of_mini_are_the_same_each_time(tmp_path: Path, monkeypatch: pyte
     assert sorted(Manifest(tmp_path / "out").categories) == ["large", "medium", "small"]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl, by which the scripts download, is not installed")
 @pytest.mark.parametrize("script, name, inside", [
     ("download_musan.sh", "musan.tar.gz", "musan"), ("download_rirs.sh", "rirs_noises.zip", "RIRS_NOISES"),
 ])  # fmt: skip

@@ -177,6 +177,23 @@ def files_of(project, name):
 
 
 @pytest.mark.slow
+def test_distorted_copies_until_the_report_then_nothing_then_another_noise(project):
+    """Another definition of one copy makes that copy again, and what is trained on it; the others stay."""
+    config = ["--config", "models=[fast]", "systems=[cosine_centred]", "primary_system=cosine_centred"]
+    copies = "copies={{a: {{distort: [{{one_of: [{{kind: room}}]}}]}}, b: {{distort: [{{one_of: [{}]}}]}}}}"
+    noise = copies.format("{kind: noise, snr: [0, 15]}")
+    snakemake(project, "-j8", *config, noise)
+    assert "trained on distorted copies too: a, b." in (project / "exp/mini/report.md").read_text()
+    summary = json.loads((project / "exp/mini/fast/train_summary.json").read_text())
+    assert list(summary["config"]["copies"]) == ["a", "b"]
+    _, output = snakemake(project, "-n", *config, noise)
+    assert "Nothing to be done" in output
+    _, output = snakemake(project, "-n", "-p", *config, copies.format("{kind: codec, names: [gsm]}"))
+    assert jobs(output) >= {"copy_distorted", "make_features", "train_embedding"}
+    assert "data/mini_train_b --distort" in output and "data/mini_train_a --distort" not in output
+
+
+@pytest.mark.slow
 def test_adding_a_system_keeps_the_scores_of_the_others(project):
     config = ["--config", "models=[fast]", "primary_system=cosine", "systems=[cosine]"]
     snakemake(project, "-j2", *config)
