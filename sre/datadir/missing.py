@@ -27,7 +27,7 @@ def check_promised(
     missing = sorted(set(absent(utts, found)))
     if not missing:
         return
-    places = [place for folder in folders for place in (folder, *folder.glob("feats/*"))]
+    places = [place for folder in folders for place in (folder, folder / "audio", *folder.glob("feats/*"))]
     rejected = {row[0] for place in places for row in rejected_in(place)}
     unexplained = [utt for utt in missing if utt not in rejected]
     example = next(iter(unexplained), missing[0])

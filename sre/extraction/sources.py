@@ -69,4 +69,4 @@ def has_feats(data: Path, name: str | None) -> bool:
 
 def rejections(store: Store) -> Path:
     """Return the folder whose rejected.tsv says why utterances are not in a store."""
-    return store.data.path / FOLDER if isinstance(store, AudioStore) else store.scp.parent
+    return store.folder / FOLDER if isinstance(store, AudioStore) else store.scp.parent

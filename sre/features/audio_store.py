@@ -20,11 +20,12 @@ from sre.features.audio_index import FOLDER, read_index
 from sre.features.cmn import normalise
 from sre.features.deltas import add_deltas
 from sre.features.extractor import Extractor, extractor_of
+from sre.features.spans import Spans
 from sre.features.trim import fixed_samples
 from sre.features.types import options_of
 from sre.io.audio import AudioError, AudioRules
 from sre.io.audio_piece import load_piece
-from sre.io.name_tables import Counts, share_names
+from sre.io.name_tables import Counts
 from sre.machine.log import warn
 
 WHOLE_BYTES = 64 << 20  # of recordings that cannot be entered at any sample, kept by each process
@@ -57,7 +58,8 @@ class AudioStore:
 
         Raises SreError where the config and the rules have different sample rates, and as `read_index`.
         """
-        self.data, self.config, self.audio_rules, self.device = data, dict(config), audio_rules, torch.device(device)
+        self.folder, self.config, self.device = data.path, dict(config), torch.device(device)
+        self.audio_rules = audio_rules
         self.scp, self.vad = data.path / "wav.scp", None
         if config["sample_rate"] != audio_rules.sample_rate:
             raise SreError(
@@ -68,12 +70,12 @@ class AudioStore:
             raise SreError(f"{self.scp}: features with a vad are made on disk only; set vad: null, or source: features")
         self.options = options_of(config)
         self.num_samples = Counts.of(self._trimmed(read_index(data, audio_rules)))
-        frames = {utt: self.options.num_frames(count) for utt, count in self.num_samples.items()}
-        self.num_frames = Counts.of(frames)
-        share_names(self.num_samples, self.num_frames)
-        if short := [utt for utt, frames in self.num_frames.items() if frames < 1]:
-            raise SreError(f"{self.scp}: '{short[0]}' is shorter than one frame; take it out")
-        self.places = {utt: self._span(utt)[0] for utt in self.num_samples}
+        names = self.num_samples.names
+        frames = np.array([self.options.num_frames(count) for count in self.num_samples.counts.tolist()], np.int32)
+        if len(frames) and frames.min() < 1:
+            raise SreError(f"{self.scp}: '{names[int(frames.argmin())]}' is shorter than one frame; take it out")
+        self.num_frames, self.places = Counts(names, frames), Spans.of(data, names, audio_rules.sample_rate)
+        names.prepare()  # for processes that are forked later
         self.recent = Recent()
 
     def _trimmed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
@@ -124,9 +126,9 @@ class AudioStore:
         samples.
         """
         if utt not in self.num_samples:
-            reason = f"see rejected.tsv in {self.data.path / FOLDER}, or make that by steps.index_audio"
+            reason = f"see rejected.tsv in {self.folder / FOLDER}, or make that by steps.index_audio"
             raise SreError(f"{self.scp}: utterance '{utt}' has no usable audio; {reason}")
-        location, first = self._span(utt)
+        location, first = self.places.span(utt)
         try:
             wave = self._recording_samples(location, first + self.cut + start, count)
         except AudioError as error:
@@ -137,14 +139,6 @@ class AudioStore:
                 " take it out, or mend it"
             )
         return wave * np.float32(32768)
-
-    def _span(self, utt: str) -> tuple[str, int]:
-        """Return the place of an utterance's recording, and its first sample in it at the features' rate."""
-        wav, segments = self.data.wav or {}, self.data.segments
-        if segments is None:
-            return wav[utt], 0
-        segment = segments[utt]
-        return wav[segment.recording], int(segment.start * self.audio_rules.sample_rate + 0.5)
 
     def _recording_samples(self, location: str, start: int, count: int) -> np.ndarray:
         """Return at most (count,) float32 in -1 .. 1 of a recording, at the features' rate."""
