@@ -58,7 +58,7 @@ def make_feats(folder: Path, count: int) -> None:
 
 
 def worker(way: str, folder: Path, threads: int, part: slice, commands: Connection) -> None:
-    """Embed this part of the utterances at each command, until None comes; answer with the embeddings."""
+    """Embed this part of the utterances at each command, until None comes; answer with them and the CPU time in s."""
     import torch
 
     from sre.extraction.embedder import Embedder, extract
@@ -83,8 +83,9 @@ def worker(way: str, folder: Path, threads: int, part: slice, commands: Connecti
         return found
 
     while (count := commands.recv()) is not None:
-        utts = sorted(store.places)[:count][part]
-        commands.send(plain() if way == PLAIN else dict(extract(embedder, store, utts)))
+        utts, begun = sorted(store.places)[:count][part], time.process_time()
+        found = plain() if way == PLAIN else dict(extract(embedder, store, utts))
+        commands.send((found, time.process_time() - begun))
 
 
 class Way:
@@ -102,14 +103,16 @@ class Way:
             self.pipes.append(ours)
             self.processes.append(process)
 
-    def embed(self, count: int) -> tuple[float, dict[str, np.ndarray]]:
-        """Return utterances a second, and the embeddings."""
-        begun, found = time.perf_counter(), {}
+    def embed(self, count: int) -> tuple[float, float, dict[str, np.ndarray]]:
+        """Return utterances a second, those a second of CPU time, and the embeddings."""
+        begun, spent, found = time.perf_counter(), 0.0, {}
         for pipe in self.pipes:
             pipe.send(count)
         for pipe in self.pipes:
-            found.update(pipe.recv())
-        return count / (time.perf_counter() - begun), found
+            vectors, seconds = pipe.recv()
+            found.update(vectors)
+            spent += seconds
+        return count / (time.perf_counter() - begun), count / spent, found
 
     def close(self) -> None:
         for pipe, process in zip(self.pipes, self.processes, strict=True):
@@ -122,20 +125,27 @@ def measure(name: str, folder: Path, repeats: int) -> list[str]:
     make_bundle(name, folder / "final.pt")
     ways = {way: Way(way, folder) for way in WAYS}
     rates: dict[str, list[float]] = {way: [] for way in WAYS}
+    by_cpu: dict[str, list[float]] = {way: [] for way in WAYS}
     cosines = {}
     for repeat in range(repeats + 1):
         found = {way: one.embed(NETWORKS[name] if repeat else 2 * available_cores()) for way, one in ways.items()}
-        for way, (rate, vectors) in found.items():
+        for way, (rate, a_cpu_second, vectors) in found.items():
             rates[way] += [rate] * bool(repeat)  # the first one warms up
-            cosines[way] = min(_cosine(vectors[utt], exact) for utt, exact in found[PLAIN][1].items())
+            by_cpu[way] += [a_cpu_second] * bool(repeat)
+            cosines[way] = min(_cosine(vectors[utt], exact) for utt, exact in found[PLAIN][2].items())
     for way in ways.values():
         way.close()
     say(f"{name}: " + ", ".join(f"{way} {statistics.median(each):.1f}" for way, each in rates.items()))
     return [
         f"| {name} | {way} | {statistics.median(each):.1f} | {min(each):.1f} to {max(each):.1f} |"
-        f" {statistics.median(a / b for a, b in zip(each, rates[PLAIN], strict=True)):.2f}x | {cosines[way]:.6f} |"
+        f" {_ratio(each, rates[PLAIN])} | {statistics.median(by_cpu[way]):.1f} |"
+        f" {_ratio(by_cpu[way], by_cpu[PLAIN])} | {cosines[way]:.6f} |"
         for way, each in rates.items()
     ]
+
+
+def _ratio(each: list[float], plain: list[float]) -> str:
+    return f"{statistics.median(a / b for a, b in zip(each, plain, strict=True)):.2f}x"
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -154,8 +164,8 @@ def main(argv: list[str] | None = None) -> None:
         f" {platform.python_version()}, torch {environment()['packages']['torch']}. Utterances of 8 s (800 frames of"
         f" 80) a second; medians of {args.repeats} interleaved repeats, the ratio's too. The cosine is the least with"
         " the plain loop's embedding, on random weights.\n",
-        "| network | way | utt/s | least to most | to plain | cosine |",
-        "|---|---|---|---|---|---|",
+        "| network | way | utt/s | least to most | to plain | utt/CPU s | to plain | cosine |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:
         make_feats(Path(folder), max(NETWORKS.values()))
