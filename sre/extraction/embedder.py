@@ -17,7 +17,7 @@ from sre.extraction.inference import for_inference
 from sre.extraction.pieces import MIN_FRAMES, PIECE_FRAMES, Pieces
 from sre.features.audio_store import AudioStore
 from sre.features.store import FeatureStore
-from sre.features.types import FEATURE_TYPES, vad_listens
+from sre.features.types import EMBEDDINGS, FEATURE_TYPES, vad_listens
 from sre.features.vector_store import VectorStore
 from sre.io.text import canonical
 from sre.machine.device import choose_device, choose_precision, memory_format
@@ -149,7 +149,8 @@ class _Batches:
     """Pieces that wait for others of their length, and the embeddings of utterances that wait for further pieces."""
 
     def __init__(self, embedder: Embedder, pieces: Pieces) -> None:
-        self.embedder, self.pieces = embedder, pieces
+        self.of_vectors = embedder.feature_config.get("type") == EMBEDDINGS  # of one frame, which is not cut
+        self.embedder, self.pieces = embedder, WHOLE if self.of_vectors else pieces
         self.batch_frames = BATCH_FRAMES[embedder.device.type]
         self.waiting: dict[int, list[tuple[str, int, np.ndarray]]] = {}  # by length: utterance, number, (T, F)
         self.found: dict[str, dict[int, np.ndarray]] = {}  # by number
@@ -157,10 +158,10 @@ class _Batches:
 
     def add(self, utt: str, feats: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         """Take an utterance's features, and yield what has its embedding now."""
-        if not self.pieces.asked and not MIN_FRAMES <= len(feats) <= PIECE_FRAMES:
+        if not (self.pieces.asked or self.of_vectors or MIN_FRAMES <= len(feats) <= PIECE_FRAMES):
             yield utt, self._finite(utt, self.embedder.utterance(feats, self.pieces))
             return
-        feats = self.pieces.fitted(feats)
+        feats = feats if self.of_vectors else self.pieces.fitted(feats)
         spans = self.pieces.spans(len(feats))
         self.found[utt], self.frames[utt] = {}, [frames for _, frames in spans]
         for number, (start, frames) in enumerate(spans):

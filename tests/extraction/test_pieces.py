@@ -11,6 +11,10 @@ from sre.config.extraction import as_options
 from sre.extraction.embedder import Embedder, extract
 from sre.extraction.pieces import Pieces
 from sre.features.store import FeatureStore
+from sre.features.vector_store import VectorStore
+from sre.io.ark import write_ark
+from sre.models import build
+from sre.models.bundle import Bundle
 from tests.extraction.test_embedder import bundle
 
 
@@ -84,3 +88,18 @@ def test_options_of_a_recipe_are_those_that_differ_from_the_defaults() -> None:
     assert as_options({}) == as_options({"window": None, "weight": "frames", "precision": "fp32"}) == []
     asked = {"crops": 10, "crop_frames": 400, "unit_length": True, "precision": "bf16"}
     assert as_options(asked) == ["--crops", "10", "--crop-frames", "400", "--unit-length", "--precision", "bf16"]
+
+
+def test_vectors_are_one_frame_and_not_cut(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    options = {"embedding_dim": 6, "widths": [12], "dropout": [0.0]}
+    network = build("mlp", 8, options).eval()
+    config = {"architecture": "mlp", "options": options, "features": None}
+    Bundle(config, {"type": "embeddings", "of": "x", "dimension": 8}, 8, network.state_dict()).save(tmp_path / "m.pt")
+    vectors = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    write_ark(tmp_path / "x.ark", tmp_path / "x.scp", [(f"u{n:02}", vector) for n, vector in enumerate(vectors)])
+    store = VectorStore(tmp_path / "x.scp", "x")
+    made = dict(extract(Embedder(tmp_path / "m.pt", torch.device("cpu")), store, sorted(store.places), Pieces(40)))
+    with torch.inference_mode():
+        expected = network.embed(torch.from_numpy(vectors)[:, None]).numpy()
+    np.testing.assert_allclose(np.stack([made[utt] for utt in sorted(made)]), expected, rtol=1e-5, atol=1e-6)
