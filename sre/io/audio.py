@@ -54,8 +54,8 @@ class AudioRules:
     allow_pipes: bool = False
 
 
-class _Straight(soundfile.SoundFile):
-    """Decodes from the beginning to the end without seeking, which libsndfile cannot in a FLAC of unknown length."""
+class Straight(soundfile.SoundFile):
+    """Seeks where it is told to alone, not before and after reading: libsndfile cannot in a FLAC of unknown length."""
 
     def seekable(self) -> bool:
         return False
@@ -207,7 +207,7 @@ def _decode(source: BinaryIO, location: str | Buffer, audio_rules: AudioRules) -
     """Decode an open file: (N,) float32 in -1 .. 1, and their rate. A decoder may open `location` itself."""
     promise = examine(source, whole=True)
     source.seek(0)
-    with _Straight(promise.mended(source) if promise.patches else location) as file:
+    with Straight(promise.mended(source) if promise.patches else location) as file:
         expected = _check_header(file, promise, audio_rules)
         wave = _samples(file, promise.samples)
         if abs(len(wave) - expected) > promise.slack:

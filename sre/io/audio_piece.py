@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from sre.io.audio import AudioError, AudioRules, by_ffmpeg, is_pipe, load, opened, reasons
+from sre.io.audio import AudioError, AudioRules, Straight, by_ffmpeg, is_pipe, load, opened, reasons
 from sre.io.audio_header import examine
 
 # Ogg and MP3 are entered at the nearest frame, and their first samples then depend on what was not decoded
@@ -43,7 +43,7 @@ def load_piece(location: str, span: Callable[[int], tuple[int, int]], audio_rule
     with reasons(), opened(location) as source:
         if examine(source).patches:
             return _whole(location, audio_rules)
-        with soundfile.SoundFile(location) as file:
+        with Straight(location) as file:  # which seeks once, not before and after reading too
             if file.format not in ENTERED:
                 return _whole(location, audio_rules)
             if file.channels != 1:
@@ -67,7 +67,7 @@ def first_channel(path: str, start: int, count: int, sample_rate: int) -> tuple[
     end of the file. Raises AudioError naming the file where it cannot be decoded there.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with Straight(path) as file:
             if file.samplerate != sample_rate:
                 start, count = (-(-n * file.samplerate // sample_rate) for n in (start, count))
             file.seek(min(start, file.frames))
