@@ -148,7 +148,8 @@ def resolve_model_config(
     loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
     if model.get("source") == "embeddings":
         check_embeddings(model, where)
-        made: dict = {"type": "embeddings", "of": model["embeddings_of"]}
+        of_bundle = [config for config in features.values() if config.get("type") == "embeddings"]
+        made = of_bundle[0] if of_bundle else {"type": "embeddings", "of": model["embeddings_of"]}
         return {**model, "feature_config": made, "seed": seed, "version": STAGE_VERSIONS["train"]}
     if model.get("features") not in features:
         known = ", ".join(sorted(features)) or "none"

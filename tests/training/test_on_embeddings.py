@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sre import SreError
+from sre.cli.describe import read_spec
 from sre.config.resolve import resolve_model_config
 from sre.config.runs import Run, with_sources
 from sre.config.schema import Schema
@@ -58,6 +59,7 @@ def test_trained_and_resumed(data: Path, tmp_path: Path, monkeypatch: pytest.Mon
     bundle = load_bundle(tmp_path / "whole/final.pt")
     assert bundle.feature_config == {"type": "embeddings", "of": "xvector", "dimension": 12}
     assert (bundle.num_features, bundle.config["source"], bundle.config["features"]) == (12, "embeddings", None)
+    assert read_spec(str(tmp_path / "whole/final.pt")).num_features == 12
     one_step = trainer.Trainer._one_step
 
     def stopping(self: trainer.Trainer, *batch: object) -> None:
