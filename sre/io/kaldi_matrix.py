@@ -1,19 +1,22 @@
 """The bytes of Kaldi's float vectors and matrices, plain and compressed (matrix/kaldi-matrix.cc, compressed-matrix.cc).
 
 A compressed matrix is `CM ` (8 bits; each column has four quantiles in 16 bits, its codes stand together), `CM2 ` (16
-bits) or `CM3 ` (8 bits), both row by row. What is written are kaldiio's bytes, and what is read its floats: each step
-of the arithmetic is in float32 and in the same order. Where two quantiles of a column are one number, the codes are
-Kaldi's (kaldiio divides by zero there).
+bits) or `CM3 ` (8 bits), both row by row. kaldiio writes the header of one, and the codes that stand row by row. Its
+reading and its codes by column are done here, many times faster: the same bytes and floats, since each step of the
+arithmetic is in float32 and in the same order. Where two quantiles of a column are one number, the codes are Kaldi's
+(kaldiio divides by zero there).
 
 Legend: T rows, F columns.
 """
 
+import io
 import os
 import struct
 from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
+from kaldiio.compression_header import GlobalHeader
 
 HEAD_BYTES = 32  # of a record, at least as many as its header has
 PLAIN: dict[bytes, np.dtype[Any]] = {
@@ -26,9 +29,7 @@ CODES: dict[bytes, np.dtype[Any]] = {b"CM ": np.dtype("u1"), b"CM2 ": np.dtype("
 TYPES = PLAIN | CODES
 FORMS = {kind: "<ffii" if kind in CODES else "<BiBi" if kind[1:2] == b"M" else "<Bi" for kind in TYPES}  # of headers
 LEVELS = {b"CM ": 65535.0, b"CM2 ": 65535.0, b"CM3 ": 255.0}
-AUTOMATIC, SPEECH = 1, 2
-METHODS = {2: b"CM ", 3: b"CM2 ", 4: b"CM2 ", 5: b"CM3 ", 6: b"CM3 ", 7: b"CM3 "}
-FIXED = {4: (-32768.0, 65535.0), 6: (0.0, 255.0), 7: (0.0, 1.0)}  # minimum and extent; of the others: the matrix's
+MEASURED = {1, 2, 3, 5}  # methods for which the least and the largest value are looked for
 QUANTILE_BYTES = 8  # of a column
 MOST_AT_ONCE = 1 << 20  # bytes of a `CM ` that are read in one piece for a few of its rows
 BLOCK = 1 << 16  # values that are encoded at once, so that they stay in the cache
@@ -167,7 +168,7 @@ def encode(value: np.ndarray, method: int = 0) -> tuple[bytes, np.ndarray]:
     column; 3, 5: from least to largest value, in 16 and 8 bits; 4, 6, 7: integers, and values in [0, 1].
     Raises ValueError for values that are not finite.
     """
-    measured = value.ndim == 2 and method and method not in FIXED and value.size  # then least and largest show it
+    measured = value.ndim == 2 and method in MEASURED and value.size  # then least and largest show it
     if not measured and not np.isfinite(value).all():
         raise ValueError(NOT_FINITE)
     if value.ndim == 1:
@@ -175,53 +176,34 @@ def encode(value: np.ndarray, method: int = 0) -> tuple[bytes, np.ndarray]:
     T, F = value.shape
     if not method:
         return b"\0BFM \4" + struct.pack("<iBi", T, 4, F), value
-    if method == AUTOMATIC:
-        method = SPEECH if T > 8 else 3
-    kind = METHODS[method]
     if not value.size:  # as Kaldi writes one
-        return b"\0B" + kind + bytes(16), value
-    minimum, extent = FIXED.get(method) or _extent(value)
-    head = b"\0B" + kind + struct.pack("<ffii", minimum, extent, T, F)
-    if method == SPEECH:
-        quantiles, codes = _encode_by_columns(value, minimum, extent)
-        return head + quantiles.tobytes(), codes
-    return head, _to_codes(value, minimum, extent, kind)
-
-
-def _extent(value: np.ndarray) -> tuple[float, float]:
-    least, most = value.min(), value.max()
-    if not (isfinite(least) and isfinite(most)):
+        form = GlobalHeader.compute(np.zeros((1, 1), np.float32), method).type
+        return f"\0B{form} ".encode() + bytes(16), value
+    kind = GlobalHeader.compute(value, method)
+    if measured and not (isfinite(kind.min_value) and isfinite(kind.range)):
         raise ValueError(NOT_FINITE)
-    if least == most:
-        most = least + (1.0 + abs(least))
-    return float(least), float(most - least)
+    head = io.BytesIO()
+    head.write(b"\0B")
+    kind.write(head)
+    if kind.type == "CM":
+        quantiles, codes = _encode_by_columns(value, kind)
+        return head.getvalue() + quantiles.tobytes(), codes
+    return head.getvalue(), kind.float_to_uint(value)
 
 
-def _to_codes(value: np.ndarray, minimum: float, extent: float, kind: bytes) -> np.ndarray:
-    if minimum:
-        scaled = value - minimum
-        scaled /= extent
-    else:  # the same numbers in fewer steps
-        scaled = value / extent if extent != 1 else value.copy()
-    scaled *= LEVELS[kind]
-    scaled += 0.499
-    return scaled.astype("<u2" if kind == b"CM " else CODES[kind])
-
-
-def _encode_by_columns(value: np.ndarray, minimum: float, extent: float) -> tuple[np.ndarray, np.ndarray]:
+def _encode_by_columns(value: np.ndarray, kind: GlobalHeader) -> tuple[np.ndarray, np.ndarray]:
     """Return (F, 4) uint16 quantiles and (F, T) codes."""
     columns = np.ascontiguousarray(value.T)  # (T, F) -> (F, T)
-    header = Header(b"CM ", len(value), value.shape[1], 0, minimum, extent)
-    quantiles = _to_floats(_quantiles(np.sort(columns, axis=1), minimum, extent), header)
+    bounds = kind.uint_to_float(_quantiles(np.sort(columns, axis=1), kind))
     codes = np.empty(columns.shape, np.uint8)
     step = max(1, BLOCK // columns.shape[1])
     for begin in range(0, len(columns), step):
         part = slice(begin, begin + step)
-        codes[part] = _codes_of(columns[part], quantiles[part])
-    return _to_codes(quantiles, minimum, extent, b"CM "), codes
+        codes[part] = _codes_of(columns[part], bounds[part])
+    return kind.float_to_uint(bounds), codes
 
 
-def _quantiles(ordered: np.ndarray, minimum: float, extent: float) -> np.ndarray:
+def _quantiles(ordered: np.ndarray, kind: GlobalHeader) -> np.ndarray:
     """Return (F, 4) uint16, each above the one before, of (F, T) values that ascend; of few rows as Kaldi has it."""
     T = ordered.shape[1]
     if T >= 5:
@@ -230,7 +212,7 @@ def _quantiles(ordered: np.ndarray, minimum: float, extent: float) -> np.ndarray
         found = np.empty((len(ordered), 4), np.float32)
         for i in range(4):
             found[:, i] = ordered[:, i] if i < T else found[:, i - 1] + 1
-    p0, p25, p75, p100 = _to_codes(found, minimum, extent, b"CM ").T
+    p0, p25, p75, p100 = kind.float_to_uint(found).T
     p0 = np.minimum(p0, 65532)
     p25 = np.minimum(np.maximum(p25, p0 + 1), 65533)
     p75 = np.minimum(np.maximum(p75, p25 + 1), 65534)
