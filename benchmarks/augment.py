@@ -31,7 +31,7 @@ from local import prepare_librispeech, prepare_musan, prepare_rirs
 from sre.cli.arguments import Parser, input_folder, output_file, whole
 from sre.config.resolve import resolve_features, resolve_model_config
 from sre.config.schema import Schema
-from sre.datadir.datadir import read_data_dir
+from sre.datadir.datadir import read_data_dir, write_data_dir
 from sre.features.audio_store import AudioStore
 from sre.features.make_shards import make_all_shards
 from sre.io.audio import AudioRules
@@ -219,10 +219,14 @@ def memory_of(pid: int) -> float:
 
 def memory(data: Path, noises: Path, rooms: Path, minutes: int) -> list[str]:
     """Train from audio for so many minutes; the memory of all processes in its first and last tenth, after a minute."""
+    train, copies = read_data_dir(data / "train"), range(8)  # as an epoch of three steps would mostly save checkpoints
+    wav = {f"{utt}-{copy}": place for utt, place in (train.wav or {}).items() for copy in copies}
+    utt2spk = {f"{utt}-{copy}": speaker for utt, speaker in (train.utt2spk or {}).items() for copy in copies}
+    write_data_dir(data / "many", wav=wav, utt2spk=utt2spk)
     many = {"batch_size": BATCH, "epochs": 1_000_000, "average_last": 1, "warmup_epochs": 0, "lr": 0.01}
     model = config_of(wespeakers(noises), training=many, source="audio")
     command = [sys.executable, "-m", "steps.train_embedding", canonical(model), "--device", "cpu", "--data"]
-    command += [str(data / "train"), "--noises", str(noises), "--rooms", str(rooms), str(data / "memory/final.pt")]
+    command += [str(data / "many"), "--noises", str(noises), "--rooms", str(rooms), str(data / "memory/final.pt")]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
     seen: list[float] = []
     try:
