@@ -3,7 +3,7 @@
 e.g.: python -m steps.segment_speech data/calls data/calls_speech --vad '{"type": "silero"}' --num-workers 8
       python -m steps.segment_speech data/calls data/calls_speech --min-silence 0.5
 
-Utterances without speech, or whose sound cannot be used, are in OUT/rejected.tsv.
+Utterances without speech, or whose sound cannot be used, are in OUT/rejected.tsv. For use by hand: no rule calls it.
 """
 
 from sre.cli.arguments import Parser, input_folder, number, output_folder, processes
