@@ -5,7 +5,7 @@ Legend: T frames of a piece, F features (mel bins); all float32.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,7 @@ def change_speed(feats: np.ndarray, frames: int, factor: float, low_freq: float,
     return stretched @ warp_matrix(feats.shape[1], factor, low_freq, high_freq)
 
 
+@lru_cache(maxsize=64)  # it took longer than all else of a chunk
 def warp_matrix(bins: int, factor: float, low_freq: float, high_freq: float) -> np.ndarray:
     """Return (F, F): column j interpolates the input at the centre frequency of bin j divided by `factor`."""
     low, high = 1127 * np.log1p(np.array([low_freq, high_freq]) / 700)
