@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sre import SreError
 from sre.features.blocks import block_of
 from sre.features.frontends.librosa_mfcc import LibrosaMfcc
 from sre.features.frontends.mel import cosine_transform
 from sre.features.frontends.nemo_mel import NemoMel
 from sre.features.frontends.psf import PsfFbank, PsfMfcc
-from sre.features.frontends.signal import SignalExtractor
+from sre.features.frontends.signal import SignalExtractor, count_frames, prepared
 from sre.features.frontends.speechbrain_fbank import SpeechbrainFbank
 from sre.features.frontends.tf_mel import TfMel
 from sre.features.frontends.torchaudio_mel import TorchaudioMel
@@ -70,11 +69,7 @@ class FeatureExtractor:
         """
         if not waves:
             return []
-        counts = [self.options.num_frames(len(wave)) for wave in waves]
-        if min(counts) < 1:
-            raise SreError(
-                f"audio of {len(waves[int(np.argmin(counts))])} samples is shorter than one frame; remove it"
-            )
+        counts = count_frames(self.options, map(len, waves))
         signals = [torch.from_numpy(np.ascontiguousarray(wave, np.float32)) for wave in waves]
         if self.options.dither:
             return self._dithered(signals, zlib.crc32(dither_seed.encode()), counts)
@@ -87,9 +82,10 @@ class FeatureExtractor:
         """Make (B, T, F) float32 features, without dither, of waves of one length, (B, S) float32 on int16's scale.
 
         They are on the extractor's device, where the waves are or go to. The host waits for nothing there.
+        Raises SreError where they are too short.
         """
-        frames = self._frames(waves.to(self.device))  # (B, T, W), a view
-        B, T, W = frames.shape
+        waves, T = prepared(waves, self.options, self.device)
+        frames, B, W = self._frames(waves), len(waves), self.options.window  # (B, T, W), a view
         if self.device.type == "cpu":
             return self._in_blocks(list(frames)).unflatten(0, (B, T))
         out = torch.empty(B, T, self.options.dimension, device=self.device)

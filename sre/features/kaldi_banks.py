@@ -43,7 +43,8 @@ def split_banks(mel: Tensor) -> list[tuple[slice, slice, Tensor, bool]]:
     """Split mel banks (P/2, F) into products of 16 filters or more and what they cover: most weights are 0.
 
     A part is (rows of the power spectrum, filters, their weights, whether it is added to the part before). Sums stop at
-    128 frequencies, as in MKL's product with all banks of 256 frequencies: the sums are the same, bit by bit.
+    128 frequencies, as in MKL's product with all banks of 256 frequencies: the sums are the same, bit by bit. Filters
+    that are too narrow for any frequency have a part too, of weights that are 0.
     """
     if len(mel) > 256:
         return [(slice(None), slice(None), mel, False)]
@@ -57,4 +58,6 @@ def split_banks(mel: Tensor) -> list[tuple[slice, slice, Tensor, bool]]:
                 covered = slice(begin + int(rows[0]), begin + int(rows[-1]) + 1)
                 parts.append((covered, slice(first, last), filters[covered].contiguous(), more))
                 more = True
+        if not more:
+            parts.append((slice(0, 1), slice(first, last), filters[:1].contiguous(), False))
     return parts

@@ -1,5 +1,6 @@
 """Front-ends of other toolkits: each beside its oracle, whole and in batch, at any length."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from sre.features.energy import frame_centres
 from sre.features.extractor import extractor_of
 from sre.features.frontends import signal
 from sre.features.frontends.options import FRONTENDS, SignalOptions
-from sre.features.types import options_of
+from sre.features.types import FEATURE_TYPES, options_of
 from sre.features.vad import decider
 from sre.io.text import canonical
 
@@ -97,6 +98,28 @@ def test_a_batch_and_blocks_are_as_one_wave(kind: str, monkeypatch: pytest.Monke
     together = extractor.batch(torch.from_numpy(waves))
     assert alone.shape == (3, extractor.options.num_frames(20000), extractor.options.dimension)
     torch.testing.assert_close(together, alone, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", sorted(FEATURE_TYPES))
+def test_a_batch_has_the_bytes_of_the_list_wherever_its_samples_lie(kind: str) -> None:
+    waves = np.random.default_rng(0).normal(scale=1000, size=(3, 4801)).astype(np.float32)
+    extractor = extractor_of(options_of({"type": kind}))
+    listed = torch.stack(extractor(list(waves)))
+    batch = torch.from_numpy(waves)
+    for same in (batch, batch.double(), batch.T.contiguous().T, batch.repeat_interleave(2, dim=1)[:, ::2]):
+        assert torch.equal(extractor.batch(same), listed)
+    with pytest.raises(SreError, match="audio of 0 samples is shorter than one frame; remove it"):
+        extractor.batch(batch[:, :0])
+
+
+@pytest.mark.parametrize("kind", sorted(FEATURE_TYPES))
+def test_threads_share_an_extractor(kind: str) -> None:
+    draw = np.random.default_rng(1)
+    waves = [draw.normal(scale=1000, size=size).astype(np.float32) for size in draw.integers(3000, 9000, 12)]
+    extractor = extractor_of(options_of({"type": kind}))
+    alone = [extractor([wave])[0] for wave in waves]
+    with ThreadPoolExecutor(3) as pool:
+        assert all(map(torch.equal, pool.map(lambda wave: extractor([wave])[0], waves), alone))
 
 
 @pytest.mark.parametrize("kind", TYPES)

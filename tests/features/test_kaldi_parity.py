@@ -132,6 +132,12 @@ def test_frame_counts(samples: int, snip: bool) -> None:
     assert len(feats) == options.num_frames(samples) == (whole_windows if snip else round(samples / 160 + 1e-9))
 
 
+def test_filters_between_two_frequencies() -> None:
+    options = options_of({"type": "fbank", "num_mel_bins": 20, "low_freq": 20.0, "high_freq": 30.0})
+    (feats,) = extractor_of(options)([np.arange(4000, dtype=np.float32)])
+    assert (feats == np.log(np.finfo(np.float32).eps)).all()  # nothing lies in them
+
+
 def test_too_short() -> None:
     with pytest.raises(SreError, match="399 samples is shorter than one frame"):
         extractor_of(options_of(FBANK80))([np.ones(400, np.float32), np.ones(399, np.float32)])

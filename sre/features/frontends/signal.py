@@ -5,7 +5,7 @@ signals of S samples, T frames, W samples of a window, P of its transform, K = P
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from sre import SreError
 from sre.features.frontends.options import SignalOptions
+from sre.features.options import FeatureOptions
 
 FRAMES_AT_ONCE = {"cpu": 500, "cuda": 20_000}  # of all signals together: hours are done in bounded memory
 FULL_SCALE = 32768.0  # int16's, which other toolkits divide by
@@ -77,8 +78,7 @@ class SignalExtractor:
         Raises SreError where a wave is too short for a frame.
         """
         generator = torch.Generator().manual_seed(zlib.crc32(dither_seed.encode()))
-        if short := [len(wave) for wave in waves if self.options.num_frames(len(wave)) < 1]:
-            raise SreError(f"audio of {short[0]} samples is shorter than one frame; remove it")
+        count_frames(self.options, map(len, waves))
         made = []
         for wave in waves:
             signal = torch.from_numpy(np.ascontiguousarray(wave, np.float32))[None]
@@ -90,12 +90,11 @@ class SignalExtractor:
     def batch(self, waves: Tensor) -> Tensor:
         """Make (B, T, F) float32 features, without dither, of waves of one length, (B, S) float32 on int16's scale.
 
-        They are on the extractor's device, where the waves are or go to.
+        They are on the extractor's device, where the waves are or go to. Raises SreError where they are too short.
         """
-        waves = waves.to(self.device)
+        waves, frames = prepared(waves, self.options, self.device)
         scaling = self.scaling(waves)
         at_once = max(1, FRAMES_AT_ONCE[self.device.type] // len(waves))
-        frames = self.options.num_frames(waves.shape[1])
         blocks = [self._frames(waves, scaling, t, min(t + at_once, frames)) for t in range(0, frames, at_once)]
         return self.finished(torch.cat(blocks, dim=1))
 
@@ -129,6 +128,25 @@ class SignalExtractor:
                 earlier = torch.cat([first, earlier], dim=1)
             here = here - self.coefficient * earlier[:, : end - begin]
         return here / scaling.scale
+
+
+def count_frames(options: FeatureOptions, samples: Iterable[int]) -> list[int]:
+    """Return the frames of signals of so many samples. Raises SreError where one has none."""
+    counts = []
+    for count in samples:
+        counts.append(options.num_frames(count))
+        if counts[-1] < 1:
+            raise SreError(f"audio of {count} samples is shorter than one frame; remove it")
+    return counts
+
+
+def prepared(waves: Tensor, options: FeatureOptions, device: torch.device) -> tuple[Tensor, int]:
+    """Return (B, S) waves as extractors read them, and the frames of each. Raises SreError where they have none.
+
+    They are float32 on the device, one wave behind the other: sums over strides would round otherwise.
+    """
+    (frames,) = count_frames(options, [waves.shape[1]])
+    return waves.to(device, torch.float32).contiguous(), frames
 
 
 def decibels(energies: Tensor, floor: float) -> Tensor:
