@@ -49,7 +49,7 @@ def resolve_features(schema: Schema, config: dict, sample_rate: int, where: str)
     Raises SreError for options that do not go together.
     """
     filled = _checked(schema, "features", config, where)
-    if "cmn_variance" in filled and filled["cmn"] == "none":
+    if filled.get("cmn_variance", "none") != "none" and filled["cmn"] == "none":
         raise SreError(
             f"{where}: cmn_variance divides what cmn has centred; set cmn: utterance or sliding, or cmn_variance: none"
         )

@@ -132,7 +132,8 @@ class Schema:
             if key in value or ("default" in part and kind in part.get("x-of", [kind])):
                 default = part.get("x-defaults", {}).get(kind, part.get("default"))
                 filled[key] = self._filled(value.get(key, default), part)
-                if part.get("x-later") and filled[key] == self._filled(part["default"], part):
+                usual = part.get("x-later") and default == part["default"]  # a type with another one always says it
+                if usual and filled[key] == self._filled(default, part):
                     del filled[key]
         return filled
 

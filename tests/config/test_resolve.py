@@ -386,6 +386,16 @@ def test_features_with_a_fault_are_named_once() -> None:
         recipe("mini", features={"fbank40": {"num_mel_bins": 40, "cmn": "none", "cmn_variance": "kaldi"}})
 
 
+@pytest.mark.parametrize("kind, given", [("nemo_mel", "nemo"), ("torchaudio_mel", "instance_norm"), ("fbank", None)])
+def test_a_resolved_feature_config_means_the_same_again(schema: Schema, kind: str, given: str | None) -> None:
+    """A saved `config` is resolved anew by --config: what a type has by default does not replace what was chosen."""
+    for chosen in ({}, {"cmn_variance": "none"}, {"cmn": "none", "cmn_variance": "none"}):
+        once = resolve_features(schema, {"type": kind, **chosen}, 16000, "f")
+        saved = {key: value for key, value in once.items() if key not in ("sample_rate", "version")}
+        assert resolve_features(schema, saved, 16000, "f") == once
+        assert once.get("cmn_variance") == (given if not chosen else "none" if given else None)
+
+
 def test_keys_that_came_later(schema: Schema) -> None:
     """Configs without them are as they were, so that what was made with them stays; speeds do not warp deltas."""
     assert resolve_features(schema, {"cmn_variance": "none", "delta_order": 0, "delta_window": 2}, 16000, "f") == (

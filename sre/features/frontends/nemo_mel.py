@@ -13,7 +13,7 @@ GUARD = 2**-24
 class NemoMel(SignalExtractor):
     """log(x + 2^-24) of Slaney's mel bands; the signal pre-emphasised whole, its first sample kept, and mirrored.
 
-    A frame stands for each shift of the signal that has begun. `cmn: utterance` with `cmn_variance: unbiased` is NeMo's
+    A frame stands for each shift of the signal that has begun. `cmn: utterance` with `cmn_variance: nemo` is NeMo's
     per-feature normalisation.
     """
 

@@ -13,7 +13,7 @@ GUARD = 1e-6
 class TorchaudioMel(SignalExtractor):
     """log(x + 1e-6) of HTK's mel bands, none normalised; periodic Hamming window, the signal mirrored at its ends.
 
-    `cmn: utterance` with `cmn_variance: biased` is its instance normalisation.
+    `cmn: utterance` with `cmn_variance: instance_norm` is its normalisation.
     """
 
     options: TorchaudioMelOptions
