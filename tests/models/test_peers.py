@@ -106,7 +106,7 @@ def test_another_networks_checkpoint(tmp_path: Path, changes: dict, counts: tupl
 @pytest.mark.parametrize(
     "argument, value, error",
     [
-        ("features", "voxceleb:fbank81", "no features 'fbank81', only fbank40, fbank64, fbank72, fbank80, tf_mel72"),
+        ("features", "voxceleb:fbank81", "no features 'fbank81', only clova40, clova64, fbank40, fbank72, fbank80,"),
         ("features", "nowhere:fbank80", "recipe: 'nowhere' is none of"),
         ("options", "{channels: 4}", "argument --options: {channels: 4}: not JSON"),
         ("options", '{"channel": 4}', "unknown key 'channel'; the nearest valid one is 'channels'"),
