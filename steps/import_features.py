@@ -20,10 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     from sre.features.make import import_features
     from sre.features.make_shards import read_checked
-    from sre.features.store import reading_of
 
-    config = feature_config(args.type, args.config, None)
-    import_features(read_checked(args.data), reading_of(config), args.out)
+    import_features(read_checked(args.data), feature_config(args.type, args.config, None), args.out)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     args = parser.parse_args(argv)
     from sre.features.make import import_features
     from sre.features.make_shards import make_all_shards, make_shard, read_checked
-    from sre.features.store import reading_of
     from sre.io.audio import AudioRules
 
     audio = args.audio.content if args.audio else {}
@@ -43,10 +42,10 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     config = feature_config(kind or args.type, args.config, audio.get("sample_rate"))
     audio_rules, data = AudioRules(**audio_config(audio, config["sample_rate"])), read_checked(args.data)
     if data.wav is None and data.feats and not args.shard:  # as steps.import_features
-        import_features(data, reading_of(config), args.out)
+        import_features(data, config, args.out)
     elif args.shard:
         number, shards = args.shard
-        make_shard(data, config, audio_rules, args.out, number, shards, args.device)
+        make_shard(data, config, audio_rules, args.out, shards, args.device, number)
     else:
         make_all_shards(data, config, audio_rules, args.out, args.num_workers, args.max_rejected, args.device)
 

@@ -14,7 +14,7 @@ import torch
 
 from sre import SreError
 from sre.augment.distorter import Distorter
-from sre.datadir.datadir import DataDir, write_data_dir
+from sre.datadir.datadir import DataDir, check_other, write_data_dir
 from sre.datadir.layout import Table
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.features.waves import Waves
@@ -76,6 +76,7 @@ def copy_distorted(job: Copying, workers: int = 1, max_rejected: float = 0.01) -
     """
     if job.data.wav is None:
         raise SreError(f"{job.data.path}: no wav.scp in it; give a data directory with sound")
+    check_other(job.data.path, job.out)
     with locked(job.out / ".lock"):
         _clear(job)
         utts = job.data.utts
@@ -86,7 +87,7 @@ def copy_distorted(job: Copying, workers: int = 1, max_rejected: float = 0.01) -
         rejected: Rejected = []
         left_out: dict[str, int] = {}
         pieces = [waiting[at : at + AT_ONCE] for at in range(0, len(waiting), AT_ONCE)]
-        for made in in_processes(_make_here, pieces, workers, _begin, (job,)):
+        for made in in_processes(_make, pieces, workers, _begin, (job,)):
             rejected += made.rejected
             for reason, count in made.left_out.items():
                 left_out[reason] = left_out.get(reason, 0) + count
@@ -123,16 +124,9 @@ def _clear(job: Copying) -> None:
         file.write(text)
 
 
-_jobs: list[Copying] = []  # of this process, the last one
-
-
-def _begin(job: Copying) -> None:
+def _begin(job: Copying) -> Copying:
     torch.set_num_threads(1)
-    _jobs[:] = [job]
-
-
-def _make_here(utts: list[str]) -> Made:
-    return _make(_jobs[0], utts)
+    return job
 
 
 def _make(job: Copying, utts: list[str]) -> Made:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.datadir.audio_check import check_audio
-from sre.datadir.datadir import DataDir, movable, read_data_dir, write_data_dir
+from sre.datadir.datadir import DataDir, check_other, movable, read_data_dir, write_data_dir
 from sre.datadir.layout import Segment
 from sre.io.atomic import atomic_output
 from sre.io.audio import AudioError, AudioRules, load
@@ -26,6 +26,7 @@ def cut_utterances(source: str | Path, out: str | Path, seconds: float, audio_ru
     data = read_data_dir(source, every_table=True)
     if data.wav is None:
         raise SreError(f"{source}: no wav.scp in it; only a data directory with sound can be cut")
+    check_other(source, out)
     segments = data.segments or {utt: Segment(utt, 0.0, math.inf) for utt in data.utts}
     lengths = _lengths(data, segments, audio_rules)
     cut, shorter = dict[str, Segment](), 0

@@ -123,6 +123,12 @@ def read_data_dir(path: str | Path, need_speakers: bool = True, every_table: boo
     return data
 
 
+def check_other(source: str | Path, out: str | Path) -> None:
+    """Raise SreError where the data directory to write is the one that is read."""
+    if Path(source).resolve() == Path(out).resolve():
+        raise SreError(f"{out}: the output is the input itself; name another directory")
+
+
 def movable(wav: Mapping[str, str], out: Path) -> dict[str, str]:
     """Return places relative to `out` for recordings below the folder that it is in, as mini's are: they move along."""
     root = os.path.abspath(out.parent)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from sre import SreError
-from sre.datadir.datadir import DataDir, read_data_dir
+from sre.datadir.datadir import DataDir, check_other, read_data_dir
 from sre.datadir.layout import Table, table_files
 from sre.io.ids import check_known
 from sre.io.tables import invert
@@ -64,8 +64,7 @@ def _enough(source: str | Path, count: int, chosen: list[str]) -> None:
 
 
 def _read_other(source: str | Path, out: str | Path) -> DataDir:
-    if Path(source).resolve() == Path(out).resolve():
-        raise SreError(f"{out}: the output is the input itself; name another directory")
+    check_other(source, out)
     check_free(out)
     return read_data_dir(source, every_table=True)
 

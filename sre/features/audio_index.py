@@ -115,7 +115,11 @@ def read_index(data: DataDir, audio_rules: AudioRules) -> Mapping[str, int]:
         return count_samples(data, audio_rules)[0]
     if read_object(folder / "config", {"sample_rate": int}, remedy) != _facts(audio_rules):
         raise SreError(f"{folder}: made for another sample rate or resample; {remedy} with the recipe's --audio")
-    counts = {utt: int(count) for utt, count in read_table(folder / COUNTS).items()}
+    counts: dict[str, int] = {}
+    for utt, count in read_table(folder / COUNTS).items():
+        if not (count.isascii() and count.isdigit()):
+            raise SreError(f"{folder / COUNTS}: '{utt} {count}' is not `utterance samples`; {remedy}")
+        counts[utt] = int(count)
     if strange := counts.keys() - set(data.utts):
         raise SreError(f"{folder / COUNTS}: '{min(strange)}' is no utterance of {data.path}; {remedy}")
     return counts

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, groupby, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import Rejected, write_rejected_rows
 from sre.features.extractor import extractor_of
-from sre.features.store import write_config
+from sre.features.store import reading_of, write_config
 from sre.features.types import FROM_ELSEWHERE, options_of
 from sre.features.waves import Wave, Waves
 from sre.io.ark import read_record, write_ark
@@ -114,10 +115,10 @@ def decoded_in_threads(opened: Callable[[], Waves], waves: Waves, utts: Sequence
                 yield from done
 
 
-def import_features(data: DataDir, reading: dict, out: Path) -> None:
+def import_features(data: DataDir, config: Mapping[str, Any], out: Path) -> None:
     """Take over the feats.scp of a data dir without audio: resolved places, counted frames, checked dimension.
 
-    reading : as `sre.features.store: reading_of` gives it
+    config : of features, of which the part holds that says how they are read
     """
     if not data.feats:
         raise SreError(
@@ -128,9 +129,12 @@ def import_features(data: DataDir, reading: dict, out: Path) -> None:
     write_table(out / "feats.scp", absolute(data.feats))
     write_table(out / "utt2num_frames", frames)
     write_rejected_rows(out / "rejected.tsv", [])
-    write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **reading})
-    cmn = reading["cmn"]
+    write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **reading_of(config)})
+    cmn = config["cmn"]
     say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn})")
+    for key in ("trim", "vad"):
+        if config.get(key):
+            warn(f"{data.path}: {key} of the config needs audio, and does nothing to features without it")
     if (data.path / "vad.scp").exists():
         warn(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")
 

@@ -1,9 +1,7 @@
 """Features of a data directory in shards, a process each, and the join of what the shards made."""
 
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -16,7 +14,7 @@ from sre.features.make import make_features
 from sre.features.store import write_config
 from sre.io.audio import AudioRules
 from sre.io.shards import check_complete, join_keys, join_tables, shard_of
-from sre.machine.processes import end_with_parent
+from sre.machine.processes import in_processes
 
 TABLES = ("feats.{}.scp", "utt2num_frames.{}", "rejected.{}.tsv")  # of shard {}; Snakemake's rules declare them
 
@@ -30,7 +28,7 @@ def read_checked(path: Path) -> DataDir:
 
 
 def make_shard(
-    data: DataDir, config: dict, audio_rules: AudioRules, out: Path, number: int, shards: int, device: str = "cpu"
+    data: DataDir, config: dict, audio_rules: AudioRules, out: Path, shards: int, device: str, number: int
 ) -> None:
     """Make shard `number` of `shards`, with one thread: the bytes do not depend on the cores.
 
@@ -55,21 +53,17 @@ def make_all_shards(
     device: str = "cpu",
 ) -> None:
     """Make all shards, a process each, and join them. Their tables go; the archives stay, feats.scp points to them."""
-    if shards == 1:
-        make_shard(data, config, audio_rules, out, 1, 1, device)
-    else:
-        try:
-            with ProcessPoolExecutor(shards, get_context("spawn"), end_with_parent) as pool:
-                make = partial(make_shard, data, config, audio_rules, out, shards=shards, device=device)
-                list(pool.map(make, range(1, shards + 1)))
-        except BrokenProcessPool:
-            raise SreError(
-                f"{out}: one of {shards} processes was killed, for lack of memory? Lower --num-workers"
-            ) from None
+    arguments = (make_shard, data, config, audio_rules, out, shards, device)
+    for _ in in_processes(_make, range(1, shards + 1), shards, partial, arguments):
+        pass
     join_shards(data, config, out, shards, max_rejected)
     for name in TABLES:
         for part in range(1, shards + 1):
             (out / name.format(part)).unlink()
+
+
+def _make(make: Callable[[int], None], number: int) -> None:
+    make(number)
 
 
 def join_shards(data: DataDir, config: dict, out: Path, shards: int, max_rejected: float) -> None:

@@ -4,7 +4,6 @@ Shapes: S samples, T frames.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 
 from sre import SreError
 from sre.datadir.cut import OF_THE_WHOLE
-from sre.datadir.datadir import DataDir, movable, write_data_dir
+from sre.datadir.datadir import DataDir, check_other, movable, write_data_dir
 from sre.datadir.layout import Segment
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.features.cmn import energy_vad
@@ -47,14 +46,15 @@ def segment_speech(
     """
     if data.wav is None:
         raise SreError(f"{data.path}: no wav.scp in it; give a data directory with sound")
+    check_other(data.path, out)
     rule = {**LENGTHS, **vad, **lengths}
     if rule.get("type") == "silero":
         Silero(audio_rules.sample_rate)  # what is wrong with it is said before anything is decoded
     pieces = [data.utts[at : at + UTTS_AT_ONCE] for at in range(0, len(data.utts), UTTS_AT_ONCE)]
-    find = partial(_find, data=data, audio_rules=audio_rules, vad=rule)
+    speech = in_processes(_find, pieces, workers, Finder, (data, audio_rules, rule))
     progress, rejected, whole = Progress("speech", len(data.utts), "utt"), Rejected(), 0.0
     segments, source = dict[str, Segment](), dict[str, str]()
-    for utt, found, samples in (one for piece in in_processes(find, pieces, workers) for one in piece):
+    for utt, found, samples in (one for piece in speech for one in piece):
         progress.add(1)
         whole += samples / audio_rules.sample_rate
         own = (data.segments or {}).get(utt, Segment(utt, 0.0, 0.0))
@@ -86,16 +86,27 @@ def _write(data: DataDir, out: Path, segments: Mapping[str, Segment], source: Ma
     write_data_dir(out, wav=movable(wav, out), segments=segments, utt2spk=utt2spk, extra=extra)
 
 
-def _find(
-    utts: Sequence[str], data: DataDir, audio_rules: AudioRules, vad: Mapping[str, Any]
-) -> list[tuple[str, list[Span] | str, int]]:
-    """Return (utterance, its stretches or the reason why it cannot be used, samples), in a process of its own."""
-    torch.set_num_threads(1)
-    waves, rate = Waves(data, audio_rules), audio_rules.sample_rate
-    silero = Silero(rate) if vad.get("type") == "silero" else None
+class Finder:
+    """What finds the speech in utterances of a data directory, in a process of its own."""
+
+    def __init__(self, data: DataDir, audio_rules: AudioRules, vad: Mapping[str, Any]) -> None:
+        torch.set_num_threads(1)
+        self.data, self.audio_rules, self.vad = data, audio_rules, vad
+        self.silero = Silero(audio_rules.sample_rate) if vad.get("type") == "silero" else None
+
+    def spans(self, wave: np.ndarray) -> list[Span]:
+        """Return the stretches of speech in (S,) samples."""
+        if self.silero:
+            return self.silero.spans(wave, self.vad)
+        return _energy_spans(wave, self.audio_rules.sample_rate, self.vad)
+
+
+def _find(finder: Finder, utts: Sequence[str]) -> list[tuple[str, list[Span] | str, int]]:
+    """Return (utterance, its stretches or the reason why it cannot be used, samples)."""
+    waves = Waves(finder.data, finder.audio_rules)
     found = dict[str, tuple[list[Span] | str, int]]()
     for utt, wave in waves.read(utts):
-        found[utt] = silero.spans(wave, vad) if silero else _energy_spans(wave, rate, vad), len(wave)
+        found[utt] = finder.spans(wave), len(wave)
     found.update({utt: (reason, 0) for utt, _, reason in waves.rejected})
     return [(utt, *found[utt]) for utt in utts]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,12 +26,14 @@ from sre.features.waves import Waves
 from sre.io.ark import read_record, read_scp, write_ark
 from sre.io.atomic import locked
 from sre.io.audio import AudioRules
+from sre.io.name_tables import absent
 from sre.io.record import check_usable
 from sre.io.tables import write_table
 from sre.machine.log import Progress
 from sre.machine.processes import in_processes
 
 UTTS_AT_ONCE = 50  # that a process decides on
+REMEDY = "give the audio that the features were made of, or make them again"
 Decision = tuple[str, np.ndarray]  # utterance, (T,) bool
 Decider = Callable[[np.ndarray], np.ndarray]  # (S,) float32 on int16's scale -> (T,) bool
 
@@ -97,18 +99,33 @@ def by_audio(scp: Path, vad: Mapping[str, Any], config: Mapping[str, Any], sound
     """
     utts, counts = list(read_scp(scp)), read_counts(scp.parent / "utt2num_frames")
     decider(vad, config)  # what is wrong with it is said before anything is decoded
+    if strange := sorted(set(utts).difference(sound.data.utts)):
+        some = f"{len(strange)} of {len(utts)} utterances, e.g. '{strange[0]}', are not in {sound.data.path}"
+        raise SreError(f"{scp}: {some}; {REMEDY}")
+    if unknown := absent(utts, counts):
+        raise SreError(f"{scp}: utt2num_frames has no count for '{unknown[0]}'; make the features again")
     pieces = [utts[at : at + UTTS_AT_ONCE] for at in range(0, len(utts), UTTS_AT_ONCE)]
-    decide = partial(_decide, data=sound.data, audio_rules=sound.audio_rules, vad=dict(vad), config=dict(config))
-    yield from _checked(scp, counts, in_processes(decide, pieces, sound.workers))
+    arguments = (sound.data, sound.audio_rules, dict(vad), dict(config))
+    yield from _checked(scp, counts, in_processes(_decide, pieces, sound.workers, Listener.begin, arguments))
 
 
-def _decide(
-    utts: Sequence[str], data: DataDir, audio_rules: AudioRules, vad: dict, config: dict
-) -> list[tuple[str, np.ndarray | str]]:
-    """Return (utterance, (T,) bool, or the reason why there is none), in a process of its own."""
-    torch.set_num_threads(1)
-    decide, waves = decider(vad, config), Waves(data, audio_rules, trim=config.get("trim"))
-    found: dict[str, np.ndarray | str] = {utt: decide(wave) for utt, wave in waves.read(utts)}
+class Listener(NamedTuple):
+    """What decides on utterances of a data directory, in a process of its own."""
+
+    decide: Decider
+    waves: Callable[[], Waves]
+
+    @classmethod
+    def begin(cls, data: DataDir, audio_rules: AudioRules, vad: dict, config: dict) -> "Listener":
+        """Return the one of a process."""
+        torch.set_num_threads(1)
+        return cls(decider(vad, config), partial(Waves, data, audio_rules, trim=config.get("trim")))
+
+
+def _decide(listener: Listener, utts: Sequence[str]) -> list[tuple[str, np.ndarray | str]]:
+    """Return (utterance, (T,) bool, or the reason why there is none)."""
+    waves = listener.waves()
+    found: dict[str, np.ndarray | str] = {utt: listener.decide(wave) for utt, wave in waves.read(utts)}
     found.update({utt: f"{path}: {reason}" for utt, path, reason in waves.rejected})
     return [(utt, found[utt]) for utt in utts]
 
@@ -116,12 +133,11 @@ def _decide(
 def _checked(
     scp: Path, counts: Mapping[str, int], found: Iterator[list[tuple[str, np.ndarray | str]]]
 ) -> Iterator[Decision]:
-    remedy = "give the audio that the features were made of, or make them again"
     for utt, decision in (one for piece in found for one in piece):
         if isinstance(decision, str):
-            raise SreError(f"{scp}: '{utt}' has features, and no audio ({decision}); {remedy}")
+            raise SreError(f"{scp}: '{utt}' has features, and no audio ({decision}); {REMEDY}")
         if len(decision) != counts[utt]:
-            raise SreError(f"{scp}: '{utt}' has {counts[utt]} frames, its audio {len(decision)}; {remedy}")
+            raise SreError(f"{scp}: '{utt}' has {counts[utt]} frames, its audio {len(decision)}; {REMEDY}")
         yield utt, decision
 
 
@@ -155,16 +171,19 @@ def make_vad(
     if not places:
         raise SreError(f"{scp}: no features in it; make them first")
     decisions = Decisions(_decisions(scp, vad, sound, energy_column), len(places))
-    with locked(out / ".vad.lock"):
-        write_ark(out / "vad.ark", out / "vad.scp", decisions)
-        write_table(out / "utt2num_voiced", decisions.voiced)
+
+    def judged() -> Iterator[tuple[str, np.ndarray]]:  # before they take the place of a VAD that was made before
+        yield from decisions
         rows = [(utt, place, "no voiced frame") for utt, place in places.items() if utt not in decisions.voiced]
         write_rejected(out / "vad_rejected.tsv", rows, len(places), "utterances", max_rejected)
+
+    with locked(out / ".vad.lock"):
+        write_ark(out / "vad.ark", out / "vad.scp", judged())
+        write_table(out / "utt2num_voiced", decisions.voiced)
         _remember(out / "config", vad)
     share = 100 * sum(decisions.voiced.values()) / max(decisions.frames, 1)
-    decisions.progress.close(
-        f"({share:.1f} % of {decisions.frames} frames are voiced, {len(rows)} utterances have none)"
-    )
+    none = len(places) - len(decisions.voiced)
+    decisions.progress.close(f"({share:.1f} % of {decisions.frames} frames are voiced, {none} utterances have none)")
 
 
 def _decisions(scp: Path, vad: dict, sound: Sound | None, energy_column: bool) -> Iterator[Decision]:

@@ -5,43 +5,47 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import get_context, parent_process
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sre import SreError
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+Tool = TypeVar("Tool")
+_tools: list[Any] = []  # of a worker: what its `begin` returned
 
 
 def in_processes(
-    function: Callable[[Piece], Result],
+    function: Callable[[Tool, Piece], Result],
     pieces: Iterable[Piece],
     workers: int,
-    begin: Callable[..., object] | None = None,
-    arguments: tuple[object, ...] = (),
+    begin: Callable[..., Tool],
+    arguments: tuple[object, ...],
 ) -> Iterator[Result]:
-    """Yield what a function returns of each piece, in their order; with one worker in this process.
+    """Yield what function(tool, piece) returns of each piece, in their order; with one worker in this process.
 
-    begin, arguments : what is called in each process before its first piece; what is large is sent to it once so
+    begin, arguments : what makes the tool in each process, before its first piece; what is large is sent to it once so
     Raises SreError where a process is killed.
     """
     if workers == 1:
-        if begin is not None:
-            begin(*arguments)
-        yield from map(function, pieces)
+        yield from map(partial(function, begin(*arguments)), pieces)
         return
     try:
         with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (begin, arguments)) as pool:
-            yield from pool.map(function, pieces)
+            yield from pool.map(partial(_do, function), pieces)
     except BrokenProcessPool:
         raise SreError(f"one of {workers} processes was killed, for lack of memory? Lower --num-workers") from None
 
 
-def _begin(begin: Callable[..., object] | None, arguments: tuple[object, ...]) -> None:
+def _begin(begin: Callable[..., object], arguments: tuple[object, ...]) -> None:
     end_with_parent()
-    if begin is not None:
-        begin(*arguments)
+    _tools[:] = [begin(*arguments)]
+
+
+def _do(function: Callable[[Tool, Piece], Result], piece: Piece) -> Result:
+    return function(_tools[0], piece)
 
 
 def end_with_parent() -> None:

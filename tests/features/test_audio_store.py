@@ -94,6 +94,9 @@ def test_the_index(data: Path, tmp_path: Path) -> None:
         store.samples("bad", 0, 1)
     with pytest.raises(SreError, match="made for another sample rate or resample; run python -m steps.index_audio"):
         AudioStore(read_data_dir(tmp_path / "d"), fbank(), RULES)
+    (tmp_path / "d/audio/utt2num_samples").write_text("b 3x\n")
+    with pytest.raises(SreError, match="'b 3x' is not `utterance samples`; run python -m steps.index_audio"):
+        AudioStore(read_data_dir(tmp_path / "d"), fbank(), AudioRules())
     with pytest.raises(SreError, match="features of 16000 Hz are asked of audio at 8000 Hz"):
         AudioStore(read_data_dir(tmp_path / "d"), fbank(), AudioRules(8000))
 

@@ -12,7 +12,7 @@ from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
 from sre.features.deltas import add_deltas
 from sre.features.make import import_features
-from sre.features.store import FeatureStore
+from sre.features.store import FeatureStore, read_config
 from sre.features.types import dimension_of
 from sre.io.ark import write_ark
 from sre.training.augment import Augmentation
@@ -35,9 +35,11 @@ def matrices(count: int, columns: int = 4) -> dict[str, np.ndarray]:
     return {f"u{number}": DRAW.normal(size=(10 + number, columns)) for number in range(count)}
 
 
-def test_import(tmp_path: Path) -> None:
+def test_import(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     records = matrices(3)
-    import_features(data_dir(tmp_path / "d", **records), CMN, tmp_path / "out")
+    import_features(data_dir(tmp_path / "d", **records), {**CMN, "trim": {"seconds": 1}}, tmp_path / "out")
+    assert "d: trim of the config needs audio, and does nothing to" in capsys.readouterr().err
+    assert read_config(tmp_path / "out/config").keys() == {"type", "dimension", *CMN}
     store = FeatureStore(tmp_path / "out/feats.scp")
     assert store.num_frames == {"u0": 10, "u1": 11, "u2": 12} and store.config["dimension"] == 4
     np.testing.assert_array_equal(store.load("u1"), records["u1"].astype(np.float32))

@@ -23,7 +23,7 @@ from sre.features.types import FEATURE_TYPES, options_of
 from sre.features.vad import decider
 from sre.io.ark import read_record, read_scp
 from sre.io.tables import read_table
-from steps import compute_vad, import_features, make_features, segment_speech
+from steps import compute_vad, copy_distorted, cut_utterances, import_features, make_features, segment_speech
 
 SILERO = {"type": "silero", "threshold": 0.5, "min_speech_s": 0.25, "min_silence_s": 0.1, "pad_s": 0.03}
 RATE = 16000
@@ -212,6 +212,40 @@ def test_what_cannot_be_decided(tmp_path: Path, sound_dir: Callable[..., Path]) 
         compute_vad.main([str(tmp_path / "i"), str(tmp_path / "i")])
     compute_vad.main([str(tmp_path / "i"), str(tmp_path / "o"), "--energy-column"])
     assert read_scp(tmp_path / "o/vad.scp").keys() == {"s00_00", "s00_01"}
+
+
+def test_a_vad_that_fails_leaves_the_one_before(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
+    out = features(sound_dir(tmp_path / "data", speakers=1, utterances=2), "mfcc", num_ceps=20)
+    compute_vad.main([str(out), str(out)])
+    before = {file.name: file.read_bytes() for file in out.glob("*") if file.name != "vad_rejected.tsv"}
+    with pytest.raises(SreError, match="vad_rejected.tsv: all 2 utterances are rejected, .* no voiced frame"):
+        compute_vad.main([str(out), str(out), "--config", '{"energy_threshold": 1000}'])
+    assert before == {file.name: file.read_bytes() for file in out.glob("*") if file.name != "vad_rejected.tsv"}
+
+
+def test_audio_of_other_utterances(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
+    out = features(sound_dir(tmp_path / "data", speakers=1, utterances=2), "fbank")
+    one = sound_dir(tmp_path / "one", speakers=1, utterances=1)
+    with pytest.raises(SreError, match="feats.scp: 1 of 2 utterances, e.g. 's00_01', are not in .*one; give the audio"):
+        compute_vad.main([str(out), str(out), "--data", str(one)])
+    (out / "utt2num_frames").write_text("s00_00 5\n")
+    with pytest.raises(SreError, match="utt2num_frames has no count for 's00_01'; make the features again"):
+        compute_vad.main([str(out), str(out), "--data", str(tmp_path / "data")])
+
+
+@pytest.mark.parametrize("command", [segment_speech.main, cut_utterances.main, copy_distorted.main])
+def test_a_data_directory_is_not_written_onto_itself(
+    tmp_path: Path, sound_dir: Callable[..., Path], command: Callable[[list[str]], None]
+) -> None:
+    data = sound_dir(tmp_path / "data", speakers=1, utterances=1)
+    before = {file: file.read_bytes() for file in data.rglob("*") if file.is_file()}
+    options = {
+        cut_utterances.main: ["--seconds", "1"],
+        copy_distorted.main: ["--distort", '{"distort": [{"one_of": [{"kind": "volume", "gain_db": [-3, 3]}]}]}'],
+    }
+    with pytest.raises(SreError, match="data: the output is the input itself; name another directory"):
+        command([str(data), str(tmp_path / "." / "data"), *options.get(command, [])])
+    assert before == {file: file.read_bytes() for file in data.rglob("*") if file.is_file()}
 
 
 def test_options_of_the_other_type() -> None:
