@@ -197,8 +197,8 @@ class Fbank(FeatureExtractor):
 
     def __init__(self, options: FbankOptions, device: str | torch.device = "cpu") -> None:
         super().__init__(options, device)
-        self.mel = mel_banks(options).float().to(device)  # (P/2, F)
-        self.parts = split_banks(self.mel.cpu())
+        mel = mel_banks(options).float()
+        self.mel, self.parts = mel.to(device), split_banks(mel)  # (P/2, F); of the CPU's blocks
 
     def of_power(self, power: Tensor, frames: Tensor) -> Tensor:
         return _log(power.T @ self.mel)
