@@ -1,19 +1,22 @@
-"""The same on a GPU: features, training that resumes, extraction. Skipped, aloud, where there is none."""
+"""The same on a GPU: features, training and extraction, from archives and from audio. Skipped, aloud, without one."""
 
 import numpy as np
 import pytest
 import torch
 
 from sre.extraction.embedder import Embedder, extract
+from sre.extraction.sources import store_of
 from sre.features.extractor import FRAMES_AT_ONCE, extractor_of
 from sre.features.frontends.options import FRONTENDS
 from sre.features.store import FeatureStore
 from sre.features.types import FbankOptions, MfccOptions
+from sre.io.audio import AudioRules
 from sre.models import build
 from sre.models.bundle import Bundle
 from steps import make_features, train_embedding
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+KALDI = [FbankOptions(), FbankOptions(exact=False), MfccOptions(snip_edges=False)]
 MODEL = """\
 features: given
 architecture: ARCHITECTURE
@@ -21,9 +24,18 @@ filter: {min_frames: 10}
 training: {epochs: 2, batch_size: 8, chunk_frames: [40, 40], average_last: 1}
 validation: {speakers: 2, utterances: 1, frames: 40}
 """
+FROM_AUDIO = """
+source: audio
+augment:
+  speeds: [0.9]
+  time_masks: 1
+  freq_masks: 1
+  mask_fill: mean
+  distort: [{probability: 0.5, one_of: [{kind: volume, gain_db: [-6, 6]}, {kind: codec, names: [mulaw]}]}]
+"""
 
 
-@pytest.mark.parametrize("options", [FbankOptions(), FbankOptions(exact=False), MfccOptions(snip_edges=False)])
+@pytest.mark.parametrize("options", KALDI)
 def test_features_on_the_gpu_are_the_cpu_s(options, monkeypatch):
     draw = np.random.default_rng(0)
     waves = [draw.normal(0, 1000, n).astype(np.float32) for n in (400, 40_000, 40_000, 5003)]
@@ -37,7 +49,7 @@ def test_features_on_the_gpu_are_the_cpu_s(options, monkeypatch):
         assert torch.allclose(cpu.batch(batch), gpu.batch(batch).cpu(), atol=1e-3)
 
 
-@pytest.mark.parametrize("options", [FbankOptions(), FbankOptions(exact=False), MfccOptions(snip_edges=False)])
+@pytest.mark.parametrize("options", [*KALDI, *(kind() for kind in FRONTENDS)], ids=lambda options: options.type)
 def test_the_host_does_not_wait_for_features(options):
     extractor = extractor_of(options, "cuda")
     waves = torch.randn(4, 40_000, device="cuda")
@@ -81,6 +93,29 @@ def test_training_and_extraction(architecture, feature_dir, tmp_path):
         name: dict(extract(Embedder(final, torch.device(name)), store, sorted(store.places)))
         for name in ("cpu", "cuda")
     }
+    for utt, vector in on["cpu"].items():
+        assert np.linalg.norm(vector - on["cuda"][utt]) / np.linalg.norm(vector) < 1e-3
+
+
+def test_training_and_extraction_from_audio(sound_dir, tmp_path):
+    """Reading processes are forked when the card is in use already, by the features for validation."""
+    data, finals = sound_dir(tmp_path / "d", speakers=8, utterances=5), []
+    recipe = tmp_path / "recipe"
+    (recipe / "models").mkdir(parents=True)
+    (recipe / "config.yaml").write_text("features: {given: {type: fbank, num_mel_bins: 40}}\n")
+    (recipe / "models/m.yaml").write_text(MODEL.replace("ARCHITECTURE", "xvector") + FROM_AUDIO)
+    for run in ("first", "second"):
+        finals.append(tmp_path / run / "final.pt")
+        command = [str(recipe / "models/m.yaml"), "--data", str(data), "--device", "cuda", str(finals[-1])]
+        train_embedding.main(command)
+    first, second = (torch.load(path, weights_only=True)["network"] for path in finals)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    on = {}
+    for name in ("cpu", "cuda"):
+        embedder = Embedder(finals[0], torch.device(name))
+        store = store_of(embedder, data, None, AudioRules(16000), from_audio=True)
+        on[name] = dict(extract(embedder, store, sorted(store.places)))
+    assert len(on["cpu"]) == 40
     for utt, vector in on["cpu"].items():
         assert np.linalg.norm(vector - on["cuda"][utt]) / np.linalg.norm(vector) < 1e-3
 
