@@ -1,7 +1,7 @@
 """All that makes features of a batch stays on its device, and the host waits for none of it.
 
-The meta device has shapes and no numbers: with it a tensor that was left on the CPU, and a number that is asked for, are
-errors, as on a GPU they are errors and waits.
+The meta device has shapes and no numbers. A tensor that was left on the CPU, and a number that is asked for, are errors
+there; on a GPU the one is an error, the other a wait.
 """
 
 import pytest
