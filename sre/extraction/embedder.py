@@ -166,7 +166,10 @@ class _Batches:
         self.found[utt], self.frames[utt] = {}, [frames for _, frames in spans]
         for number, (start, frames) in enumerate(spans):
             bucket = self.waiting.setdefault(frames, [])
-            bucket.append((utt, number, feats[start : start + frames]))
+            piece = feats[start : start + frames]
+            if frames < len(feats):
+                piece = piece.copy()  # a view would keep all of the utterance
+            bucket.append((utt, number, piece))
             if (len(bucket) + 1) * frames > self.batch_frames:
                 yield from self._embed(frames)
         if sum(frames * len(bucket) for frames, bucket in self.waiting.items()) > MOST_WAITING * self.batch_frames:

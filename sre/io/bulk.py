@@ -5,7 +5,8 @@ readers of tables.py and scp.py line by line, which say what is wrong with it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from operator import lt
+from itertools import repeat
+from operator import contains, lt
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from sre import SreError
 from sre.io.name_tables import Counts, Labels, Places
 from sre.io.names import Names
-from sre.io.scp import ON_COMMAND_LINES, find, read_scp, split_offset
+from sre.io.scp import REFUSED, find, read_scp, split_offset
 from sre.io.tables import read_table, read_utt2spk
 
 READ_BYTES = 1 << 22  # of a table at a time: its fields are Python objects meanwhile
@@ -28,9 +29,9 @@ def read_places(scp: str | Path) -> Mapping[str, str]:
 
     def take(values: list[bytes]) -> bool:
         pairs = b"\n".join(values).replace(b":", b"\n").split(b"\n")
-        if len(pairs) == 2 * len(values):
+        if len(pairs) == 2 * len(values) and all(map(contains, values, repeat(b":"))):
             paths, numbers = pairs[::2], pairs[1::2]
-        else:  # more than one colon in some
+        else:  # more than one colon in some, or none
             parts = [value.rpartition(b":") for value in values]
             paths, numbers = [part[0] for part in parts], [part[2] for part in parts]
         codes.take(paths)
@@ -38,7 +39,7 @@ def read_places(scp: str | Path) -> Mapping[str, str]:
 
     names = _read(scp, take)
     paths = [path.decode() for path in codes.places]
-    if names is None or any(not path or path.startswith((*ON_COMMAND_LINES, "|")) for path in paths):
+    if names is None or any(not path or path.startswith(REFUSED) for path in paths):
         return _places_of(read_scp(scp))
     return Places(names, [find(scp.parent, path) for path in paths], codes.array(), offsets.array(np.int64))
 
@@ -123,6 +124,8 @@ def _read(path: Path, take: Take) -> Names | None:
     """Read a table's names, and give its values to `take`; None where it must be read line by line."""
     keys: list[bytes] = []
     last, ascending = b"", True
+    if not path.is_file():  # a pipe can be read only once
+        return None
     try:
         for lines in _pieces(path):
             if lines.translate(None, VISIBLE):

@@ -68,6 +68,8 @@ class Header(NamedTuple):
 def parse_header(head: bytes) -> Header | None:
     """Return the header that begins with `\\0B`; None if no floats begin so. Raises ValueError if it is broken."""
     if not head.startswith(b"\0B"):
+        if head == b"\0":
+            raise ValueError("1 byte of it is there")
         return None
     at = head.find(b" ", 2) + 1
     kind = head[2:at]

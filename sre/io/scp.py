@@ -19,6 +19,7 @@ from sre.io.text import BLANKS
 RANGE = re.compile(r"\[(?:(\d{1,9}):(\d{1,9})|:)(?:,(?:(\d{1,9}):(\d{1,9})|:))?\]", re.ASCII)
 ON_COMMAND_LINES = ("ark:", "scp:", "ark,")  # before a path there, and never in an scp
 BEYOND = 3  # so many rows a range may end after its matrix, as in Kaldi: segments are rounded
+REFUSED = (*ON_COMMAND_LINES, "|")  # what no place begins with
 Span = tuple[int, int] | None  # first and last index, None: all
 
 
@@ -62,7 +63,7 @@ def parse_place(text: str) -> Place:
         )
     if not text:
         raise ValueError("no place at all; write `key path:offset`")
-    if text.startswith(ON_COMMAND_LINES):
+    if split_offset(text)[0].startswith(ON_COMMAND_LINES):  # but `ark:2` is byte 2 of a file of that name
         raise ValueError("written as on Kaldi's command lines; write `path:offset` without ark: or scp:")
     spans: list[Span] = []
     begin = text.rfind("[") if text.endswith("]") else -1
@@ -95,7 +96,7 @@ def read_scp(scp: str | Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, text in table.items():
         path, offset = split_offset(text)
-        if offset is None or path.startswith(ON_COMMAND_LINES):
+        if offset is None or path.startswith(REFUSED):
             try:
                 path = parse_place(text).path
             except ValueError as error:

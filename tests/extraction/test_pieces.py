@@ -8,7 +8,7 @@ import torch
 
 from sre import SreError
 from sre.config.extraction import as_options
-from sre.extraction.embedder import Embedder, extract
+from sre.extraction.embedder import Embedder, _Batches, extract
 from sre.extraction.pieces import Pieces
 from sre.features.store import FeatureStore
 from sre.features.vector_store import VectorStore
@@ -67,6 +67,13 @@ def test_all_embeddings_of_an_utterance_as_a_matrix(tmp_path: Path, store: Featu
     kept = dict(extract(embedder, store, ["one", "long", "longer"], Pieces(crops=5, crop_frames=50, keep=True)))
     assert {utt: matrix.shape for utt, matrix in kept.items()} == dict.fromkeys(kept, (5, 8))
     np.testing.assert_array_equal(kept["one"], np.tile(kept["one"][0], (5, 1)))
+
+
+def test_a_window_that_waits_keeps_no_utterance_in_memory(tmp_path: Path) -> None:
+    batches = _Batches(Embedder(bundle(tmp_path / "final.pt"), torch.device("cpu")), Pieces(window=100))
+    assert not list(batches.add("u", np.zeros((1030, 8), np.float32)))
+    assert {len(bucket) for bucket in batches.waiting.values()} == {10, 1}
+    assert all(piece.base is None for bucket in batches.waiting.values() for _, _, piece in bucket)
 
 
 @pytest.mark.parametrize(

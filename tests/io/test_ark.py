@@ -342,13 +342,17 @@ def test_ranges_that_are_none(tmp_path: Path, range_: str, sentence: str) -> Non
         read_record("u", read_scp(scp)["u"], "matrix", scp)
 
 
-def test_places_as_people_write_them(tmp_path: Path) -> None:
+def test_places_as_people_write_them(tmp_path: Path, monkeypatch) -> None:
     scp = write(tmp_path, {"u": MATRIX})
     scp.write_text("u x.ark:2 [0:1]\n")
     assert read_record("u", read_scp(scp)["u"], "matrix", scp).tolist() == MATRIX[:2].tolist()
     scp.write_text("u ark:x.ark:2\n")
     with pytest.raises(SreError, match="x.scp: 'u ark:x.ark:2' is written as on Kaldi's command lines; write"):
         read_scp(scp)
+    monkeypatch.chdir(tmp_path)
+    scp.with_suffix(".ark").rename("ark")  # a file of this name, from byte 2 on
+    Path("x.scp").write_text("u ark:2\n")
+    assert FeatureStore("x.scp").raw("u").tolist() == MATRIX.tolist()
 
 
 def test_other_files_in_place_of_an_archive(tmp_path: Path) -> None:
@@ -387,6 +391,7 @@ def test_a_file_that_is_one_record(tmp_path: Path) -> None:
         (b"\0BFM \4\2\0\0\0\4\1\0\0\0", "matrix", "cannot be read .*cut short or corrupt"),
         (b"\0BFM \4\1\0\0\0\4\1\0\0\0\0\0\xc0\x7f", "matrix", "has NaN or infinite values"),
         (b"", "matrix", "cannot be read"),
+        (b"\0", "matrix", "cannot be read .1 byte of it is there.; the archive is cut short"),
     ],
 )
 def test_records_of_another_kind_are_named(tmp_path: Path, content: bytes, kind: str, sentence: str) -> None:

@@ -1,6 +1,8 @@
 """Tables in arrays are the mappings that dicts of the same lines are, with the same sentences for faults."""
 
+import os
 import pickle
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,7 @@ def write(folder: Path, name: str, text: str | bytes) -> Path:
         "\ufeffä x.ark:2\nb ö.ark:30\n",
         "a x.ark:2\nb x.ark:30[0:3]\n",
         "a x.mat\nb x.ark:007\n",
+        "a x.mat\nb 5:7:9\n",  # no colon, and two
     ],
 )
 def test_places_are_those_of_read_scp(tmp_path: Path, monkeypatch, text: str, piece: int) -> None:
@@ -114,6 +117,7 @@ def test_places_are_those_of_read_scp(tmp_path: Path, monkeypatch, text: str, pi
         "a x.ark:2\nb\u200b x.ark:30\n",
         b"a x.ark:2\nb\xff x.ark:30\n",
         "a touch pwned |\n",
+        "a |pwned:2\n",
     ],
 )
 def test_faults_have_the_sentences_of_read_scp(tmp_path: Path, text: str | bytes) -> None:
@@ -123,6 +127,14 @@ def test_faults_have_the_sentences_of_read_scp(tmp_path: Path, text: str | bytes
     with pytest.raises(SreError) as found:
         read_places(scp)
     assert str(found.value) == str(expected.value)
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """Its CRLF is seen by the reader of arrays, and it was empty for the reader of lines."""
+    os.mkfifo(tmp_path / "x.scp")
+    writer = threading.Thread(target=lambda: (tmp_path / "x.scp").write_bytes(b"a /x.ark:2\r\n"), daemon=True)
+    writer.start()
+    assert dict(read_places(tmp_path / "x.scp")) == {"a": "/x.ark:2"}
 
 
 def test_labels_and_counts(tmp_path: Path) -> None:
