@@ -8,7 +8,7 @@ The energy VAD works on the first column of MFCCs with energy, and on the audio 
 """
 
 from sre.cli.arguments import Parser, input_folder, output_folder, processes, share
-from sre.cli.configs import RATE, audio_config, config_argument, vad_config
+from sre.cli.configs import ConfigArgument, audio_rules, config_argument, vad_config
 from sre.machine.log import run
 from steps.arguments import feats_scp
 
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
         "feats", type=feats_scp, help="feats.scp, or the folder it is in; without a config beside: MFCCs"
     )
     parser.add_argument("out", type=output_folder, help="folder for vad.scp")
-    taken = "a YAML of VAD options, JSON text, or the config of features with a VAD"
+    taken = "a YAML of VAD options, JSON text, or the config of features with a VAD (default: theirs, else energy)"
     parser.add_argument("--config", "--vad-config", type=config_argument, metavar="CONFIG", help=taken)
     parser.add_argument(
         "--max-rejected", type=share, default=0.01, metavar="SHARE", help="of utterances, without a voiced frame"
@@ -34,18 +34,15 @@ def main(argv: list[str] | None = None) -> None:
     from sre.features.make_shards import read_checked
     from sre.features.store import read_config
     from sre.features.vad import Sound, make_vad
-    from sre.io.audio import AudioRules
 
-    sound_of = None
     beside = args.feats.parent / "config"
-    if args.data and beside.is_file():
-        audio = args.audio.content if args.audio else {}
-        rate = read_config(beside).get("sample_rate", RATE)
-        rules = AudioRules(
-            **audio_config(audio.get("audio", audio), rate)
-        )  # of a recipe's config, or the section alone
-        sound_of = Sound(read_checked(args.data), rules, args.num_workers)
-    make_vad(args.feats, args.out, vad_config(args.config), args.max_rejected, sound_of, args.energy_column)
+    made = read_config(beside) if beside.is_file() else {}
+    asked = args.config or (ConfigArgument(str(beside), made) if made.get("vad") else None)
+    heard = None
+    if args.data and made:
+        rules = audio_rules(args.audio, made.get("sample_rate"))
+        heard = Sound(read_checked(args.data), rules, args.num_workers)
+    make_vad(args.feats, args.out, vad_config(asked), args.max_rejected, heard, args.energy_column)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ the id of the utterance alone. The same command goes on after a kill.
 """
 
 from sre.cli.arguments import Parser, input_folder, output_folder, processes, seed
-from sre.cli.configs import audio_config, config_argument, distort_config
+from sre.cli.configs import audio_rules, config_argument, distort_config
 from sre.machine.log import run
 from steps.arguments import add_max_rejected
 
@@ -34,14 +34,11 @@ def main(argv: list[str] | None = None) -> None:
     from sre.augment.manifest import Manifest
     from sre.augment.options import steps_of
     from sre.datadir.datadir import read_data_dir
-    from sre.io.audio import AudioRules
     from sre.io.ids import check_ids
 
     if args.suffix:
         check_ids("--suffix", [args.suffix], "suffix")
-    audio = args.audio.content if args.audio else {}
-    audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
-    rules = AudioRules(**audio_config(audio, audio.get("sample_rate", AudioRules().sample_rate)))
+    rules = audio_rules(args.audio)
     noises, rooms = (Manifest(folder) if folder else None for folder in (args.noises, args.rooms))
     distorter = Distorter(steps_of(distort_config(args.distort)), noises, rooms, rules.sample_rate)
     data = read_data_dir(args.data, every_table=True)

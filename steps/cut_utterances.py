@@ -6,7 +6,7 @@ The utterances keep their ids, so that the trials are the same. They become segm
 """
 
 from sre.cli.arguments import Parser, input_folder, number, output_folder
-from sre.cli.configs import audio_config, config_argument
+from sre.cli.configs import audio_rules, config_argument
 from sre.machine.log import run
 
 
@@ -19,12 +19,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     args = parser.parse_args(argv)
     from sre.datadir.cut import cut_utterances
-    from sre.io.audio import AudioRules
 
-    audio = args.audio.content if args.audio else {}
-    audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
-    rules = AudioRules(**audio_config(audio, audio.get("sample_rate", 16000)))
-    cut_utterances(args.data, args.out, args.seconds, rules)
+    cut_utterances(args.data, args.out, args.seconds, audio_rules(args.audio))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ is made; steps.join_features joins them.
 """
 
 from sre.cli.arguments import Parser, input_folder, output_folder, processes, shard
-from sre.cli.configs import DEFAULT_FEATURES, audio_config, config_argument, feature_config, in_words
+from sre.cli.configs import DEFAULT_FEATURES, audio_rules, audio_section, config_argument, feature_config, in_words
 from sre.machine.log import run
 from steps.arguments import add_max_rejected
 
@@ -35,19 +35,16 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     args = parser.parse_args(argv)
     from sre.features.make import import_features
     from sre.features.make_shards import make_all_shards, make_shard, read_checked
-    from sre.io.audio import AudioRules
 
-    audio = args.audio.content if args.audio else {}
-    audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
-    config = feature_config(kind or args.type, args.config, audio.get("sample_rate"))
-    audio_rules, data = AudioRules(**audio_config(audio, config["sample_rate"])), read_checked(args.data)
+    config = feature_config(kind or args.type, args.config, audio_section(args.audio).get("sample_rate"))
+    rules, data = audio_rules(args.audio, config["sample_rate"]), read_checked(args.data)
     if data.wav is None and data.feats and not args.shard:  # as steps.import_features
         import_features(data, config, args.out)
     elif args.shard:
         number, shards = args.shard
-        make_shard(data, config, audio_rules, args.out, shards, args.device, number)
+        make_shard(data, config, rules, args.out, shards, args.device, number)
     else:
-        make_all_shards(data, config, audio_rules, args.out, args.num_workers, args.max_rejected, args.device)
+        make_all_shards(data, config, rules, args.out, args.num_workers, args.max_rejected, args.device)
 
 
 if __name__ == "__main__":

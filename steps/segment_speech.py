@@ -7,7 +7,7 @@ Utterances without speech, or whose sound cannot be used, are in OUT/rejected.ts
 """
 
 from sre.cli.arguments import Parser, input_folder, number, output_folder, processes
-from sre.cli.configs import RATE, audio_config, config_argument, vad_config
+from sre.cli.configs import audio_rules, config_argument, vad_config
 from sre.machine.log import run
 from steps.arguments import add_max_rejected
 
@@ -34,11 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     from sre.datadir.datadir import read_data_dir
     from sre.features.segmentation import LENGTHS, segment_speech
-    from sre.io.audio import AudioRules
 
-    audio = args.audio.content if args.audio else {}
-    audio = audio.get("audio", audio)  # of a recipe's config, or the section alone
-    rules = AudioRules(**audio_config(audio, audio.get("sample_rate", RATE)))
+    rules = audio_rules(args.audio)
     lengths = {key: value for key in LENGTHS if (value := getattr(args, key)) is not None}
     data = read_data_dir(args.data, need_speakers=False, every_table=True)
     segment_speech(data, args.out, vad_config(args.vad), rules, lengths, args.num_workers, args.max_rejected)

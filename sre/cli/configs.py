@@ -108,9 +108,16 @@ def feature_config(kind: str, argument: ConfigArgument | None, sample_rate: int 
     return resolve_features(schema(), config, sample_rate or rate or RATE, where)
 
 
-def audio_config(audio: dict, sample_rate: int) -> dict:
-    """Return the recipe's audio section, at the features' rate (Hz)."""
-    return schema().check(audio | {"sample_rate": sample_rate}, "--audio", "properties", "audio")
+def audio_section(argument: ConfigArgument | None) -> dict:
+    """Return the audio section of a recipe's config, or that section given alone; an empty one if none is given.
+
+    Raises SreError where it is no mapping.
+    """
+    where, content = argument or ("--audio", {})
+    section = content.get("audio", content)
+    if not isinstance(section, dict):
+        raise SreError(f"{where}: audio is {canonical(section)}; write keys below it, as audio: {{resample: true}}")
+    return section
 
 
 def audio_rules(argument: ConfigArgument | None, sample_rate: int | None = None) -> "AudioRules":
@@ -120,9 +127,9 @@ def audio_rules(argument: ConfigArgument | None, sample_rate: int | None = None)
     """
     from sre.io.audio import AudioRules
 
-    content = argument.content if argument else {}
-    audio = content.get("audio", content)  # of a recipe's config, or the section alone
-    return AudioRules(**audio_config(audio, sample_rate or audio.get("sample_rate", RATE)))
+    audio = audio_section(argument)
+    rate = sample_rate or audio.get("sample_rate", RATE)
+    return AudioRules(**schema().check(audio | {"sample_rate": rate}, "--audio", "properties", "audio"))
 
 
 def model_config(argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict]) -> dict:

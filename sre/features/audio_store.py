@@ -23,6 +23,7 @@ from sre.features.extractor import Extractor, extractor_of
 from sre.features.spans import Spans
 from sre.features.trim import fixed_samples
 from sre.features.types import options_of
+from sre.features.waves import shortest_s
 from sre.io.audio import AudioError, AudioRules
 from sre.io.audio_piece import load_piece
 from sre.io.name_tables import Counts
@@ -69,30 +70,27 @@ class AudioStore:
         if config.get("vad") and not drop_unvoiced:
             raise SreError(f"{self.scp}: features with a vad are made on disk only; set vad: null, or source: features")
         self.options = options_of(config)
-        self.num_samples = Counts.of(self._trimmed(read_index(data, audio_rules)))
+        self.num_samples = Counts.of(self._long_enough(read_index(data, audio_rules)))
         names = self.num_samples.names
         frames = np.array([self.options.num_frames(count) for count in self.num_samples.counts.tolist()], np.int32)
-        if len(frames) and frames.min() < 1:
-            raise SreError(f"{self.scp}: '{names[int(frames.argmin())]}' is shorter than one frame; take it out")
         self.num_frames, self.places = Counts(names, frames), Spans.of(data, names, audio_rules.sample_rate)
         names.prepare()  # for processes that are forked later
         self.recent = Recent()
 
-    def _trimmed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
+    def _long_enough(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         """Return what the config's trim leaves of utterances; those with too little are left out, and counted."""
         trim, rate = self.config.get("trim"), self.audio_rules.sample_rate
         self.cut = fixed_samples(trim, rate)
-        if not trim:
-            return counts
-        if trim["level_db"] is not None:
+        if trim and trim["level_db"] is not None:
             raise SreError(
                 f"{self.scp}: trim.level_db is of features on disk only; set trim.seconds alone, or source: features"
             )
-        least = max(trim["least_s"] * rate, self.options.num_samples(1))
+        least = max(trim["least_s"] if trim else 0.0, shortest_s(self.config)) * rate
         left = {utt: count - 2 * self.cut for utt, count in counts.items() if count - 2 * self.cut >= least}
         if lost := sorted(counts.keys() - left.keys()):
             told = f"{len(lost)} of {len(counts)} utterances, e.g. '{lost[0]}'"
-            warn(f"{self.scp}: {told}, have less than {least / rate:g} s left by trim, and are left out")
+            after = " left by trim" * bool(trim)
+            warn(f"{self.scp}: {told}, have less than {least / rate:g} s{after}, and are left out")
         return left
 
     @cached_property

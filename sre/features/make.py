@@ -16,10 +16,10 @@ from sre.datadir.rejected import Rejected, write_rejected_rows
 from sre.features.extractor import extractor_of
 from sre.features.store import reading_of, write_config
 from sre.features.types import FROM_ELSEWHERE, options_of
-from sre.features.waves import Wave, Waves
+from sre.features.waves import Wave, Waves, shortest_s
 from sre.io.ark import read_record, write_ark
 from sre.io.atomic import locked
-from sre.io.audio import MIN_DURATION_S, AudioRules
+from sre.io.audio import AudioRules
 from sre.io.record import check_usable
 from sre.io.scp import absolute
 from sre.io.tables import write_table
@@ -49,7 +49,7 @@ def make_features(
     on = choose_device(device)
 
     def opened() -> Waves:
-        return Waves(data, audio_rules, max(MIN_DURATION_S, config["frame_length"] / 1000), config.get("trim"))
+        return Waves(data, audio_rules, shortest_s(config), config.get("trim"))
 
     waves = opened()
     decoded = waves.read(utts) if on.type == "cpu" else decoded_in_threads(opened, waves, utts)

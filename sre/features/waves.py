@@ -14,9 +14,18 @@ from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import Rejected
 from sre.features.trim import trimmed
-from sre.io.audio import MAX_OVERRUN_S, AudioError, AudioRules, Recording, check_end, check_signal, load
+from sre.features.types import options_of
+from sre.io.audio import MAX_OVERRUN_S, MIN_DURATION_S, AudioError, AudioRules, Recording, check_end, check_signal, load
 
 Wave = tuple[str, np.ndarray]  # utterance, (M,) float32 on int16's scale, as Kaldi has it
+
+
+def shortest_s(config: Mapping[str, Any]) -> float:
+    """Return the length in seconds below which utterances have no features of a resolved config: that of a window.
+
+    Where shifts are longer than two windows, it is half a shift (`snip_edges: false`).
+    """
+    return max(MIN_DURATION_S, config["frame_length"] / 1000, options_of(config).num_samples(1) / config["sample_rate"])
 
 
 class Waves:

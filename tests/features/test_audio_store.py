@@ -56,6 +56,22 @@ def test_features_are_those_of_the_archives(data: Path, tmp_path: Path, cmn: str
         np.testing.assert_allclose(store.load(utt), archives.load(utt), atol=2e-4)
 
 
+@pytest.mark.parametrize("options", [{"frame_length": 100.0}, {"frame_shift": 200.0, "snip_edges": False}])
+def test_what_is_shorter_than_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture, options: dict) -> None:
+    """It is left out and counted, on disk and straight of audio."""
+    noise = np.random.default_rng(0).normal(scale=0.1, size=1600)
+    for name, samples in {"a": 1600, "b": 1599}.items():
+        soundfile.write(tmp_path / f"{name}.wav", noise[:samples], 16000)
+    wav = {name: str(tmp_path / f"{name}.wav") for name in "ab"}
+    write_data_dir(tmp_path / "d", wav=wav, utt2spk=dict.fromkeys(wav, "s"))
+    data, config = read_data_dir(tmp_path / "d"), {**fbank(), **options}
+    make_all_shards(data, config, AudioRules(), tmp_path / "f", 1, 1.0)
+    assert "b\t" in (tmp_path / "f/rejected.tsv").read_text()
+    store = AudioStore(data, config, AudioRules())
+    assert dict(store.num_frames) == FeatureStore(tmp_path / "f/feats.scp").num_frames == {"a": 1}
+    assert "1 of 2 utterances, e.g. 'b', have less than 0.1 s, and are left out" in capsys.readouterr().err
+
+
 def test_a_piece_is_that_of_the_whole(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, draw = AudioStore(read_data_dir(data), fbank(), RULES), np.random.default_rng(1)
     whole = dict(Waves(read_data_dir(data), RULES).read(sorted(store.places)))

@@ -18,7 +18,7 @@ from sre.features.energy import frame_centres, log_energies
 from sre.features.extractor import extractor_of
 from sre.features.silero import Silero
 from sre.features.speech import SpanRule, speech_spans, voiced_frames
-from sre.features.store import FeatureStore
+from sre.features.store import FeatureStore, read_config
 from sre.features.types import FEATURE_TYPES, options_of
 from sre.features.vad import decider
 from sre.io.ark import read_record, read_scp
@@ -221,6 +221,15 @@ def test_a_vad_that_fails_leaves_the_one_before(tmp_path: Path, sound_dir: Calla
     with pytest.raises(SreError, match="vad_rejected.tsv: all 2 utterances are rejected, .* no voiced frame"):
         compute_vad.main([str(out), str(out), "--config", '{"energy_threshold": 1000}'])
     assert before == {file.name: file.read_bytes() for file in out.glob("*") if file.name != "vad_rejected.tsv"}
+
+
+def test_the_vad_of_a_config_is_that_of_its_features(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
+    out = features(sound_dir(tmp_path / "data", speakers=1, utterances=2), "mfcc", vad={"energy_threshold": -20.0})
+    made = read_config(out / "config")["vad"]
+    compute_vad.main([str(out), str(out)])
+    assert read_config(out / "config")["vad"] == made and made["energy_threshold"] == -20
+    with pytest.raises(SreError, match="the JSON text: audio is null; write keys below it"):
+        compute_vad.main([str(out), str(out), "--data", str(tmp_path / "data"), "--audio", '{"audio": null}'])
 
 
 def test_audio_of_other_utterances(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
