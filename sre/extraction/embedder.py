@@ -138,11 +138,25 @@ def extract(
     by_length = sorted(utts, key=lambda utt: (store.num_frames[utt], utt))
     batches = _Batches(embedder, pieces)
     at_once = UTTS_AT_ONCE[embedder.device.type]
-    groups = [by_length[at : at + at_once] for at in range(0, len(by_length), at_once)]
+    groups = _groups(by_length, store.num_frames, at_once, BATCH_FRAMES[embedder.device.type])
     for group in ahead(lambda utts: _checked(embedder, store, utts), groups, AHEAD // at_once):
         for utt, feats in group:
             yield from batches.add(utt, feats)
     yield from batches.finish()
+
+
+def _groups(utts: Sequence[str], num_frames: Mapping[str, int], most: int, frames: int) -> Iterator[list[str]]:
+    """Yield utterances in groups of at most `most`, and of at most so many frames where they are several."""
+    group: list[str] = []
+    total = 0
+    for utt in utts:
+        if group and (len(group) == most or total + num_frames[utt] > frames):
+            yield group
+            group, total = [], 0
+        group.append(utt)
+        total += num_frames[utt]
+    if group:
+        yield group
 
 
 class _Batches:

@@ -10,7 +10,11 @@ import torch
 from sre import SreError
 from sre.cli.configs import schema
 from sre.config.resolve import resolve_features
-from sre.datadir.datadir import write_data_dir
+from sre.datadir.datadir import read_data_dir, write_data_dir
+from sre.extraction import embedder
+from sre.extraction.embedder import Embedder, extract
+from sre.features.audio_store import AudioStore
+from sre.io.audio import AudioRules
 from sre.io.text import canonical
 from sre.models import build
 from sre.models.bundle import Bundle
@@ -69,6 +73,23 @@ def test_the_same_bytes_as_through_features_on_disk(data: Path, tmp_path: Path, 
     assert made == (tmp_path / "disk/embeddings.ark").read_bytes()
     call(extract_embeddings.main, model, data, tmp_path / "asked", "--audio", '{"sample_rate": 16000}')
     assert made == (tmp_path / "asked/embeddings.ark").read_bytes()
+
+
+def test_a_card_gets_few_utterances_where_they_are_long(data: Path, tmp_path: Path, monkeypatch) -> None:
+    """Hours of audio are never all in the card's memory, and one that is longer than allowed is alone."""
+    config = resolve_features(schema(), CONFIGS["fbank"], 16000, "features")
+    model = Embedder(bundle(tmp_path / "final.pt", config, 40), "cpu")
+    store, groups, load_many = AudioStore(read_data_dir(data), config, AudioRules(16000)), [], AudioStore.load_many
+    monkeypatch.setattr(AudioStore, "load_many", lambda self, utts: [groups.append(utts), load_many(self, utts)][1])
+    utts = sorted(store.places)
+    expected = dict(extract(model, store, utts))
+    groups.clear()
+    monkeypatch.setitem(embedder.UTTS_AT_ONCE, "cpu", 3)
+    monkeypatch.setitem(embedder.BATCH_FRAMES, "cpu", 300)
+    made = dict(extract(model, store, utts))
+    frames = [[store.num_frames[utt] for utt in group] for group in groups]
+    assert [len(group) for group in frames] == [3, 1, 1, 1, 1, 1] and frames[-1][0] > 300 > sum(frames[0])
+    assert all(np.allclose(made[utt], expected[utt], atol=1e-5) for utt in utts) and made.keys() == expected.keys()
 
 
 def test_shards_from_audio_are_joined_by_its_index(data: Path, tmp_path: Path) -> None:
