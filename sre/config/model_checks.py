@@ -63,6 +63,11 @@ def _check_audio(schema: Schema, model: dict, features: dict, where: str) -> Non
             f"{where}: source: audio and the vad of '{model['features']}' do not go together, since a piece of audio"
             " has no VAD of its utterance; set vad: null, or source: features"
         )
+    if (features.get("trim") or {}).get("level_db") is not None:
+        raise SreError(
+            f"{where}: source: audio does not know the quiet ends of whole utterances, which trim.level_db of"
+            f" '{model['features']}' cuts off; take level_db away, or set source: features"
+        )
     if features["cmn"] == "utterance" and not model["training"]["chunk_cmn"]:
         raise SreError(
             f"{where}: source: audio knows a piece and not its utterance's mean; set training.chunk_cmn: true"

@@ -256,3 +256,6 @@ def test_faults_before_the_training(data: Path, sounds: tuple[Path, Path], tmp_p
         config(source="features")
     with pytest.raises(SreError, match="knows a piece and not its utterance's mean; set training.chunk_cmn: true"):
         config(training={"chunk_cmn": False})
+    trimmed = resolve_features(schema(), {"trim": {"level_db": 60}}, 16000, "f")
+    with pytest.raises(SreError, match="quiet ends of whole utterances, which trim.level_db of 'f' cuts off; take"):
+        resolve_model_config(schema(), {**MODEL, "features": "f"}, "m", {"f": trimmed}, 1)
