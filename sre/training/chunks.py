@@ -1,6 +1,7 @@
 """The loader that makes batches of a source's chunks, in processes beside the training where that helps."""
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -50,10 +51,21 @@ def read(loader: DataLoader) -> Iterator[Batch]:
 
 
 def make_loader(source: Source, batches: Batches, num_workers: int) -> DataLoader:
-    """Return a loader of Batches."""
+    """Return a loader of Batches.
+
+    On Linux its processes are forked, also where Python would start them otherwise (3.14): tables and decoded audio are
+    shared, not copied into each. They leave a GPU alone, which may be in use by then.
+    """
     workers = 0 if source.in_memory else num_workers
     pinned = torch.cuda.is_available()
+    context = "fork" if workers and sys.platform == "linux" else None
     own = torch.Generator()  # without it the loader draws from the global one, and a resumed training has other draws
     return DataLoader(
-        source, batch_sampler=batches, num_workers=workers, collate_fn=_collate, pin_memory=pinned, generator=own
+        source,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pinned,
+        generator=own,
+        multiprocessing_context=context,
     )

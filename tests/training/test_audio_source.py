@@ -1,5 +1,6 @@
 """Trainings from audio: what an item is, and the same bytes with any number of reading processes and after a kill."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -182,6 +183,20 @@ def test_the_same_batches_from_any_number_of_processes(data: Path, sounds: tuple
         assert all(torch.equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
     chunks = [chunk for batch in found[0] for chunk in batch[2]]
     assert len({chunk.numpy().tobytes() for chunk in chunks}) == len(chunks)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+def test_decoded_audio_is_shared_and_not_copied(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.14 starts processes by pickling what they get, which would be 4 GB for each of eight."""
+    before = multiprocessing.get_start_method()
+    monkeypatch.setattr(audio_source.Kept, "__reduce__", lambda self: pytest.fail("it was copied"))
+    made = source(data, Augmentation(distort=EVERYTHING, speeds=(0.9, 1.1), time_masks=1, freq_masks=1))
+    made.keep()
+    multiprocessing.set_start_method("forkserver", force=True)
+    try:
+        assert len(list(make_loader(made, batches(1), 1))) == 6
+    finally:
+        multiprocessing.set_start_method(before, force=True)
 
 
 def test_what_16_bits_do_not_hold_is_not_kept(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
