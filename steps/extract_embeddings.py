@@ -6,6 +6,7 @@ python -m steps.extract_embeddings exp/mini/xvector/final.pt data/mini_test exp/
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder, processes, shard
 from sre.cli.configs import audio_rules, config_argument
 from sre.machine.log import Progress, run
-from steps.arguments import DEVICES, PRECISIONS, add_pieces_options, pieces_of
+from steps.arguments import DEVICES, PRECISIONS, add_max_rejected, add_pieces_options, pieces_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -36,14 +37,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--threads", type=processes, default=1, help="of the CPU; results are the same bytes for the same number"
     )
+    add_max_rejected(parser)
     args = parser.parse_args(argv)
-    from sre.datadir.missing import check_promised
     from sre.extraction.embedder import Embedder, extract
-    from sre.extraction.sources import rejections, store_of
+    from sre.extraction.sources import judge_rejected, store_of, usable
     from sre.io.ark import write_ark
     from sre.io.atomic import locked
     from sre.io.shards import shard_of
-    from sre.io.tables import read_utt2spk
     from sre.machine.device import choose_device, prepare
 
     pieces, device = pieces_of(args), choose_device(args.device)
@@ -53,22 +53,26 @@ def main(argv: list[str] | None = None) -> None:
     rules = audio_rules(args.audio, rate) if rate else None
     store = store_of(embedder, args.data, args.feats, rules, from_audio=args.audio is not None)
     embedder.check(store)
-    speakers = args.data / "utt2spk"
-    utts = read_utt2spk(speakers) if speakers.is_file() else store.places
-    check_promised(store.scp, speakers, utts, store.places, args.data, rejections(store))
-    chosen = shard_of(sorted(utt for utt in utts if utt in store.places), args.shard)
+    utts, rejected = usable(store, args.data)
+    chosen, by_header = shard_of(utts, args.shard), len(rejected)
     if not chosen and args.shard is None:
         raise SreError(f"{args.data}: no utterance of it has features; make them first")
     name = f"embeddings.{args.shard[0]}" if args.shard else "embeddings"
+    table, total = args.out / f"{name}.rejected.tsv", len(chosen) + by_header
+    judge = partial(judge_rejected, table, total=total, max_rejected=args.max_rejected)
     progress = Progress("embed", len(chosen), "utt")
 
     def records() -> Iterator[tuple[str, np.ndarray]]:
-        for record in extract(embedder, store, chosen, pieces):
+        for record in extract(embedder, store, chosen, pieces, rejected):
             progress.add(1)
             yield record
 
     with locked(args.out / f".{name}.lock"):
-        write_ark(args.out / f"{name}.ark", args.out / f"{name}.scp", sorted(records()))
+        judge(rejected)
+        made = sorted(records())
+        if len(rejected) > by_header:
+            judge(rejected)
+        write_ark(args.out / f"{name}.ark", args.out / f"{name}.scp", made)
     progress.close()
 
 

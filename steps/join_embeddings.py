@@ -6,6 +6,7 @@ python -m steps.join_embeddings embeddings.1.scp embeddings.2.scp data/mini_test
 from collections.abc import Collection
 
 from sre.cli.arguments import Parser, input_file, output_file
+from sre.datadir.rejected import rejected_in
 from sre.features.audio_index import COUNTS, AudioIndex
 from sre.features.store import FeatureStore
 from sre.io.scp import read_scp
@@ -26,7 +27,8 @@ def main(argv: list[str] | None = None) -> None:
         utts: Collection[str] = read_scp(args.feats)
     else:
         utts = (AudioIndex(args.feats.parent) if args.feats.name == COUNTS else FeatureStore(args.feats)).places
-    check_complete(args.out, join_keys(args.shards), utts, source=args.feats)
+    rejected = {row[0] for part in args.shards for row in rejected_in(part.parent, [f"{part.stem}.rejected.tsv"])}
+    check_complete(args.out, join_keys(args.shards), utts, rejected, args.feats)
     join_tables(args.shards, args.out)
 
 

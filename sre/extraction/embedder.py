@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sre import SreError
+from sre.datadir.rejected import Rejected
 from sre.extraction.inference import for_inference
 from sre.extraction.pieces import MIN_FRAMES, PIECE_FRAMES, Pieces
 from sre.features.audio_store import AudioStore
@@ -126,9 +127,11 @@ def ahead(work: Callable[[Item], Done], items: Iterable[Item], depth: int) -> It
 
 
 def extract(
-    embedder: Embedder, store: Store, utts: Sequence[str], pieces: Pieces = WHOLE
+    embedder: Embedder, store: Store, utts: Sequence[str], pieces: Pieces = WHOLE, rejected: Rejected | None = None
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, (D,) float32), about the shortest first; (N, D) where `pieces` keeps all of N pieces.
+
+    rejected : takes a row (utterance, path, reason) of each whose audio cannot be used; None: it is an error
 
     Pieces of exactly equal length share a batch. Raises SreError naming the utterance whose features are missing or of
     another dimension, or which has no finite embedding.
@@ -139,7 +142,7 @@ def extract(
     batches = _Batches(embedder, pieces)
     at_once = UTTS_AT_ONCE[embedder.device.type]
     groups = _groups(by_length, store.num_frames, at_once, BATCH_FRAMES[embedder.device.type])
-    for group in ahead(lambda utts: _checked(embedder, store, utts), groups, AHEAD // at_once):
+    for group in ahead(lambda utts: _checked(embedder, store, utts, rejected), groups, AHEAD // at_once):
         for utt, feats in group:
             yield from batches.add(utt, feats)
     yield from batches.finish()
@@ -213,13 +216,18 @@ class _Batches:
         return vectors
 
 
-def _checked(embedder: Embedder, store: Store, utts: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+def _checked(
+    embedder: Embedder, store: Store, utts: Sequence[str], rejected: Rejected | None
+) -> list[tuple[str, np.ndarray]]:
     """Load (T, F) features of each utterance. Raises SreError where F is not the network's."""
-    loaded = store.load_many(utts) if isinstance(store, AudioStore) else [store.load(utt) for utt in utts]
-    for utt, feats in zip(utts, loaded, strict=True):
+    if isinstance(store, AudioStore):
+        loaded = store.load_many(utts, rejected)
+    else:
+        loaded = [(utt, store.load(utt)) for utt in utts]
+    for utt, feats in loaded:
         if feats.shape[1] != embedder.num_features:
             raise SreError(
                 f"{store.scp}: '{utt}' has features of {feats.shape[1]} columns, {embedder.path} takes"
                 f" {embedder.num_features}; give the features that it was trained on"
             )
-    return list(zip(utts, loaded, strict=True))
+    return loaded

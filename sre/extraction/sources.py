@@ -1,6 +1,6 @@
 """The features that extraction takes: archives on disk, or made of the audio of a data directory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from sre import SreError
 from sre.datadir.datadir import read_data_dir
+from sre.datadir.missing import check_promised
+from sre.datadir.rejected import Rejected, write_rejected
 from sre.extraction.embedder import Embedder, Store
 from sre.features.audio_index import FOLDER
 from sre.features.audio_store import AudioStore
@@ -15,20 +17,22 @@ from sre.features.store import FeatureStore, find_feats
 from sre.features.types import EMBEDDINGS, FEATURE_TYPES, vad_listens
 from sre.features.vad import by_energy, decider
 from sre.features.vector_store import VectorStore
-from sre.io.audio import AudioRules
+from sre.io.audio import AudioError, AudioRules
+from sre.io.name_tables import absent
+from sre.io.tables import read_utt2spk
 
 
 class VoicedAudio(AudioStore):
     """An AudioStore that drops unvoiced frames, where the config has a VAD: num_frames are those before."""
 
     def finished(self, utt: str, raw: np.ndarray) -> np.ndarray:
-        """Return (T, F) features as the network sees them. Raises SreError for an utterance without a voiced frame."""
+        """Return (T, F) features as the network sees them. Raises AudioError where no frame is voiced."""
         feats, vad = super().finished(utt, raw), self.config.get("vad")
         if not vad:
             return feats
         voiced = self._decide(self.samples(utt, 0, self.num_samples[utt])) if self._decide else by_energy(raw, vad)
         if not voiced.any():
-            raise SreError(f"{self.scp}: '{utt}' has no voiced frame; take it out (sre data subset)")
+            raise AudioError("no voiced frame")
         return feats[voiced]
 
     @cached_property
@@ -67,6 +71,25 @@ def has_feats(data: Path, name: str | None) -> bool:
     return any(path.is_file() for path in (data / "feats.scp", data / "feats" / str(name) / "feats.scp"))
 
 
-def rejections(store: Store) -> Path:
-    """Return the folder whose rejected.tsv says why utterances are not in a store."""
-    return store.folder / FOLDER if isinstance(store, AudioStore) else store.scp.parent
+def usable(store: Store, data: Path) -> tuple[list[str], Rejected]:
+    """Return the utterances of a data directory that a store has, sorted, and rows of those that their header rejects.
+
+    Raises SreError as `check_promised`, where too many are missing for no reason.
+    """
+    speakers, rejected = data / "utt2spk", Rejected()
+    utts: Collection[str] = read_utt2spk(speakers) if speakers.is_file() else store.places
+    if isinstance(store, AudioStore) and store.rejected:
+        rejected = store.rejected
+        if speakers.is_file():
+            rejected = [row for row in rejected if row[0] in utts]
+        utts = absent(utts, {utt for utt, _, _ in rejected})
+    folder = store.folder / FOLDER if isinstance(store, AudioStore) else store.scp.parent
+    check_promised(store.scp, speakers, utts, store.places, data, folder)
+    return sorted(utt for utt in utts if utt in store.places), list(rejected)
+
+
+def judge_rejected(path: Path, rows: Rejected, total: int, max_rejected: float) -> None:
+    """Write the rows of utterances without usable audio; without any there is no table. Raises as `write_rejected`."""
+    path.unlink(missing_ok=True)
+    if rows:
+        write_rejected(path, rows, total, "utterances", max_rejected)

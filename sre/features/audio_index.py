@@ -105,14 +105,16 @@ class AudioIndex:
         self.places = read_table(self.scp)
 
 
-def read_index(data: DataDir, audio_rules: AudioRules) -> Mapping[str, int]:
+def read_index(data: DataDir, audio_rules: AudioRules) -> tuple[Mapping[str, int], Rejected]:
     """Return utterance -> samples at the features' rate: what DATA/audio has, or without it what headers tell.
+
+    The rows are those of utterances that headers reject; what DATA/audio rejected was judged when it was made.
 
     Raises SreError where DATA/audio is of other rules or another wav.scp, and as `count_samples`.
     """
     folder, remedy = data.path / FOLDER, f"run python -m steps.index_audio {data.path} {data.path / FOLDER}"
     if not (folder / COUNTS).is_file():
-        return count_samples(data, audio_rules)[0]
+        return count_samples(data, audio_rules)
     if read_object(folder / "config", {"sample_rate": int}, remedy) != _facts(audio_rules):
         raise SreError(f"{folder}: made for another sample rate or resample; {remedy} with the recipe's --audio")
     counts: dict[str, int] = {}
@@ -122,4 +124,4 @@ def read_index(data: DataDir, audio_rules: AudioRules) -> Mapping[str, int]:
         counts[utt] = int(count)
     if strange := counts.keys() - set(data.utts):
         raise SreError(f"{folder / COUNTS}: '{min(strange)}' is no utterance of {data.path}; {remedy}")
-    return counts
+    return counts, []

@@ -5,7 +5,8 @@ Shapes: N samples at a recording's own rate, S at the features', T frames, F col
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -16,6 +17,7 @@ from torchaudio.functional import resample
 
 from sre import SreError
 from sre.datadir.datadir import DataDir
+from sre.datadir.rejected import Rejected
 from sre.features.audio_index import FOLDER, read_index
 from sre.features.cmn import normalise
 from sre.features.deltas import add_deltas
@@ -24,7 +26,7 @@ from sre.features.spans import Spans
 from sre.features.trim import fixed_samples
 from sre.features.types import options_of
 from sre.features.waves import shortest_s
-from sre.io.audio import AudioError, AudioRules
+from sre.io.audio import AudioError, AudioRules, check_samples
 from sre.io.audio_piece import load_piece
 from sre.io.name_tables import Counts
 from sre.machine.log import warn
@@ -43,6 +45,7 @@ class AudioStore:
     places : utterance -> path or command of its recording, of those that can be used
     num_samples : utterance -> samples at the features' rate
     num_frames : utterance -> frames
+    rejected : rows (utterance, path, reason) of what is too short, and without an index of what headers reject
     """
 
     def __init__(
@@ -70,7 +73,8 @@ class AudioStore:
         if config.get("vad") and not drop_unvoiced:
             raise SreError(f"{self.scp}: features with a vad are made on disk only; set vad: null, or source: features")
         self.options = options_of(config)
-        self.num_samples = Counts.of(self._long_enough(read_index(data, audio_rules)))
+        counts, self.rejected = read_index(data, audio_rules)
+        self.num_samples = Counts.of(self._long_enough(counts))
         names = self.num_samples.names
         frames = np.array([self.options.num_frames(count) for count in self.num_samples.counts.tolist()], np.int32)
         self.num_frames, self.places = Counts(names, frames), Spans.of(data, names, audio_rules.sample_rate)
@@ -90,7 +94,9 @@ class AudioStore:
         if lost := sorted(counts.keys() - left.keys()):
             told = f"{len(lost)} of {len(counts)} utterances, e.g. '{lost[0]}'"
             after = " left by trim" * bool(trim)
-            warn(f"{self.scp}: {told}, have less than {least / rate:g} s{after}, and are left out")
+            reason = f"less than {least / rate:g} s{after}"
+            warn(f"{self.scp}: {told}, have {reason}, and are left out")
+            self.rejected += [(utt, str(self.scp), reason) for utt in lost]
         return left
 
     @cached_property
@@ -99,22 +105,57 @@ class AudioStore:
 
     def raw(self, utt: str) -> np.ndarray:
         """Make (T, F) features without normalisation. Raises SreError where the utterance has no usable audio."""
-        wave = self.samples(utt, 0, self.num_samples.get(utt, 0))
-        return self.extractor([wave], dither_seed=utt)[0].numpy()
+        with self._named(utt):
+            return self._raw(utt)
+
+    def _raw(self, utt: str) -> np.ndarray:
+        return self.extractor([self._whole(utt)], dither_seed=utt)[0].numpy()
 
     def load(self, utt: str) -> np.ndarray:
-        """Return (T, F) features as the network sees them."""
-        return self.finished(utt, self.raw(utt))
+        """Return (T, F) features as the network sees them. Raises SreError as `raw`."""
+        return self.load_many([utt])[0][1]
 
-    def load_many(self, utts: Sequence[str]) -> list[np.ndarray]:
-        """Return what `load` does of each utterance; a card makes features of all at once, unless they have dither."""
-        if self.device.type == "cpu" or getattr(self.options, "dither", None):
-            return [self.load(utt) for utt in utts]
-        waves = [self.samples(utt, 0, self.num_samples.get(utt, 0)) for utt in utts]
-        return [self.finished(utt, raw.numpy()) for utt, raw in zip(utts, self.extractor(waves), strict=True)]
+    def load_many(self, utts: Sequence[str], rejected: Rejected | None = None) -> list[tuple[str, np.ndarray]]:
+        """Return utterances with what `load` returns of each; a card makes features of all at once without dither.
+
+        rejected : takes a row (utterance, path, reason) of each that cannot be used; None: it is an error
+        """
+        one_by_one = self.device.type == "cpu" or getattr(self.options, "dither", None)
+        made: list[tuple[str, np.ndarray]] = []
+        for utt in utts:
+            with self._named(utt, rejected):
+                made.append((utt, self._raw(utt) if one_by_one else self._whole(utt)))
+        if made and not one_by_one:
+            feats = self.extractor([wave for _, wave in made])
+            made = [(utt, one.numpy()) for (utt, _), one in zip(made, feats, strict=True)]
+        loaded: list[tuple[str, np.ndarray]] = []
+        for utt, raw in made:
+            with self._named(utt, rejected):
+                loaded.append((utt, self.finished(utt, raw)))
+        return loaded
+
+    @contextmanager
+    def _named(self, utt: str, rejected: Rejected | None = None) -> Iterator[None]:
+        """Make a reason a row of `rejected`; without these raise SreError that names the utterance."""
+        try:
+            yield
+        except AudioError as error:
+            location, _ = self.places.span(utt)
+            if rejected is None:
+                raise SreError(f"{self.scp}: '{utt}' ({location}): {error}; take it out, or mend it") from None
+            rejected.append((utt, location, str(error)))
+
+    def _whole(self, utt: str) -> np.ndarray:
+        """Return all (S,) samples of an utterance. Raises AudioError where features on disk would reject them."""
+        wave = self._samples(utt, 0, self.num_samples.get(utt, 0))
+        check_samples(wave / np.float32(32768))
+        return wave
 
     def finished(self, utt: str, raw: np.ndarray) -> np.ndarray:
-        """Return an utterance's features as the network sees them, of those without normalisation."""
+        """Return an utterance's features as the network sees them, of those without normalisation.
+
+        A subclass may raise AudioError with the reason why there are none.
+        """
         return add_deltas(normalise(raw, self.config), self.config)
 
     def samples(self, utt: str, start: int, count: int) -> np.ndarray:
@@ -123,19 +164,18 @@ class AudioStore:
         Only these are decoded where the recording can be entered. Raises SreError naming an utterance that has no such
         samples.
         """
+        with self._named(utt):
+            return self._samples(utt, start, count)
+
+    def _samples(self, utt: str, start: int, count: int) -> np.ndarray:
+        """Do what `samples` does. Raises AudioError with the reason alone."""
         if utt not in self.num_samples:
             reason = f"see rejected.tsv in {self.folder / FOLDER}, or make that by steps.index_audio"
             raise SreError(f"{self.scp}: utterance '{utt}' has no usable audio; {reason}")
         location, first = self.places.span(utt)
-        try:
-            wave = self._recording_samples(location, first + self.cut + start, count)
-        except AudioError as error:
-            raise SreError(f"{self.scp}: '{utt}' ({location}): {error}; take it out, or mend it") from None
+        wave = self._recording_samples(location, first + self.cut + start, count)
         if len(wave) < count:
-            raise SreError(
-                f"{self.scp}: '{utt}' ({location}) ends {count - len(wave)} samples before its header says;"
-                " take it out, or mend it"
-            )
+            raise AudioError(f"it ends {count - len(wave)} samples before its header says")
         return wave * np.float32(32768)
 
     def _recording_samples(self, location: str, start: int, count: int) -> np.ndarray:

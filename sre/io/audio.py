@@ -135,11 +135,7 @@ def load(location: str, audio_rules: AudioRules) -> Recording:
                 wave, rate = _decode(file, location, audio_rules)
         if abs((seconds := len(wave) / rate) - promised_s) > FFMPEG_SLACK_S:
             raise AudioError(f"its header promises {promised_s:.2f} s, {seconds:.2f} s were decoded")
-        if not np.isfinite(wave).all():
-            raise AudioError("NaN or infinite samples")
-        if (peak := float(np.abs(wave).max())) > LOUDEST:
-            raise AudioError(f"samples of {peak:.3g} times full scale")
-        check_signal(wave)
+        check_samples(wave)
         return Recording(wave, rate)
 
 
@@ -237,6 +233,15 @@ def _samples(file: soundfile.SoundFile, promised: int | None) -> np.ndarray:
 def _check_duration(samples: int, rate: int) -> None:
     if samples / rate < MIN_DURATION_S:
         raise AudioError(f"too short: {samples / rate:.3f} s, at least {MIN_DURATION_S} s are needed")
+
+
+def check_samples(wave: np.ndarray) -> None:
+    """Raise AudioError where samples, in -1 .. 1, are not finite, too large, or all equal."""
+    if not np.isfinite(wave).all():
+        raise AudioError("NaN or infinite samples")
+    if (peak := float(np.abs(wave).max())) > LOUDEST:
+        raise AudioError(f"samples of {peak:.3g} times full scale")
+    check_signal(wave)
 
 
 def check_signal(wave: np.ndarray) -> None:

@@ -11,10 +11,13 @@ from sre import SreError
 from sre.cli.configs import schema
 from sre.config.resolve import resolve_features
 from sre.datadir.datadir import read_data_dir, write_data_dir
+from sre.datadir.rejected import Rejected, read_rejected_rows
 from sre.extraction import embedder
 from sre.extraction.embedder import Embedder, extract
+from sre.extraction.sources import VoicedAudio
 from sre.features.audio_store import AudioStore
 from sre.io.audio import AudioRules
+from sre.io.scp import read_scp
 from sre.io.text import canonical
 from sre.models import build
 from sre.models.bundle import Bundle
@@ -80,7 +83,9 @@ def test_a_card_gets_few_utterances_where_they_are_long(data: Path, tmp_path: Pa
     config = resolve_features(schema(), CONFIGS["fbank"], 16000, "features")
     model = Embedder(bundle(tmp_path / "final.pt", config, 40), "cpu")
     store, groups, load_many = AudioStore(read_data_dir(data), config, AudioRules(16000)), [], AudioStore.load_many
-    monkeypatch.setattr(AudioStore, "load_many", lambda self, utts: [groups.append(utts), load_many(self, utts)][1])
+    monkeypatch.setattr(
+        AudioStore, "load_many", lambda self, utts, bad: [groups.append(utts), load_many(self, utts, bad)][1]
+    )
     utts = sorted(store.places)
     expected = dict(extract(model, store, utts))
     groups.clear()
@@ -102,6 +107,41 @@ def test_shards_from_audio_are_joined_by_its_index(data: Path, tmp_path: Path) -
     call(join_embeddings.main, *shards, index / "utt2num_samples", tmp_path / "all.scp")
     with pytest.raises(SreError, match="utterances are missing"):
         call(join_embeddings.main, shards[0], index / "utt2num_samples", tmp_path / "half.scp")
+
+
+def test_what_is_left_out_is_the_same_from_audio_and_on_disk(tmp_path: Path) -> None:
+    """By the header or the samples; two channels, zeros and NaN get no embedding, and the shards are joined without."""
+    draw, wav = np.random.default_rng(0), {}
+    waves = {f"u{n}": draw.normal(0, 0.1, 8000) for n in range(6)}
+    waves |= {"stereo": draw.normal(0, 0.1, (8000, 2)), "zero": np.zeros(8000), "nan": np.full(8000, np.nan)}
+    for utt, wave in waves.items():
+        wav[utt] = str(tmp_path / f"{utt}.wav")
+        soundfile.write(wav[utt], wave, 16000, subtype="FLOAT")
+    d, bad = tmp_path / "d", {"stereo", "zero", "nan"}
+    write_data_dir(d, wav=wav, utt2spk=dict.fromkeys(wav, "s"))
+    config = resolve_features(schema(), CONFIGS["fbank"], 16000, "features")
+    model, allow = bundle(tmp_path / "final.pt", config, 40), ("--max-rejected", "0.5")
+    call(make_features.main, "fbank", d, tmp_path / "feats", "--config", canonical(config), *allow)
+    rows = read_rejected_rows(tmp_path / "feats/rejected.tsv")
+    call(extract_embeddings.main, model, d, tmp_path, *allow)
+    assert read_rejected_rows(tmp_path / "embeddings.rejected.tsv") == rows and {row[0] for row in rows} == bad
+    assert read_scp(tmp_path / "embeddings.scp").keys() == wav.keys() - bad
+    with pytest.raises(SreError, match="3 of 9 utterances are rejected, more than max_rejected"):
+        call(extract_embeddings.main, model, d, tmp_path / "too_many")
+    call(index_audio.main, d, tmp_path / "index", "--max-rejected", "0.5")
+    call(join_embeddings.main, tmp_path / "embeddings.scp", tmp_path / "index/utt2num_samples", tmp_path / "all.scp")
+    assert read_scp(tmp_path / "all.scp").keys() == wav.keys() - bad
+
+
+def test_an_utterance_without_a_voiced_frame_is_left_out(data: Path, tmp_path: Path) -> None:
+    config = resolve_features(schema(), CONFIGS["mfcc"] | {"vad": {"energy_threshold": 30.0}}, 16000, "features")
+    store = VoicedAudio(read_data_dir(data), config, AudioRules(), drop_unvoiced=True)
+    rejected = Rejected()
+    assert store.load_many(["r2-0"], rejected) == [] and [(row[0], row[2]) for row in rejected] == [
+        ("r2-0", "no voiced frame")
+    ]
+    with pytest.raises(SreError, match=r"wav.scp: 'r2-0' \(.*r2.wav\): no voiced frame; take it out"):
+        store.load("r2-0")
 
 
 def test_features_that_cannot_be_made_here(data: Path, tmp_path: Path) -> None:

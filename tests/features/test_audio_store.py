@@ -137,5 +137,5 @@ def test_features_of_many_at_once(data: Path) -> None:
     store = AudioStore(read_data_dir(data), fbank(), RULES)
     expected = [store.load(utt) for utt in sorted(store.places)]
     store.device = torch.device("cuda")  # by which it chooses; the extractor is on the CPU
-    for one, alone in zip(store.load_many(sorted(store.places)), expected, strict=True):
+    for (_, one), alone in zip(store.load_many(sorted(store.places)), expected, strict=True):
         np.testing.assert_allclose(one, alone, atol=2e-4)
