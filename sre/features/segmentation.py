@@ -74,16 +74,14 @@ def segment_speech(
 
 def _write(data: DataDir, out: Path, segments: Mapping[str, Segment], source: Mapping[str, str]) -> None:
     """Write the segments with the tables of their utterances; without utt2spk an utterance is a speaker."""
-    extra = dict[str, Mapping[str, object]]()
-    for name in data.tables.keys() - {*OF_THE_WHOLE, "wav.scp", "segments", "utt2spk", "spk2utt"}:
-        table = data.tables[name]
+    extra, kept = dict[str, Mapping[str, object]](), data.keep(source.values())
+    for name in kept.tables.keys() - {*OF_THE_WHOLE, "wav.scp", "segments", "utt2spk", "spk2utt"}:
+        table = kept.tables[name]
         of_utts = name.startswith("utt2")
         extra[name] = {new: table[utt] for new, utt in source.items() if utt in table} if of_utts else table
-    speakers = data.utt2spk or {utt: utt for utt in data.utts}
+    speakers = kept.utt2spk or {utt: utt for utt in kept.utts}
     utt2spk = {new: speakers[utt] for new, utt in source.items()}
-    used = {segment.recording for segment in segments.values()}
-    wav = {name: place for name, place in (data.wav or {}).items() if name in used}
-    write_data_dir(out, wav=movable(wav, out), segments=segments, utt2spk=utt2spk, extra=extra)
+    write_data_dir(out, wav=movable(kept.wav or {}, out), segments=segments, utt2spk=utt2spk, extra=extra)
 
 
 class Finder:

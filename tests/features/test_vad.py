@@ -180,9 +180,8 @@ def test_segments_of_speech(tmp_path: Path, speech: np.ndarray, vad: dict) -> No
     soundfile.write(tmp_path / "r.flac", speech / 32768, RATE)
     data, seconds = tmp_path / "d", len(speech) / RATE
     text = f"a r 1 {seconds - 0.1:.2f}\nb r 0.2 1.7\n"
-    write_data_dir(
-        data, wav={"r": str(tmp_path / "r.flac")}, utt2spk={"a": "s", "b": "s"}, extra={"spk2gender": {"s": "f"}}
-    )
+    of_speakers = {"spk2gender": {"s": "f", "t": "m"}}
+    write_data_dir(data, wav={"r": str(tmp_path / "r.flac")}, utt2spk={"a": "s", "b": "t"}, extra=of_speakers)
     (data / "segments").write_text(text)
     args = [str(data), str(tmp_path / "o"), "--vad", json.dumps(vad), "--min-silence", "1.7", "--max-rejected", "0.5"]
     segment_speech.main(args)
