@@ -86,6 +86,8 @@ def _differing(made: Mapping, wanted: Mapping) -> str:
 
 def _cure(wanted: Mapping, bundle: Path) -> str:
     """Return a command that can be pasted, where a step makes such features."""
+    if wanted.get("type") == EMBEDDINGS:
+        return f"give embeddings of '{wanted['of']}' with {wanted['dimension']} values by --feats, as it was trained on"
     if wanted.get("type") not in FEATURE_TYPES:
         return f"it takes a feats.scp from elsewhere, as it was trained on, by --feats ({canonical(wanted)})"
     vad = (

@@ -110,3 +110,6 @@ def test_vectors_are_one_frame_and_not_cut(tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = network.embed(torch.from_numpy(vectors)[:, None]).numpy()
     np.testing.assert_allclose(np.stack([made[utt] for utt in sorted(made)]), expected, rtol=1e-5, atol=1e-6)
+    write_ark(tmp_path / "y.ark", tmp_path / "y.scp", [("u", np.ones(5, np.float32))])
+    with pytest.raises(SreError, match="dimension 5 here, 8 there.; give embeddings of 'x' with 8 values by --feats"):
+        Embedder(tmp_path / "m.pt", torch.device("cpu")).check(VectorStore(tmp_path / "y.scp", "x"))
