@@ -2,7 +2,7 @@
 
 fp32: as it was trained, in the library's usual order of sums. fp32_fast: the same to rounding, by the kernels that are
 fastest on a CPU. bf16: what comes before the pooling, and the pooling's layers, in bfloat16; its statistics and what
-follows in float32. Affine layers treat each item of a batch by itself in the last two. In bf16 on a CPU that makes an
+follows in float32. On a CPU, affine layers treat each item of a batch by itself in the last two. In bf16 that makes an
 embedding the same bytes whatever else is in its batch; in float32 PyTorch chooses kernels by the size of a batch.
 """
 
@@ -19,13 +19,16 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 class RowLinear(nn.Linear):
-    """An affine layer that treats each item of a batch by itself: (B, …, C) -> (B, …, C').
+    """An affine layer that treats each item of a batch by itself on a CPU: (B, …, C) -> (B, …, C').
 
-    A matrix product of several rows sums in another order than that of one.
+    A matrix product of several rows sums in another order than that of one. On a GPU the batch is one product.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([functional.linear(item, self.weight, self.bias) for item in x.to(self.weight.dtype).split(1)])
+        x = x.to(self.weight.dtype)
+        if x.device.type != "cpu":
+            return super().forward(x)
+        return torch.cat([functional.linear(item, self.weight, self.bias) for item in x.split(1)])
 
 
 def for_inference(network: Network, precision: str, device: torch.device) -> torch.dtype:
