@@ -9,10 +9,18 @@ and the isotropic noises of RIRS_NOISES are two more. A data directory with wav.
 
 from pathlib import Path
 
-from local.preparing_noises import add_held_out, by_stem, from_data_dir, part_of, sound_files, write_manifest
+from local.preparing_noises import (
+    add_held_out,
+    by_stem,
+    from_data_dir,
+    has_sound,
+    part_of,
+    sound_files,
+    warn_of_others,
+    write_manifest,
+)
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, output_folder, share
-from sre.io.tables import read_table
 from sre.io.text import fields, lines_of, read_text
 from sre.machine.log import run, say
 
@@ -57,11 +65,18 @@ def listed(folder: Path, name: str) -> list[Path]:
     return files
 
 
-def categories_of(corpus: Path) -> list[str]:
-    """Return the categories that the data directory of a corpus will have, sorted; no file is looked at."""
+def categories_of(corpus: Path, rirs: Path | None = None) -> list[str]:
+    """Return the categories that the data directory of a corpus will have, sorted; no sound is read.
+
+    rirs : RIRS_NOISES, for the noises in it. Raises SreError as `find_noises`.
+    """
     if (corpus / "wav.scp").is_file():
-        return sorted(set(read_table(corpus / "utt2category").values()))
-    return sorted(name for name in CATEGORIES if (corpus / name).is_dir())
+        return sorted(set(from_data_dir(corpus)[1].values()))
+    found = [name for name in CATEGORIES if has_sound(corpus / name)] or list(find_noises(corpus))
+    if rirs:
+        found += [POINT] * has_sound(rirs / "pointsource_noises")
+        found += [ISOTROPIC] * bool(listed(rirs / REAL, "noise_list"))
+    return sorted(found)
 
 
 def prepare(
@@ -79,6 +94,7 @@ def prepare(
     if (corpus / "wav.scp").is_file():
         wav, categories = from_data_dir(corpus)
     else:
+        warn_of_others(corpus)
         more = find_noises_of_rirs(rirs) if rirs else {}
         wav, categories = by_stem({**find_noises(corpus), **more})
     write_manifest(out, part_of(wav, categories, held_out, only_held_out), categories, max_rejected)

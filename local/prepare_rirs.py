@@ -10,10 +10,17 @@ local.prepare_musan --rirs. A data directory with wav.scp and utt2category is ta
 from pathlib import Path
 
 from local.prepare_musan import REAL, listed
-from local.preparing_noises import add_held_out, from_data_dir, part_of, sound_files, write_manifest
+from local.preparing_noises import (
+    add_held_out,
+    from_data_dir,
+    has_sound,
+    part_of,
+    sound_files,
+    warn_of_others,
+    write_manifest,
+)
 from sre import SreError
 from sre.cli.arguments import Parser, input_folder, output_folder, share
-from sre.io.tables import read_table
 from sre.machine.log import run, say
 
 SIZES = ("small", "medium", "large")
@@ -41,11 +48,14 @@ def find_rooms(corpus: Path) -> dict[str, list[tuple[str, Path]]]:
 
 
 def categories_of(corpus: Path) -> list[str]:
-    """Return the categories that the data directory of a corpus will have, sorted; no file is looked at."""
+    """Return the categories that the data directory of a corpus will have, sorted; no sound is read.
+
+    Raises SreError as `find_rooms`.
+    """
     if (corpus / "wav.scp").is_file():
-        return sorted(set(read_table(corpus / "utt2category").values()))
-    real = ["real"] * (corpus / REAL / "rir_list").is_file()
-    return sorted([*(size for size in SIZES if (corpus / SIMULATED / f"{size}room").is_dir()), *real])
+        return sorted(set(from_data_dir(corpus)[1].values()))
+    found = [size for size in SIZES if has_sound(corpus / SIMULATED / f"{size}room")]
+    return sorted(found + ["real"] * bool(listed(corpus / REAL, "rir_list")) or find_rooms(corpus))
 
 
 def room_of(key: str) -> str:
@@ -63,6 +73,7 @@ def prepare(
     if (corpus / "wav.scp").is_file():
         wav, categories = from_data_dir(corpus)
     else:
+        warn_of_others(corpus / SIMULATED)
         found = [(name, key, path) for name, files in find_rooms(corpus).items() for key, path in files]
         wav, categories = {key: str(path) for _, key, path in found}, {key: name for name, key, _ in found}
     write_manifest(out, part_of(wav, categories, held_out, only_held_out, room_of), categories, max_rejected)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from sre import SreError
@@ -14,15 +15,29 @@ from sre.datadir.datadir import read_data_dir
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.io.ids import check_ids
 from sre.io.tables import read_table, write_table
-from sre.machine.log import say
+from sre.machine.log import say, warn
 
 SUFFIXES = (".wav", ".flac")
+OTHERS = (".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".sph")  # sound that is not taken, but told of
 SHORTEST_S = 0.002
+SILENT = 1e-6  # of full scale: no sample is beyond it
+BLOCK = 1 << 18  # samples of a file that are decoded at once
 
 
 def sound_files(folder: Path) -> list[Path]:
     """Return the sound files in a folder and in those below it, in order of their paths."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def has_sound(folder: Path) -> bool:
+    """Whether there is a sound file in a folder or below it; only the first one is looked for."""
+    return any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
+
+
+def warn_of_others(folder: Path) -> None:
+    """Warn of files in other formats, which are left out."""
+    if others := sorted(path for path in folder.rglob("*") if path.suffix.lower() in OTHERS):
+        warn(f"{folder}: {len(others)} files are left out, e.g. {others[0].name}; convert them to .wav or .flac")
 
 
 def by_stem(files: Mapping[str, Iterable[Path]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -92,7 +107,8 @@ def write_manifest(out: Path, wav: Mapping[str, str], categories: Mapping[str, s
     """Write wav.scp, utt2category and reco2dur of what can be read, the rest to rejected.tsv, and say what is there.
 
     Any sample rate is accepted, and converted when it is read. Of several channels the first one is read, as Kaldi's
-    wav-reverberate does. Raises SreError where more than `max_rejected` of the files cannot be read.
+    wav-reverberate does. All is decoded once: what cannot be used would end a training in the middle. Raises SreError
+    where more than `max_rejected` of the files cannot be used.
     """
     keys = sorted(wav)
     with ThreadPoolExecutor(8) as pool:
@@ -112,14 +128,22 @@ def write_manifest(out: Path, wav: Mapping[str, str], categories: Mapping[str, s
 
 
 def _length(path: str) -> float | str:
-    """Return the seconds of a file by its header, or why it cannot be used."""
+    """Return the seconds of a file, all of which is decoded once, or why it cannot be used."""
+    peak, there = 0.0, 0
     try:
-        info = soundfile.info(path)
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            for block in file.blocks(BLOCK, dtype="float32", always_2d=True):
+                there += len(block)
+                level = float(np.abs(block[:, 0]).max(initial=0.0))
+                if not np.isfinite(level):
+                    return "samples that are not finite"
+                peak = max(peak, level)
     except soundfile.LibsndfileError as error:
-        return f"unreadable: {error.error_string.strip() or 'libsndfile gives no reason'}"
-    if info.duration < SHORTEST_S:
-        return f"too short: {info.duration:.4f} s, at least {SHORTEST_S} s are needed"
-    return float(info.duration)
+        return f"unreadable: {error.error_string.strip(' .') or 'libsndfile gives no reason'}"
+    if there / rate < SHORTEST_S:
+        return f"too short: {there / rate:.4f} s, at least {SHORTEST_S} s are needed"
+    return there / rate if peak > SILENT else "silent"
 
 
 if __name__ == "__main__":

@@ -4,19 +4,23 @@ from local import prepare_musan, prepare_rirs
 OWN = Path(CORPUS.noises).parent if CORPUS.noises else None  # noises that the recipe makes
 MUSAN = CONFIG["musan"] or (OWN and str(OWN / "musan"))
 RIRS = CONFIG["rirs"] or (OWN and str(OWN / "RIRS_NOISES"))
+RIRS_OF_MUSAN = CONFIG["rirs"] if CONFIG["musan"] else RIRS  # whose noises are beside those of MUSAN
 COPIES = TRAIN_COPIES | CONDITION_COPIES
 
 
-def categories(folder, categories_of):
-    """The categories of a folder's files: none is known where a rule makes them; None where there is no folder."""
-    return folder and (categories_of(Path(folder)) if Path(folder).is_dir() else [])
+def categories(categories_of, *paths):
+    """The categories of the files in paths: none is known where a rule makes them; None where there is no folder."""
+    if not paths[0]:
+        return None
+    waits = OWN in Path(paths[0]).parents and not Path(CORPUS.noises).is_file()
+    return [] if waits or not Path(paths[0]).is_dir() else categories_of(*map(Path, filter(None, paths)))
 
 
 def check_distortions():
     """Stop where a model, a copy or a condition needs files that nobody gives."""
     there = {
-        "noise": categories(MUSAN, prepare_musan.categories_of),
-        "room": categories(RIRS, prepare_rirs.categories_of),
+        "noise": categories(prepare_musan.categories_of, MUSAN, RIRS_OF_MUSAN),
+        "room": categories(prepare_rirs.categories_of, RIRS),
     }
     for run, training in RECIPE.trainings.items():
         check_files(training["augment"].get("distort", []), there, f"model {run}: augment.distort")
@@ -62,10 +66,10 @@ rule prepare_musan:
         part="|_held_out",
     params:
         folder=MUSAN,
-        rirs=RIRS,
+        rirs=RIRS_OF_MUSAN,
         part=part_options,
         version=stage_version("data"),
-        options=lambda wildcards, input: given("--rirs", RIRS),
+        options=lambda wildcards, input: given("--rirs", RIRS_OF_MUSAN),
     shell:
         job(
             "local.prepare_musan {params.folder} {wildcards.data}/musan{wildcards.part} {params.options} {params.part}"

@@ -25,6 +25,7 @@ from sre.machine.log import Progress, say, warn
 from sre.machine.processes import in_processes
 
 FOLDER, MADE_OF = "audio", ".made_of"
+NOISE_TABLES = ("wav.scp", "utt2category", "reco2dur")  # by which noises and rooms are drawn
 AT_ONCE = 64  # utterances that a process is given
 # tables that are of the sound as it was, or of recordings, which the copy's utterances are themselves
 OF_THE_CLEAN = ("wav.scp", "segments", "feats.scp", "utt2num_frames", "utt2num_samples", "utt2spk", "spk2utt")
@@ -105,7 +106,8 @@ def copy_distorted(job: Copying, workers: int = 1, max_rejected: float = 0.01) -
 def _clear(job: Copying) -> None:
     """Remove what is there of another copy, or of one that is complete; its wav.scp first."""
     manifests = [one for one in (job.distorter.noises, job.distorter.rooms) if one is not None]
-    tables = [folder / "wav.scp" for folder in (job.data.path, *(one.path for one in manifests))]
+    folders = [(job.data.path, ("wav.scp", "segments")), *((one.path, NOISE_TABLES) for one in manifests)]
+    tables = [folder / name for folder, names in folders for name in names if (folder / name).is_file()]
     asked: dict[str, Any] = {
         "steps": repr(job.distorter.steps),
         "seed": job.seed,

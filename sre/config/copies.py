@@ -40,6 +40,8 @@ class Copy:
 def check_copies(schema: Schema, copies: Mapping[str, dict]) -> None:
     """Check the recipe's copies, which have the schema's form. Raises SreError with all that is wrong."""
     for name, copy in copies.items():
+        if not copy["distort"]:
+            raise SreError(f"copies.{name}: distort is empty, so it is the split itself; name steps, or take it out")
         check_distort(schema, copy["distort"], f"copies.{name}: distort")
 
 

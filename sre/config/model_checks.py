@@ -107,6 +107,14 @@ def check_sampler(model: dict, where: str) -> None:
             f"{where}: training.sampler triplets and loss triplet with loss.options.mining given need each other;"
             " set both, or none"
         )
+    size, of_speaker = training["batch_size"], training["chunks_per_speaker"]
+    if sampler == "triplets" and size % 3:
+        raise SreError(f"{where}: training.batch_size {size} is no multiple of 3, as triplets need; change it")
+    if sampler == "utterances" and of_speaker and (size % of_speaker or size < 2 * of_speaker):
+        raise SreError(
+            f"{where}: training.batch_size {size} is not 2 or more times training.chunks_per_speaker {of_speaker};"
+            " change one"
+        )
     for key in ("chunks_per_speaker", "utterances_per_speaker"):
         if sampler != "utterances" and training.get(key):
             raise SreError(f"{where}: training.{key} would do nothing with sampler {sampler}; take one of them out")

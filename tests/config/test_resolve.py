@@ -411,3 +411,24 @@ def test_keys_that_came_later(schema: Schema) -> None:
     scaled = {"f": resolve_features(schema, {"cmn_variance": "nemo"}, 16000, "f")}
     with pytest.raises(SreError, match="those of 'f' have each its own scale; take the speeds or cmn_variance away"):
         resolve_model_config(schema, model, "m.yaml", scaled, 1)
+
+
+@pytest.mark.parametrize(
+    "training, loss, sentence",
+    [
+        ({"batch_size": 32, "chunks_per_speaker": 5}, {"type": "aam"}, "32 is not 2 or more times training.chunks_per"),
+        ({"batch_size": 4, "chunks_per_speaker": 4}, {"type": "aam"}, "4 is not 2 or more times training.chunks_per_s"),
+        (
+            {"batch_size": 32, "sampler": "triplets"},
+            {"type": "triplet", "options": {"mining": "given"}},
+            "32 is no multiple of 3, as triplets need; change it",
+        ),
+    ],
+)
+def test_batches_that_do_not_fit_are_refused_before_features(
+    schema: Schema, training: dict, loss: dict, sentence: str
+) -> None:
+    features = {"f": resolve_features(schema, {}, 16000, "f")}
+    model = {"features": "f", "architecture": "xvector", "training": training, "loss": loss}
+    with pytest.raises(SreError, match=f"^m.yaml: training.batch_size {sentence}"):
+        resolve_model_config(schema, model, "m.yaml", features, 1)

@@ -14,6 +14,7 @@ from local.make_mini_noises import music, noise, write_noises, write_rooms
 from local.mini_rooms import SAMPLE_RATE, SPEED_OF_SOUND, Room, draw_place, draw_room, response, without_lowest
 from sre import SreError
 from sre.augment.manifest import Manifest, direct_path
+from sre.datadir.rejected import read_rejected_rows
 from sre.io.tables import read_table
 
 LOCAL = Path(__file__).resolve().parents[2] / "local"
@@ -80,12 +81,27 @@ def test_what_a_corpus_lacks_is_said_and_asked_for_is_an_error(musan: Path, tmp_
         prepare_musan.prepare(tmp_path, tmp_path / "none")
 
 
-def test_what_cannot_be_read_is_rejected(musan: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_rejected(musan: Path, tmp_path: Path, capsys) -> None:
     (musan / "noise/free-sound/noise-free-sound-0001.wav").write_bytes(b"RIFF, cut")
     prepare_musan.prepare(musan, tmp_path / "out")
     assert len(Manifest(tmp_path / "out").ids(["noise"])) == 3
     assert "noise-free-sound-0001\t" in (tmp_path / "out/rejected.tsv").read_text()
-    with pytest.raises(SreError, match="1 of 8 files are rejected"):
+    (musan / "music/fma/music-fma-0001.wav").with_suffix(".mp3").write_bytes(b"")
+    soundfile.write(musan / "noise/silent.wav", np.zeros(1600), 16000)
+    soundfile.write(musan / "noise/nan.wav", np.full(1600, np.nan), 16000, subtype="FLOAT")
+    soundfile.write(musan / "noise/cut.flac", np.sin(np.arange(80000)), 16000)
+    (musan / "noise/cut.flac").write_bytes((musan / "noise/cut.flac").read_bytes()[:40000])
+    capsys.readouterr()
+    prepare_musan.prepare(musan, tmp_path / "more", max_rejected=0.5)
+    assert "1 files are left out, e.g. music-fma-0001.mp3; convert" in capsys.readouterr().err
+    found = read_rejected_rows(tmp_path / "more/rejected.tsv")
+    assert [(key, why.partition(":")[0]) for key, _, why in found] == [
+        ("cut", "unreadable"),
+        ("nan", "samples that are not finite"),
+        ("noise-free-sound-0001", "unreadable"),
+        ("silent", "silent"),
+    ]
+    with pytest.raises(SreError, match="4 of 11 files are rejected"):
         prepare_musan.prepare(musan, tmp_path / "strict", max_rejected=0.0)
 
 
@@ -103,7 +119,13 @@ def test_the_layout_of_rirs_noises(rirs: Path, musan: Path, tmp_path: Path) -> N
     first = soundfile.read(rooms.wav[rooms.ids(["real"])[0]], dtype="float32")[0][:, 0]
     np.testing.assert_array_equal(wave, first[: len(wave)])
     (rirs / "pointsource_noises/noise-free-sound-0000.wav").unlink()  # a name that MUSAN has too
+    everything = ["isotropic", "music", "noise", "pointsource", "speech"]
+    assert prepare_musan.categories_of(musan, rirs) == everything
+    (rirs / "simulated_rirs/smallroom").rename(tmp_path / "elsewhere")
+    (rirs / "simulated_rirs/smallroom").mkdir()  # empty
+    assert prepare_rirs.categories_of(rirs) == ["large", "medium", "real"]
     prepare_musan.prepare(musan, tmp_path / "noises", rirs)
+    assert sorted(Manifest(tmp_path / "noises").categories) == everything
     found = Manifest(tmp_path / "noises").categories
     assert (found["pointsource"], found["isotropic"]) == (["noise-point-0001"], ["RVB2014_type1_noise_simroom1_1"])
     with pytest.raises(SreError, match="neither simulated_rirs/smallroom .* give the RIRS_NOISES folder in it"):

@@ -33,6 +33,11 @@ def test_the_settings_of_the_page_are_read(block: str) -> None:
         assert len(steps_of(steps)) == len(part["distort"])
 
 
+def test_a_copy_without_distortions_is_none() -> None:
+    with pytest.raises(SreError, match="copies.same: distort is empty"):
+        check_copies(schema(), {"same": {"distort": [], "seed": 1}})
+
+
 def test_what_is_left_out_has_its_default() -> None:
     (step,) = steps_of(filled([{"one_of": [{"kind": "codec", "names": ["gsm"]}]}]))
     assert step.one_of == (CodecOptions(names=("gsm",)),) and step.probability == 1
