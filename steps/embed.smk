@@ -29,6 +29,7 @@ rule extract_embeddings:
             "steps.extract_embeddings {input.model} {DATA}/{wildcards.split}"
             " {wildcards.exp}/{wildcards.run}/embeddings/{wildcards.split}"
             " {params.source} {EXTRACTION} --shard {wildcards.shard}/{params.nj} --device {CONFIG[device]}"
+            " --max-rejected {MAX_REJECTED}"
         )
 
 

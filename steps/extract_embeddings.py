@@ -43,7 +43,6 @@ def main(argv: list[str] | None = None) -> None:
     from sre.extraction.sources import judge_rejected, store_of, usable
     from sre.io.ark import write_ark
     from sre.io.atomic import locked
-    from sre.io.shards import shard_of
     from sre.machine.device import choose_device, prepare
 
     pieces, device = pieces_of(args), choose_device(args.device)
@@ -53,13 +52,13 @@ def main(argv: list[str] | None = None) -> None:
     rules = audio_rules(args.audio, rate) if rate else None
     store = store_of(embedder, args.data, args.feats, rules, from_audio=args.audio is not None)
     embedder.check(store)
-    utts, rejected = usable(store, args.data)
-    chosen, by_header = shard_of(utts, args.shard), len(rejected)
+    chosen, rejected = usable(store, args.data, args.shard)
+    by_header = len(rejected)
     if not chosen and args.shard is None:
         raise SreError(f"{args.data}: no utterance of it has features; make them first")
     name = f"embeddings.{args.shard[0]}" if args.shard else "embeddings"
-    table, total = args.out / f"{name}.rejected.tsv", len(chosen) + by_header
-    judge = partial(judge_rejected, table, total=total, max_rejected=args.max_rejected)
+    table = args.out / f"{name}.rejected.tsv"
+    judge = partial(judge_rejected, table, total=len(chosen) + by_header, max_rejected=args.max_rejected)
     progress = Progress("embed", len(chosen), "utt")
 
     def records() -> Iterator[tuple[str, np.ndarray]]:

@@ -124,12 +124,16 @@ def audio_rules(argument: ConfigArgument | None, sample_rate: int | None = None)
     """Return which recordings are accepted, of a recipe's config or its audio section; without one of defaults.
 
     sample_rate : Hz, of the features; None: the config's
+    Raises SreError where the config has another.
     """
     from sre.io.audio import AudioRules
 
-    audio = audio_section(argument)
-    rate = sample_rate or audio.get("sample_rate", RATE)
-    return AudioRules(**schema().check(audio | {"sample_rate": rate}, "--audio", "properties", "audio"))
+    audio = {"sample_rate": sample_rate or RATE} | audio_section(argument)
+    rules = AudioRules(**schema().check(audio, "--audio", "properties", "audio"))
+    if sample_rate not in (None, rules.sample_rate):
+        asked = f"sample_rate {rules.sample_rate}, and the features are of {sample_rate} Hz"
+        raise SreError(f"{argument[0] if argument else '--audio'}: {asked}; leave sample_rate out, or give that")
+    return rules
 
 
 def model_config(argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict]) -> dict:

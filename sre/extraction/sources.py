@@ -19,6 +19,7 @@ from sre.features.vad import by_energy, decider
 from sre.features.vector_store import VectorStore
 from sre.io.audio import AudioError, AudioRules
 from sre.io.name_tables import absent
+from sre.io.shards import shard_of
 from sre.io.tables import read_utt2spk
 
 
@@ -71,9 +72,10 @@ def has_feats(data: Path, name: str | None) -> bool:
     return any(path.is_file() for path in (data / "feats.scp", data / "feats" / str(name) / "feats.scp"))
 
 
-def usable(store: Store, data: Path) -> tuple[list[str], Rejected]:
+def usable(store: Store, data: Path, shard: tuple[int, int] | None = None) -> tuple[list[str], Rejected]:
     """Return the utterances of a data directory that a store has, sorted, and rows of those that their header rejects.
 
+    shard : (K, N), of both only the K-th of N parts
     Raises SreError as `check_promised`, where too many are missing for no reason.
     """
     speakers, rejected = data / "utt2spk", Rejected()
@@ -85,7 +87,8 @@ def usable(store: Store, data: Path) -> tuple[list[str], Rejected]:
         utts = absent(utts, {utt for utt, _, _ in rejected})
     folder = store.folder / FOLDER if isinstance(store, AudioStore) else store.scp.parent
     check_promised(store.scp, speakers, utts, store.places, data, folder)
-    return sorted(utt for utt in utts if utt in store.places), list(rejected)
+    there = sorted(utt for utt in utts if utt in store.places)
+    return shard_of(there, shard), shard_of(sorted(rejected), shard)
 
 
 def judge_rejected(path: Path, rows: Rejected, total: int, max_rejected: float) -> None:

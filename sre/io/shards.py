@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from sre import SreError
 from sre.io.scp import read_scp, write_scp
 from sre.io.tables import read_table, write_table
+
+Item = TypeVar("Item")
 
 
 def join_keys(parts: Sequence[Path]) -> dict[str, str]:
@@ -44,7 +47,7 @@ def check_complete(
         )
 
 
-def shard_of(utts: list[str], shard: tuple[int, int] | None) -> list[str]:
+def shard_of(utts: list[Item], shard: tuple[int, int] | None) -> list[Item]:
     """Return shard (K, N) of a sorted list: the K-th of N contiguous parts, whose sizes differ by one at most."""
     if shard is None:
         return utts

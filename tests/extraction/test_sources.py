@@ -129,6 +129,10 @@ def test_what_is_left_out_is_the_same_from_audio_and_on_disk(tmp_path: Path) -> 
     with pytest.raises(SreError, match="3 of 9 utterances are rejected, more than max_rejected"):
         call(extract_embeddings.main, model, d, tmp_path / "too_many")
     call(index_audio.main, d, tmp_path / "index", "--max-rejected", "0.5")
+    for k in (1, 2):  # each has its part of what headers reject
+        call(extract_embeddings.main, model, d, tmp_path / "two", "--shard", f"{k}/2", *allow)
+    tables = [tmp_path / f"two/embeddings.{k}.rejected.tsv" for k in (1, 2)]
+    assert sorted(row for table in tables if table.exists() for row in read_rejected_rows(table)) == rows
     call(join_embeddings.main, tmp_path / "embeddings.scp", tmp_path / "index/utt2num_samples", tmp_path / "all.scp")
     assert read_scp(tmp_path / "all.scp").keys() == wav.keys() - bad
 
@@ -150,3 +154,9 @@ def test_features_that_cannot_be_made_here(data: Path, tmp_path: Path) -> None:
         call(extract_embeddings.main, model, data, tmp_path / "out")
     with pytest.raises(SreError, match="it takes features of type given, which are not made here; give --feats"):
         call(extract_embeddings.main, model, data, tmp_path / "out", "--audio", "{}")
+
+
+def test_another_sample_rate_than_the_features_is_refused(data: Path, tmp_path: Path) -> None:
+    model = bundle(tmp_path / "final.pt", resolve_features(schema(), CONFIGS["fbank"], 16000, "features"), 40)
+    with pytest.raises(SreError, match="JSON text: sample_rate 8000, and the features are of 16000 Hz; leave"):
+        call(extract_embeddings.main, model, data, tmp_path / "out", "--audio", '{"sample_rate": 8000}')
