@@ -35,10 +35,7 @@ def make_shard(
     config : the resolved feature config
     device : auto, cpu or cuda
     """
-    if data.wav is None:
-        raise SreError(
-            f"{data.path}: no wav.scp; add it, or take its feats.scp over by python -m steps.import_features"
-        )
+    _check_sound(data)
     torch.set_num_threads(1)
     make_features(data, shard_of(data.utts, (number, shards)), config, audio_rules, out, f".{number}", device)
 
@@ -52,7 +49,12 @@ def make_all_shards(
     max_rejected: float,
     device: str = "cpu",
 ) -> None:
-    """Make all shards, a process each, and join them. Their tables go; the archives stay, feats.scp points to them."""
+    """Make all shards, a process each, and join them. Their tables go; the archives stay, feats.scp points to them.
+
+    If that fails, there is no feats.scp, also where one was before.
+    """
+    _check_sound(data)
+    (out / "feats.scp").unlink(missing_ok=True)  # the archives that it points into are written over
     arguments = (make_shard, data, config, audio_rules, out, shards, device)
     for _ in in_processes(_make, range(1, shards + 1), shards, partial, arguments):
         pass
@@ -60,6 +62,13 @@ def make_all_shards(
     for name in TABLES:
         for part in range(1, shards + 1):
             (out / name.format(part)).unlink()
+
+
+def _check_sound(data: DataDir) -> None:
+    if data.wav is None:
+        raise SreError(
+            f"{data.path}: no wav.scp; add it, or take its feats.scp over by python -m steps.import_features"
+        )
 
 
 def _make(make: Callable[[int], None], number: int) -> None:

@@ -86,6 +86,16 @@ def test_level_of_files(tmp_path: Path, sound_dir: Callable[..., Path]) -> None:
         AudioStore(read_data_dir(data), config(level_db=30), AudioRules())
 
 
+def test_features_that_fail_leave_no_feats_scp_of_other_archives(
+    tmp_path: Path, sound_dir: Callable[..., Path]
+) -> None:
+    out = make(sound_dir(tmp_path / "d", speakers=1, utterances=2), seconds=0.1)
+    assert (out / "feats.scp").exists()
+    with pytest.raises(SreError, match="rejected.tsv: all 2 utterances are rejected, .* s are left by trim"):
+        make(tmp_path / "d", seconds=9)
+    assert not (out / "feats.scp").exists()
+
+
 def test_what_cuts_nothing() -> None:
     with pytest.raises(SreError, match="f: trim cuts nothing off; give it seconds or level_db"):
         config(least_s=1.0)
