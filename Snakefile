@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from sre.workflow.console import attach
+from sre.workflow.names import check_names
 
 min_version("9.17")
 
@@ -17,7 +18,17 @@ CONSOLE = attach(workflow)  # what a person sees of a run
 
 
 include: "steps/common.smk"
+
+
+NAMES_BEFORE = dict(globals())
+
+
 include: f"recipes/{CONFIG['recipe']}/data.smk"
+
+
+NAMES_OF_RECIPE = dict(globals())
+
+
 include: "steps/data.smk"
 include: "steps/conditions.smk"
 include: "steps/augment.smk"
@@ -26,6 +37,9 @@ include: "steps/train.smk"
 include: "steps/embed.smk"
 include: "steps/score.smk"
 include: "steps/report.smk"
+
+
+without_traceback(check_names, NAMES_BEFORE, NAMES_OF_RECIPE, dict(globals()), f"recipes/{CONFIG['recipe']}/data.smk")
 
 
 rule all:

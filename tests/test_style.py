@@ -66,6 +66,12 @@ def test_no_python_in_recipes() -> None:
     assert not list((ROOT / "recipes").rglob("*.py"))
 
 
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    """pytest imports them by their file name alone, and collects only the first of two."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_sizes() -> None:
     limits = [(path, 80 if path.parent.name == "steps" and path.name != "arguments.py" else 300) for path in SOURCES]
     limits += [(path, 150) for path in RULES]

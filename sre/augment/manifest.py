@@ -37,7 +37,7 @@ class Manifest:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        wav = read_data_dir(path, need_speakers=False).wav
+        wav = read_data_dir(path, need_speakers=False).wav if (self.path / "wav.scp").is_file() else None
         if wav is None:
             raise SreError(f"{path}: no wav.scp in it; give a folder that local.prepare_musan or prepare_rirs has made")
         self.wav = wav

@@ -74,5 +74,5 @@ def first_channel(path: str, start: int, count: int, sample_rate: int) -> tuple[
             wave = file.read(count, dtype="float32", always_2d=True)[:, 0]
             return np.ascontiguousarray(wave), file.samplerate
     except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip() or "libsndfile gives no reason"
+        reason = error.error_string.strip(" .") or "libsndfile gives no reason"
         raise AudioError(f"{path}: unreadable ({reason}); take it out of wav.scp, or write the file again") from None

@@ -77,6 +77,8 @@ def test_what_a_corpus_lacks_is_said_and_asked_for_is_an_error(musan: Path, tmp_
     assert "no music in it" in capsys.readouterr().err
     with pytest.raises(SreError, match="no category 'music' in it; the nearest is 'speech', there are noise, speech"):
         Manifest(tmp_path / "out").ids(["music"])
+    with pytest.raises(SreError, match="musan: no wav.scp in it; give a folder that local.prepare_musan"):
+        Manifest(musan)  # the corpus itself
     with pytest.raises(SreError, match="none of the folders noise, music, speech .* give the musan folder in it"):
         prepare_musan.prepare(tmp_path, tmp_path / "none")
 
