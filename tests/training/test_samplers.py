@@ -166,5 +166,6 @@ def test_samplers_that_do_not_go_with_the_rest(model: dict, told: str) -> None:
     with pytest.raises(SreError, match=told):
         resolve_model_config(schema, {"features": "f", "architecture": "xvector", **model}, "m", features, 1)
     loss = {"type": "triplet", "options": {"mining": "given"}}
-    good = {"features": "f", "architecture": "xvector", "loss": loss, "training": {"sampler": "triplets"}}
+    training = {"sampler": "triplets", "batch_size": 126}
+    good = {"features": "f", "architecture": "xvector", "loss": loss, "training": training}
     assert resolve_model_config(schema, good, "m", features, 1)["training"]["sampler"] == "triplets"
