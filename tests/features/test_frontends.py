@@ -1,5 +1,6 @@
 """Front-ends of other toolkits: each beside its oracle, whole and in batch, at any length."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -100,7 +101,17 @@ def test_a_batch_and_blocks_are_as_one_wave(kind: str, monkeypatch: pytest.Monke
     torch.testing.assert_close(together, alone, rtol=0, atol=2e-5)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """A product's last bits are those of its number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("kind", sorted(FEATURE_TYPES))
+@pytest.mark.usefixtures("one_thread")
 def test_a_batch_has_the_bytes_of_the_list_wherever_its_samples_lie(kind: str) -> None:
     waves = np.random.default_rng(0).normal(scale=1000, size=(3, 4801)).astype(np.float32)
     extractor = extractor_of(options_of({"type": kind}))
@@ -113,18 +124,14 @@ def test_a_batch_has_the_bytes_of_the_list_wherever_its_samples_lie(kind: str) -
 
 
 @pytest.mark.parametrize("kind", sorted(FEATURE_TYPES))
+@pytest.mark.usefixtures("one_thread")
 def test_threads_share_an_extractor(kind: str) -> None:
     draw = np.random.default_rng(1)
     waves = [draw.normal(scale=1000, size=size).astype(np.float32) for size in draw.integers(3000, 9000, 12)]
     extractor = extractor_of(options_of({"type": kind}))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a product's last bits are those of its number of threads
-    try:
-        alone = [extractor([wave])[0] for wave in waves]
-        with ThreadPoolExecutor(3, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            assert all(map(torch.equal, pool.map(lambda wave: extractor([wave])[0], waves), alone))
-    finally:
-        torch.set_num_threads(threads)
+    alone = [extractor([wave])[0] for wave in waves]
+    with ThreadPoolExecutor(3, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        assert all(map(torch.equal, pool.map(lambda wave: extractor([wave])[0], waves), alone))
 
 
 @pytest.mark.parametrize("kind", TYPES)
