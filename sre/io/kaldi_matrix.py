@@ -163,6 +163,13 @@ def value_tables(quantiles: np.ndarray) -> np.ndarray:
     return tables
 
 
+def all_finite(value: np.ndarray) -> bool:
+    """Return whether no value is NaN or infinite. The sum of squares tells it sooner; it may also be too large."""
+    flat = value.ravel(order="K")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return isfinite(np.dot(flat, flat)) or bool(np.isfinite(value).all())
+
+
 def encode(value: np.ndarray, method: int = 0) -> tuple[bytes, np.ndarray]:
     """Return the header and the rest of a record: of (D,) or (T, F) float32; vectors are never compressed.
 
@@ -171,7 +178,7 @@ def encode(value: np.ndarray, method: int = 0) -> tuple[bytes, np.ndarray]:
     Raises ValueError for values that are not finite.
     """
     measured = value.ndim == 2 and method in MEASURED and value.size  # then least and largest show it
-    if not measured and not np.isfinite(value).all():
+    if not measured and not all_finite(value):
         raise ValueError(NOT_FINITE)
     if value.ndim == 1:
         return b"\0BFV \4" + struct.pack("<i", len(value)), value

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 
 from sre import SreError
-from sre.io.kaldi_matrix import HEAD_BYTES, parse_header, read_rows_at
+from sre.io.kaldi_matrix import HEAD_BYTES, all_finite, parse_header, read_rows_at
 from sre.io.kaldi_plda import text_array
 from sre.io.scp import BadRange, Place, bounds, parse_place
 
@@ -207,7 +207,7 @@ def _read(key: str, location: str, kind: str | None, scp: str | Path | None, par
         what = f"a vector of {len(value)} values" if value.ndim == 1 else f"a matrix of {value.shape}"
         raise SreError(f"{where} is {what}; {MEANT[kind]}")
     value = as_float32(value)
-    if not np.isfinite(value).all():
+    if not all_finite(value):
         raise SreError(f"{where} has NaN or infinite values; make it again, or take '{key}' out")
     return value
 

@@ -103,22 +103,23 @@ class Trainer:
 
     def _all_steps(self, progress: Progress) -> None:
         per_epoch = self.batches.steps_per_epoch
-        saved = asked = time.monotonic()
+        saved = begun = asked = time.monotonic()
         batches = read(make_loader(self.features, self.batches, NUM_WORKERS))
         for batch in batches:
             self.sums["waited"] += time.monotonic() - asked
             chunks = batch.chunks.to(self.device, non_blocking=True)
             self._one_step(batch.indices, batch.copies, self.features.prepared(chunks, batch.draws))
             self.left_out += batch.left_out
-            self.sums["seconds"] += time.monotonic() - asked
+            self.sums["seconds"] += time.monotonic() - begun
             share = self.sums["waited"] / self.sums["seconds"]
             progress.add(len(batch.indices), f"epoch {(self.step - 1) // per_epoch + 1}, data wait {100 * share:.0f} %")
             if self.step % per_epoch == 0:
                 self._end_epoch()
-            asked = time.monotonic()
-            if self.step % per_epoch == 0 or time.monotonic() - saved > 60 * CHECKPOINT_MINUTES:
+            begun = time.monotonic()
+            if self.step % per_epoch == 0 or begun - saved > 60 * CHECKPOINT_MINUTES:
                 self._save()
                 saved = time.monotonic()
+            asked = time.monotonic()
 
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
         o, at = self.options, self.step / (self.options.epochs * self.batches.steps_per_epoch)
