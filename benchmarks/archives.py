@@ -145,9 +145,9 @@ def vectors(folder: Path, scale: float) -> list[str]:
         "|---|---|---|---|",
         f"| all into one matrix | {ours:.2f} | {expected:.1f} \\* | {expected / ours:.1f}x |",
         "",
-        f"\\*: its index of all, and {timed:,} vectors measured, the rest extrapolated. Each is measured in a process of"
-        " its own: the median of seven of ours, of three of kaldiio's, after two that are not counted. Ours finds what is"
-        " not finite.",
+        f"\\*: its index of all, and {timed:,} vectors measured, the rest extrapolated. Each is measured in a process"
+        " of its own: the median of seven of ours, of three of kaldiio's, after two that are not counted. Ours finds what"
+        " is not finite.",
     ]
 
 
