@@ -146,8 +146,8 @@ def vectors(folder: Path, scale: float) -> list[str]:
         f"| all into one matrix | {ours:.2f} | {expected:.1f} \\* | {expected / ours:.1f}x |",
         "",
         f"\\*: its index of all, and {timed:,} vectors measured, the rest extrapolated. Each is measured in a process"
-        " of its own: the median of seven of ours, of three of kaldiio's, after two that are not counted. Ours finds what"
-        " is not finite.",
+        " of its own: the median of seven of ours, of three of kaldiio's, after two that are not counted. Ours finds"
+        " what is not finite.",
     ]
 
 
