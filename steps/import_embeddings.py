@@ -6,8 +6,6 @@ python -m steps.import_embeddings theirs/train.scp data/mine_train/utt2spk exp/m
 import numpy as np
 
 from sre.cli.arguments import Parser, input_file, output_file
-from sre.io.ark import write_ark
-from sre.io.embeddings import Embeddings
 from sre.io.tables import read_utt2spk
 from sre.machine.log import run, say
 
@@ -19,6 +17,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("scp", type=output_file, help="scp to write")
     parser.add_argument("ark", type=output_file, help="ark to write")
     args = parser.parse_args(argv)
+    from sre.io.ark import write_ark
+    from sre.io.embeddings import Embeddings
+
     theirs, wanted = Embeddings.read([args.embeddings]), np.array(sorted(read_utt2spk(args.utt2spk)), dtype=object)
     vectors = theirs.vectors[theirs.rows(wanted, f"utterances of {args.utt2spk} in {args.embeddings}")]
     write_ark(args.ark, args.scp, zip(wanted, vectors, strict=True))

@@ -7,8 +7,6 @@ from collections.abc import Collection
 
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.datadir.rejected import rejected_in
-from sre.features.audio_index import COUNTS, AudioIndex
-from sre.features.store import FeatureStore
 from sre.io.scp import read_scp
 from sre.io.shards import check_complete, join_keys, join_tables
 from sre.machine.log import run
@@ -23,6 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     of = "FEATS are embeddings, which the network reads"
     parser.add_argument("--of-embeddings", action="store_true", help=of)
     args = parser.parse_args(argv)
+    from sre.features.audio_index import COUNTS, AudioIndex
+    from sre.features.store import FeatureStore
+
     if args.of_embeddings:
         utts: Collection[str] = read_scp(args.feats)
     else:

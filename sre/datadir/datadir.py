@@ -21,9 +21,8 @@ from sre.datadir.layout import (
     parse_segment,
     table_files,
 )
-from sre.io.ark import read_scp
 from sre.io.audio import is_pipe, openable
-from sre.io.scp import absolute
+from sre.io.scp import absolute, read_scp
 from sre.io.tables import invert, read_table, read_utt2spk, write_table
 
 READERS = {"utt2spk": read_utt2spk, "feats.scp": read_scp, "vad.scp": read_scp}  # the others: read_table
