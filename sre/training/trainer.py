@@ -1,6 +1,5 @@
 """The training loop, top to bottom: batches -> loss -> step -> validation and checkpoint at each epoch's end."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from sre import SreError
@@ -24,9 +23,9 @@ from sre.training.options import TrainingOptions
 from sre.training.samplers import batches_of
 from sre.training.sources import Source
 from sre.training.summary import HISTORY_FILE, Epoch, write_history
+from sre.training.update import Update
 from sre.training.validation import accuracy, held_out_eer
 
-BAD_STEPS = 10  # so many non-finite losses in a row end the training
 CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
 CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
 NO_SUMS = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0, "seconds": 0.0, "waited": 0.0}  # of an epoch so far
@@ -62,12 +61,12 @@ class Trainer:
         self.network.to(self.device).to(memory_format=memory_format(self.network))
         self.head.to(self.device)
         self.num_speakers = int(self.labels.max()) + 1
-        self.parameters = [*self.network.parameters(), *self.head.parameters()]
+        parameters = [*self.network.parameters(), *self.head.parameters()]
         own = {"momentum": o.momentum, "nesterov": o.momentum > 0} if o.optimizer == "sgd" else {}
         # the rate is set anew before each step, see _one_step
-        self.optimizer = OPTIMIZERS[o.optimizer](self.parameters, o.lr, weight_decay=o.weight_decay, **own)
+        self.optimizer = OPTIMIZERS[o.optimizer](parameters, o.lr, weight_decay=o.weight_decay, **own)
+        self.update = Update(self.network, self.head, self.optimizer, parameters, o, self.device)
         self.batches = self._batches()
-        self.bad_in_a_row = 0
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
 
     def _batches(self) -> Batches:
@@ -124,43 +123,15 @@ class Trainer:
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
         o, at = self.options, self.step / (self.options.epochs * self.batches.steps_per_epoch)
         rate = schedule.learning_rate(at, o.lr, o.final_lr, o.warmup_epochs / o.epochs)
-        self.head.margin = schedule.margin(at, o.margin, *(epoch / o.epochs for epoch in o.margin_epochs))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.network.train(), self.head.train()
-        before = [buffer.clone() for buffer in self.network.buffers()]
+        margin = schedule.margin(at, o.margin, *(epoch / o.epochs for epoch in o.margin_epochs))
         labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
-        labels = labels.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
-            embeddings = self.network(chunks)
-        loss, logits = self.head(embeddings, labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.parameters, o.clip_norm or math.inf)
-        if torch.isfinite(loss) and torch.isfinite(norm):
-            self.optimizer.step()
-            if self.step % CONSTRAIN_EVERY == 0:
-                self.network.constrain()
-            self.bad_in_a_row = 0
-            self.sums["loss"] += float(loss.detach()) * len(labels)
-            right = logits.argmax(dim=1) == self.head.targets(labels)
-            self.sums["right"] += float(right.float().mean()) * len(labels)
-            self.sums["chunks"] += len(labels)
-        else:
-            for buffer, value in zip(self.network.buffers(), before, strict=True):
-                buffer.copy_(value)  # batch norm's running statistics would stay NaN for good
-            self._bad_step(indices)
+        done = self.update(chunks, labels, rate, margin, constrain=self.step % CONSTRAIN_EVERY == 0)
+        self.sums["loss"] += done.loss
+        self.sums["right"] += done.right
+        self.sums["chunks"] += done.chunks
+        self.sums["bad"] += not done.finite
+        self.update.count_bad(done, self.step, [self.features.utts[i][1] for i in indices.tolist()])
         self.step += 1
-
-    def _bad_step(self, indices: Tensor) -> None:
-        self.sums["bad"] += 1
-        self.bad_in_a_row += 1
-        names = [self.features.utts[i][1] for i in indices.tolist()]
-        warn(f"step {self.step}: the loss or its gradient is not finite; skipped, utterances {names[:3]} …")
-        if self.bad_in_a_row >= BAD_STEPS:
-            raise SreError(
-                f"{BAD_STEPS} steps in a row were not finite at step {self.step}; lower training.lr or the margin"
-            )
 
     def _end_epoch(self) -> None:
         self.network.eval(), self.head.eval()
