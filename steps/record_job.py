@@ -18,8 +18,9 @@ from sre import SreError
 from sre.cli.arguments import Parser, count, output_file
 from sre.config.stages import step_of
 from sre.experiments.records import Record, identify
-from sre.machine.environment import NOTED, code_version, environment, peak_memory_mib
+from sre.machine.environment import NOTED, code_version, environment
 from sre.machine.log import print_to, run_at_least
+from sre.machine.memory import peak_memory_mib
 from sre.workflow import joblog
 
 

@@ -60,10 +60,10 @@ class PlannedJob:
     def seconds(self) -> float | None:
         """The seconds of the last time; of a training that was resumed, those of all its parts."""
         record = read_record(self.record) if self.record else None
+        seconds = record.seconds if record else None
         summaries = [self.path(name) for name in self.output if Path(name).name == SUMMARY_FILE]
-        measured = [record.seconds if record else None]
-        measured += [TrainSummary.read(path).training_s for path in summaries if path.is_file()]
-        return max((value for value in measured if value is not None), default=None)
+        told = [TrainSummary.read(path) for path in summaries if path.is_file()]
+        return told[0].cost_s(seconds) if told else seconds
 
     @property
     def epochs(self) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from sre import SreError
+from sre.config.stages import TRAIN_EMBEDDING
 from sre.experiments.read import load_results
 from sre.experiments.recompute import RowFiles
 from sre.experiments.records import LEVELS, LONGEST_ARGUMENT, Identity, RecordedJob, changed, job_of
@@ -166,7 +167,7 @@ class Chain:
         yield f"  {indent}{names if len(jobs) == 1 else alike}"
         yield bar + first.line(None if self.long else LONGEST_ARGUMENT)
         begun = datetime.fromisoformat(min(record.begun for record in records))
-        seconds, memory = sum(one.seconds for one in records), max(one.peak_memory_mib for one in records)
+        seconds, memory = sum(map(_seconds, jobs)), max(one.peak_memory_mib for one in records)
         other = "" if first.code == self.code else " (other code than above)"
         cost = f"{seconds:.1f} s, {memory} MiB, {first.device}"
         yield f"{bar}{begun:%Y-%m-%d %H:%M:%S} UTC, {cost}, code {first.code}{other}"
@@ -220,6 +221,14 @@ def _by_job(files: Iterable[File]) -> list[tuple[list[File], list[RecordedJob]]]
         if job:
             jobs[job.path] = job
     return [(some, list(jobs.values())) for some, jobs in groups.values()]
+
+
+def _seconds(job: RecordedJob) -> float:
+    """Return what a job took: of a training, all its runs, which its summary tells."""
+    summaries = [job.at(name) for name in job.record.outputs if Path(name).name == SUMMARY_FILE]
+    if job.record.step != TRAIN_EMBEDDING or not summaries or not summaries[0].is_file():
+        return job.record.seconds
+    return TrainSummary.read(summaries[0]).cost_s(job.record.seconds) or job.record.seconds
 
 
 def _training(bundle: Path, bar: str) -> Iterator[str]:

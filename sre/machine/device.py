@@ -48,6 +48,11 @@ def prepare(device: torch.device, threads: int) -> None:
         libc.mallopt(M_MMAP_MAX, 0), libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1), libc.mallopt(M_TOP_PAD, 256 << 20)
 
 
+def peak_memory_mib(device: torch.device) -> float | None:
+    """Return the peak of what tensors of this process have taken of a GPU, in MiB; None of a CPU."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
+
+
 def memory_format(network: nn.Module) -> torch.memory_format:
     """Return the layout of a network's weights: channels_last if it is 2-D, a third faster on a CPU.
 

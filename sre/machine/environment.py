@@ -1,7 +1,6 @@
 """What a number depends on beside its inputs: versions of the code and of packages, Python, the processor."""
 
 import platform
-import resource
 import subprocess
 import sys
 from functools import cache
@@ -81,9 +80,3 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def peak_memory_mib() -> float:
-    """Return the peak of this process or of its largest child; ru_maxrss is in KiB on Linux, in bytes on macOS."""
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -93,10 +93,11 @@ class Progress:
     """A count of what is done: it redraws one line on a terminal, and prints a line each half minute elsewhere.
 
     before : done in an earlier run, which is no part of the rate
+    at_most : the total may not be reached
     """
 
-    def __init__(self, what: str, total: float, unit: str, before: float = 0) -> None:
-        self.what, self.total, self.unit = what, total, unit
+    def __init__(self, what: str, total: float, unit: str, before: float = 0, at_most: bool = False) -> None:
+        self.what, self.total, self.unit, self.at_most = what, total, unit, at_most
         self.done, self.before, self.begun = before, before, time.monotonic()
         self.terminal = sys.stderr.isatty()
         self.shown = self.begun
@@ -118,7 +119,7 @@ class Progress:
         rate = (self.done - self.before) / max(now - self.begun, 1e-9)
         eta = clock((self.total - self.done) / rate) if rate > 0 and self.total else "?"
         done = f"{self.done:.0f} of {self.total:.0f} {self.unit}"
-        text = f"{self.what}: {done}, {rate:.4g} {self.unit}/s, ETA {eta} {note}"
+        text = f"{self.what}: {done}, {rate:.4g} {self.unit}/s, ETA {'at most ' * self.at_most}{eta} {note}"
         if self.terminal:
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
         else:

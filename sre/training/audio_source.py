@@ -35,6 +35,7 @@ class Audio(Source):
     """
 
     in_memory = False  # decoded, but processes beside the training change speeds and distort
+    kind = "audio"
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Audio(Source):
         """Decode all utterances at once, if they take at most CACHE_BYTES as 16 bits."""
         lengths = lengths_of(self.utts, [store.num_samples for store in self.stores]).tolist()
         if 2 * sum(lengths) <= CACHE_BYTES:
-            self.kept = Kept(self.stores, self.utts, lengths)
+            self.kept, self.is_kept = Kept(self.stores, self.utts, lengths), True
 
     @cached_property
     def extractor(self) -> Extractor:

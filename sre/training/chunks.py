@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sre import SreError
+from sre.machine.cores import available_cores
+from sre.training.advice import Reading
 from sre.training.batches import Batches
 from sre.training.sources import Sample, Source
 
@@ -50,13 +52,24 @@ def read(loader: DataLoader) -> Iterator[Batch]:
         ) from None
 
 
+def processes_of(source: Source, num_workers: int) -> int:
+    """Return how many processes read beside the training: none where all is in memory and ready."""
+    return 0 if source.in_memory else num_workers
+
+
+def reading_of(source: Source, num_workers: int) -> Reading:
+    """Return how a training reads a source with at most so many processes."""
+    kept = source.in_memory or source.is_kept
+    return Reading(source.kind, kept, processes_of(source, num_workers), available_cores())
+
+
 def make_loader(source: Source, batches: Batches, num_workers: int) -> DataLoader:
     """Return a loader of Batches.
 
     On Linux its processes are forked, also where Python would start them otherwise (3.14): tables and decoded audio are
     shared, not copied into each. They leave a GPU alone, which may be in use by then.
     """
-    workers = 0 if source.in_memory else num_workers
+    workers = processes_of(source, num_workers)
     pinned = torch.cuda.is_available()
     context = "fork" if workers and sys.platform == "linux" else None
     own = torch.Generator()  # without it the loader draws from the global one, and a resumed training has other draws

@@ -22,6 +22,7 @@ from sre.models import build, cost
 from sre.models.base import Network
 from sre.models.bundle import Bundle
 from sre.training.inputs import Store, source_of
+from sre.training.meter import Spent, peak
 from sre.training.options import TrainingConfig
 from sre.training.selection import Selection, select
 from sre.training.sources import Source
@@ -58,18 +59,22 @@ def train(
         begun = time.monotonic()
         folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter)
         held_out = asked.validation
+        spent = Spent.of(folder, begun)
         parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals)
         trainer = make_trainer(asked, stores, chosen, parts, folder, choose_device(device_name), distorter)
+        trainer.spent = spent
         say(
             f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "
             f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER;"
             f" {trainer.device}, {trainer.options.precision}"
         )
         TrainingPlan(asked.sha256, asked.training.epochs, trainer.batches.steps_per_epoch).write(folder)
+        spent.keep(now=True)
         trainer.run()
         bundle = Bundle(config, stores[0].config, trainer.features.num_features, trainer.averaged(), parts.speakers)
         write_history(out.parent / HISTORY_FILE, trainer.history)
-        _summary(asked, chosen, parts, trainer, begun).write(out.parent / SUMMARY_FILE)
+        _summary(asked, chosen, parts, trainer, spent).write(out.parent / SUMMARY_FILE)
+        spent.keep(now=True)
         bundle.save(out)  # last: what stands for a finished training
 
 
@@ -91,7 +96,7 @@ def _checkpoints(
 
 
 def _summary(
-    asked: TrainingConfig, chosen: Selection, parts: Partition, trainer: Trainer, begun: float
+    asked: TrainingConfig, chosen: Selection, parts: Partition, trainer: Trainer, spent: Spent
 ) -> TrainSummary:
     shift = asked.feature_config.get("frame_shift", 10.0)  # features that were given tell none
     spec = cost.Spec(asked.architecture, trainer.features.num_features, asked.network, shift)
@@ -106,8 +111,13 @@ def _summary(
         epochs=asked.training.epochs,
         seed=asked.training.seed,
         precision=trainer.options.precision,
-        training_s=round(sum(row["seconds"] or 0.0 for row in trainer.history), 1),
-        this_run_s=round(time.monotonic() - begun, 1),
+        training_s=round(spent.total, 1),
+        this_run_s=round(spent.this_run, 1),
+        runs=spent.runs,
+        peak_memory_mib=peak(trainer.history, "memory_mib"),
+        peak_workers_mib=peak(trainer.history, "workers_mib"),
+        peak_gpu_mib=peak(trainer.history, "gpu_mib"),
+        reading=trainer.reading.as_dict(),
         config_sha256=asked.sha256,
         config=asked.config,
         **environment(),

@@ -45,12 +45,16 @@ class Source(Dataset[Sample]):
     utts : (place in `stores`, utterance) of each index
     num_features : F
     in_memory : everything is, so that reading processes would not help
+    is_kept : everything is in memory, and yet they would help
+    kind : features, audio or embeddings
     """
 
     utts: Sequence[tuple[int, str]]
     augmentation: Augmentation
     num_features: int
     in_memory: bool
+    is_kept: bool = False
+    kind: str = "features"
 
     def __len__(self) -> int:
         return len(self.utts)
@@ -97,7 +101,8 @@ class Features(Source):
         self.stores, self.utts, self.augmentation = stores, utts, augmentation
         self.num_features = stores[utts[0][0]].load(utts[0][1]).shape[1]
         total = lengths_of(utts, [store.num_frames for store in stores]).sum() * self.num_features * 4
-        self.in_memory = total <= CACHE_BYTES
+        self.in_memory = bool(total <= CACHE_BYTES)
+        self.kind = "features" if isinstance(stores[0], FeatureStore) else "embeddings"
         self.cache: dict[int, np.ndarray] = {}
         self.by_rows = not self.in_memory and all(
             isinstance(store, FeatureStore) and store.has_pieces(augmentation.zero_mean) for store in stores

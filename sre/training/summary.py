@@ -41,7 +41,12 @@ class TrainSummary(Counts):
 
     utterances, speakers : trained on; held_out_speakers are kept for validation
     macs_2s : multiply-adds of the network for 2 s; utterances_per_s_8s : of 8 s, embedded by one CPU core
-    training_s, this_run_s : seconds of all epochs, and of the run that ended the training
+    training_s : seconds of all its runs: their start, epochs, validation, and what was lost where one was killed
+    runs, this_run_s : their number, and the seconds of the one that ended the training. A summary of before has no
+        runs, and its training_s is of the epochs alone.
+    peak_memory_mib, peak_workers_mib, peak_gpu_mib : of the training's process; of those that read beside it, together,
+        where a page that n processes share counts 1/n in each; of tensors on the GPU
+    reading : of sre.training.advice.Reading
     config : the model's resolved config
     others : names that are not ours, of a summary written elsewhere
     """
@@ -57,6 +62,11 @@ class TrainSummary(Counts):
     precision: str | None = None
     training_s: float | None = None
     this_run_s: float | None = None
+    runs: int | None = None
+    peak_memory_mib: float | None = None
+    peak_workers_mib: float | None = None
+    peak_gpu_mib: float | None = None
+    reading: dict[str, Any] = field(default_factory=dict)
     config_sha256: str = ""
     config: dict[str, Any] = field(default_factory=dict)
     code: str = ""
@@ -69,11 +79,19 @@ class TrainSummary(Counts):
         """Return what is written, by name: all that is known."""
         content = asdict(self)
         told = sorted((content.pop("others") | content).items())
-        return {name: value for name, value in told if value not in (None, "")}
+        return {name: value for name, value in told if value not in (None, "", {})}
 
     def told(self) -> dict[str, Any]:
         """Return what it tells, without the long parts: config and packages."""
         return {name: value for name, value in self.as_dict().items() if name not in ("config", "packages")}
+
+    def cost_s(self, last_run_s: float | None = None) -> float | None:
+        """Return the seconds that the training has cost, all runs together; None where nobody knows.
+
+        last_run_s : of the record of the job that ended it, which a summary of before may be shorter than
+        """
+        known = [seconds for seconds in (self.training_s, last_run_s) if seconds is not None]
+        return self.training_s if self.runs else max(known, default=None)
 
     def write(self, path: Path) -> None:
         """Write train_summary.json whole."""

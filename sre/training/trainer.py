@@ -12,13 +12,16 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from sre import SreError
 from sre.losses.base import Head
+from sre.machine import memory
 from sre.machine.cores import available_cores
-from sre.machine.device import memory_format
-from sre.machine.log import Progress, clock, say, warn
+from sre.machine.device import memory_format, peak_memory_mib
+from sre.machine.log import Progress, say, warn
 from sre.models.base import Network
 from sre.training import checkpoint, schedule
+from sre.training.advice import on_waiting
 from sre.training.batches import Batches, SpeakerBatches
-from sre.training.chunks import make_loader, read
+from sre.training.chunks import make_loader, read, reading_of
+from sre.training.meter import NO_SUMS, Spent, line_of, means, seconds_of
 from sre.training.options import TrainingOptions
 from sre.training.samplers import batches_of
 from sre.training.sources import Source
@@ -28,7 +31,6 @@ from sre.training.validation import accuracy, held_out_eer
 
 CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
 CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
-NO_SUMS = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0, "seconds": 0.0, "waited": 0.0}  # of an epoch so far
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 NUM_WORKERS = min(8, available_cores())  # reading processes, where features do not fit into memory
 
@@ -51,6 +53,7 @@ class Trainer:
     folder: Path
     valid: tuple[Tensor, Tensor] | None = None
     held_out: tuple[Tensor, np.ndarray] | None = None
+    spent: Spent | None = None
     step: int = 0
     history: list[Epoch] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=lambda: dict(NO_SUMS))
@@ -68,6 +71,7 @@ class Trainer:
         self.update = Update(self.network, self.head, self.optimizer, parameters, o, self.device)
         self.batches = self._batches()
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
+        self.reading, self.advised = reading_of(self.features, NUM_WORKERS), False
 
     def _batches(self) -> Batches:
         batches = batches_of(self.options, self.labels.numpy(), self.features.augmentation.num_draws)
@@ -114,6 +118,8 @@ class Trainer:
             progress.add(len(batch.indices), f"epoch {(self.step - 1) // per_epoch + 1}, data wait {100 * share:.0f} %")
             if self.step % per_epoch == 0:
                 self._end_epoch()
+            if self.spent:
+                self.spent.keep()
             begun = time.monotonic()
             if self.step % per_epoch == 0 or begun - saved > 60 * CHECKPOINT_MINUTES:
                 self._save()
@@ -134,8 +140,8 @@ class Trainer:
         self.step += 1
 
     def _end_epoch(self) -> None:
+        begun = time.monotonic()
         self.network.eval(), self.head.eval()
-        sums, chunks, seconds = self.sums, max(self.sums["chunks"], 1), self.sums["seconds"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
             valid = None
             if self.valid and self.head.classifies:  # else logits are of a batch, not of a chunk
@@ -143,28 +149,31 @@ class Trainer:
             eer = self._held_out_eer()
         row: Epoch = {
             "epoch": self.step // self.batches.steps_per_epoch,
-            "loss": sums["loss"] / chunks,
-            "accuracy": 100 * sums["right"] / chunks,
+            "step": self.step,
+            **means(self.sums),
             "valid_accuracy": valid,
             "valid_eer": eer,
             "lr": self.optimizer.param_groups[0]["lr"],
             "margin": self.head.margin,
-            "skipped_steps": sums["bad"],
-            "utt_per_s": chunks / seconds,
-            "data_wait": sums["waited"] / seconds,
-            "seconds": seconds,
+            "validation_s": time.monotonic() - begun,
+            "memory_mib": memory.own_peak_mib(),
+            "workers_mib": memory.children_mib(),
+            "gpu_mib": peak_memory_mib(self.device),
         }
         self.history.append(row)
         self.sums = dict(NO_SUMS)
-        columns = ("loss", "accuracy", "valid_accuracy", "valid_eer", "lr", "margin")
-        shown = [f"{name} {value:.4g}" for name in columns if (value := row[name]) is not None]
-        say(
-            f"epoch {row['epoch']} of {self.options.epochs}: {', '.join(shown)}, {row['utt_per_s']:.0f} utt/s,"
-            f" {clock(seconds)}"
-        )
+        say(line_of(row, self.options.epochs))
+        self._advise(row)
         if self.left_out:
             warn(f"{self.left_out} distortions were left out, as the chunk or what was drawn for it is silent")
             self.left_out = 0
+
+    def _advise(self, row: Epoch) -> None:
+        """Say once what to do where a run waits for data. The first epoch reads what later ones have in memory."""
+        advice = on_waiting(row["data_wait"], row["utt_per_s"], self.reading) if len(self.history) > 1 else None
+        if advice and not self.advised:
+            warn(advice)
+        self.advised = self.advised or bool(advice)
 
     def _held_out_eer(self) -> float | None:
         """Return the EER in per cent; None without held-out speakers, or if embeddings are all equal or not finite."""
@@ -197,7 +206,9 @@ class Trainer:
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda" and state.get("gpu_rng") is not None:
             torch.cuda.set_rng_state(state["gpu_rng"], self.device)
-        self.step, self.history, self.sums = state["step"], state["history"], state["sums"]
+        self.step, self.history, self.sums = state["step"], state["history"], NO_SUMS | state["sums"]
+        if self.spent:
+            self.spent.resumed(self.sums["seconds"] + seconds_of(self.history))
 
     def _to_average(self) -> list[Path]:
         """Return the checkpoints at the ends of the last `average_last` epochs."""

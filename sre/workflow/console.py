@@ -206,7 +206,7 @@ class Console(logging.Filter):
             last = job.last
             return f"{job.name}: {clock(job.elapsed)}{', ' if last else ''}{last}"
         left = progress.remaining_s
-        eta = clock(left) if left is not None else "?"
+        eta = "at most " * progress.at_most + (clock(left) if left is not None else "?")
         count = f"{progress.now:.0f} of {progress.total:.0f} {progress.unit}, {progress.rate:.4g} {progress.unit}/s"
         return f"{job.name}: {count}, ETA {eta}{', ' if progress.note else ''}{progress.note}"
 

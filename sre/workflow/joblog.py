@@ -11,14 +11,17 @@ MOST_BYTES = 1 << 26
 DAY_S = 86400
 STALLED_S = 90.0  # a job that says nothing for longer does not go on as before
 SAID = re.compile(r"\d\d:\d\d:\d\d (.*)")
-PROGRESS = re.compile(r"(.+?): (\d+) of (\d+) (\S+), (\S+) \S+/s, ETA \S+ ?(.*)")
+PROGRESS = re.compile(r"(.+?): (\d+) of (\d+) (\S+), (\S+) \S+/s, ETA (at most )?\S+ ?(.*)")
 CLOSED = re.compile(r"[^ ].*?: (\d+ \S+) in [\d:]+, (.*)")
 ERROR = re.compile(r"(?:[\w.-]+\.py: )?error: ")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the log said `age` seconds ago; what is done since then follows from its rate."""
+    """What the log said `age` seconds ago; what is done since then follows from its rate.
+
+    at_most : the total may not be reached
+    """
 
     done: float
     total: float
@@ -26,6 +29,7 @@ class Progress:
     rate: float
     note: str
     age: float
+    at_most: bool = False
 
     @property
     def now(self) -> float:
@@ -57,8 +61,10 @@ def progress(text: str) -> Progress | None:
     for line in reversed(text.splitlines()):
         found = SAID.fullmatch(line)
         if counted := PROGRESS.fullmatch(found[1]) if found else None:
-            _, done, total, unit, rate, note = counted.groups()
-            return Progress(float(done), float(total), unit, float(rate), note.strip(), _age(line[:8]))
+            _, done, total, unit, rate, at_most, note = counted.groups()
+            return Progress(
+                float(done), float(total), unit, float(rate), note.strip(), _age(line[:8]), at_most is not None
+            )
     return None
 
 

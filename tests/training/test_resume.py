@@ -84,7 +84,7 @@ def train(data: Path, out: Path, **training: object) -> Path:
 
 def result(out: Path) -> tuple[bytes, list[dict]]:
     rows = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
-    times = ("utt_per_s", "data_wait", "seconds")
+    times = ("utt_per_s", "data_wait", "seconds", "validation_s", "memory_mib", "workers_mib", "gpu_mib")
     return (out / "final.pt").read_bytes(), [{k: v for k, v in row.items() if k not in times} for row in rows]
 
 

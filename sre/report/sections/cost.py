@@ -26,7 +26,7 @@ def blocks(content: Content) -> list[Block]:
 def cost_table(jobs: Sequence[Record], runs: Mapping[str, Trained]) -> Table:
     """Return a line a step and run; steps of less than half a second share one, and a device of all is said once.
 
-    A training that was broken off has a record of its last part only: its summary knows the time of all parts.
+    The time and memory of a training are those of all its runs, which its summary tells; its record is of the last.
     """
     costs = [_whole(cost, runs) for cost in step_costs(jobs)]
     quick = [cost for cost in costs if clock(cost.seconds) == "0:00"]
@@ -43,7 +43,9 @@ def cost_table(jobs: Sequence[Record], runs: Mapping[str, Trained]) -> Table:
 def _whole(cost: StepCost, runs: Mapping[str, Trained]) -> StepCost:
     if cost.step != TRAIN_EMBEDDING or cost.subject not in runs:
         return cost
-    return replace(cost, seconds=max(cost.seconds, runs[cost.subject].summary.training_s or 0.0))
+    summary = runs[cost.subject].summary
+    memory = max(cost.memory_mib, summary.peak_memory_mib or 0.0)
+    return replace(cost, seconds=summary.cost_s(cost.seconds) or cost.seconds, memory_mib=memory)
 
 
 def _cells(cost: StepCost, with_device: bool) -> list[str]:
@@ -58,7 +60,7 @@ def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, Trai
         points, models = [], set()
         for group in (standing.group for standing in standings if standing.group.done):
             model = group.name[0]
-            times = [runs[row.run].summary.training_s if row.run in runs else None for row in group.done]
+            times = [runs[row.run].summary.cost_s() if row.run in runs else None for row in group.done]
             known = [seconds for seconds in times if seconds]
             if model in models or len(known) < len(times) or group.rows[0].development:
                 continue
