@@ -102,6 +102,9 @@ class Trainer:
             step = int(kept[-1].stem.split("_")[1]) if kept else 0
             say(f"stopped at step {self.step}; the same command goes on from step {step} of {o.epochs * per_epoch}")
             raise
+        finally:
+            if self.spent:
+                self.spent.keep(now=True)
         progress.close()
 
     def _all_steps(self, progress: Progress) -> None:
@@ -136,6 +139,8 @@ class Trainer:
         self.sums["right"] += done.right
         self.sums["chunks"] += done.chunks
         self.sums["bad"] += not done.finite
+        self.sums["good"] += done.finite
+        self.sums["norm"] += done.norm
         self.update.count_bad(done, self.step, [self.features.utts[i][1] for i in indices.tolist()])
         self.step += 1
 

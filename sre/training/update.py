@@ -21,13 +21,15 @@ BAD_STEPS = 10  # so many non-finite losses in a row end the training
 class Outcome(NamedTuple):
     """What an update tells: the sum of the losses of its chunks, how many of them were right, how many they are.
 
-    finite : False where the loss or its gradient was not; the update was not done then, and the sums are 0.
+    finite : False where the loss or its gradient was not; the update was not done then, and all numbers are 0.
+    norm : of the gradient of all parameters, before it is clipped
     """
 
     loss: float
     right: float
     chunks: int
     finite: bool
+    norm: float = 0.0
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Update:
             self.network.constrain()
         right = logits.argmax(dim=1) == self.head.targets(labels)
         size = len(labels)
-        return Outcome(float(loss.detach()) * size, float(right.float().mean()) * size, size, finite=True)
+        return Outcome(float(loss.detach()) * size, float(right.float().mean()) * size, size, True, float(norm))
 
     def count_bad(self, outcome: Outcome, step: int, utts: Sequence[str]) -> None:
         """Warn of an update that was not finite. Raises SreError where it is the last of too many in a row."""
