@@ -1,7 +1,11 @@
 # exp/<name>/<run>/final.pt. Checkpoints are no outputs: Snakemake would delete them before and after a failed try.
 
 # asked here: Snakemake would put its own words around an error in an input function
-TRAINED = {run for run, what in RECIPE.trainings.items() if without_traceback(is_trained, Path(EXP) / run, what)}
+TRAINED = {
+    run
+    for run, config in RECIPE.trainings.items()
+    if without_traceback(is_trained, Path(EXP) / run, config, bool(DEVELOPMENT["speakers"]))
+}
 
 
 def gates(wildcards):
@@ -67,6 +71,7 @@ rule train_embedding:
             *repeated("--data", [f"{DATA}/{split}" for split in copies_of(wildcards.run)]),
             *manifest_options(distort_of(wildcards.run)),
             *repeated("--feats", embeddings_of(wildcards.run)),
+            *["--development"] * bool(DEVELOPMENT["speakers"]),
         ],
     shell:
         job(

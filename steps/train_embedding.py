@@ -28,6 +28,11 @@ def main(argv: list[str] | None = None) -> None:
     prepared = "data directory that local.{} has written, which augment.distort takes {} from"
     parser.add_argument("--noises", type=input_folder, metavar="DIR", help=prepared.format("prepare_musan", "noises"))
     parser.add_argument("--rooms", type=input_folder, metavar="DIR", help=prepared.format("prepare_rirs", "rooms"))
+    parser.add_argument(
+        "--development",
+        action="store_true",
+        help="hold out up to half of the speakers: those of a development list (default: up to a fifth)",
+    )
     parser.add_argument("--seed", type=seed, metavar="N", help="of all draws (default: the config's, else 1)")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
     parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
@@ -57,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     else:
         stores = feature_stores(args.data, args.feats, config["features"])
     utt2spks = [read_labels(folder / "utt2spk") for folder in args.data]
-    train(config, stores, utt2spks, args.out, args.device, distorter, read_originals(args.data))
+    train(config, stores, utt2spks, args.out, args.device, distorter, read_originals(args.data), args.development)
 
 
 if __name__ == "__main__":

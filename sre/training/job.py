@@ -21,6 +21,7 @@ from sre.machine.log import say
 from sre.models import build, cost
 from sre.models.base import Network
 from sre.models.bundle import Bundle
+from sre.training.held_out import FIFTH
 from sre.training.inputs import Store, source_of
 from sre.training.meter import Spent, peak
 from sre.training.options import TrainingConfig
@@ -39,11 +40,13 @@ def train(
     device_name: str,
     distorter: Distorter | None = None,
     originals: Mapping[str, str] = {},
+    development: bool = False,
 ) -> None:
     """Train the model of a resolved config; resumes what it finds, and writes `out` and train_summary.json beside it.
 
     distorter : of augment.distort, with source: audio
     originals : distorted copy -> the utterance that it is a copy of, which is trained on or held out with it
+    development : validation.speakers are those of a development list
 
     Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames>, so that another config or
     training set never resumes them.
@@ -57,10 +60,10 @@ def train(
     chosen = select(stores, utt2spks, asked.filter, originals)
     with locked(out.parent / ".train.lock"):
         begun = time.monotonic()
-        folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter)
         held_out = asked.validation
+        parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals, development)
+        folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter, parts)
         spent = Spent.of(folder, begun)
-        parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals)
         trainer = make_trainer(asked, stores, chosen, parts, folder, choose_device(device_name), distorter)
         trainer.spent = spent
         say(
@@ -68,6 +71,7 @@ def train(
             f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER;"
             f" {trainer.device}, {trainer.options.precision}"
         )
+        _say_what_is_missing(parts, held_out.utterances)
         TrainingPlan(asked.sha256, asked.training.epochs, trainer.batches.steps_per_epoch).write(folder)
         spent.keep(now=True)
         trainer.run()
@@ -79,12 +83,18 @@ def train(
 
 
 def _checkpoints(
-    folder: Path, asked: TrainingConfig, stores: Sequence[Store], chosen: Selection, distorter: Distorter | None
+    folder: Path,
+    asked: TrainingConfig,
+    stores: Sequence[Store],
+    chosen: Selection,
+    distorter: Distorter | None,
+    parts: Partition,
 ) -> Path:
     """Make the folder of this training's checkpoints, and say if there are some of other trainings."""
     manifests = [manifest for manifest in (distorter.noises, distorter.rooms) if manifest] if distorter else []
-    noises = [[manifest.categories, manifest.seconds] for manifest in manifests]
-    own = folder / chosen.sha256(asked.config, stores[0].config, after=noises)[:16]
+    more: list = [[manifest.categories, manifest.seconds] for manifest in manifests]
+    more += [[parts.fewer, parts.short]] * bool(parts.fewer or parts.short)  # not told by the config
+    own = folder / chosen.sha256(asked.config, stores[0].config, after=more)[:16]
     others = sorted(path.name for path in folder.glob("*") if path != own)
     if others and not own.exists():
         say(
@@ -93,6 +103,16 @@ def _checkpoints(
         )
     own.mkdir(parents=True, exist_ok=True)
     return own
+
+
+def _say_what_is_missing(parts: Partition, utterances: int) -> None:
+    if parts.fewer:
+        say(parts.fewer)
+    if parts.short:
+        say(
+            f"{parts.short} of {len(parts.speakers)} speakers have less than {FIFTH * utterances} utterances, and give"
+            f" fewer than validation.utterances {utterances}: at most a fifth of theirs is held out"
+        )
 
 
 def _summary(
@@ -105,6 +125,7 @@ def _summary(
         speakers=len(parts.speakers),
         utterances=len(parts.train),
         held_out_speakers=len({chosen.utt2spk[utt] for utt in parts.held_out}),
+        fewer_held_out=parts.fewer,
         parameters=sum(p.numel() for p in trainer.network.parameters()),
         macs_2s=cost.macs(spec, 2),
         utterances_per_s_8s=round(cost.speed(spec), 2),

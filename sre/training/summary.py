@@ -40,6 +40,7 @@ class TrainSummary(Counts):
     """What a training was made of, and what it cost; None is what a summary of elsewhere does not tell.
 
     utterances, speakers : trained on; held_out_speakers are kept for validation
+    fewer_held_out : why these are fewer than the config asks for
     macs_2s : multiply-adds of the network for 2 s; utterances_per_s_8s : of 8 s, embedded by one CPU core
     training_s : seconds of all its runs: their start, epochs, validation, and what was lost where one was killed
     runs, this_run_s : their number, and the seconds of the one that ended the training. A summary of before has no
@@ -54,6 +55,7 @@ class TrainSummary(Counts):
     speakers: int | None = None
     utterances: int | None = None
     held_out_speakers: int | None = None
+    fewer_held_out: str = ""
     parameters: int | None = None
     macs_2s: float | None = None
     utterances_per_s_8s: float | None = None
@@ -141,18 +143,26 @@ class Trained:
     history: list[Epoch]
 
 
-def is_trained(folder: Path, config: dict) -> bool:
+def is_trained(folder: Path, config: dict, development: bool = False) -> bool:
     """Return whether the training of a resolved config is done in exp/<name>/<run>.
 
-    Raises SreError where its summary cannot be read, or tells no config.
+    development : the recipe has a development list
+    Raises SreError where its summary cannot be read, or tells no config; and where it was trained without a development
+    list and has heard speakers of it.
     """
     summary = folder / SUMMARY_FILE
     if not (folder / BUNDLE_FILE).is_file() or not summary.is_file():
         return False
-    found = TrainSummary.read(summary).config_sha256
-    if not found:
+    found = TrainSummary.read(summary)
+    if not found.config_sha256:
         raise SreError(f"{summary}: config_sha256 is missing; {TRAIN_AGAIN}")
-    return found == sha256_text(canonical(config))
+    is_done = found.config_sha256 == sha256_text(canonical(config))
+    if is_done and development and found.fewer_held_out:
+        raise SreError(
+            f"{folder / BUNDLE_FILE}: it was trained before there was a development list, and has heard speakers of it"
+            f" ({found.fewer_held_out}); delete it, and it is trained without them"
+        )
+    return is_done
 
 
 def write_history(path: Path, rows: Sequence[Epoch]) -> None:

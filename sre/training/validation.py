@@ -12,7 +12,7 @@ from sre.io.name_tables import Labels, present
 from sre.losses.base import Head
 from sre.metrics.rates import eer
 from sre.models.base import Network
-from sre.training.held_out import HOLD_OUT_SEED, held_out_speakers
+from sre.training.held_out import FIFTH, HALF, HOLD_OUT_SEED, able_speakers, held_out_speakers
 
 MOST_HELD_OUT = 20  # utterances of a speaker
 
@@ -24,12 +24,16 @@ class Partition:
     speakers : those that are trained, in the order of their class indices
     train, valid : utterances of `speakers`, to train on and for accuracy
     held_out : utterances of other speakers, for EER
+    fewer : why fewer speakers are held out than were asked for; "": there are not
+    short : of how many of `speakers` fewer utterances are held out than were asked for
     """
 
     speakers: list[str]
     train: Sequence[str]
     valid: list[str]
     held_out: list[str]
+    fewer: str = ""
+    short: int = 0
 
 
 def partition(
@@ -38,11 +42,13 @@ def partition(
     utterances: int,
     everyone: Mapping[str, str] | None = None,
     originals: Mapping[str, str] = {},
+    development: bool = False,
 ) -> Partition:
     """Hold out `speakers` speakers (at least 2, or 0) and `utterances` utterances of each other speaker.
 
-    A speaker gives utterances only if at least two remain; a held-out one has at least two, and gives at most
-    MOST_HELD_OUT. They are chosen among `everyone`, the data before any filter: those of the development list.
+    At most a fifth of the speakers is held out, and of a speaker's utterances. A held-out speaker has at least two, and
+    gives at most MOST_HELD_OUT. They are chosen among `everyone`, the data before any filter.
+    development : the speakers are those of a development list, which takes up to half of them
     originals : distorted copy -> the utterance that it is a copy of. Copies are trained on and nothing else: not those
         of held-out speakers or utterances.
     Raises SreError if fewer than two speakers would be left to train on.
@@ -51,7 +57,7 @@ def partition(
     everyone = everyone or utt2spk
     if originals:
         everyone = {utt: speaker for utt, speaker in everyone.items() if utt not in originals}
-    held = held_out_speakers(everyone, speakers, draw)
+    held = held_out_speakers(everyone, speakers, draw, HALF if development else FIFTH)
     table = utt2spk if isinstance(utt2spk, Labels) else Labels.of(utt2spk)
     table = table.take(table.names.sorted_rows())
     names, codes = table.names, table.codes
@@ -65,6 +71,7 @@ def partition(
         )
     none = np.empty(0, np.int64)
     train, valid, held_out = [none], [none], [none]  # rows, which ascend with the utterances' names
+    short = 0
     order = np.flatnonzero(own)
     order = order[np.argsort(codes[order], kind="stable")]
     ends = np.cumsum(np.bincount(codes[own], minlength=len(table.labels)))
@@ -76,13 +83,25 @@ def partition(
         if speaker in held:
             held_out.append(np.sort(rows[:MOST_HELD_OUT]) if len(rows) >= 2 else none)
         else:
-            spared = utterances if len(rows) >= utterances + 2 else 0
+            spared = min(utterances, len(rows) // FIFTH)
+            short += spared < utterances
             valid.append(rows[:spared])
             train.append(rows[spared:])
     train.append(_copies(table, np.flatnonzero(~own), originals, np.concatenate(valid), held))
     used = [np.sort(np.concatenate(train)), np.sort(np.concatenate(valid)), np.concatenate(held_out)]
-    in_training, *others = (names.take(rows) for rows in used)
-    return Partition(trained, in_training, *map(list, others))
+    in_training, of_trained, of_held = (names.take(rows) for rows in used)
+    fewer = "" if development or len(held) >= speakers else _fewer(speakers, len(able_speakers(everyone)))
+    return Partition(trained, in_training, list(of_trained), list(of_held), fewer, short)
+
+
+def _fewer(asked: int, able: int) -> str:
+    """Return why fewer speakers are held out than were asked for, of `able` ones with two utterances."""
+    share = able // FIFTH
+    if asked < 2:
+        return f"no speaker is held out: an EER needs 2, and validation.speakers is {asked}"
+    if share < 2:
+        return f"no speaker is held out: an EER needs 2, and a fifth of {able} speakers is {share}"
+    return f"{share} speakers are held out, a fifth of {able}, in place of validation.speakers {asked}"
 
 
 def _copies(

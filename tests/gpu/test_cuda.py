@@ -81,7 +81,7 @@ def test_front_ends_on_the_gpu_are_the_cpu_s(kind):
 
 @pytest.mark.parametrize("architecture", ["xvector", "resnet34"])
 def test_training_and_extraction(architecture, feature_dir, tmp_path):
-    data = feature_dir(tmp_path / "d", speakers=8, utterances=5)
+    data = feature_dir(tmp_path / "d", speakers=10, utterances=5)
     recipe = tmp_path / "recipe"
     (recipe / "models").mkdir(parents=True)
     (recipe / "config.yaml").write_text("features: {given: {}}\n")
@@ -99,7 +99,7 @@ def test_training_and_extraction(architecture, feature_dir, tmp_path):
 
 def test_training_and_extraction_from_audio(sound_dir, tmp_path):
     """Reading processes are forked when the card is in use already, by the features for validation."""
-    data, finals = sound_dir(tmp_path / "d", speakers=8, utterances=5), []
+    data, finals = sound_dir(tmp_path / "d", speakers=10, utterances=5), []
     recipe = tmp_path / "recipe"
     (recipe / "models").mkdir(parents=True)
     (recipe / "config.yaml").write_text("features: {given: {type: fbank, num_mel_bins: 40}}\n")

@@ -63,7 +63,7 @@ MODEL = {
     },
     "training": {
         "epochs": 2,
-        "batch_size": 4,
+        "batch_size": 10,
         "chunk_frames": [30, 50],
         "lr": 0.05,
         "average_last": 2,
@@ -71,7 +71,7 @@ MODEL = {
     },
     "validation": {"speakers": 2, "utterances": 1, "frames": 40},
 }
-# 6 speakers of 4 utterances; 2 are held out, and 1 utterance of each other one: 12 chunks, 3 steps an epoch
+# 10 speakers of 5 utterances; 2 are held out, and 1 utterance of each other one: 32 chunks, 3 steps an epoch
 
 
 def schema() -> Schema:
@@ -112,7 +112,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, sound_dir) -> Path:
     """Utterances of 0.45 to 0.6 s, so that some are repeated in a chunk of 50 frames at 1.1 times the speed."""
-    return sound_dir(tmp_path_factory.mktemp("data") / "d", speakers=6, utterances=4, seconds=0.45)
+    return sound_dir(tmp_path_factory.mktemp("data") / "d", speakers=10, utterances=5, seconds=0.45)
 
 
 def source(data: Path, augmentation: Augmentation, distorter: Distorter | None = None, **options: object) -> Audio:
@@ -156,7 +156,7 @@ def test_three_speeds_are_three_classes(data: Path, tmp_path: Path, monkeypatch:
     seen, one_step = [], trainer.Trainer._one_step
 
     def watched(self: trainer.Trainer, indices: torch.Tensor, copies: torch.Tensor, chunks: torch.Tensor) -> None:
-        assert self.head.state_dict()["weight"].shape[0] == 3 * 4
+        assert self.head.state_dict()["weight"].shape[0] == 3 * 8
         seen.extend(copies.tolist())
         one_step(self, indices, copies, chunks)
 

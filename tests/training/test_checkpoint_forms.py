@@ -1,7 +1,9 @@
 """Bundles and checkpoints: what is of another form is named, whatever was done to the file."""
 
+import json
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 from sre import SreError
 from sre.extraction.embedder import Embedder
+from sre.io.atomic import sha256_text
 from sre.models import build
 from sre.models import bundle as bundles
 from sre.models.bundle import Bundle
@@ -113,6 +116,19 @@ def test_a_checkpoint_that_lacks_something_is_passed_over(bundle: dict, tmp_path
     assert checkpoint.newest(tmp_path)["step"] == 1
     said = capsys.readouterr().err
     assert "step_000000003.pt: a checkpoint without network, head" in said and "without rng" in said
+
+
+def test_a_network_that_knows_the_speakers_of_a_later_development_list(tmp_path: Path) -> None:
+    """Both have one config, and a corpus of few speakers gives validation fewer of them."""
+    (tmp_path / "final.pt").write_text("")
+    told = {"speakers": 9, "utterances": 90, "held_out_speakers": 2, "config_sha256": sha256_text("{}")}
+    for fewer, refused in ((None, False), ("2 speakers are held out, a fifth of 11", True)):
+        (tmp_path / "train_summary.json").write_text(
+            json.dumps(told | {"fewer_held_out": fewer} | {"utterances_found": 99})
+        )
+        assert is_trained(tmp_path, {})
+        with pytest.raises(SreError, match="has heard speakers of it .*; delete it") if refused else nullcontext():
+            assert is_trained(tmp_path, {}, development=True)
 
 
 @pytest.mark.parametrize("text, sentence", [('{"con', "not JSON"), ("{}", "config_sha256 is missing"), ("[]", "it is")])

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sre.training.held_out import held_out_speakers
+from sre.training.held_out import FIFTH, held_out_speakers
 from sre.training.validation import partition
 
 
@@ -41,7 +41,7 @@ def test_training_holds_out_those_of_the_development_list(counts: list[int], spe
     everyone = corpus(counts)
     held = held_out_speakers(everyone, speakers)
     filtered = {utt: speaker for utt, speaker in everyone.items() if not utt.endswith("u0")}  # too short, say
-    parts = partition(filtered, speakers, utterances, everyone=everyone)
+    parts = partition(filtered, speakers, utterances, everyone=everyone, development=True)
     assert held.isdisjoint({everyone[utt] for utt in parts.train + parts.valid}) and held.isdisjoint(parts.speakers)
     assert {everyone[utt] for utt in parts.held_out} <= held
 
@@ -50,11 +50,12 @@ def test_more_of_them_are_a_superset() -> None:
     """So a larger list does not move speakers of a smaller one back into training."""
     utt2spk = corpus([3] * 30)
     assert held_out_speakers(utt2spk, 4) < held_out_speakers(utt2spk, 9)
+    assert held_out_speakers(utt2spk, 9, share=FIFTH) < held_out_speakers(utt2spk, 9)
 
 
 def test_copies_are_held_out_with_their_utterances() -> None:
     """Copies change neither who is held out nor what accuracy is measured on, and what is held out has no copy."""
-    clean = {f"s{s}-{u}": f"s{s}" for s in range(6) for u in range(4)} | {"single-0": "single"}
+    clean = {f"s{s}-{u}": f"s{s}" for s in range(10) for u in range(5)} | {"single-0": "single"}
     originals = {f"{utt}-noise": utt for utt in clean}
     everything = clean | {copy: clean[utt] for copy, utt in originals.items()}
     alone = partition(clean, 2, 1)

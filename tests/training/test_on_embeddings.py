@@ -34,9 +34,9 @@ def config(**changed: object) -> dict:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Vectors of 6 speakers of 6 utterances about a centre of each."""
+    """Vectors of 10 speakers of 6 utterances about a centre of each."""
     draw, vectors, utt2spk = np.random.default_rng(0), {}, {}
-    for speaker in range(6):
+    for speaker in range(10):
         centre = draw.normal(size=12)
         for number in range(6):
             utt2spk[f"s{speaker}_{number}"] = f"s{speaker}"

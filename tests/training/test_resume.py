@@ -37,7 +37,7 @@ MODEL = {
     "augment": {"time_masks": 1, "time_mask_frames": 4},
     "training": {
         "epochs": 3,
-        "batch_size": 4,
+        "batch_size": 10,
         "chunk_frames": [16, 24],
         "lr": 0.05,
         "average_last": 2,
@@ -46,7 +46,7 @@ MODEL = {
     "validation": {"speakers": 2, "utterances": 1, "frames": 30},
 }
 OPTIONS = {"speakernet": {"dropout": 0.5}, "ftdnn": {"bottleneck": 4}}
-# 6 speakers of 4 utterances; 2 are held out, and 1 utterance of each other one: 12 chunks, 3 steps an epoch
+# 10 speakers of 5 utterances; 2 are held out, and 1 utterance of each other one: 32 chunks, 3 steps an epoch
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,7 +58,7 @@ def a_checkpoint_after_each_step():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, feature_dir: Callable[..., Path]) -> Path:
-    return feature_dir(tmp_path_factory.mktemp("data") / "d", speakers=6, utterances=4)
+    return feature_dir(tmp_path_factory.mktemp("data") / "d", speakers=10, utterances=5)
 
 
 def config(architecture: str = "xvector", **training: object) -> dict:
@@ -120,7 +120,7 @@ def test_what_a_training_leaves(whole: Path) -> None:
     assert checkpoints(whole)[-2:] == ["step_000000008.pt", "step_000000009.pt"]
     assert "step_000000006.pt" in checkpoints(whole)  # the end of the last but one epoch, for the average
     summary = json.loads((whole / "train_summary.json").read_text())
-    assert (summary["speakers"], summary["utterances"], summary["held_out_speakers"]) == (4, 12, 2)
+    assert (summary["speakers"], summary["utterances"], summary["held_out_speakers"]) == (8, 32, 2)
     assert epochs_done(whole, shlex.join(["steps.train_embedding", canonical(config())])) == (3, 3)
 
 
@@ -242,16 +242,16 @@ def test_filters_and_their_counts(data: Path) -> None:
     store, utt2spk = FeatureStore(data / "feats.scp"), read_table(data / "utt2spk")
     utt2spk["s99_00"] = "s99"
     chosen = job.select([store], [utt2spk], Filter(min_frames=64, min_utterances=2))  # 60 and 63 frames are short
-    assert len(chosen.utt2spk) == 12
+    assert len(chosen.utt2spk) == 30
     assert asdict(chosen.counts) == {
-        "utterances_found": 25,
+        "utterances_found": 51,
         "dropped_without_features": 1,
-        "dropped_short": 12,
+        "dropped_short": 20,
         "dropped_of_rare_speakers": 0,
         "rare_speakers": 0,
     }
-    with pytest.raises(SreError, match=r"no training utterance is left after .*short 12.*min_utterances \(3\)"):
-        job.select([store], [utt2spk], Filter(min_frames=64, min_utterances=3))
+    with pytest.raises(SreError, match=r"no training utterance is left after .*short 20.*min_utterances \(4\)"):
+        job.select([store], [utt2spk], Filter(min_frames=64, min_utterances=4))
     with pytest.raises(SreError, match="utterance 's00_00' is in two of the training data dirs"):
         job.select([store, store], [utt2spk, utt2spk], Filter(min_frames=1, min_utterances=1))
 

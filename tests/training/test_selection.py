@@ -63,13 +63,13 @@ def test_an_utterance_of_two_data_dirs() -> None:
 
 def test_a_copy_of_a_held_out_speaker_whose_original_was_dropped_is_not_trained_on() -> None:
     """Otherwise it has no class."""
-    utt2spk = {f"s{s}_{u}": f"s{s}" for s in range(6) for u in range(4)}
+    utt2spk = {f"s{s}_{u}": f"s{s}" for s in range(10) for u in range(4)}
     copies = {f"{utt}-noise": utt for utt in utt2spk}
     with_copies = {**{utt: speaker for utt, speaker in utt2spk.items() if not utt.endswith("_3")},
                    **{copy: utt2spk[utt] for copy, utt in copies.items()}}  # fmt: skip
     parts = partition(with_copies, 2, 0, everyone={**utt2spk, **with_copies}, originals=copies)
-    assert len(parts.speakers) == 4 and {with_copies[utt] for utt in parts.train} == set(parts.speakers)
-    assert np.count_nonzero([utt.endswith("_3-noise") for utt in parts.train]) == 4
+    assert len(parts.speakers) == 8 and {with_copies[utt] for utt in parts.train} == set(parts.speakers)
+    assert np.count_nonzero([utt.endswith("_3-noise") for utt in parts.train]) == 8
 
 
 @pytest.mark.parametrize("config", [{"cmn": "none"}, {"cmn": "utterance"}, {"cmn": "sliding"}])

@@ -32,23 +32,44 @@ def test_disjoint(counts: list[int], speakers: int, utterances: int) -> None:
 
 
 def test_counts() -> None:
-    parts = partition(corpus(5, 5, 5, 5, 5, 5), speakers=2, utterances=1)
-    assert [len(part) for part in (parts.speakers, parts.train, parts.valid, parts.held_out)] == [4, 16, 4, 10]
+    parts = partition(corpus(*[5] * 10), speakers=2, utterances=1)
+    assert [len(part) for part in (parts.speakers, parts.train, parts.valid, parts.held_out)] == [8, 32, 8, 10]
     parts = partition(corpus(30, 30, 30), speakers=0, utterances=0)
     assert [len(part) for part in (parts.train, parts.valid, parts.held_out)] == [90, 0, 0]
 
 
 def test_at_most_20_of_a_held_out_speaker() -> None:
-    assert len(partition(corpus(30, 30, 30, 30), speakers=2, utterances=0).held_out) == 40
+    assert len(partition(corpus(*[30] * 10), speakers=2, utterances=0).held_out) == 40
 
 
 def test_one_speaker_gives_no_pairs() -> None:
-    assert partition(corpus(5, 5, 5), speakers=1, utterances=0).held_out == []
+    parts = partition(corpus(*[5] * 10), speakers=1, utterances=0)
+    assert (
+        parts.held_out == [] and parts.fewer == "no speaker is held out: an EER needs 2, and validation.speakers is 1"
+    )
 
 
-def test_a_speaker_keeps_two_utterances() -> None:
-    assert partition(corpus(2, 2), speakers=0, utterances=1).valid == []
-    assert len(partition(corpus(3, 3), speakers=0, utterances=1).valid) == 2
+@pytest.mark.parametrize(
+    ("speakers", "held", "why"),
+    [
+        (5, 0, "no speaker is held out: an EER needs 2, and a fifth of 5 speakers is 1"),
+        (9, 0, "no speaker is held out: an EER needs 2, and a fifth of 9 speakers is 1"),
+        (10, 2, "2 speakers are held out, a fifth of 10, in place of validation.speakers 4"),
+        (19, 3, "3 speakers are held out, a fifth of 19, in place of validation.speakers 4"),
+        (20, 4, ""),
+    ],
+)
+def test_at_most_a_fifth_of_the_speakers(speakers: int, held: int, why: str) -> None:
+    parts = partition(corpus(*[3] * speakers), speakers=4, utterances=0)
+    assert (len(parts.held_out), len(parts.speakers), parts.fewer) == (3 * held, speakers - held, why)
+    developed = partition(corpus(*[3] * speakers), speakers=4, utterances=0, development=True)
+    assert (len(developed.held_out), developed.fewer) == (3 * min(4, speakers // 2), "")
+
+
+def test_at_most_a_fifth_of_a_speakers_utterances() -> None:
+    parts = partition(corpus(4, 5, 9, 10, 14, 15), speakers=0, utterances=3)
+    assert Counter(utt.split("_")[0] for utt in parts.valid) == {"s1": 1, "s2": 1, "s3": 2, "s4": 2, "s5": 3}
+    assert (parts.short, partition(corpus(5, 5), 0, 1).short, partition(corpus(4, 4), 0, 0).short) == (5, 0, 0)
 
 
 def test_the_same_whatever_the_seed_and_the_order() -> None:
