@@ -60,6 +60,14 @@ def named_config(text: str) -> tuple[str, ConfigArgument]:
     return name, ConfigArgument(f"{name}={where}", content)
 
 
+def named_file(text: str) -> tuple[str, Path]:
+    """Return the name, of any form, and the file of 'NAME=FILE'; the type of an argument."""
+    name, equals, path = text.partition("=")
+    if not equals or not name:
+        raise ArgumentTypeError(f"{text[:60]!r}: write NAME=FILE")
+    return name, input_file(path)
+
+
 def add_list_options(parser: argparse.ArgumentParser) -> None:
     """Add DATA, --train, --list and --enroll: what gates look at."""
     parser.add_argument("data", type=input_folder, help="folder of the splits' data directories and of trials/")

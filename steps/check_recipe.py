@@ -2,13 +2,14 @@
 
 e.g.: python -m steps.check_recipe data exp/mini/gates.json --train mini_train --list mini=mini_test
 
-Looks at ids, labels and models of the lists, at speakers who are in training and in test, and at the room on the disk.
+Looks at ids, labels and models of the lists, at speakers who are in training and in test, also in the training of a
+network that is given, and at the room on the disk.
 """
 
 from sre.cli.arguments import Parser, output_file, whole
 from sre.cli.configs import feature_config
 from sre.machine.log import run, say
-from steps.arguments import add_list_options, lists_of, named_config
+from steps.arguments import add_list_options, lists_of, named_config, named_file
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -21,6 +22,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--checkpoints", type=whole(), default=0, metavar="N", help="to be written (default: 0)")
     copy = "distorted copy of the training split, to be made; may be repeated"
     parser.add_argument("--copy", action="append", default=[], metavar="SPLIT", help=copy)
+    before = "a network that was trained before, and may have heard speakers of the lists; may be repeated"
+    parser.add_argument("--bundle", type=named_file, action="append", default=[], metavar="NAME=FINAL.PT", help=before)
     noted = "a sentence for the report; may be repeated"
     parser.add_argument("--note", action="append", default=[], metavar="TEXT", help=noted)
     args = parser.parse_args(argv)
@@ -34,6 +37,7 @@ def main(argv: list[str] | None = None) -> None:
         describe_split,
     )
     from sre.training.gate_files import Gates
+    from sre.training.heard import check_bundles
 
     data, lists = args.data, lists_of(args)
     features = {name: feature_config(given.content.get("type", "fbank"), given) for name, given in args.features}
@@ -51,10 +55,11 @@ def main(argv: list[str] | None = None) -> None:
     for name, item in lists.items():
         if found := problems.tried(check_trials, ListFiles.of(item, data)):
             counts[name] = found
+    notes = check_bundles(dict(args.bundle), [ListFiles.of(lists[name], data) for name in counts], train, problems)
     problems.tried(check_disk, data, {args.train, *splits, *others}, features, args.checkpoints, copies)
     problems.end()
     folders = [train, *(folder for _, folder in sorted({**splits, **others}.items()))]
-    Gates(args.note, [describe_split(folder) for folder in folders], counts).write(args.out)
+    Gates([*args.note, *notes], [describe_split(folder) for folder in folders], counts).write(args.out)
     say(f"gates passed: {len(counts)} trial lists, no speaker of {', '.join(splits)} in {train.name}")
 
 

@@ -12,6 +12,7 @@ from sre.config.extraction import as_options
 from sre.config.overrides import check_once, check_targets, read_config
 from sre.config.recipe import load_recipe
 from sre.config.resolve import needs_adaptation
+from sre.config.runs import trained_before
 from sre.config.stages import STAGE_VERSIONS
 from sre.features.types import vad_listens
 from sre.io.atomic import atomic_output
@@ -29,6 +30,7 @@ from sre.workflow.paths import (
     check_times,
     quoted,
 )
+from sre.workflow.standing import stands
 
 
 def without_traceback(function, *args):

@@ -18,6 +18,7 @@ TRAIN_COPIES = {f"{TRAIN}_{name}": Copy(TRAIN, **copy, suffix=f"-{name}") for na
 AUDIO_SPLITS = [*(split for split in SPLITS if split not in FEATS_ONLY), *TRAIN_COPIES]
 without_traceback(RECIPE.check_media, FEATS_ONLY)
 TRIALS = {item.name: item for item in CORPUS.lists}
+TRAINED_BEFORE = trained_before(RECIPE.runs, RECIPE.trainings)  # networks whose speakers are in no trial list
 NOTES = [*CORPUS.notes, *RECIPE.notes]
 CHECKPOINTS = sum(run["training"]["average_last"] + 2 for run in RECIPE.trainings.values())
 # what gates are asked: as a param, which Snakemake compares between runs, and as options of their commands
@@ -28,6 +29,14 @@ ASKED = {
 LIST_OPTIONS = ["--train", TRAIN]
 LIST_OPTIONS += repeated("--list", [f"{item.name}={item.split}" for item in CORPUS.lists])
 LIST_OPTIONS += repeated("--enroll", [item.name for item in CORPUS.lists if item.has_enroll_map])
+
+
+def gates_before(made, sources, record=None):
+    """The gates before a job whose output does not stand yet. What stands must not be made again for a new trial list.
+
+    Not ancient(): where the rule of an ancient file runs, Snakemake 9 forgets all other reasons for what comes after.
+    """
+    return [] if without_traceback(stands, made, sources, record) else [f"{EXP}/gates.json"]
 
 
 def media(split):
@@ -47,16 +56,18 @@ def enroll_map(name):
 
 
 rule check_recipe:
-    # the gates before hours are spent: trial ids, overlap of speakers, disk
     input:
         utt2spk=expand("{data}/{split}/utt2spk", data=DATA, split=SPLITS),
         media=[path for split in SPLITS for path in media(split)],
         trials=expand("{data}/trials/{list}", data=DATA, list=TRIALS),
         maps=[path for name in TRIALS for path in enroll_map(name)],
+        before=list(TRAINED_BEFORE.values()),
     output:
         f"{EXP}/gates.json",
     log:
         f"{EXP}/log/check_recipe.log",
+    # the gates before hours are spent: trial ids, overlap of speakers, disk
+    priority: 20  # before what may run beside it
     params:
         job=canonical(
             {
@@ -67,10 +78,12 @@ rule check_recipe:
                 "checkpoints": CHECKPOINTS,
                 "version": stage_version("data"),
             }
+            | ({"bundles": TRAINED_BEFORE} if TRAINED_BEFORE else {})
         ),
         # a function of `input`: Snakemake does not compare it between runs
         options=lambda wildcards, input: [
             *given("--adapt", ADAPT),
+            *repeated("--bundle", [f"{name}={path}" for name, path in TRAINED_BEFORE.items()]),
             *repeated("--features", [f"{n}={canonical(c)}" for n, c in RECIPE.features.items()]),
             *repeated("--copy", TRAIN_COPIES),
             *repeated("--note", NOTES),

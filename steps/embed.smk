@@ -7,8 +7,17 @@ ROLES = {**dict.fromkeys(LISTED_SPLITS, "eval"), ADAPT: "adapt", TRAIN: "train"}
 EXTRACTION = as_options(RECIPE.extraction)
 
 
+def gates_of_extraction(wildcards):
+    """The gates before an extraction that is not done, or of another bundle."""
+    run, name = f"{EXP}/{wildcards.run}", f"{wildcards.split}.{wildcards.shard}"
+    made = f"{run}/embeddings/{wildcards.split}/embeddings.{wildcards.shard}.scp"
+    bundle = RECIPE.runs[wildcards.run].bundle
+    return gates_before(made, [bundle] if bundle else [], f"{run}/log/extract_embeddings.{name}.json")
+
+
 rule extract_embeddings:
     input:
+        gates_of_extraction,
         model=lambda wildcards: RECIPE.runs[wildcards.run].bundle or f"{EXP}/{wildcards.run}/final.pt",
         read=lambda wildcards: read_by(wildcards.run, wildcards.split),
         utt2spk=f"{DATA}/{{split}}/utt2spk",

@@ -45,9 +45,16 @@ rule train_backend:
         )
 
 
+def gates_of_scoring(wildcards):
+    """The gates before a list is scored that is not, or of which the trials are new."""
+    trials = [f"{DATA}/trials/{wildcards.list}", *enroll_map(wildcards.list)]
+    return gates_before(f"{EXP}/{wildcards.run}/scores/{wildcards.list}/metrics.json", trials)
+
+
 rule score_systems:
     # its log is named score_trials, as in older versions, so that its record replaces theirs
     input:
+        gates_of_scoring,
         trials=f"{DATA}/trials/{{list}}",
         enroll=lambda wildcards: enroll_map(wildcards.list),
         embeddings=lambda wildcards: f"{EXP}/{wildcards.run}/embeddings/{TRIALS[wildcards.list].split}.scp",

@@ -9,10 +9,7 @@ TRAINED = {
 
 
 def gates(wildcards):
-    """The gates before a training. A finished training must not run again because of a new trial list: it has none.
-
-    Not ancient(): where the rule of an ancient file runs, Snakemake 9 forgets all other reasons for what comes after.
-    """
+    """The gates before a training. A finished training must not run again because of a new trial list: it has none."""
     if wildcards.run in TRAINED:
         return []
     return [f"{EXP}/gates.json", *[f"{EXP}/features_checked.json"] * RECIPE.needs_media]

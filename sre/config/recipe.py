@@ -107,6 +107,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         problems.tried(add_bundle, recipe, name, bundle, features)
     for name, embeddings in filled["embeddings"].items():
         problems.tried(recipe.add_run, name, Run(name, 0, embeddings=embeddings))
+        recipe.notes.append(f"Embeddings {name} are from elsewhere: whom their network has heard was not checked.")
     recipe.runs = problems.tried(with_sources, recipe.runs) or recipe.runs
     if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")

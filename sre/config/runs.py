@@ -1,6 +1,7 @@
 """The runs of a recipe: models with a seed, and whose embeddings the networks on embeddings read."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sre import SreError
@@ -43,6 +44,23 @@ def with_sources(runs: dict[str, Run]) -> dict[str, Run]:
             above.add(at)
             at = found[at].of
     return found
+
+
+def trained_before(runs: Mapping[str, Run], trainings: Mapping[str, dict]) -> dict[str, str]:
+    """Return name -> path of the networks, trained before, whose speakers no trial list may have.
+
+    They are those of the recipe's bundles, and what its models start from where that is a path.
+    """
+    found = {f"bundles.{name}": run.bundle for name, run in runs.items() if run.bundle}
+    for name, training in trainings.items():
+        if (path := str(training.get("init") or "")) and is_bundle(path):
+            found[f"init of model {runs[name].model}"] = path
+    return found
+
+
+def is_bundle(init: str) -> bool:
+    """Whether a model's `init` is the path of a final.pt, and no name of a model."""
+    return "/" in init or init.endswith(".pt")
 
 
 def _source_of(run: Run, runs: dict[str, Run]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sre import SreError
-from sre.config.stages import BESIDE, GATES, SCORE_SYSTEMS, TRAIN_BACKEND, TRAIN_EMBEDDING, step_of
+from sre.config.stages import BESIDE, GATED, GATES, SCORE_SYSTEMS, TRAIN_BACKEND, step_of
 from sre.io.atomic import sha256_file, write_json
 from sre.io.forms import NONE, built, check_form, form_of
 from sre.io.text import check_version, read_json
@@ -206,8 +206,8 @@ class RecordedJob:
     def inputs(self, system: str | None = None) -> dict[str, Identity | None]:
         """Return the inputs that its outputs depend on: no gates, and of a score job only what one system needs."""
         inputs, systems = self.record.inputs, self.record.systems
-        if self.record.step == TRAIN_EMBEDDING:
-            return {name: recorded for name, recorded in inputs.items() if Path(name).name not in GATES}
+        if self.record.step in GATED:
+            inputs = {name: recorded for name, recorded in inputs.items() if Path(name).name not in GATES}
         if not systems or system is None:
             return inputs
         needed = _needed(system, systems)

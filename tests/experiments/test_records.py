@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
+from sre.config.stages import GATED
 from sre.experiments.records import Record, RecordedJob, find_job, job_of, read_record
 from sre.io.atomic import sha256_text
 
@@ -197,8 +198,9 @@ def test_a_system_depends_on_its_own_backend_only() -> None:
     assert list(job.inputs()) == list(job.record.inputs)
 
 
-def test_a_training_does_not_depend_on_its_gates() -> None:
-    record = made("train_embedding", {"exp/x/gates.json": {}, "data/utt2spk": {}})
+@pytest.mark.parametrize("step", GATED)
+def test_a_job_does_not_depend_on_its_gates(step: str) -> None:
+    record = made(step, {"exp/x/gates.json": {}, "data/utt2spk": {}})
     assert list(RecordedJob(Path("x.json"), record, Path()).inputs()) == ["data/utt2spk"]
 
 
