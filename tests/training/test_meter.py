@@ -15,7 +15,7 @@ from sre.training.meter import Spent, line_of, means, peak
 from sre.training.summary import TrainSummary
 from sre.workflow import joblog
 
-SMALL = {"batch_size": 64, "average_last": 1}  # more than the 12 utterances: one batch of 12 an epoch
+SMALL = {"batch_size": 64, "average_last": 1}  # more than the 32 utterances: one batch of 32 an epoch
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def test_totals_are_the_chunks_of_the_whole_training_also_after_a_kill(
         stop_at(patch, 2)
         with pytest.raises(Killed):
             train(data, tmp_path, epochs=5, **SMALL)
-    assert counts(capsys) == [(12, 60), (24, 60)]
+    assert counts(capsys) == [(32, 160), (64, 160)]
     train(data, tmp_path, epochs=5, **SMALL)
-    assert counts(capsys) == [(36, 60), (48, 60), (60, 60)]
+    assert counts(capsys) == [(96, 160), (128, 160), (160, 160)]
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
-    assert [(row["step"], row["chunks"]) for row in rows] == [(n, 12) for n in (1, 2, 3, 4, 5)]
+    assert [(row["step"], row["chunks"]) for row in rows] == [(n, 32) for n in (1, 2, 3, 4, 5)]
 
 
 @pytest.mark.usefixtures("every_step_is_said")
