@@ -7,6 +7,7 @@ from sre.report.blocks import Block, Bullets
 from sre.report.content import Content
 from sre.report.ranking import Standing
 from sre.report.rows import Group, Row, by_list
+from sre.training.advice import Reading, on_waiting
 from sre.training.summary import Trained
 
 UNHEARD = 1.0  # normalised cost of deciding without listening
@@ -17,6 +18,7 @@ def blocks(content: Content) -> list[Block]:
     remarks = [*plda_remarks(content.groups, content.runs), *few_speakers(content.groups)]
     for trials, standings in content.evaluations:
         remarks += costly(trials, standings)
+    remarks += waiting(content.runs)
     return [Bullets(remarks)] if remarks else []
 
 
@@ -95,6 +97,18 @@ def costly(trials: str, standings: Sequence[Standing]) -> Iterator[str]:
             f"On {trials}, actDCF(0.05) of {_named(quoted)} is above 1, for its scores are no log-likelihood ratios."
             " EER and minDCF do not depend on that. Calibrate the scores before a threshold is set by a cost."
         )
+
+
+def waiting(runs: Mapping[str, Trained]) -> Iterator[str]:
+    """Yield a sentence on each training that waited for its data for much of its time, its first epoch aside."""
+    for name, run in runs.items():
+        rows = [row for row in run.history if row.get("data_wait") is not None and row.get("seconds")]
+        seconds = sum(row["seconds"] or 0.0 for row in rows[1:])
+        if seconds:
+            share = sum((row["data_wait"] or 0.0) * (row["seconds"] or 0.0) for row in rows[1:]) / seconds
+            rate = sum((row.get("utt_per_s") or 0.0) * (row["seconds"] or 0.0) for row in rows[1:]) / seconds
+            if said := on_waiting(share, rate, Reading.told(run.summary.reading)):
+                yield f"Training `{name}`: {said}."
 
 
 def _named(groups: Sequence[Group]) -> str:

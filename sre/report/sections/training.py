@@ -1,14 +1,25 @@
 """How the models were trained: curves by model, and what summaries and histories say by run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sre.report.blocks import Block, Bullets, Figures, Fold, Heading, Table
 from sre.report.content import Content
-from sre.report.figures.training import training_panels
+from sre.report.figures.training import Curve, last_epoch, training_panels
 from sre.report.numbers import flat
+from sre.training.summary import Epoch, Trained, TrainSummary
 
-LAST = (("last loss", "loss"), ("last accuracy, %", "accuracy"), ("last validation EER, %", "valid_eer"))
-MEANS = (("utterances/s, mean", "utt_per_s", 1), ("waiting for data, mean %", "data_wait", 100))
+LAST = (
+    ("last loss", "loss"),
+    ("last accuracy, %", "accuracy"),
+    ("last validation loss", "valid_loss"),
+    ("last validation EER, %", "valid_eer"),
+)
+MEANS = (
+    ("utterances/s, mean", "utt_per_s", 1),
+    ("waiting for data, mean %", "data_wait", 100),
+    ("norm of the gradient, mean", "grad_norm", 1),
+)
 
 
 def blocks(content: Content) -> list[Block]:
@@ -18,8 +29,14 @@ def blocks(content: Content) -> list[Block]:
         return []
     found: list[Block] = []
     for number, model in enumerate(sorted({run.model for run in runs.values() if run.history})):
-        histories = {name: run.history for name, run in runs.items() if run.model == model and run.history}
-        found += [Heading(model), Figures(training_panels(histories, f"training{number}"))]
+        curves = {name: curve_of(name, runs) for name, run in runs.items() if run.model == model and run.history}
+        began = sorted({curve.began for curve in curves.values() if curve.began})
+        found += [Heading(model), Figures(training_panels(curves, f"training{number}"))]
+        found += (
+            [Bullets([f"{model} started from {', '.join(began)}, whose training is not part of this report."])]
+            if began
+            else []
+        )
     missing = [f"{name}: no training history beside its summary." for name, run in runs.items() if not run.history]
     facts = {name: flat(run.summary.told()) | _history_facts(run.history) for name, run in runs.items()}
     keys = dict.fromkeys(key for some in facts.values() for key in some)
@@ -28,13 +45,43 @@ def blocks(content: Content) -> list[Block]:
     return [*found, Bullets(missing), Fold("Training runs", [table])]
 
 
-def _history_facts(history: Sequence[dict]) -> dict[str, str]:
+def curve_of(name: str, runs: Mapping[str, Trained]) -> Curve:
+    """Return the curve of a run: after those that it started from, as far as they are runs of this report."""
+    bases: list[Sequence[Epoch]] = []
+    seen, at = {name}, name
+    while started := _started_from(runs[at].summary):
+        seed = at.removeprefix(runs[at].model)
+        found = next((base for base in (started + seed, started) if base in runs and base not in seen), None)
+        if found is None or not runs[found].history:
+            return Curve(runs[name].history, final_epochs(runs[name]), bases, started)
+        bases.insert(0, runs[found].history)
+        seen.add(found)
+        at = found
+    return Curve(runs[name].history, final_epochs(runs[name]), bases)
+
+
+def _started_from(summary: TrainSummary) -> str:
+    """Return the name of what a training started from; "" of one that started afresh."""
+    init: Any = summary.told().get("init")
+    return str(init[0].get("name", "another network")) if init else ""
+
+
+def final_epochs(run: Trained) -> list[int]:
+    """Return the epochs that final.pt is made of: those its summary tells, else by its config the last ones."""
+    told = run.summary.told().get("final_epochs")
+    if told is not None:
+        return list(told)
+    last, count = last_epoch(run.history), run.summary.config.get("training", {}).get("average_last", 0)
+    return list(range(max(1, last - count + 1), last + 1)) if count else []
+
+
+def _history_facts(history: Sequence[Epoch]) -> dict[str, str]:
     """Return last values, and means of the rates, of the training history."""
     facts = {"epochs": str(len(history))} if history else {}
     last = history[-1] if history else {}
-    facts |= {name: f"{last[key]:.4g}" for name, key in LAST if last.get(key) is not None}
+    facts |= {name: f"{value:.4g}" for name, key in LAST if (value := last.get(key)) is not None}
     for name, key, scale in MEANS:
-        values = [line[key] for line in history if line.get(key) is not None]
+        values = [value for line in history if (value := line.get(key)) is not None]
         if values:
             facts[name] = f"{scale * sum(values) / len(values):.4g}"
     return facts
