@@ -1,11 +1,23 @@
 # exp/<name>/<run>/final.pt. Checkpoints are no outputs: Snakemake would delete them before and after a failed try.
 
+
+def base_of(run):
+    """The final.pt that the training of a run starts from; nothing where it starts afresh."""
+    init = RECIPE.runs[run].init
+    found = RECIPE.runs.get(init)
+    return ((found.bundle or f"{EXP}/{init}/final.pt") if found else init) or []
+
+
+def trained(run):
+    """Whether a training is done, and also the one that it starts from."""
+    init = RECIPE.runs[run].init
+    development, base = bool(DEVELOPMENT["speakers"]), RECIPE.trainings.get(init)
+    done = is_trained(Path(EXP) / run, RECIPE.trainings[run], development, base)
+    return done and (init not in RECIPE.trainings or trained(init))
+
+
 # asked here: Snakemake would put its own words around an error in an input function
-TRAINED = {
-    run
-    for run, config in RECIPE.trainings.items()
-    if without_traceback(is_trained, Path(EXP) / run, config, bool(DEVELOPMENT["speakers"]))
-}
+TRAINED = {run for run in RECIPE.trainings if without_traceback(trained, run)}
 
 
 def gates(wildcards):
@@ -44,6 +56,7 @@ rule train_embedding:
         lambda wildcards: read_by(wildcards.run, TRAIN),
         lambda wildcards: read_of_copies(wildcards.run),
         utt2spk=f"{DATA}/{TRAIN}/utt2spk",
+        init=lambda wildcards: base_of(wildcards.run),
         noises=lambda wildcards: manifest("noise", distort_of(wildcards.run)),
         rooms=lambda wildcards: manifest("room", distort_of(wildcards.run)),
     output:
@@ -69,6 +82,7 @@ rule train_embedding:
             *manifest_options(distort_of(wildcards.run)),
             *repeated("--feats", embeddings_of(wildcards.run)),
             *["--development"] * bool(DEVELOPMENT["speakers"]),
+            *given("--init", base_of(wildcards.run)),
         ],
     shell:
         job(

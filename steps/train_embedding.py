@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     prepared = "data directory that local.{} has written, which augment.distort takes {} from"
     parser.add_argument("--noises", type=input_folder, metavar="DIR", help=prepared.format("prepare_musan", "noises"))
     parser.add_argument("--rooms", type=input_folder, metavar="DIR", help=prepared.format("prepare_rirs", "rooms"))
+    base = "final.pt that it starts from, where the config's init names a model (default: init, where that is a path)"
+    parser.add_argument("--init", type=input_file, metavar="FILE", help=base)
     parser.add_argument(
         "--development",
         action="store_true",
@@ -52,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     audio = config.get("source", "features") == "audio"
     if idle := [name for name in (("feats",) if audio else ("audio", "noises", "rooms")) if getattr(args, name)]:
         parser.error(f"--{idle[0]} would do nothing, as the model has source: {config.get('source', 'features')}")
+    if args.init and not config.get("init"):
+        parser.error("--init would do nothing, as the model has no init; write it into its YAML")
     distorter = None
     stores: list[FeatureStore] | list[AudioStore] | list[VectorStore]
     if audio:
@@ -62,7 +66,8 @@ def main(argv: list[str] | None = None) -> None:
     else:
         stores = feature_stores(args.data, args.feats, config["features"])
     utt2spks = [read_labels(folder / "utt2spk") for folder in args.data]
-    train(config, stores, utt2spks, args.out, args.device, distorter, read_originals(args.data), args.development)
+    originals = read_originals(args.data)
+    train(config, stores, utt2spks, args.out, args.device, distorter, originals, args.development, args.init)
 
 
 if __name__ == "__main__":

@@ -194,9 +194,9 @@ OWNERS: dict[str, tuple[type, ...]] = {
 }
 # Words that name arguments, keys of configs and columns of tables too, so that a literal tells nothing.
 COMMON_WORDS = set(
-    """backend code command condition config data device embeddings enroll_map epochs feature_config features models
-    network packages parameters path precision python reason replicates role run model seed seconds speakers status step
-    systems targets nontargets trials inputs utterances weights offset facts""".split()  # noqa: SIM905
+    """backend code command condition config copies data device embeddings enroll_map epochs feature_config features
+    head init models network packages parameters path precision python reason replicates role run model seed seconds
+    speakers status step systems targets nontargets trials inputs utterances weights offset facts""".split()  # noqa: SIM905
 )
 PUBLISHED = "sre.report.published"  # the owner of recipes/*/results/*.json, which has some of the same names
 

@@ -10,6 +10,7 @@ import sre
 from sre import SreError
 from sre.cli.arguments import input_file, json_object
 from sre.config.distort import check_distort
+from sre.config.phases import Models
 from sre.config.resolve import (
     BACKENDS,
     NORMS,
@@ -139,7 +140,8 @@ def audio_rules(argument: ConfigArgument | None, sample_rate: int | None = None)
 def model_config(argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict]) -> dict:
     """Return a model's resolved config, of its YAML or of what training wrote (train_summary.json).
 
-    The features of a YAML are those of the config.yaml two folders above it, as in recipes/NAME/models/m.yaml.
+    The features of a YAML are those of the config.yaml two folders above it, as in recipes/NAME/models/m.yaml. Where
+    its init names a model, that one's YAML is beside it.
     features_made : name of features -> their config; called if no config.yaml is there
     """
     where, content = argument
@@ -156,13 +158,16 @@ def model_config(argument: ConfigArgument, seed: int | None, features_made: Call
     seed = next((one for one in (seed, own_seed) if one is not None), 1)
     features: dict
     loss_keys: tuple[()] | None = None
-    if "feature_config" in config:  # a training wrote it, with all defaults: nobody chose the keys of its loss
+    written = "feature_config" in config
+    base = None if written else Models.beside(Path(where)).base_of(Path(where).stem, config, schema())
+    named = config.get("features", (base or {}).get("features"))
+    if written:  # a training wrote it, with all defaults: nobody chose the keys of its loss
         features, loss_keys = {config.get("features"): config.pop("feature_config")}, ()
     elif (recipe := Path(where).parent.parent / "config.yaml").is_file():
         features = recipe_features(schema(), read_yaml(recipe), str(recipe))
     else:
-        features = {name: features_made(name) for name in [config.get("features")] if isinstance(name, str)}
-    return resolve_model_config(schema(), config, where, features, seed, loss_keys=loss_keys)
+        features = {name: features_made(name) for name in [named] if isinstance(name, str)}
+    return resolve_model_config(schema(), config, where, features, seed, loss_keys=loss_keys, base=base)
 
 
 def vad_config(argument: ConfigArgument | None) -> dict:

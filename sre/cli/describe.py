@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sre import SreError
 from sre.cli.arguments import count, input_file
 from sre.cli.configs import ConfigArgument, is_of_ours, model_config, read_config_argument, schema
+from sre.config.phases import Models
 from sre.config.resolve import read_merged, recipe_features, resolve_model
 from sre.features.types import dimension_of
 
@@ -82,7 +83,8 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
     known, override = schema(), settings.get(path.stem)
     features = recipe_features(known, settings, str(files[-1]))
     override = override if isinstance(override, dict) else None
-    model = resolve_model(known, path, features, seed=1, override=override)
+    beside = Models.beside(path, settings)
+    model = resolve_model(known, path, features, seed=1, override=override, models=beside)
     if of := model.get("embeddings_of"):
         other = read_spec(str(path.with_name(f"{of}.yaml")), None, configfiles)
         model["feature_config"]["dimension"] = cost.network_of(other).embedding_dim

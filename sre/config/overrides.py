@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sre import SreError
-from sre.config.resolve import merged, read_merged, recipe_file
+from sre.config.resolve import read_merged, recipe_file
 from sre.config.schema import Schema
-from sre.io.yaml_text import MAX_DEPTH, read_yaml
+from sre.io.yaml_text import MAX_DEPTH, merged, read_yaml
 
 SET = "set"  # set=a.b.c=VALUE: one key, wherever it is
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from sre import SreError
 from sre.config.copies import add_copies, check_copies
 from sre.config.extraction import as_options, check_pieces
+from sre.config.phases import Models, names_file
 from sre.config.problems import Problems
 from sre.config.resolve import (
     BACKENDS,
@@ -99,9 +100,10 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     features = _read_features(schema, checked, config, problems)
     problems.tried(check_copies, schema, (checked or {}).get("copies", {}))
     _add_systems(recipe, schema, problems)
-    for model in filled["models"]:
-        if path := problems.tried(model_file, model, folder):
-            _add_trainings(recipe, schema, path, features, overrides.get(path.stem), problems)
+    files = [path for model in filled["models"] if (path := problems.tried(model_file, model, folder))]
+    models = Models({path.stem: path for path in files}, overrides, filled["bundles"])
+    for path in files:
+        _add_trainings(recipe, schema, path, features, models, problems)
     recipe.notes = list(dict.fromkeys(recipe.notes))
     for name, bundle in filled["bundles"].items():
         problems.tried(add_bundle, recipe, name, bundle, features)
@@ -169,24 +171,37 @@ def _add_systems(recipe: Recipe, schema: Schema, problems: Problems) -> None:
 
 
 def _add_trainings(
-    recipe: Recipe, schema: Schema, path: Path, features: dict, override: dict | None, problems: Problems
+    recipe: Recipe, schema: Schema, path: Path, features: dict, models: Models, problems: Problems
 ) -> None:
-    """Add the runs of a model, one a seed; `override` has keys that replace those of its YAML."""
-    held_out = recipe.config["development"]["speakers"]
+    """Add the runs of a model, one a seed; overrides of `models` have keys that replace those of its YAML."""
+    held_out, override = recipe.config["development"]["speakers"], models.overrides.get(path.stem)
+    more = {"held_out": held_out, "override": override, "models": models}
     for seed in recipe.config["seeds"]:
-        resolve = partial(resolve_model, schema, path, features, seed=seed, held_out=held_out, override=override)
+        resolve = partial(resolve_model, schema, path, features, seed=seed, **more)
         copies = partial(add_copies, copies=recipe.config.get("copies") or {}, where=path.stem)
         if training := (model := problems.tried(resolve)) and problems.tried(copies, model):
             run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
             source = training.get("source", "features")
             features_of, of = training.get("features"), training.get("embeddings_of")
-            problems.tried(recipe.add_run, run, Run(path.stem, seed, features_of, source=source, of=of))
+            init = training.get("init")
+            problems.tried(recipe.add_run, run, Run(path.stem, seed, features_of, source=source, of=of, init=init))
             recipe.trainings[run] = training
+            _add_start(recipe, path.stem, init)
             if copied := ", ".join(training.get("copies", {})):
                 recipe.notes.append(f"Model {path.stem} is trained on distorted copies too: {copied}.")
             if override:
                 keys = ", ".join(overridden(override, training))
                 recipe.notes.append(f"Model {path.stem}: {keys}, in place of what its YAML says.")
+
+
+def _add_start(recipe: Recipe, model: str, init: str | None) -> None:
+    """Add what is to be known of a training that starts from another model: a note, and the path that it names."""
+    if init is None:
+        return
+    recipe.notes.append(f"Model {model} was fine-tuned from {init}.")
+    place = Place(f"{model}.init", init, "file")
+    if names_file(init) and place not in recipe.paths:
+        recipe.paths.append(place)
 
 
 def names_of_models(config: dict) -> list[str]:

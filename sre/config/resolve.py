@@ -8,9 +8,10 @@ from pathlib import Path
 
 from sre import SreError
 from sre.config.model_checks import check_embeddings, check_loss, check_ranges, check_sampler, check_source
+from sre.config.phases import Models, check_phase_keys, with_base
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
-from sre.io.yaml_text import read_yaml
+from sre.io.yaml_text import merged, read_yaml
 
 BACKENDS = {
     "cosine": {"type": "cosine", "chain": []},
@@ -27,15 +28,6 @@ NORMS = {
 }
 CALIBRATION = "cal"
 VAD = ("$defs", "features", "properties", "vad")  # its place in the schema
-
-
-def merged(base: dict, over: dict) -> dict:
-    """Return `base` with what `over` says in its place, mappings key by key."""
-    both = dict(base)
-    for key, value in over.items():
-        inner = isinstance(value, dict) and isinstance(both.get(key), dict)
-        both[key] = merged(both[key], value) if inner else value
-    return both
 
 
 def read_merged(files: Iterable[Path]) -> dict:
@@ -114,13 +106,19 @@ def resolve_model(
     seed: int,
     held_out: int = 0,
     override: dict | None = None,
+    models: Models | None = None,
 ) -> dict:
-    """Return the resolved config of a model's YAML, whose keys `override` (of a recipe's config) replaces."""
+    """Return the resolved config of a model's YAML, whose keys `override` (of a recipe's config) replaces.
+
+    models : those that it may start from; None: the YAMLs beside it
+    """
+    path = Path(path)
     where = f"{path} and what the config says of it" if override else str(path)
-    given = merged(read_yaml(path), override or {})
+    own = merged(read_yaml(path), override or {})
     loss = (override or {}).get("loss")
     loss_keys = loss if isinstance(loss, dict) and "type" in loss else None  # the YAML's keys are for the YAML's loss
-    return resolve_model_config(schema, given, where, features, seed, held_out, loss_keys)
+    base = (models or Models.beside(path)).base_of(path.stem, own, schema)
+    return resolve_model_config(schema, own, where, features, seed, held_out, loss_keys, base)
 
 
 def resolve_model_config(
@@ -131,13 +129,20 @@ def resolve_model_config(
     seed: int,
     held_out: int = 0,
     loss_keys: Collection[str] | None = None,
+    base: dict | None = None,
 ) -> dict:
     """Return a model's config for its training: all keys with defaults, feature_config, seed and the stage's version.
 
     held_out : speakers of the recipe's development list, in place of validation.speakers; 0: there is no list
     loss_keys : keys of `loss` that are checked against its type; None: all that are given. If the type is overridden,
         the YAML's keys were meant for another loss and are not checked.
+    base : what is said of the model that it starts from, whose keys it has where it has none
     """
+    check_phase_keys(given, where)
+    if base is not None:
+        own_loss = given.get("loss")
+        loss_keys = (own_loss if isinstance(own_loss, dict) else ()) if loss_keys is None else loss_keys
+        given = with_base(schema, given, base, where)
     model = schema.check(given, where, "$defs", "model")
     model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
     model["options"] = schema.check(

@@ -1,10 +1,11 @@
-"""The runs of a recipe: models with a seed, and whose embeddings the networks on embeddings read."""
+"""The runs of a recipe: models with a seed, whose embeddings they read, and what their training starts from."""
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sre import SreError
+from sre.config.phases import names_file
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Run:
     features : their name in the recipe; None for embeddings from elsewhere
     source : what its network reads: features (on disk), audio or embeddings
     of : the run whose embeddings it reads
+    init : the run, or the path of a final.pt, that its training starts from
     bundle : path of a final.pt that was trained elsewhere
     embeddings : train, eval, adapt -> path of embeddings from elsewhere
     """
@@ -28,21 +30,23 @@ class Run:
     embeddings: dict[str, str] | None = None
     source: str = "features"
     of: str | None = None
+    init: str | None = None
 
 
 def with_sources(runs: dict[str, Run]) -> dict[str, Run]:
-    """Return the runs, each with the run whose embeddings it reads: that of its own seed, else the one of that name.
+    """Return the runs, each with the runs that it reads: those of its own seed, else the ones of that name.
 
-    Raises SreError where there is none, or where a run would read what is made of its own embeddings.
+    Raises SreError where there is none, or where a run would be made of what is made of itself.
     """
-    found = {name: replace(run, of=_source_of(run, runs)) if run.of else run for name, run in runs.items()}
+    found = {name: replace(run, of=_source_of(run, runs), init=_base_of(run, runs)) for name, run in runs.items()}
     for name in found:
-        above, at = {name}, found[name].of
-        while at is not None:
-            if at in above:
-                raise SreError(f"run {name}: it would read what is made of its own embeddings; change embeddings_of")
-            above.add(at)
-            at = found[at].of
+        above, at = set[str](), _read_by(found, name)
+        while at:
+            if name in at:
+                key = "embeddings_of" if found[name].of else "init"
+                raise SreError(f"run {name}: it would read what is made of its own embeddings or weights; change {key}")
+            above |= at
+            at = set().union(*(_read_by(found, one) for one in at)) - above
     return found
 
 
@@ -53,22 +57,44 @@ def trained_before(runs: Mapping[str, Run], trainings: Mapping[str, dict]) -> di
     """
     found = {f"bundles.{name}": run.bundle for name, run in runs.items() if run.bundle}
     for name, training in trainings.items():
-        if (path := str(training.get("init") or "")) and is_bundle(path):
+        if (path := str(training.get("init") or "")) and names_file(path):
             found[f"init of model {runs[name].model}"] = path
     return found
 
 
-def is_bundle(init: str) -> bool:
-    """Whether a model's `init` is the path of a final.pt, and no name of a model."""
-    return "/" in init or init.endswith(".pt")
+def _read_by(runs: dict[str, Run], name: str) -> set[str]:
+    return {other for other in (runs[name].of, runs[name].init) if other in runs}
 
 
-def _source_of(run: Run, runs: dict[str, Run]) -> str:
-    of = next((name for name in (f"{run.of}_s{run.seed}", run.of) if name in runs), None)
+def _of_seed(name: str, run: Run, runs: dict[str, Run]) -> str | None:
+    return next((one for one in (f"{name}_s{run.seed}", name) if one in runs), None)
+
+
+def _source_of(run: Run, runs: dict[str, Run]) -> str | None:
+    if run.of is None:
+        return None
+    of = _of_seed(run.of, run, runs)
     if of is None:
-        near = difflib.get_close_matches(str(run.of), runs, 1, 0.0)[0]
+        near = difflib.get_close_matches(run.of, runs, 1, 0.0)[0]
         raise SreError(
             f"model {run.model}: embeddings_of '{run.of}' is no run of this recipe; the nearest is '{near}': add it to"
             " models, bundles or embeddings"
         )
     return of
+
+
+def _base_of(run: Run, runs: dict[str, Run]) -> str | None:
+    if run.init is None or names_file(run.init):
+        return run.init
+    base = _of_seed(run.init, run, runs)
+    if base is None:
+        near = difflib.get_close_matches(run.init, runs, 1, 0.0)[0]
+        raise SreError(
+            f"model {run.model}: init '{run.init}' is no run of this recipe; the nearest is '{near}': add it to"
+            " models or bundles"
+        )
+    if runs[base].embeddings is not None:
+        raise SreError(
+            f"model {run.model}: init '{run.init}' are embeddings from elsewhere, without a network; name a model"
+        )
+    return base

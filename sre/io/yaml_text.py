@@ -104,6 +104,15 @@ def parse_yaml(text: str, where: str, words: bool = False) -> Any:
     return _bounded(value, where)
 
 
+def merged(base: dict, over: dict) -> dict:
+    """Return `base` with what `over` says in its place, mappings key by key."""
+    both = dict(base)
+    for key, value in over.items():
+        inner = isinstance(value, dict) and isinstance(both.get(key), dict)
+        both[key] = merged(both[key], value) if inner else value
+    return both
+
+
 def _bounded(value: Any, where: str) -> Any:
     """Return the value itself. Raises SreError if it is too deep, or too large once anchors are followed."""
     try:

@@ -14,11 +14,13 @@ class Head(nn.Module):
         Each row of its logits judges one chunk by itself, so that they tell accuracy on single chunks.
     takes : which of "scale" and "margin" of a model's `loss` it takes (schema: x-takes). It is built with the scale,
         and the trainer's schedule sets its attribute `margin`. A config that gives what it does not take is refused.
+    by_class : names in its state dict of the tensors that have rows of classes, as many for each, in their order
     needs_batches : it compares the chunks of a batch, and needs training.chunks_per_speaker (schema: x-needs-batches)
     """
 
     classifies = True
     takes: tuple[str, ...] = ()
+    by_class: tuple[str, ...] = ()
     needs_batches = False
     margin = 0.0
 

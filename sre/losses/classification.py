@@ -12,6 +12,8 @@ from sre.losses.base import Head
 class Softmax(Head):
     """Plain softmax over speakers."""
 
+    by_class = ("linear.weight", "linear.bias")
+
     def __init__(self, embedding_dim: int, num_speakers: int) -> None:
         super().__init__()
         self.linear = nn.Linear(embedding_dim, num_speakers)
@@ -25,6 +27,7 @@ class CosineHead(Head):
     """Softmax of scaled cosines; `pushed` says what the margin makes of the target's."""
 
     takes: tuple[str, ...] = ("scale", "margin")
+    by_class = ("weight",)
 
     def __init__(self, embedding_dim: int, num_speakers: int, scale: float) -> None:
         super().__init__()

@@ -2,13 +2,14 @@
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from sre import SreError
-from sre.io.atomic import atomic_output
+from sre.io.atomic import atomic_output, sha256_text
+from sre.io.forms import NONE, NUMBER, check_form
 from sre.io.text import canonical
 
 FORMAT = "sre model 1"
@@ -26,10 +27,13 @@ def save(path: Path, state: dict) -> None:
         file.write(content.getbuffer())
 
 
-def load(path: str | Path) -> dict:
-    """Read tensors and plain types only. Raises SreError naming the file where it is missing, damaged or no dict."""
+def load(path: str | Path, mapped: bool = False) -> dict:
+    """Read tensors and plain types only. Raises SreError naming the file where it is missing, damaged or no dict.
+
+    mapped : leave the tensors in the file until their values are asked for
+    """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except FileNotFoundError:
         raise SreError(f"{path}: no such file; train the model first") from None
     except OSError as error:
@@ -52,6 +56,11 @@ class Bundle:
     num_features : F, their dimension
     network : the network's weights by state-dict key
     speakers : the training speakers in the order of the loss's classes; None: not known, as of imported weights
+    head : the loss's weights by state-dict key; None: not there, as in older bundles and imported ones
+    copies : the speed of each block of classes, a class for each speaker; 1.0 is the first
+    init : what its training started from, the nearest first: name (of the model, or a path), sha256 of the file, and
+        config_sha256 of its config
+    heard : all speakers, sorted, that it or one of `init` was trained on; None: not known
     """
 
     config: dict
@@ -59,6 +68,19 @@ class Bundle:
     num_features: int
     network: dict[str, torch.Tensor]
     speakers: list[str] | None = None
+    head: dict[str, torch.Tensor] | None = None
+    copies: list[float] = field(default_factory=lambda: [1.0])
+    init: list[dict[str, str]] = field(default_factory=list)
+    heard: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.init and self.speakers is not None:
+            self.heard = sorted(self.speakers)
+
+    @property
+    def config_sha256(self) -> str:
+        """The SHA-256 of the config, as it was written."""
+        return sha256_text(canonical({key: value for key, value in self.config.items() if key != "features" or value}))
 
     def save(self, path: Path) -> None:
         """Write final.pt. Raises SreError where there is no room."""
@@ -70,12 +92,30 @@ class Bundle:
         }
         if self.speakers is not None:
             content["speakers"] = self.speakers
+        if self.init:
+            content |= {"init": self.init, "heard": self.heard}
+        if self.head is not None:
+            content |= {"copies": self.copies, "head": self.head}
         save(path, content | {"network": self.network})
 
 
-def load_bundle(path: str | Path) -> Bundle:
-    """Read a final.pt. Raises SreError naming the file and what is not of a bundle's form."""
-    content = load(path)
+ONE_INIT = {"name": str, "sha256": str, "config_sha256": str}
+PLAIN = {  # what is neither tensors nor a config
+    "num_features": int,
+    "speakers?": (NONE, [str]),
+    "copies?": [NUMBER],
+    "init?": [ONE_INIT],
+    "heard?": (NONE, [str]),
+    "*": object,
+}
+
+
+def load_bundle(path: str | Path, with_head: bool = False) -> Bundle:
+    """Read a final.pt, without the loss's weights if they are not asked for, which may be most of it.
+
+    Raises SreError naming the file and what is not of a bundle's form.
+    """
+    content = load(path, mapped=True)
     if content.get("format") != FORMAT:
         raise SreError(f"{path}: not a model bundle of this project; give the final.pt of a training")
     config, feature_config = (_json_of(content, name, path) for name in ("config", "feature_config"))
@@ -83,17 +123,37 @@ def load_bundle(path: str | Path) -> Bundle:
         raise SreError(f"{path}: its config names no architecture with options; {CURE}")
     if not isinstance(config.setdefault("features", None), str | None):
         raise SreError(f"{path}: its config names no features; {CURE}")
-    num_features, network = content.get("num_features"), content.get("network")
+    num_features = content.get("num_features")
     if type(num_features) is not int or num_features < 1:
         raise SreError(f"{path}: its num_features {num_features!r} is no number of columns; {CURE}")
-    if not isinstance(network, dict) or not network:
+    check_form(path, content, PLAIN, CURE)
+    network = _weights(content.get("network"), "weight", path)
+    if not network:
         raise SreError(f"{path}: no weights in it; {CURE}")
-    for name, value in network.items():
+    head = content.get("head") if with_head else None
+    return Bundle(
+        config,
+        feature_config,
+        num_features,
+        network,
+        content.get("speakers"),
+        None if head is None else _weights(head, "weight of the loss", path),
+        content.get("copies", [1.0]),
+        content.get("init", []),
+        content.get("heard"),
+    )
+
+
+def _weights(found: object, kind: str, path: str | Path) -> dict[str, torch.Tensor]:
+    """Return tensors by name. Raises SreError where they are none, or where one has values that are no numbers."""
+    if not isinstance(found, dict):
+        raise SreError(f"{path}: no {kind}s in it; {CURE}")
+    for name, value in found.items():
         if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_meta or value.is_complex():
-            raise SreError(f"{path}: its weight '{name}' is no tensor of numbers; {CURE}")
+            raise SreError(f"{path}: its {kind} '{name}' is no tensor of numbers; {CURE}")
         if not torch.isfinite(value).all():
-            raise SreError(f"{path}: its weight '{name}' has NaN or infinite values; {CURE}")
-    return Bundle(config, feature_config, num_features, network, content.get("speakers"))
+            raise SreError(f"{path}: its {kind} '{name}' has NaN or infinite values; {CURE}")
+    return found
 
 
 def _json_of(content: dict, name: str, path: str | Path) -> dict:

@@ -158,7 +158,8 @@ class FTDNN(_TDNN):
         """Move each layer's first factor one step towards a semi-orthogonal matrix times a free scale."""
         for layer in self.factorized:
             assert isinstance(layer, FactorizedLayer)
-            layer.constrain()
+            if layer.factor1.weight.requires_grad:  # else it is frozen
+                layer.constrain()
 
     def frame_map(self, x: Tensor) -> Tensor:
         """Return the map that is pooled: (B, T, F) -> (B, C, T - 4)."""

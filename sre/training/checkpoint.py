@@ -41,11 +41,11 @@ def newest(folder: Path) -> dict | None:
     return None
 
 
-def average(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """Return the mean over checkpoints of each floating tensor of the network; others are the last one's."""
+def average(paths: Sequence[Path], part: str = "network") -> dict[str, torch.Tensor]:
+    """Return the mean over checkpoints of each floating tensor of network or head; others are the last one's."""
     total: dict[str, torch.Tensor] = {}
     for path in paths:
-        for name, value in load_state(path)["network"].items():
+        for name, value in load_state(path)[part].items():
             if value.is_floating_point():
                 total[name] = total.get(name, 0) + value.double()
             else:

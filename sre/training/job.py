@@ -25,6 +25,7 @@ from sre.training.held_out import FIFTH
 from sre.training.inputs import Store, source_of
 from sre.training.meter import Spent, peak
 from sre.training.options import TrainingConfig
+from sre.training.phases import Base, freeze
 from sre.training.selection import Selection, select
 from sre.training.sources import Source
 from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
@@ -41,18 +42,21 @@ def train(
     distorter: Distorter | None = None,
     originals: Mapping[str, str] = {},
     development: bool = False,
+    init: Path | None = None,
 ) -> None:
     """Train the model of a resolved config; resumes what it finds, and writes `out` and train_summary.json beside it.
 
     distorter : of augment.distort, with source: audio
     originals : distorted copy -> the utterance that it is a copy of, which is trained on or held out with it
     development : validation.speakers are those of a development list
+    init : the final.pt that it starts from, where the config names a model
 
-    Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames>, so that another config or
-    training set never resumes them.
+    Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames, what it starts from>, so that another
+    config, training set or start never resumes them.
     """
     asked = TrainingConfig.of(config)
     _check_features(asked, stores)
+    base = Base.read(asked, init)
     everyone = utt2spks[0]
     if len(utt2spks) > 1:
         everyone = Labels.of({utt: speaker for table in utt2spks for utt, speaker in table.items()})
@@ -62,9 +66,9 @@ def train(
         begun = time.monotonic()
         held_out = asked.validation
         parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals, development)
-        folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter, parts)
+        folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter, parts, base)
         spent = Spent.of(folder, begun)
-        trainer = make_trainer(asked, stores, chosen, parts, folder, choose_device(device_name), distorter)
+        trainer = make_trainer(asked, stores, chosen, parts, folder, choose_device(device_name), distorter, base)
         trainer.spent = spent
         say(
             f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "
@@ -75,11 +79,33 @@ def train(
         TrainingPlan(asked.sha256, asked.training.epochs, trainer.batches.steps_per_epoch).write(folder)
         spent.keep(now=True)
         trainer.run()
-        bundle = Bundle(config, stores[0].config, trainer.features.num_features, trainer.averaged(), parts.speakers)
+        bundle = _bundle(asked, trainer, parts.speakers, base, stores[0].config)
         write_history(out.parent / HISTORY_FILE, trainer.history)
-        _summary(asked, chosen, parts, trainer, spent).write(out.parent / SUMMARY_FILE)
+        _summary(asked, chosen, parts, trainer, bundle, spent).write(out.parent / SUMMARY_FILE)
         spent.keep(now=True)
         bundle.save(out)  # last: what stands for a finished training
+
+
+def _bundle(
+    asked: TrainingConfig, trainer: Trainer, speakers: list[str], base: Base | None, feature_config: dict
+) -> Bundle:
+    return Bundle(
+        config=asked.config,
+        feature_config=feature_config,
+        num_features=trainer.features.num_features,
+        network=trainer.averaged(),
+        speakers=speakers,
+        head=trainer.averaged("head"),
+        copies=_classes(asked, trainer.features, speakers, base),
+        init=base.chain if base else [],
+        heard=base.heard(speakers) if base else None,
+    )
+
+
+def _classes(asked: TrainingConfig, features: Source, speakers: Sequence[str], base: Base | None) -> list[float]:
+    """Return the speeds of which each speaker has a class of the loss."""
+    copies = [1.0, *features.augmentation.speeds]
+    return base.classes(asked, speakers, copies) if base else copies
 
 
 def _checkpoints(
@@ -89,16 +115,18 @@ def _checkpoints(
     chosen: Selection,
     distorter: Distorter | None,
     parts: Partition,
+    base: Base | None,
 ) -> Path:
     """Make the folder of this training's checkpoints, and say if there are some of other trainings."""
     manifests = [manifest for manifest in (distorter.noises, distorter.rooms) if manifest] if distorter else []
     more: list = [[manifest.categories, manifest.seconds] for manifest in manifests]
     more += [[parts.fewer, parts.short]] * bool(parts.fewer or parts.short)  # not told by the config
+    more += [base.sha256] if base else []
     own = folder / chosen.sha256(asked.config, stores[0].config, after=more)[:16]
     others = sorted(path.name for path in folder.glob("*") if path != own)
     if others and not own.exists():
         say(
-            f"a new config or training set: training from the start in {own};"
+            f"a new config, training set or start: training from the start in {own};"
             f" older checkpoints stay in {', '.join(others)}"
         )
     own.mkdir(parents=True, exist_ok=True)
@@ -116,7 +144,7 @@ def _say_what_is_missing(parts: Partition, utterances: int) -> None:
 
 
 def _summary(
-    asked: TrainingConfig, chosen: Selection, parts: Partition, trainer: Trainer, spent: Spent
+    asked: TrainingConfig, chosen: Selection, parts: Partition, trainer: Trainer, bundle: Bundle, spent: Spent
 ) -> TrainSummary:
     shift = asked.feature_config.get("frame_shift", 10.0)  # features that were given tell none
     spec = cost.Spec(asked.architecture, trainer.features.num_features, asked.network, shift)
@@ -141,6 +169,7 @@ def _summary(
         reading=trainer.reading.as_dict(),
         config_sha256=asked.sha256,
         config=asked.config,
+        init=bundle.init or None,
         **environment(),
     )
 
@@ -153,10 +182,11 @@ def make_trainer(
     folder: Path,
     device: torch.device,
     distorter: Distorter | None = None,
+    base: Base | None = None,
 ) -> Trainer:
     """Return the trainer of a config and its data, with `folder` for its checkpoints, before its first step.
 
-    Raises SreError if chunks are too short for the network.
+    Raises SreError if chunks are too short for the network, or if it cannot start from the base.
     """
     prepare(device, available_cores())
     options = replace(asked.training, precision=choose_precision(asked.training.precision, device))
@@ -173,12 +203,18 @@ def make_trainer(
     torch.manual_seed(options.seed)  # the weights' initial values
     train_features = source(parts.train, training=True)
     network = build(asked.architecture, train_features.num_features, asked.network)
+    if base:
+        base.start_network(network, asked, stores[0].config)
     _check_lengths(network, train_features.num_features, asked)
-    loss, classes = asked.loss, train_features.augmentation.copies * len(parts.speakers)
+    loss, copies = asked.loss, _classes(asked, train_features, parts.speakers, base)
+    classes = len(copies) * len(parts.speakers)
+    head = build_head(network.embedding_dim, classes, loss.type, loss.scale, **loss.options)
+    if base:
+        base.start_head(head, asked, parts.speakers, copies)
     held_out = np.array([chosen.utt2spk[utt] for utt in parts.held_out])
     return Trainer(
         network=network,
-        head=build_head(network.embedding_dim, classes, loss.type, loss.scale, **loss.options),
+        head=head,
         features=train_features,
         labels=labels(parts.train),
         options=options,
@@ -186,6 +222,7 @@ def make_trainer(
         folder=folder,
         valid=(chunks(parts.valid), labels(parts.valid).to(device)) if parts.valid else None,
         held_out=(chunks(parts.held_out), held_out) if parts.held_out else None,
+        frozen=freeze(network, head, asked.freeze),
     )
 
 

@@ -67,6 +67,7 @@ class TrainingConfig:
     network : keyword arguments of the architecture's class
     features, feature_config : name of the features in the recipe, and their resolved config
     augment : fields of `sre.training.augment.Augmentation`
+    init, head, freeze : what it starts from, with which weights of the loss, and which parts stay as they are
     """
 
     config: dict[str, Any]
@@ -79,6 +80,9 @@ class TrainingConfig:
     validation: Validation
     training: TrainingOptions
     features: str | None = None
+    init: str | None = None
+    head: str = "by_speaker"
+    freeze: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> Self:

@@ -49,6 +49,7 @@ class TrainSummary(Counts):
         where a page that n processes share counts 1/n in each; of tensors on the GPU
     reading : of sre.training.advice.Reading
     config : the model's resolved config
+    init : what the training started from, as of a Bundle; None: it started afresh
     others : names that are not ours, of a summary written elsewhere
     """
 
@@ -71,6 +72,7 @@ class TrainSummary(Counts):
     reading: dict[str, Any] = field(default_factory=dict)
     config_sha256: str = ""
     config: dict[str, Any] = field(default_factory=dict)
+    init: list[dict[str, str]] | None = None
     code: str = ""
     python: str = ""
     packages: dict[str, str] = field(default_factory=dict)
@@ -143,10 +145,11 @@ class Trained:
     history: list[Epoch]
 
 
-def is_trained(folder: Path, config: dict, development: bool = False) -> bool:
+def is_trained(folder: Path, config: dict, development: bool = False, base: dict | None = None) -> bool:
     """Return whether the training of a resolved config is done in exp/<name>/<run>.
 
     development : the recipe has a development list
+    base : the resolved config of the model that it starts from
     Raises SreError where its summary cannot be read, or tells no config; and where it was trained without a development
     list and has heard speakers of it.
     """
@@ -156,7 +159,9 @@ def is_trained(folder: Path, config: dict, development: bool = False) -> bool:
     found = TrainSummary.read(summary)
     if not found.config_sha256:
         raise SreError(f"{summary}: config_sha256 is missing; {TRAIN_AGAIN}")
-    is_done = found.config_sha256 == sha256_text(canonical(config))
+    of_base = found.init[0].get("config_sha256") if found.init else None
+    same_base = base is None or of_base == sha256_text(canonical(base))
+    is_done = same_base and found.config_sha256 == sha256_text(canonical(config))
     if is_done and development and found.fewer_held_out:
         raise SreError(
             f"{folder / BUNDLE_FILE}: it was trained before there was a development list, and has heard speakers of it"

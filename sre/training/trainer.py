@@ -1,13 +1,13 @@
 """The training loop, top to bottom: batches -> loss -> step -> validation and checkpoint at each epoch's end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from sre import SreError
@@ -42,6 +42,7 @@ class Trainer:
     labels : (N,) int64 class of each training utterance
     valid : (V, T, F) chunks of unseen utterances of trained speakers and their (V,) classes, or None
     held_out : (H, T, F) chunks of unseen speakers and their (H,) names, or None
+    frozen : parts of the network that stay as they are, whose weights take no gradient
     """
 
     network: Network
@@ -54,6 +55,7 @@ class Trainer:
     valid: tuple[Tensor, Tensor] | None = None
     held_out: tuple[Tensor, np.ndarray] | None = None
     spent: Spent | None = None
+    frozen: Sequence[nn.Module] = ()
     step: int = 0
     history: list[Epoch] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=lambda: dict(NO_SUMS))
@@ -64,11 +66,11 @@ class Trainer:
         self.network.to(self.device).to(memory_format=memory_format(self.network))
         self.head.to(self.device)
         self.num_speakers = int(self.labels.max()) + 1
-        parameters = [*self.network.parameters(), *self.head.parameters()]
+        parameters = [p for p in (*self.network.parameters(), *self.head.parameters()) if p.requires_grad]
         own = {"momentum": o.momentum, "nesterov": o.momentum > 0} if o.optimizer == "sgd" else {}
         # the rate is set anew before each step, see _one_step
         self.optimizer = OPTIMIZERS[o.optimizer](parameters, o.lr, weight_decay=o.weight_decay, **own)
-        self.update = Update(self.network, self.head, self.optimizer, parameters, o, self.device)
+        self.update = Update(self.network, self.head, self.optimizer, parameters, o, self.device, self.frozen)
         self.batches = self._batches()
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
         self.reading, self.advised = reading_of(self.features, NUM_WORKERS), False
@@ -220,10 +222,10 @@ class Trainer:
         ends = range(max(1, self.options.epochs - self.options.average_last + 1), self.options.epochs + 1)
         return [self.folder / f"step_{epoch * self.batches.steps_per_epoch:09}.pt" for epoch in ends]
 
-    def averaged(self) -> dict[str, Tensor]:
-        """Return the network's state averaged over the ends of the last `average_last` epochs."""
+    def averaged(self, part: str = "network") -> dict[str, Tensor]:
+        """Return the state of network or head, averaged over the ends of the last `average_last` epochs."""
         try:
-            return checkpoint.average(self._to_average())
+            return checkpoint.average(self._to_average(), part)
         except SreError as error:
             raise SreError(
                 f"{error}: the average of the last epochs needs it; delete {self.folder} to train again"

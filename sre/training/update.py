@@ -34,7 +34,10 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Update:
-    """The updates of `network` and `head`, whose `parameters` are those of `optimizer`."""
+    """The updates of `network` and `head`, whose `parameters` are those of `optimizer`.
+
+    frozen : parts of the network that stay as in use: their batch norms' statistics, and no dropout
+    """
 
     network: Network
     head: Head
@@ -42,6 +45,7 @@ class Update:
     parameters: Sequence[nn.Parameter]
     options: TrainingOptions
     device: torch.device
+    frozen: Sequence[nn.Module] = ()
     bad_in_a_row: int = 0
 
     def __call__(self, chunks: Tensor, labels: Tensor, rate: float, margin: float, constrain: bool) -> Outcome:
@@ -54,6 +58,8 @@ class Update:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train(), self.head.train()
+        for part in self.frozen:
+            part.eval()
         before = [buffer.clone() for buffer in self.network.buffers()]
         labels = labels.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
