@@ -30,7 +30,13 @@ LAYERS = (
 SIBLINGS: set[tuple[str, str]] = set()  # (room, room of its own layer that it may import)
 TORCH = {"features", "models", "losses", "augment", "training", "extraction"}  # rooms; and sre/machine/device.py
 TALKING = {"cli", "workflow"}  # rooms that parse arguments and print; and sre/machine/log.py
-OPTIONAL = {"onnx", "onnxruntime", "snakemake", "espeakng_loader"}  # packages that may be imported in a function
+OPTIONAL = {
+    "onnx",
+    "onnxruntime",
+    "snakemake",
+    "espeakng_loader",
+    "tensorboard",
+}  # packages that may be imported in a function
 NAMED_BELOW = ('"steps.', "command[", "recipes/")  # what no room but cli/ may name
 NAMING = {"sre/config/stages.py", "sre/machine/environment.py"}  # the stages; the code of which git tells the version
 LONGEST_FUNCTION = 60
