@@ -60,6 +60,8 @@ def main(argv: list[str] | None = None) -> None:
     problems.end()
     folders = [train, *(folder for _, folder in sorted({**splits, **others}.items()))]
     Gates([*args.note, *notes], [describe_split(folder) for folder in folders], counts).write(args.out)
+    for note in (*args.note, *notes):
+        say(note)
     say(f"gates passed: {len(counts)} trial lists, no speaker of {', '.join(splits)} in {train.name}")
 
 

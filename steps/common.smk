@@ -65,7 +65,7 @@ if workflow.non_local_exec:
     without_traceback(check_submitted, [ROOT, BASE, Path.cwd()])
 if CONSOLE:
     CONSOLE.page = f"{EXP}/report.html"
-    CONSOLE.warnings += absent_folders(RECIPE.paths)
+    CONSOLE.warnings += [*absent_folders(RECIPE.paths), *RECIPE.left_out]
 NJ = CONFIG["nj"]
 SHARDS = range(1, NJ + 1)
 CORES = available_cores()

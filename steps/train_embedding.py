@@ -50,7 +50,8 @@ def main(argv: list[str] | None = None) -> None:
     def made_of(features: str) -> dict:
         return FeatureStore(args.feats[0] if args.feats else find_feats(args.data[0], features)).config
 
-    config = model_config(args.config, args.seed, made_of)
+    files = [kind for kind, folder in (("noise", args.noises), ("room", args.rooms)) if folder]
+    config = model_config(args.config, args.seed, made_of, files)
     audio = config.get("source", "features") == "audio"
     if idle := [name for name in (("feats",) if audio else ("audio", "noises", "rooms")) if getattr(args, name)]:
         parser.error(f"--{idle[0]} would do nothing, as the model has source: {config.get('source', 'features')}")

@@ -2,7 +2,7 @@
 
 import os
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -137,12 +137,15 @@ def audio_rules(argument: ConfigArgument | None, sample_rate: int | None = None)
     return rules
 
 
-def model_config(argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict]) -> dict:
+def model_config(
+    argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict], files: Collection[str] = ()
+) -> dict:
     """Return a model's resolved config, of its YAML or of what training wrote (train_summary.json).
 
     The features of a YAML are those of the config.yaml two folders above it, as in recipes/NAME/models/m.yaml. Where
     its init names a model, that one's YAML is beside it.
     features_made : name of features -> their config; called if no config.yaml is there
+    files : kinds of distortions, noise and room, that there are files of
     """
     where, content = argument
     config = dict(content["config"] if isinstance(content.get("config"), dict) else content)
@@ -167,7 +170,7 @@ def model_config(argument: ConfigArgument, seed: int | None, features_made: Call
         features = recipe_features(schema(), read_yaml(recipe), str(recipe))
     else:
         features = {name: features_made(name) for name in [named] if isinstance(name, str)}
-    return resolve_model_config(schema(), config, where, features, seed, loss_keys=loss_keys, base=base)
+    return resolve_model_config(schema(), config, where, features, seed, loss_keys=loss_keys, base=base, files=files)
 
 
 def vad_config(argument: ConfigArgument | None) -> dict:

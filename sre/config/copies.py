@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sre import SreError
-from sre.config.distort import categories_in, check_distort, kinds_in
+from sre.config.distort import MANIFESTS, categories_in, check_distort, kinds_in
 from sre.config.schema import Schema
 from sre.io.text import canonical
-
-MANIFESTS = {"noise": "musan", "room": "rirs"}  # kind of distortion -> key of the recipe that has its files
 
 
 @dataclass(frozen=True)

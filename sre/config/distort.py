@@ -1,11 +1,12 @@
 """`augment.distort` of a model's YAML: what the schema cannot say of it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sre import SreError
 from sre.config.schema import Schema
 
 RANGES = ("snr", "count", "gain_db", "semitones")
+MANIFESTS = {"noise": "musan", "room": "rirs"}  # kind of distortion -> key of the recipe that has its files
 
 
 def check_distort(schema: Schema, steps: list[dict], where: str) -> None:
@@ -45,3 +46,45 @@ def categories_in(steps: list[dict], kind: str) -> list[str]:
     return sorted(
         {name for step in steps for one in step["one_of"] if one["kind"] == kind for name in one.get("categories", [])}
     )
+
+
+def with_files(model: dict, given: dict, files: Collection[str], where: str) -> dict:
+    """Return a model's checked config with what can be done of augment.distort, and where it reads from.
+
+    given : the same before it was checked
+    files : kinds of distortions whose files there are; others are left out with augment.without_files: leave_out, and
+        with source: auto a network reads audio where there are any
+    Raises SreError where without_files has no augment.distort to look at.
+    """
+    settled = {**model, "augment": dict(model["augment"])}
+    if settled["augment"].pop("without_files", "refuse") == "leave_out":
+        if "distort" not in given.get("augment", {}):
+            raise SreError(f"{where}: augment.without_files would do nothing without augment.distort; take it away")
+        if left := [*_left(settled["augment"].pop("distort", []), files)]:
+            settled["augment"]["distort"] = left
+    if settled.get("source") == "auto":
+        del settled["source"]  # features, the default
+        settled |= {"source": "audio"} if files else {}
+    return settled
+
+
+def _left(steps: list[dict], files: Collection[str]) -> Iterator[dict]:
+    """Yield what is left of steps without kinds that have no files: each other kind is as probable as before."""
+    for step in steps:
+        kinds = [one for one in step["one_of"] if one["kind"] in files or one["kind"] not in MANIFESTS]
+        if kinds == step["one_of"]:
+            yield step
+        elif kinds:
+            share = sum(one["weight"] for one in kinds) / sum(one["weight"] for one in step["one_of"])
+            yield {"probability": round(step["probability"] * share, 12), "one_of": kinds}
+
+
+def left_out(model: str, whole: dict, resolved: dict) -> str:
+    """Return a sentence on what a resolved config lacks of the one that all files would give; "" for nothing."""
+    kinds = [kinds_in(one["augment"].get("distort", [])) for one in (whole, resolved)]
+    lacking = sorted(kinds[0] - kinds[1])
+    if not lacking:
+        return ""
+    what = " and ".join({"noise": "noise", "room": "rooms"}[kind] for kind in lacking)
+    keys = " and ".join(MANIFESTS[kind] for kind in lacking)
+    return f"Model {model} is trained without {what}: {keys} {'are' if len(lacking) > 1 else 'is'} not given."

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
 from sre.config.copies import add_copies, check_copies
+from sre.config.distort import MANIFESTS, left_out
 from sre.config.extraction import as_options, check_pieces
 from sre.config.phases import Models, names_file
 from sre.config.problems import Problems
@@ -39,6 +41,7 @@ class Recipe:
     features : name -> resolved config, of those that runs read from disk
     paths : that the config names
     notes : for the report, which keys of a model's YAML were overridden
+    left_out : sentences on distortions that models are trained without, which are notes too
     backends : name -> resolved config, of those that systems use
     systems : name -> {"backend", "norm", "of"}, see `Parts.system`; a system comes after those that it is made from
     """
@@ -51,6 +54,7 @@ class Recipe:
     systems: dict[str, dict] = field(default_factory=dict)
     paths: list[Place] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -104,7 +108,8 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     models = Models({path.stem: path for path in files}, overrides, filled["bundles"])
     for path in files:
         _add_trainings(recipe, schema, path, features, models, problems)
-    recipe.notes = list(dict.fromkeys(recipe.notes))
+    recipe.left_out = list(dict.fromkeys(recipe.left_out))
+    recipe.notes = list(dict.fromkeys([*recipe.notes, *recipe.left_out]))
     for name, bundle in filled["bundles"].items():
         problems.tried(add_bundle, recipe, name, bundle, features)
     for name, embeddings in filled["embeddings"].items():
@@ -175,11 +180,12 @@ def _add_trainings(
 ) -> None:
     """Add the runs of a model, one a seed; overrides of `models` have keys that replace those of its YAML."""
     held_out, override = recipe.config["development"]["speakers"], models.overrides.get(path.stem)
-    more = {"held_out": held_out, "override": override, "models": models}
+    there = [kind for kind, key in MANIFESTS.items() if recipe.config.get(key)]
     for seed in recipe.config["seeds"]:
-        resolve = partial(resolve_model, schema, path, features, seed=seed, **more)
+        more = {"seed": seed, "held_out": held_out, "override": override, "models": models}
+        resolve = partial(_resolved, schema, path, features, more)
         copies = partial(add_copies, copies=recipe.config.get("copies") or {}, where=path.stem)
-        if training := (model := problems.tried(resolve)) and problems.tried(copies, model):
+        if training := (model := problems.tried(resolve, there)) and problems.tried(copies, model):
             run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
             source = training.get("source", "features")
             features_of, of = training.get("features"), training.get("embeddings_of")
@@ -187,6 +193,7 @@ def _add_trainings(
             problems.tried(recipe.add_run, run, Run(path.stem, seed, features_of, source=source, of=of, init=init))
             recipe.trainings[run] = training
             _add_start(recipe, path.stem, init)
+            recipe.left_out += filter(None, [left_out(path.stem, resolve(MANIFESTS), training)])
             if copied := ", ".join(training.get("copies", {})):
                 recipe.notes.append(f"Model {path.stem} is trained on distorted copies too: {copied}.")
             if override:
@@ -202,6 +209,13 @@ def _add_start(recipe: Recipe, model: str, init: str | None) -> None:
     place = Place(f"{model}.init", init, "file")
     if names_file(init) and place not in recipe.paths:
         recipe.paths.append(place)
+
+
+def _resolved(
+    schema: Schema, path: Path, features: dict[str, dict], more: dict[str, Any], files: Collection[str]
+) -> dict:
+    """Return a model's resolved config where there are files of these kinds of distortions."""
+    return resolve_model(schema, path, features, files=files, **more)
 
 
 def names_of_models(config: dict) -> list[str]:

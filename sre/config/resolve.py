@@ -7,6 +7,7 @@ from functools import reduce
 from pathlib import Path
 
 from sre import SreError
+from sre.config.distort import with_files
 from sre.config.model_checks import check_embeddings, check_loss, check_ranges, check_sampler, check_source
 from sre.config.phases import Models, check_phase_keys, with_base
 from sre.config.schema import Schema
@@ -107,10 +108,12 @@ def resolve_model(
     held_out: int = 0,
     override: dict | None = None,
     models: Models | None = None,
+    files: Collection[str] = (),
 ) -> dict:
     """Return the resolved config of a model's YAML, whose keys `override` (of a recipe's config) replaces.
 
     models : those that it may start from; None: the YAMLs beside it
+    files : as of `resolve_model_config`
     """
     path = Path(path)
     where = f"{path} and what the config says of it" if override else str(path)
@@ -118,7 +121,7 @@ def resolve_model(
     loss = (override or {}).get("loss")
     loss_keys = loss if isinstance(loss, dict) and "type" in loss else None  # the YAML's keys are for the YAML's loss
     base = (models or Models.beside(path)).base_of(path.stem, own, schema)
-    return resolve_model_config(schema, own, where, features, seed, held_out, loss_keys, base)
+    return resolve_model_config(schema, own, where, features, seed, held_out, loss_keys, base, files)
 
 
 def resolve_model_config(
@@ -130,6 +133,7 @@ def resolve_model_config(
     held_out: int = 0,
     loss_keys: Collection[str] | None = None,
     base: dict | None = None,
+    files: Collection[str] = (),
 ) -> dict:
     """Return a model's config for its training: all keys with defaults, feature_config, seed and the stage's version.
 
@@ -137,13 +141,14 @@ def resolve_model_config(
     loss_keys : keys of `loss` that are checked against its type; None: all that are given. If the type is overridden,
         the YAML's keys were meant for another loss and are not checked.
     base : what is said of the model that it starts from, whose keys it has where it has none
+    files : kinds of distortions, noise and room, that there are files of: see `with_files`
     """
     check_phase_keys(given, where)
     if base is not None:
         own_loss = given.get("loss")
         loss_keys = (own_loss if isinstance(own_loss, dict) else ()) if loss_keys is None else loss_keys
         given = with_base(schema, given, base, where)
-    model = schema.check(given, where, "$defs", "model")
+    model = with_files(schema.check(given, where, "$defs", "model"), given, files, where)
     model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
     model["options"] = schema.check(
         model["options"], f"{where}: options", "$defs", "architectures", model["architecture"]

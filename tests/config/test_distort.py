@@ -10,7 +10,9 @@ from sre.augment.options import CodecOptions, steps_of
 from sre.cli.configs import schema
 from sre.config.copies import add_copies, check_copies, check_files
 from sre.config.distort import check_distort
-from sre.io.yaml_text import parse_yaml
+from sre.config.recipe import Recipe, load_recipe
+from sre.io.text import canonical
+from sre.io.yaml_text import parse_yaml, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = {"noise": {"distort": [], "seed": 1}, "babble": {"distort": [], "seed": 2}}
@@ -24,7 +26,7 @@ def filled(distort: list) -> list:
 
 @pytest.mark.parametrize("block", SETTINGS, ids=[str(n) for n in range(len(SETTINGS))])
 def test_the_settings_of_the_page_are_read(block: str) -> None:
-    assert len(SETTINGS) == 5
+    assert len(SETTINGS) == 6
     content = parse_yaml(block, "docs/augmentation.md")
     given = {"augment": content["augment"]} if "augment" in content else content["copies"]
     for part in given.values():
@@ -71,3 +73,67 @@ def test_files_that_are_not_there(there: dict, told: str) -> None:
     with pytest.raises(SreError, match=f"^x:? ?{told}"):
         check_files(steps, there, "x")
     check_files(steps, {"noise": [], "room": None}, "x")  # a rule will make them
+
+
+def voxceleb(**changes: object) -> Recipe:
+    given = read_yaml(ROOT / "recipes/voxceleb/config.yaml")
+    return load_recipe({**given, **changes}, ROOT / "recipes")
+
+
+def augment(recipe: Recipe, model: str) -> tuple[str, list[tuple[float, list[str]]]]:
+    """What a model reads, and each step's probability and kinds."""
+    training = recipe.trainings[model]
+    steps = training["augment"].get("distort", [])
+    told = [(step["probability"], [kind["kind"] for kind in step["one_of"]]) for step in steps]
+    return training.get("source", "features"), told
+
+
+def test_noise_and_rooms_are_left_out_with_a_sentence_where_the_recipe_has_none() -> None:
+    """Each kind that is left keeps its probability: of 0.6, half is rooms."""
+    models = ["resnet34", "campplus", "titanet_l", "speakernet_m"]
+    noise, room = ["noise"] * 3, ["room"]
+    neither, musan = voxceleb(models=models), voxceleb(models=models, musan="/m")
+    rirs, both = voxceleb(models=models, rirs="/r"), voxceleb(models=models, musan="/m", rirs="/r")
+    assert [augment(one, "resnet34") for one in (neither, musan, rirs, both)] == [
+        ("features", []),
+        ("audio", [(0.3, noise)]),
+        ("audio", [(0.3, room)]),
+        ("audio", [(0.6, [*room, *noise])]),
+    ]
+    assert [augment(one, "campplus")[1] for one in (neither, musan, rirs, both)] == [
+        [], [(0.133, ["noise"])], [(0.133, room)], [(0.133, room), (0.133, ["noise"])]
+    ]  # fmt: skip
+    assert [augment(one, "titanet_l")[1] for one in (neither, musan, rirs)] == [[], [(0.5, ["noise"])], []]
+    assert augment(both, "speakernet_m") == ("features", [])
+    said = "Model resnet34 is trained without "
+    told = [[note for note in one.notes if note.startswith(said)] for one in (neither, musan, rirs, both)]
+    assert told == [
+        [f"{said}noise and rooms: musan and rirs are not given."],
+        [f"{said}rooms: rirs is not given."],
+        [f"{said}noise: musan is not given."],
+        [],
+    ]
+    assert not both.left_out and set(rirs.left_out) <= set(rirs.notes)
+    texts = {canonical(one.trainings["resnet34"]) for one in (neither, musan, rirs, both)}
+    assert len(texts) == 4 and not any("without_files" in text or '"source":"auto"' in text for text in texts)
+
+
+def test_without_files_the_config_is_as_if_nothing_were_said_of_them(tmp_path: Path) -> None:
+    model = read_yaml(ROOT / "recipes/voxceleb/models/resnet34.yaml")
+    model["augment"] = {"speeds": model["augment"]["speeds"]}
+    del model["source"]
+    (tmp_path / "resnet34.yaml").write_text(canonical(model))
+    plain, shipped = (voxceleb(models=[name]) for name in (str(tmp_path / "resnet34.yaml"), "resnet34"))
+    assert canonical(plain.trainings["resnet34"]) == canonical(shipped.trainings["resnet34"])
+    assert (plain.left_out, plain.features) == ([], shipped.features)
+
+
+def test_a_model_that_does_not_say_so_is_refused_without_files_and_others_may_take_it_back() -> None:
+    refuse = {"augment": {"without_files": "refuse"}, "source": "audio"}
+    kept = voxceleb(models=["resnet34"], resnet34=refuse).trainings["resnet34"]["augment"]["distort"]
+    with pytest.raises(SreError, match="resnet34 has the kind noise, and musan is null; set musan=FOLDER"):
+        check_files(kept, {"noise": None, "room": None}, "resnet34")
+    off = voxceleb(models=["resnet34"], musan="/m", resnet34={"augment": {"distort": []}, "source": "features"})
+    assert augment(off, "resnet34") == ("features", []) and off.left_out == []
+    with pytest.raises(SreError, match="augment.without_files would do nothing without augment.distort"):
+        voxceleb(models=["speakernet_m"], speakernet_m={"augment": {"without_files": "leave_out"}})
