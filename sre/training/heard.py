@@ -26,13 +26,6 @@ def speakers_of_lists(lists: Sequence[ListFiles]) -> dict[str, set[str]]:
     return found
 
 
-def heard_by(path: Path) -> set[str] | None:
-    """Return the speakers that a bundle or an ancestor of it was trained on; None where it does not tell them."""
-    bundle = load_bundle(path)
-    heard = getattr(bundle, "heard", None)
-    return None if heard is None and bundle.speakers is None else {*(heard or ()), *(bundle.speakers or ())}
-
-
 def check_bundles(
     bundles: Mapping[str, Path], lists: Sequence[ListFiles], train: Path, problems: Problems
 ) -> list[str]:
@@ -56,12 +49,8 @@ def check_bundle(name: str, path: Path, tested: Mapping[str, set[str]], developm
     tested : what `speakers_of_lists` returns; `development` are the lists in it that are made of training speakers
     Raises SreError naming the network, the lists, how many speakers of them it has heard and one of these.
     """
-    heard = heard_by(path)
-    if heard is None:
-        return (
-            f"{name} ({path}) does not tell its training speakers, so whether they are in the trial lists was not"
-            " checked."
-        )
+    bundle = load_bundle(path)
+    heard = {*(bundle.heard or bundle.speakers or ())}
     known = {item: speakers & heard for item, speakers in tested.items() if speakers & heard}
     problems = Problems()
     for lists, remedy in (
@@ -73,6 +62,11 @@ def check_bundle(name: str, path: Path, tested: Mapping[str, set[str]], developm
             listed = f"{_named(sorted(lists))}, e.g. {min(both)}"
             problems.append(f"{name} ({path}) was trained on {_counted(len(both), 'speaker')} of {listed}; {remedy}")
     problems.end()
+    if bundle.heard is None:
+        return (
+            f"{name} ({path}) does not tell all speakers that it was trained on, so whether they are in the trial lists"
+            " was not checked."
+        )
     nameless = [item for item, speakers in tested.items() if not speakers]
     if nameless:
         return f"{name}: whether it has heard the speakers of {_named(nameless)}, who have no names, was not checked."

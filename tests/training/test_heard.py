@@ -15,8 +15,12 @@ from steps import check_recipe
 LABELS = {f"s{speaker}_{number}": f"s{speaker}" for speaker in range(4) for number in range(2)}
 
 
-def bundle(path: Path, speakers: list[str] | None) -> Path:
-    Bundle({"architecture": "xvector", "options": {}}, {}, 8, {"w": torch.ones(1)}, speakers).save(path)
+def bundle(path: Path, speakers: list[str] | None, heard: list[str] | None = None, tuned: bool = False) -> Path:
+    """A final.pt; one that is `tuned` started from another, and has `heard` all these."""
+    made = Bundle({"architecture": "xvector", "options": {}}, {}, 8, {"w": torch.ones(1)}, speakers)
+    if tuned:
+        made.init, made.heard = [{"name": "a", "sha256": "b", "config_sha256": "c"}], heard
+    made.save(path)
     return path
 
 
@@ -71,12 +75,22 @@ def test_the_list_of_training_speakers_has_a_remedy_of_its_own(tmp_path: Path) -
 def test_what_cannot_be_checked_is_a_note(tmp_path: Path) -> None:
     unknown, known = bundle(tmp_path / "peer.pt", None), bundle(tmp_path / "old.pt", ["s0"])
     assert gates(tmp_path, f"bundles.peer={unknown}") == [
-        f"bundles.peer ({unknown}) does not tell its training speakers, so whether they are in the trial lists was not"
-        " checked."
+        f"bundles.peer ({unknown}) does not tell all speakers that it was trained on, so whether they are in the trial"
+        " lists was not checked."
     ]
     nameless = {utt: utt for utt in LABELS}
     notes = gates(tmp_path, f"bundles.old={known}", utt2spk=nameless)
     assert notes[0].startswith("bundles.old: whether it has heard the speakers of trial list mine, who have no names")
+
+
+def test_speakers_of_what_it_started_from_count_too(tmp_path: Path) -> None:
+    both = bundle(tmp_path / "tuned.pt", ["s3"], ["s1", "s3"], tuned=True)
+    with pytest.raises(SreError, match="on 1 speaker of trial list mine, e.g. s1"):
+        gates(tmp_path, f"bundles.tuned={both}")
+    own, of_peer = (bundle(tmp_path / f"{name}.pt", [name], tuned=True) for name in ("s0", "s3"))
+    with pytest.raises(SreError, match="on 1 speaker of trial list mine, e.g. s0"):
+        gates(tmp_path, f"bundles.own={own}")
+    assert "does not tell all speakers" in gates(tmp_path, f"bundles.of_peer={of_peer}")[0]
 
 
 def test_networks_of_a_recipe_that_were_trained_before() -> None:
