@@ -15,9 +15,8 @@ def epochs(count: int, **columns: float) -> list[dict]:
 
 def trained(model: str, history: list[dict], init: str = "", **others: object) -> Trained:
     reading = others.pop("reading", {})
-    told = others | ({"init": [{"name": init}]} if init else {})
-    config = {"training": {"average_last": 2}}
-    return Trained(model, TrainSummary(config=config, reading=reading, others=told), history)
+    config, started = {"training": {"average_last": 2}}, [{"name": init}] if init else None
+    return Trained(model, TrainSummary(config=config, reading=reading, init=started, others=others), history)
 
 
 @pytest.mark.parametrize(

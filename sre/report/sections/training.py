@@ -1,7 +1,6 @@
 """How the models were trained: curves by model, and what summaries and histories say by run."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sre.report.blocks import Block, Bullets, Figures, Fold, Heading, Table
 from sre.report.content import Content
@@ -62,8 +61,7 @@ def curve_of(name: str, runs: Mapping[str, Trained]) -> Curve:
 
 def _started_from(summary: TrainSummary) -> str:
     """Return the name of what a training started from; "" of one that started afresh."""
-    init: Any = summary.told().get("init")
-    return str(init[0].get("name", "another network")) if init else ""
+    return summary.init[0].get("name", "another network") if summary.init else ""
 
 
 def final_epochs(run: Trained) -> list[int]:
