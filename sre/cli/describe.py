@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,8 @@ def describe(
     from sre.models.table import WHOLE
 
     spec = read_spec(config, features, configfile)
+    for line in _origin(config):
+        print(line)
     print(f"parameters {cost.parameters(spec)}")
     for seconds in (2, 10):
         print(f"macs_{seconds}s {cost.macs(spec, seconds)}")
@@ -50,6 +52,19 @@ def describe(
     print(f"receptive_field_frames {cost.receptive_field(spec) or WHOLE}")
     if with_speed:
         print(f"utterances_per_s_8s {cost.speed(spec):.2f}")
+
+
+def _origin(config: str) -> Iterator[str]:
+    """Yield lines on what the training of a final.pt started from, and how many speakers it has heard with that."""
+    from sre.models.bundle import load_bundle
+
+    if not config.endswith(".pt"):
+        return
+    bundle = load_bundle(config)
+    for one in bundle.init:
+        yield f"init {one['name']} {one['sha256']}"
+    if bundle.heard is not None:
+        yield f"speakers_heard {len(bundle.heard)}"
 
 
 def read_spec(config: str, num_features: int | None = None, configfiles: Sequence[Path] = ()) -> Spec:

@@ -147,7 +147,7 @@ def load_bundle(path: str | Path, with_head: bool = False) -> Bundle:
 def _weights(found: object, kind: str, path: str | Path) -> dict[str, torch.Tensor]:
     """Return tensors by name. Raises SreError where they are none, or where one has values that are no numbers."""
     if not isinstance(found, dict):
-        raise SreError(f"{path}: no {kind}s in it; {CURE}")
+        raise SreError(f"{path}: no {kind} in it; {CURE}")
     for name, value in found.items():
         if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_meta or value.is_complex():
             raise SreError(f"{path}: its {kind} '{name}' is no tensor of numbers; {CURE}")

@@ -69,6 +69,10 @@ def weights(change: Callable[[dict], object]) -> Callable[[dict], object]:
         (weights(lambda n: n.update({next(iter(n)): torch.ones(3)})), "not those of xvector .*size mismatch"),
         (weights(lambda n: n.update({next(iter(n)): "text"})), "is no tensor"),
         (weights(lambda n: n.update({next(iter(n)): torch.full((4, 8, 5), torch.nan)})), "has NaN"),
+        (lambda c: c.update(speakers="ab"), "speakers is 'ab', which is of another kind"),
+        (lambda c: c.update(heard=["a", 1]), r"heard\[1\] is '1', which is of another kind"),
+        (lambda c: c.update(copies=["fast"]), r"copies\[0\] is 'fast', which is of another kind"),
+        (lambda c: c.update(init=[{"name": "x"}]), r"init\[0\].sha256 is missing"),
     ],
 )
 def test_a_bundle_of_another_form(bundle: dict, tmp_path: Path, change: Callable, what: str) -> None:
@@ -77,6 +81,23 @@ def test_a_bundle_of_another_form(bundle: dict, tmp_path: Path, change: Callable
     torch.save(content, tmp_path / "final.pt")
     with pytest.raises(SreError, match=f"final.pt: .*{what}"):
         Embedder(tmp_path / "final.pt", CPU)
+
+
+@pytest.mark.parametrize(
+    "head, what",
+    [
+        ([1], "no weight of the loss in it"),
+        ({"weight": 1}, "its weight of the loss 'weight' is no tensor"),
+        ({"weight": torch.full((2, 4), torch.inf)}, "its weight of the loss 'weight' has NaN or infinite values"),
+    ],
+)
+def test_weights_of_a_loss_are_read_and_checked_for_who_asks(
+    bundle: dict, tmp_path: Path, head: object, what: str
+) -> None:
+    torch.save({**bundle, "head": head}, tmp_path / "final.pt")
+    assert bundles.load_bundle(tmp_path / "final.pt").head is None
+    with pytest.raises(SreError, match=f"final.pt: {what}"):
+        bundles.load_bundle(tmp_path / "final.pt", with_head=True)
 
 
 @pytest.mark.parametrize("content", [[1, 2], "text", 3, {1: 2}, torch.ones(2), None])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sre import SreError
 from sre.cli.describe import read_spec
@@ -48,9 +49,9 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def run(data: Path, out: Path) -> bytes:
-    options = ["--data", str(data), "--feats", str(data / "x.scp"), "--device", "cpu"]
-    train_embedding.main([canonical(config()), *options, str(out / "final.pt")])
+def run(data: Path, out: Path, *more: str, **changed: object) -> bytes:
+    options = ["--data", str(data), "--feats", str(data / "x.scp"), "--device", "cpu", *more]
+    train_embedding.main([canonical(config(**changed)), *options, str(out / "final.pt")])
     return (out / "final.pt").read_bytes()
 
 
@@ -73,6 +74,25 @@ def test_trained_and_resumed(data: Path, tmp_path: Path, monkeypatch: pytest.Mon
         with pytest.raises(KeyboardInterrupt):
             run(data, tmp_path / "killed")
     assert run(data, tmp_path / "killed") == whole
+
+
+def test_fine_tuned(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "mlp")
+    first = tmp_path / "mlp/final.pt"
+    run(
+        data,
+        tmp_path / "tuned",
+        "--init",
+        str(first),
+        init="mlp",
+        embeddings_of="other",
+        freeze=["layers.0", "layers.1"],
+    )
+    here, there = load_bundle(tmp_path / "tuned/final.pt"), load_bundle(first)
+    kept = {name for name in here.network if torch.equal(here.network[name], there.network[name])}
+    assert kept and kept == {name for name in here.network if name.startswith(("layers.0", "layers.1"))}
+    with pytest.raises(SreError, match="--init would do nothing, as the model has no init"):
+        run(data, tmp_path / "x", "--init", str(first))
 
 
 def test_the_run_of_the_same_seed_is_read() -> None:
