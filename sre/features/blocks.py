@@ -20,6 +20,9 @@ from sre.features.types import FrameOptions
 Array = np.ndarray
 Step = tuple[Callable[..., Any], Array, Array | float | np.float32, Array]  # function, its two inputs, its output
 
+# of numpy's operations: else it copies what is not one long run, or is one number for a run, to a buffer of 8192 numbers
+UNBUFFERED = 16
+
 _KEPT = threading.local()  # a block is written to, so each thread has its own
 
 
@@ -70,6 +73,17 @@ class Block:
 
         The next call overwrites them. The other columns are of no meaning.
         """
+        kept = np.setbufsize(UNBUFFERED)
+        try:
+            self._fill(pieces)
+            for function, a, b, out in self.steps:
+                function(a, b, out)
+        finally:
+            np.setbufsize(kept)
+        return torch.from_numpy(self.power)
+
+    def _fill(self, pieces: Sequence[Tensor]) -> None:
+        """Put windows into the columns, without their means where the options say so."""
         first = 0
         for piece in pieces:
             last, mean = first + len(piece), self.mean[first : first + len(piece)]
@@ -79,9 +93,6 @@ class Block:
             first = last
         if first < self.columns:
             self._clear(first)
-        for function, a, b, out in self.steps:
-            function(a, b, out)
-        return torch.from_numpy(self.power)
 
     def _put(self, piece: Array, mean: Array, first: int, last: int) -> None:
         np.subtract(piece.T[0::2], mean, self.windows[0, :, first:last])
@@ -100,7 +111,7 @@ class Block:
         even, odd = x[0], x[1, : W // 2]
         past = self.levels[2][: x.size].reshape(x.shape)
         z = self._level(self.fft.half, 1)[:, :, 0]
-        halves = _aligned(x.size).reshape(x.shape)
+        halves = np.zeros((2, x.shape[1], 1), np.float32)
         halves[0], halves[1, : W // 2] = 0.5 * window[0::2, None], 0.5 * window[1::2, None]
         zero = np.zeros(1, np.float32)
         self.steps += [
