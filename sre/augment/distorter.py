@@ -75,7 +75,8 @@ class Distorter:
             return self._with_noise(kind, wave, draw)
         if isinstance(kind, RoomOptions):
             assert self.rooms is not None
-            return reverberate(wave, *self.rooms.room(self._one(kind, draw), self.sample_rate))
+            rooms, key, rate = self.rooms, self._one(kind, draw), self.sample_rate
+            return reverberate(wave, *rooms.room(key, rate), lambda size: rooms.room_spectrum(key, rate, size))
         if isinstance(kind, VolumeOptions):
             return wave * np.float32(10 ** (draw.uniform(*kind.gain_db) / 20))
         if isinstance(kind, PitchOptions):

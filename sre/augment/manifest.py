@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.fft import rfft
 
 from sre import SreError
 from sre.augment.options import nearest
@@ -17,7 +18,7 @@ from sre.datadir.datadir import read_data_dir
 from sre.io.audio_piece import first_channel
 from sre.io.tables import read_table
 
-CACHE_BYTES = 64 << 20  # of room impulse responses that a process keeps
+CACHE_BYTES = 64 << 20  # of room impulse responses, and of their spectra, that a process keeps
 ROUNDED_S = 0.002  # reco2dur is written in milliseconds
 LONGEST_ROOM_S = 10  # of a room impulse response; what is longer is cut
 TAIL = 1e-6  # of a response's energy, -60 dB, which may be cut off at its end
@@ -49,7 +50,7 @@ class Manifest:
         self._forget()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_rooms", "_room_bytes")}
+        return {name: value for name, value in vars(self).items() if name not in ("_rooms", "_room_bytes", "_spectra")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -58,6 +59,7 @@ class Manifest:
     def _forget(self) -> None:
         self._rooms: OrderedDict[str, tuple[np.ndarray, int]] = OrderedDict()
         self._room_bytes = 0
+        self._spectra: dict[tuple[str, int, int], np.ndarray] = {}
 
     def ids(self, categories: Sequence[str]) -> list[str]:
         """Return the ids of the files of some categories, () for all. Raises SreError naming the nearest one."""
@@ -102,6 +104,15 @@ class Manifest:
         while self._room_bytes > CACHE_BYTES and len(self._rooms) > 1:
             self._room_bytes -= self._rooms.popitem(last=False)[1][0].nbytes
         return self._rooms[key]
+
+    def room_spectrum(self, key: str, sample_rate: int, size: int) -> np.ndarray:
+        """Return the spectrum (size // 2 + 1,) complex64 of what `room` returns, kept if those of all rooms can be."""
+        if (kept := self._spectra.get((key, sample_rate, size))) is not None:
+            return kept
+        spectrum = rfft(self.room(key, sample_rate)[0], size)
+        if max(len(self._spectra) + 1, len(self.wav)) * spectrum.nbytes <= CACHE_BYTES:
+            self._spectra[key, sample_rate, size] = spectrum
+        return spectrum
 
 
 def direct_path(response: np.ndarray, sample_rate: int) -> int:

@@ -169,10 +169,10 @@ class AudioStore:
 
     def _samples(self, utt: str, start: int, count: int) -> np.ndarray:
         """Do what `samples` does. Raises AudioError with the reason alone."""
-        if utt not in self.num_samples:
+        location, first = self.places.span(utt)
+        if first < 0:
             reason = f"see rejected.tsv in {self.folder / FOLDER}, or make that by steps.index_audio"
             raise SreError(f"{self.scp}: utterance '{utt}' has no usable audio; {reason}")
-        location, first = self.places.span(utt)
         wave = self._recording_samples(location, first + self.cut + start, count)
         if len(wave) < count:
             raise AudioError(f"it ends {count - len(wave)} samples before its header says")

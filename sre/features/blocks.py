@@ -16,12 +16,10 @@ from torch import Tensor
 
 from sre.features.srfft import SplitRadixRealFFT
 from sre.features.types import FrameOptions
+from sre.machine.buffers import unbuffered
 
 Array = np.ndarray
 Step = tuple[Callable[..., Any], Array, Array | float | np.float32, Array]  # function, its two inputs, its output
-
-# of numpy's operations: else it copies what is not one long run, or is one number for a run, to a buffer of 8192 numbers
-UNBUFFERED = 16
 
 _KEPT = threading.local()  # a block is written to, so each thread has its own
 
@@ -73,13 +71,10 @@ class Block:
 
         The next call overwrites them. The other columns are of no meaning.
         """
-        kept = np.setbufsize(UNBUFFERED)
-        try:
+        with unbuffered():
             self._fill(pieces)
             for function, a, b, out in self.steps:
                 function(a, b, out)
-        finally:
-            np.setbufsize(kept)
         return torch.from_numpy(self.power)
 
     def _fill(self, pieces: Sequence[Tensor]) -> None:

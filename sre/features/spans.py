@@ -40,6 +40,6 @@ class Spans(NameTable[str]):
         return Spans(self.names.take(rows), self.recordings, self.codes[rows], self.firsts[rows])
 
     def span(self, utt: str) -> tuple[str, int]:
-        """Return the recording of an utterance, and its first sample in it."""
+        """Return the recording of an utterance, and its first sample in it; ("", -1) of one that is not here."""
         row = self.names.find(utt)
-        return self.value(row), int(self.firsts[row])
+        return (self.value(row), int(self.firsts[row])) if row >= 0 else ("", -1)

@@ -158,14 +158,18 @@ def reasons() -> Iterator[None]:
 
 def by_ffmpeg(location: str) -> bool:
     """Whether a file is decoded by ffmpeg, by its suffix."""
-    return Path(location).suffix.lower() in FFMPEG_SUFFIXES
+    return os.path.splitext(location)[1].lower() in FFMPEG_SUFFIXES
 
 
 def opened(location: str) -> BinaryIO:
     """Open a recording. Raises AudioError for what is no file, or an empty one."""
-    if not os.path.exists(location) and os.path.isfile(ark := split_offset(location)[0]):
-        raise AudioError(f"a place in the archive {ark}, which is not read; write it out as a file of its own")
-    status = os.stat(location)
+    try:
+        status = os.stat(location)
+    except OSError:
+        if os.path.isfile(ark := split_offset(location)[0]):
+            reason = f"a place in the archive {ark}, which is not read; write it out as a file of its own"
+            raise AudioError(reason) from None
+        raise
     if not stat.S_ISREG(status.st_mode):
         raise AudioError("a folder" if stat.S_ISDIR(status.st_mode) else "no regular file; use a command in its place")
     if status.st_size == 0:

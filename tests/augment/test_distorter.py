@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import resample_poly
 
 from sre import SreError
 from sre.augment.codec import CODECS, coded
@@ -17,7 +18,7 @@ from sre.augment.noise import babble, mix, power
 from sre.augment.options import steps_of
 from sre.augment.pitch import shift_pitch
 from sre.augment.rooms import reverberate
-from sre.augment.speed import change_speed, samples_needed
+from sre.augment.speed import FEWEST, change_speed, filter_of, resampled, samples_needed
 from sre.io.tables import write_table
 
 RATE = 16000
@@ -162,6 +163,19 @@ def test_speed_moves_tempo_and_pitch(factor: float, up: int, down: int) -> None:
         needed = samples_needed(samples, factor)
         assert len(change_speed(np.ones(needed, np.float32), factor)) >= samples
         assert needed == 1 or len(change_speed(np.ones(needed - 1, np.float32), factor)) < samples
+
+
+@given(
+    ratio=st.sampled_from([(10, 9), (10, 11), (20, 19), (20, 21), (5, 4), (5, 6), (2, 1), (1, 2), (99, 100), (3, 7)]),
+    samples=st.integers(FEWEST - 10, 3 * FEWEST),
+    silent=st.integers(0, FEWEST),
+)
+def test_resampling_by_rows_has_scipys_bytes(ratio: tuple[int, int], samples: int, silent: int) -> None:
+    up, down = ratio
+    wave = noise_of(up, samples)
+    wave[:silent] = 0
+    expected = resample_poly(wave, up, down, window=filter_of(max(up, down)))
+    assert resampled(wave, up, down).tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("semitones", [-4.0, -0.5, 1.0, 3.0])
