@@ -202,7 +202,7 @@ OWNERS: dict[str, tuple[type, ...]] = {
 COMMON_WORDS = set(
     """backend code command condition config copies data device embeddings enroll_map epochs feature_config features
     head init models network packages parameters path precision python reason replicates role run model seed seconds
-    speakers status step systems targets nontargets trials inputs utterances weights offset facts""".split()  # noqa: SIM905
+    speakers status step steps systems targets nontargets trials inputs utterances weights offset facts""".split()  # noqa: SIM905
 )
 PUBLISHED = "sre.report.published"  # the owner of recipes/*/results/*.json, which has some of the same names
 

@@ -160,17 +160,19 @@ def model_config(
         raise SreError(f"{where}: seed {own_seed}, and --seed {seed} was given; leave one of them out")
     seed = next((one for one in (seed, own_seed) if one is not None), 1)
     features: dict
-    loss_keys: tuple[()] | None = None
+    chosen: tuple[()] | None = None  # keys of loss and training
     written = "feature_config" in config
     base = None if written else Models.beside(Path(where)).base_of(Path(where).stem, config, schema())
     named = config.get("features", (base or {}).get("features"))
-    if written:  # a training wrote it, with all defaults: nobody chose the keys of its loss
-        features, loss_keys = {config.get("features"): config.pop("feature_config")}, ()
+    if written:  # a training wrote it, with all defaults, which nobody chose
+        features, chosen = {config.get("features"): config.pop("feature_config")}, ()
     elif (recipe := Path(where).parent.parent / "config.yaml").is_file():
         features = recipe_features(schema(), read_yaml(recipe), str(recipe))
     else:
         features = {name: features_made(name) for name in [named] if isinstance(name, str)}
-    return resolve_model_config(schema(), config, where, features, seed, loss_keys=loss_keys, base=base, files=files)
+    return resolve_model_config(
+        schema(), config, where, features, seed, loss_keys=chosen, base=base, files=files, training_keys=chosen
+    )
 
 
 def vad_config(argument: ConfigArgument | None) -> dict:

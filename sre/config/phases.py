@@ -9,6 +9,7 @@ from typing import Any
 
 from sre import SreError
 from sre.config.schema import Schema
+from sre.config.training_checks import without_replaced
 from sre.io.yaml_text import merged, read_yaml
 
 OF_A_PHASE = ("init", "head", "freeze")  # keys that no model has from its base
@@ -41,7 +42,8 @@ class Models:
     def own(self, name: str) -> dict:
         """Return what a model's YAML and the recipe's config say of it."""
         override = self.overrides.get(name)
-        return merged(read_yaml(self.paths[name]), override if isinstance(override, dict) else {})
+        over = override if isinstance(override, dict) else {}
+        return merged(without_replaced(read_yaml(self.paths[name]), over), over)
 
     def base_of(self, name: str, own: dict, schema: Schema, above: tuple[str, ...] = ()) -> dict | None:
         """Return all that is said of the model that a model starts from; None: it starts afresh, or from a bundle.

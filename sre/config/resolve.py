@@ -12,6 +12,7 @@ from sre.config.model_checks import check_embeddings, check_loss, check_ranges, 
 from sre.config.phases import Models, check_phase_keys, with_base
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
+from sre.config.training_checks import check_training, without_replaced
 from sre.io.yaml_text import merged, read_yaml
 
 BACKENDS = {
@@ -117,11 +118,15 @@ def resolve_model(
     """
     path = Path(path)
     where = f"{path} and what the config says of it" if override else str(path)
-    own = merged(read_yaml(path), override or {})
-    loss = (override or {}).get("loss")
+    over = override or {}
+    own = merged(without_replaced(read_yaml(path), over), over)
+    loss, training = over.get("loss"), over.get("training")
     loss_keys = loss if isinstance(loss, dict) and "type" in loss else None  # the YAML's keys are for the YAML's loss
+    another = isinstance(training, dict) and {"optimizer", "schedule"} & training.keys()  # and for its optimiser
     base = (models or Models.beside(path)).base_of(path.stem, own, schema)
-    return resolve_model_config(schema, own, where, features, seed, held_out, loss_keys, base, files)
+    return resolve_model_config(
+        schema, own, where, features, seed, held_out, loss_keys, base, files, training if another else None
+    )
 
 
 def resolve_model_config(
@@ -134,6 +139,7 @@ def resolve_model_config(
     loss_keys: Collection[str] | None = None,
     base: dict | None = None,
     files: Collection[str] = (),
+    training_keys: Collection[str] | None = None,
 ) -> dict:
     """Return a model's config for its training: all keys with defaults, feature_config, seed and the stage's version.
 
@@ -142,11 +148,12 @@ def resolve_model_config(
         the YAML's keys were meant for another loss and are not checked.
     base : what is said of the model that it starts from, whose keys it has where it has none
     files : kinds of distortions, noise and room, that there are files of: see `with_files`
+    training_keys : keys of `training` that are checked against its optimizer and schedule, alike
     """
     check_phase_keys(given, where)
     if base is not None:
-        own_loss = given.get("loss")
-        loss_keys = (own_loss if isinstance(own_loss, dict) else ()) if loss_keys is None else loss_keys
+        loss_keys = _keys_of(given, "loss") if loss_keys is None else loss_keys
+        training_keys = _keys_of(given, "training") if training_keys is None else training_keys
         given = with_base(schema, given, base, where)
     model = with_files(schema.check(given, where, "$defs", "model"), given, files, where)
     model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
@@ -156,6 +163,9 @@ def resolve_model_config(
     loss, training = model["loss"], model["training"]
     check_loss(schema, loss["type"], given.get("loss", {}) if loss_keys is None else loss_keys, training, where)
     loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
+    check_training(schema, model, given.get("training", {}) if training_keys is None else training_keys, where)
+    if training.get("steps"):
+        del training["epochs"]
     if model.get("source") == "embeddings":
         check_embeddings(model, where)
         of_bundle = [config for config in features.values() if config.get("type") == "embeddings"]
@@ -171,6 +181,11 @@ def resolve_model_config(
     check_ranges(model, where)
     check_sampler(model, where)
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
+
+
+def _keys_of(given: dict, section: str) -> Collection[str]:
+    part = given.get(section)
+    return part.keys() if isinstance(part, dict) else ()
 
 
 def resolve_backend(schema: Schema, config: dict, where: str) -> dict:

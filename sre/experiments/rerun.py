@@ -142,5 +142,5 @@ def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
         plan = TrainingPlan.read(path)
         steps = [int(step.stem[5:]) for step in path.parent.glob("step_*.pt") if step.stem[5:].isdigit()]
         if plan.config_sha256 in configs and steps:
-            return max(steps) // max(plan.steps_per_epoch, 1), plan.epochs
+            return plan.epochs_at(max(steps)), plan.epochs
     return None

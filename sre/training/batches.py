@@ -1,6 +1,6 @@
 """Which chunks a step of a training sees: a function of (seed, step), so that there is nothing to save.
 
-Legend: B chunks in a batch, N speakers and M chunks of each in turn (B = N M), S steps in an epoch.
+Legend: B chunks in a batch, N speakers and M chunks of each in turn (B = N M), S steps in an epoch, here a pass.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +20,8 @@ class Batches(ABC):
 
     All chunks of a batch have one length, drawn from `chunk_frames` (least, most). The M items in turn have one
     augmented copy (draws[1] is the same), since a changed speed is another speaker. `num_draws` is how many uniform
-    numbers the augmentation takes for a chunk.
+    numbers the augmentation takes for a chunk. `steps` is the number of batches, in place of `epochs`, where it is not
+    0: the last epoch may end early.
     """
 
     batch_size: int
@@ -29,6 +30,7 @@ class Batches(ABC):
     seed: int
     num_draws: int = 1
     first_step: int = 0
+    steps: int = field(default=0, kw_only=True)
     chunks_per_speaker: int = field(default=1, kw_only=True)  # M
     steps_per_epoch: int = field(init=False)  # S
 
@@ -41,16 +43,21 @@ class Batches(ABC):
         """The number of chunks in a batch."""
         return self.batch_size
 
+    @property
+    def end(self) -> int:
+        """The number of batches of the whole training."""
+        return self.steps or self.epochs * self.steps_per_epoch
+
     def draw_of(self, epoch: int) -> np.random.Generator:
         """Return the generator of an epoch's order."""
         return np.random.default_rng([self.seed, 1, epoch])
 
     def __len__(self) -> int:
-        return self.epochs * self.steps_per_epoch - self.first_step
+        return self.end - self.first_step
 
     def __iter__(self) -> Iterator[list[Item]]:
         low, high = self.chunk_frames
-        for step in range(self.first_step, self.epochs * self.steps_per_epoch):
+        for step in range(self.first_step, self.end):
             epoch, position = divmod(step, self.steps_per_epoch)
             if position == 0 or step == self.first_step:
                 order = self.order(epoch)

@@ -76,7 +76,7 @@ def train(
             f" {trainer.device}, {trainer.options.precision}"
         )
         _say_what_is_missing(parts, held_out.utterances)
-        TrainingPlan(asked.sha256, asked.training.epochs, trainer.batches.steps_per_epoch).write(folder)
+        TrainingPlan(asked.sha256, trainer.span.epochs, trainer.span.epoch, trainer.span.updates).write(folder)
         spent.keep(now=True)
         trainer.run()
         bundle = _bundle(asked, trainer, parts.speakers, base, stores[0].config)
@@ -157,7 +157,7 @@ def _summary(
         parameters=sum(p.numel() for p in trainer.network.parameters()),
         macs_2s=cost.macs(spec, 2),
         utterances_per_s_8s=round(cost.speed(spec), 2),
-        epochs=asked.training.epochs,
+        epochs=trainer.span.epochs,
         seed=asked.training.seed,
         precision=trainer.options.precision,
         training_s=round(spent.total, 1),

@@ -35,10 +35,25 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
-    """The keys of `training:` in a model's YAML (see recipes/config.schema.yaml), plus margin and seed."""
+class ScheduleOptions:
+    """The keys of `training.schedule`. Of half_cycle (updates) and half_cycle_epochs one is not 0, if it is cyclic."""
 
-    epochs: int
+    type: str = "exponential"
+    factor: float = 1.0
+    every: int = 1
+    patience: int = 0
+    half_cycle: int = 0
+    half_cycle_epochs: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The keys of `training:` in a model's YAML (see recipes/config.schema.yaml), plus margin, its schedule and seed.
+
+    epochs, steps : one of them is not 0
+    interval : updates in an epoch; 0: those of a pass
+    """
+
     batch_size: int
     chunks_per_speaker: int
     chunk_frames: tuple[int, int]
@@ -55,6 +70,14 @@ class TrainingOptions:
     margin: float
     margin_epochs: tuple[float, float]
     seed: int
+    epochs: int = 0
+    steps: int = 0
+    interval: int = 0
+    margin_schedule: str = "exponential"
+    schedule: ScheduleOptions = ScheduleOptions()
+    monitor: str = "valid_loss"
+    betas: tuple[float, float] | None = None
+    no_decay: tuple[str, ...] = ()
     sampler: str = "utterances"
     utterances_per_speaker: int = 0
 
@@ -88,7 +111,8 @@ class TrainingConfig:
     def of(cls, config: dict[str, Any]) -> Self:
         """Return a config that `sre.config.resolve.resolve_model` gave, section by section."""
         loss = config["loss"]
-        more = {"margin": loss["margin"], "margin_epochs": loss["margin_epochs"], "seed": config["seed"]}
+        more = {key: loss[key] for key in ("margin", "margin_epochs", "margin_schedule") if key in loss}
+        more["seed"] = config["seed"]
         parts = {"config": config, "network": config["options"], "training": config["training"] | more}
         if config.get("source") == "embeddings":  # a vector is one frame
             parts["training"] = {**parts["training"], "chunk_frames": [1, 1]}

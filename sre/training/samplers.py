@@ -10,6 +10,7 @@ import numpy as np
 from sre import SreError
 from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches, by_speaker
 from sre.training.options import TrainingOptions
+from sre.training.schedule import Span
 
 
 @dataclass
@@ -108,6 +109,12 @@ def _one_of_each(utts: list[np.ndarray], speakers: np.ndarray, draws: np.ndarray
 
 def batches_of(options: TrainingOptions, labels: np.ndarray, num_draws: int) -> Batches:
     """Return the batches of a training. labels : (num_utts,) int. Raises SreError where they cannot be made."""
+    batches = _batches_of(options, labels, num_draws)
+    batches.steps = Span.of(options, batches.steps_per_epoch).updates
+    return batches
+
+
+def _batches_of(options: TrainingOptions, labels: np.ndarray, num_draws: int) -> Batches:
     o, most = options, options.utterances_per_speaker
     drawn = o.batch_size, o.epochs, o.chunk_frames, o.seed, num_draws
     if o.sampler == "balanced":

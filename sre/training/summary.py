@@ -119,11 +119,19 @@ SUMMARY = tuple(form_of(TrainSummary) | told for told in ({"utterances_found?": 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The training that the checkpoints beside it are of."""
+    """The training that the checkpoints beside it are of.
+
+    steps : of all epochs; the last one may have fewer than steps_per_epoch
+    """
 
     config_sha256: str
     epochs: int
     steps_per_epoch: int
+    steps: int | None = None
+
+    def epochs_at(self, step: int) -> int:
+        """Return how many epochs have ended at a step."""
+        return self.epochs if step == self.steps else step // max(self.steps_per_epoch, 1)
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of the checkpoints."""

@@ -1,14 +1,13 @@
 """The training loop, top to bottom: batches -> loss -> step -> validation and checkpoint at each epoch's end."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from sre import SreError
 from sre.losses.base import Head
@@ -22,16 +21,21 @@ from sre.training.advice import on_waiting
 from sre.training.batches import Batches, SpeakerBatches
 from sre.training.chunks import make_loader, read, reading_of
 from sre.training.meter import NO_SUMS, Spent, line_of, means, seconds_of
+from sre.training.optimizers import build_optimizer
 from sre.training.options import TrainingOptions
 from sre.training.samplers import batches_of
+from sre.training.schedule import Span
 from sre.training.sources import Source
 from sre.training.summary import HISTORY_FILE, Epoch, write_history
 from sre.training.update import Update
-from sre.training.validation import accuracy, held_out_eer
+from sre.training.validation import held_out_eer, loss_and_accuracy
 
 CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
 CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+UNKNOWN = {
+    "valid_loss": "no utterance is held out, or the loss compares chunks of a batch; set training.monitor: valid_eer",
+    "valid_eer": "no speaker is held out; add speakers with two utterances or more, or take valid_loss",
+}
 NUM_WORKERS = min(8, available_cores())  # reading processes, where features do not fit into memory
 
 
@@ -67,13 +71,18 @@ class Trainer:
         self.head.to(self.device)
         self.num_speakers = int(self.labels.max()) + 1
         parameters = [p for p in (*self.network.parameters(), *self.head.parameters()) if p.requires_grad]
-        own = {"momentum": o.momentum, "nesterov": o.momentum > 0} if o.optimizer == "sgd" else {}
-        # the rate is set anew before each step, see _one_step
-        self.optimizer = OPTIMIZERS[o.optimizer](parameters, o.lr, weight_decay=o.weight_decay, **own)
+        self.optimizer = build_optimizer(o, self.network, self.head)
         self.update = Update(self.network, self.head, self.optimizer, parameters, o, self.device, self.frozen)
         self.batches = self._batches()
+        self.span = Span.of(o, self.batches.steps_per_epoch)
+        if o.schedule.type == "plateau" and not self._is_known(o.monitor):
+            raise SreError(f"training.schedule plateau has no {o.monitor} to look at: {UNKNOWN[o.monitor]}")
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
         self.reading, self.advised = reading_of(self.features, NUM_WORKERS), False
+
+    def _is_known(self, monitor: str) -> bool:
+        """Return whether there is a value of `training.monitor` after each epoch."""
+        return self.held_out is not None if monitor == "valid_eer" else bool(self.valid and self.head.classifies)
 
     def _batches(self) -> Batches:
         batches = batches_of(self.options, self.labels.numpy(), self.features.augmentation.num_draws)
@@ -91,18 +100,17 @@ class Trainer:
                 raise SreError(
                     f"{self.folder}: its newest checkpoint is not of this training ({reason}); delete it"
                 ) from None
-            if self.step >= self.options.epochs * self.batches.steps_per_epoch:
+            if self.step >= self.span.updates:
                 say(f"this training is complete; to train again, delete {self.folder}")
         self.batches.first_step = self.step
-        o, per_epoch = self.options, self.batches.steps_per_epoch
         size = self.batches.chunks
-        progress = Progress("train", o.epochs * per_epoch * size, "utt", before=self.step * size)
+        progress = Progress("train", self.span.updates * size, "utt", before=self.step * size)
         try:
             self._all_steps(progress)
         except KeyboardInterrupt:
             kept = checkpoint.find(self.folder)
             step = int(kept[-1].stem.split("_")[1]) if kept else 0
-            say(f"stopped at step {self.step}; the same command goes on from step {step} of {o.epochs * per_epoch}")
+            say(f"stopped at step {self.step}; the same command goes on from step {step} of {self.span.updates}")
             raise
         finally:
             if self.spent:
@@ -110,7 +118,6 @@ class Trainer:
         progress.close()
 
     def _all_steps(self, progress: Progress) -> None:
-        per_epoch = self.batches.steps_per_epoch
         saved = begun = asked = time.monotonic()
         batches = read(make_loader(self.features, self.batches, NUM_WORKERS))
         for batch in batches:
@@ -120,21 +127,21 @@ class Trainer:
             self.left_out += batch.left_out
             self.sums["seconds"] += time.monotonic() - begun
             share = self.sums["waited"] / self.sums["seconds"]
-            progress.add(len(batch.indices), f"epoch {(self.step - 1) // per_epoch + 1}, data wait {100 * share:.0f} %")
-            if self.step % per_epoch == 0:
+            progress.add(len(batch.indices), f"epoch {self.span.number(self.step)}, data wait {100 * share:.0f} %")
+            if self.span.ends(self.step):
                 self._end_epoch()
             if self.spent:
                 self.spent.keep()
             begun = time.monotonic()
-            if self.step % per_epoch == 0 or begun - saved > 60 * CHECKPOINT_MINUTES:
+            if self.span.ends(self.step) or begun - saved > 60 * CHECKPOINT_MINUTES:
                 self._save()
                 saved = time.monotonic()
             asked = time.monotonic()
 
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
-        o, at = self.options, self.step / (self.options.epochs * self.batches.steps_per_epoch)
-        rate = schedule.learning_rate(at, o.lr, o.final_lr, o.warmup_epochs / o.epochs)
-        margin = schedule.margin(at, o.margin, *(epoch / o.epochs for epoch in o.margin_epochs))
+        o = self.options
+        rate = schedule.learning_rate(self.step, self.span, o, self.history)
+        margin = schedule.margin(self.step, self.span, o)
         labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
         done = self.update(chunks, labels, rate, margin, constrain=self.step % CONSTRAIN_EVERY == 0)
         self.sums["loss"] += done.loss
@@ -150,14 +157,15 @@ class Trainer:
         begun = time.monotonic()
         self.network.eval(), self.head.eval()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
-            valid = None
+            valid_loss = valid = None
             if self.valid and self.head.classifies:  # else logits are of a batch, not of a chunk
-                valid = accuracy(self.network, self.head, *self.valid)
+                valid_loss, valid = loss_and_accuracy(self.network, self.head, *self.valid)
             eer = self._held_out_eer()
         row: Epoch = {
-            "epoch": self.step // self.batches.steps_per_epoch,
+            "epoch": self.span.number(self.step),
             "step": self.step,
             **means(self.sums),
+            "valid_loss": valid_loss,
             "valid_accuracy": valid,
             "valid_eer": eer,
             "lr": self.optimizer.param_groups[0]["lr"],
@@ -169,7 +177,7 @@ class Trainer:
         }
         self.history.append(row)
         self.sums = dict(NO_SUMS)
-        say(line_of(row, self.options.epochs))
+        say(line_of(row, self.span.epochs))
         self._advise(row)
         if self.left_out:
             warn(f"{self.left_out} distortions were left out, as the chunk or what was drawn for it is silent")
@@ -219,8 +227,9 @@ class Trainer:
 
     def _to_average(self) -> list[Path]:
         """Return the checkpoints at the ends of the last `average_last` epochs."""
-        ends = range(max(1, self.options.epochs - self.options.average_last + 1), self.options.epochs + 1)
-        return [self.folder / f"step_{epoch * self.batches.steps_per_epoch:09}.pt" for epoch in ends]
+        epochs = self.span.epochs
+        ends = map(self.span.end_of, range(max(1, epochs - self.options.average_last + 1), epochs + 1))
+        return [self.folder / f"step_{end:09}.pt" for end in ends]
 
     def averaged(self, part: str = "network") -> dict[str, Tensor]:
         """Return the state of network or head, averaged over the ends of the last `average_last` epochs."""

@@ -117,13 +117,19 @@ def _copies(
 
 
 @torch.inference_mode()
-def accuracy(network: Network, head: Head, chunks: Tensor, labels: Tensor) -> float:
-    """Return the per cent of (N, T, F) chunks whose largest logit, without margin, is their speaker's, (N,)."""
-    right = 0
+def loss_and_accuracy(network: Network, head: Head, chunks: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the mean loss of (N, T, F) chunks, and the per cent whose largest logit is their speaker's, (N,).
+
+    Both are without margin, whose schedule would move the loss.
+    """
+    total, right, margin = 0.0, 0, head.margin
+    head.margin = 0.0
     for part, truth in zip(chunks.split(64), labels.split(64), strict=True):
-        _, logits = head(network(part), truth)
+        loss, logits = head(network(part), truth)
+        total += float(loss) * len(truth)
         right += int((logits.argmax(dim=1) == truth).sum())
-    return 100 * right / len(labels)
+    head.margin = margin
+    return total / len(labels), 100 * right / len(labels)
 
 
 @torch.inference_mode()

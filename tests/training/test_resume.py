@@ -24,7 +24,7 @@ from sre.io.tables import read_table
 from sre.io.text import canonical
 from sre.models import bundle as bundles
 from sre.models.tdnn import FTDNN
-from sre.training import job, trainer
+from sre.training import job, schedule, trainer
 from sre.training.options import Filter, TrainingConfig
 from sre.training.validation import partition
 
@@ -88,6 +88,13 @@ def result(out: Path) -> tuple[bytes, list[dict]]:
     return (out / "final.pt").read_bytes(), [{k: v for k, v in row.items() if k not in times} for row in rows]
 
 
+def trainer_of(data: Path, folder: Path, model: dict) -> trainer.Trainer:
+    asked, store = TrainingConfig.of(model), FeatureStore(data / "feats.scp")
+    chosen = job.select([store], [read_table(data / "utt2spk")], asked.filter)
+    parts = partition(chosen.utt2spk, 2, 1)
+    return job.make_trainer(asked, [store], chosen, parts, folder, torch.device("cpu"))
+
+
 def checkpoints(out: Path) -> list[str]:
     return sorted(path.name for path in out.glob("checkpoints/*/step_*.pt"))
 
@@ -135,15 +142,64 @@ def test_resumed_as_uninterrupted(data: Path, tmp_path: Path, monkeypatch, whole
     assert result(train(data, tmp_path)) == result(whole)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_dropout_and_adam_go_on_where_they_were(data: Path, tmp_path: Path, monkeypatch, optimizer: str) -> None:
-    how = {"architecture": "speakernet", "optimizer": optimizer, "lr": 0.01}
-    whole = train(data, tmp_path / "whole", **how)
+def resumed_and_whole(data: Path, out: Path, monkeypatch: pytest.MonkeyPatch, step: int = 5, **how: object) -> tuple:
+    """What a training leaves that was killed after `step` steps, and one that was not."""
+    whole = train(data, out / "whole", **how)
     with monkeypatch.context() as patch:
-        stop_at(patch, 5)
+        stop_at(patch, step)
         with pytest.raises(Killed):
-            train(data, tmp_path / "killed", **how)
-    assert result(train(data, tmp_path / "killed", **how)) == result(whole)
+            train(data, out / "killed", **how)
+    return result(train(data, out / "killed", **how)), result(whole)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "novograd"])
+def test_dropout_and_moments_go_on_where_they_were(data: Path, tmp_path: Path, monkeypatch, optimizer: str) -> None:
+    how = {"architecture": "speakernet", "optimizer": optimizer, "lr": 0.01, "no_decay": ["norms", "head"]}
+    resumed, whole = resumed_and_whole(data, tmp_path, monkeypatch, **how)
+    assert resumed == whole
+
+
+@pytest.mark.parametrize("monitor", ["valid_loss", "valid_eer"])
+def test_a_plateau_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypatch, monitor: str) -> None:
+    monkeypatch.setattr(schedule, "LEAST_GAIN", 0.3)  # which not each epoch brings
+    form = {"type": "plateau", "factor": 0.5, "patience": 0}
+    how = {"epochs": 5, "warmup_epochs": 0, "schedule": form, "monitor": monitor, "lr": 1.0}
+    (resumed, history), whole = resumed_and_whole(data, tmp_path, monkeypatch, 11, **how)
+    assert (resumed, history) == whole
+    rates, seen = [row["lr"] for row in history], [row[monitor] for row in history]
+    worse = [value >= min(seen[: n + 1]) * 0.7 for n, value in enumerate(seen[1:-1])]
+    assert rates == pytest.approx([1, 1, *(0.5 ** sum(worse[: n + 1]) for n in range(3))]) and sum(worse)
+
+
+@pytest.mark.parametrize(
+    "keys, steps, epochs",
+    [
+        ({"steps": 8, "schedule": {"type": "cosine"}}, 8, [(3, 0.04268), (6, 0.01546), (8, 0.00195)]),
+        ({"steps": 8, "interval": 4, "schedule": {"type": "step", "every": 1}}, 8, [(4, 0.05), (8, 0.0475)]),
+        ({"epochs": 2, "interval": 5, "schedule": {"type": "cyclic", "half_cycle": 4}}, 10, [(5, 0.05), (10, 0.01254)]),
+    ],
+)
+def test_so_many_steps(data: Path, tmp_path: Path, monkeypatch, keys: dict, steps: int, epochs: list) -> None:
+    """A pass is 3 steps. epochs : the step at the end of each, and the rate of the update before it."""
+    given = {"warmup_epochs": 0, **keys}
+    (resumed, history), whole = resumed_and_whole(data, tmp_path, monkeypatch, **given)
+    assert (resumed, history) == whole
+    assert [row["epoch"] for row in history] == list(range(1, len(epochs) + 1))
+    assert [row["lr"] for row in history] == pytest.approx([rate for _, rate in epochs], abs=1e-5)
+    ends = [f"step_{end:09}.pt" for end, _ in epochs[-2:]]
+    assert set(ends) <= set(checkpoints(tmp_path / "killed")) and ends[-1] == f"step_{steps:09}.pt"
+    summary = json.loads((tmp_path / "killed/train_summary.json").read_text())
+    assert summary["epochs"] == len(epochs)
+    command = shlex.join(["steps.train_embedding", canonical(config(**given))])
+    assert epochs_done(tmp_path / "killed", command) == (len(epochs), len(epochs))
+
+
+def test_a_checkpoint_of_other_groups_of_weights_is_not_of_this_training(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints/one"
+    folder.mkdir(parents=True)
+    trainer_of(data, folder, config(no_decay=["biases"]))._save()
+    with pytest.raises(SreError, match="its newest checkpoint is not of this training .*; delete it"):
+        trainer_of(data, folder, config()).run()
 
 
 def test_factors_of_an_ftdnn_stay_semi_orthogonal(data: Path, tmp_path: Path, monkeypatch) -> None:

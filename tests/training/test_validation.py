@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import SreError
+from sre.losses import build_head
 from sre.losses.classification import Softmax
-from sre.training.validation import accuracy, held_out_eer, partition
+from sre.training.validation import held_out_eer, loss_and_accuracy, partition
 
 
 def corpus(*utterances: int) -> dict[str, str]:
@@ -79,6 +80,14 @@ def test_the_same_whatever_the_seed_and_the_order() -> None:
     assert partition(dict(reversed(utt2spk.items())), 2, 1) == first
 
 
+def test_the_loss_of_validation_is_without_margin() -> None:
+    head = build_head(2, 2, "aam", 1.0)
+    torch.nn.init.eye_(head.weight)
+    head.margin = 0.5
+    loss, _ = loss_and_accuracy(Same(), head, torch.tensor([[[2.0, 0.0]]]), torch.tensor([0]))
+    assert loss == pytest.approx(np.log1p(np.exp(-1))) and head.margin == 0.5
+
+
 def test_too_few_speakers() -> None:
     with pytest.raises(SreError, match="1 training speakers are left"):
         partition(corpus(5), speakers=0, utterances=0)
@@ -97,5 +106,6 @@ def test_accuracy_and_eer_by_hand() -> None:
     chunks = torch.tensor([[[2.0, 0.0]], [[3.0, 1.0]], [[0.0, 1.0]], [[1.0, 2.0]]])
     head = Softmax(2, 2)
     torch.nn.init.eye_(head.linear.weight), torch.nn.init.zeros_(head.linear.bias)
-    assert accuracy(Same(), head, chunks, torch.tensor([0, 0, 1, 0])) == 75
+    loss, accuracy = loss_and_accuracy(Same(), head, chunks, torch.tensor([0, 0, 1, 0]))
+    assert loss == pytest.approx(sum(np.log1p(np.exp(d)) for d in (-2, -2, -1, 1)) / 4) and accuracy == 75
     assert held_out_eer(Same(), chunks, np.array(["a", "a", "b", "b"])) == 0

@@ -1,0 +1,95 @@
+"""What the schema cannot say of `training` in a model's YAML: its length, its learning rate, its optimiser."""
+
+from collections.abc import Collection
+
+from sre import SreError
+from sre.config.schema import Schema
+
+FALLING = ("cosine", "plateau", "cyclic")  # schedules with a rate between lr and final_lr
+
+
+def without_replaced(own: dict, over: dict) -> dict:
+    """Return what a model's YAML says, without what is of `training` and an override of it takes the place of.
+
+    That is the other one of epochs and steps, a schedule of another type, and the betas of another optimiser.
+    """
+    training, said = own.get("training"), over.get("training")
+    if not isinstance(training, dict) or not isinstance(said, dict):
+        return own
+    replaced = set()
+    for key, others in (("steps", ["epochs"]), ("epochs", ["steps"]), ("optimizer", ["betas"])):
+        replaced |= set(others) if said.get(key) is not None else set()
+    schedule = said.get("schedule")
+    if isinstance(schedule, dict) and "type" in schedule:
+        replaced.add("schedule")
+    return own | {"training": {key: value for key, value in training.items() if key not in replaced}}
+
+
+def check_training(schema: Schema, model: dict, keys: Collection[str], where: str) -> None:
+    """Check the length, the rate and the optimiser. Raises SreError where they do not go together.
+
+    keys : of `training`, that somebody gave: these are refused if they would do nothing
+    """
+    training = model["training"]
+    if "steps" in keys and "epochs" in keys and training.get("steps"):
+        raise SreError(f"{where}: training.steps stands in the place of training.epochs; take one of them out")
+    schedule = training.get("schedule", {"type": "exponential"})
+    _check_idle(schema, model, schedule["type"], keys, where)
+    _check_schedule(schema, model, schedule, where)
+
+
+def _check_idle(schema: Schema, model: dict, schedule: str, keys: Collection[str], where: str) -> None:
+    """Raise SreError for a given key that another optimiser or schedule takes; 0 says what is so anyway."""
+    training, loss = model["training"], model["loss"]
+    properties = schema.part("$defs", "model", "properties", "training", "properties")
+    for mark, kind, what in (
+        ("x-optimizers", training["optimizer"], "optimizer"),
+        ("x-schedules", schedule, "schedule"),
+    ):
+        for key in properties:
+            if key in keys and training.get(key) and kind not in properties[key].get(mark, [kind]):
+                raise SreError(
+                    f"{where}: training.{key} would do nothing, as {what} {kind} has no such thing; take it out"
+                )
+    if "no_decay" in training and not training["weight_decay"]:
+        raise SreError(f"{where}: training.no_decay would do nothing with weight_decay 0; take one of them out")
+    if "margin_schedule" in loss and loss["margin_epochs"][0] >= loss["margin_epochs"][1]:
+        raise SreError(
+            f"{where}: loss.margin_schedule would do nothing, as margin_epochs {loss['margin_epochs']} let the margin"
+            " grow in no time; set the second later, or take it out"
+        )
+    if "monitor" in keys and schedule != "plateau":
+        raise SreError(f"{where}: training.monitor would do nothing without schedule plateau; take it out")
+
+
+def _check_schedule(schema: Schema, model: dict, schedule: dict, where: str) -> None:
+    training, kind = model["training"], schedule["type"]
+    options = schema.part("$defs", "model", "properties", "training", "properties", "schedule", "properties")
+    for key in schedule:
+        if kind not in (types := options[key].get("x-of", [kind])):
+            raise SreError(
+                f"{where}: training.schedule.{key} is of type {' and '.join(types)}, not of {kind}; take it out"
+            )
+    if kind == "exponential" and not training["final_lr"]:
+        raise SreError(
+            f"{where}: training.final_lr is 0, which an exponential never reaches; raise it, or set"
+            " schedule: {type: cosine}"
+        )
+    if kind in FALLING and training["final_lr"] >= training["lr"]:
+        raise SreError(
+            f"{where}: training.final_lr {training['final_lr']:g} is not below lr {training['lr']:g}, as schedule"
+            f" {kind} needs; lower it"
+        )
+    if kind == "cyclic" and (schedule["half_cycle"] is None) == (schedule["half_cycle_epochs"] is None):
+        raise SreError(
+            f"{where}: training.schedule cyclic needs half_cycle or half_cycle_epochs, the length of half a cycle; give"
+            " one of them"
+        )
+    if kind == "plateau":
+        monitor = training.get("monitor", "valid_loss")
+        needs, least = ("speakers", 2) if monitor == "valid_eer" else ("utterances", 1)
+        if model["validation"][needs] < least:
+            raise SreError(
+                f"{where}: training.schedule plateau looks at {monitor}, which needs validation.{needs}; set it to"
+                f" {least} or more"
+            )

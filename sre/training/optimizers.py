@@ -1,0 +1,109 @@
+"""Optimisers: which there are, NovoGrad, and which weights they let decay."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from sre import SreError
+from sre.losses.base import Head
+from sre.models.base import Network
+from sre.training.options import TrainingOptions
+
+KINDS_OF_WEIGHTS = ("norms", "biases", "head")  # of training.no_decay, beside parts of the network
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+
+
+class NovoGrad(Optimizer):
+    """NovoGrad: Adam with a second moment for each tensor. B. Ginsburg et al., arXiv:1905.11286, algorithm 1.
+
+    Weight decay is added to the normalised gradient, before its mean over updates, as in the paper and NeMo. The
+    default betas are those of NeMo's SpeakerNet.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float,
+        betas: tuple[float, float] = (0.95, 0.5),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # torch's takes a closure
+        """Change the parameters that have a gradient."""
+        for group in self.param_groups:
+            for weights in group["params"]:
+                if weights.grad is not None:
+                    self._update(weights, weights.grad, group)
+
+    def _update(self, weights: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state, (beta1, beta2) = self.state[weights], group["betas"]
+        if not state:
+            state["m"], state["v"] = torch.zeros_like(weights), weights.new_zeros(())
+        v, square = state["v"], gradient.square().sum()
+        v.copy_(torch.where(v == 0, square, beta2 * v + (1 - beta2) * square))  # no update at 0 waits for the device
+        step = gradient / (v.sqrt() + group["eps"]) + group["weight_decay"] * weights
+        state["m"].mul_(beta1).add_(step)
+        weights.sub_(state["m"], alpha=group["lr"])
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "novograd": NovoGrad}
+
+
+def build_optimizer(options: TrainingOptions, network: Network, head: Head) -> Optimizer:
+    """Return the optimiser of a network and its loss, without parameters that require no gradient.
+
+    What training.no_decay names is a second group of parameters, whose weights do not decay. The rate is set anew
+    before each update. Raises SreError where it names what there is not.
+    """
+    o, parameters = options, [*network.parameters(), *head.parameters()]
+    own: dict[str, Any] = {}
+    if o.optimizer == "sgd":
+        own = {"momentum": o.momentum, "nesterov": o.momentum > 0}
+    elif o.betas is not None:
+        own = {"betas": o.betas}
+    spared = {id(one) for name in o.no_decay for one in _named(name, network, head)}
+    trained = [one for one in parameters if one.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": [one for one in trained if id(one) not in spared]}]
+    if spared:
+        groups.append({"params": [one for one in trained if id(one) in spared], "weight_decay": 0.0})
+    return OPTIMIZERS[o.optimizer](groups, o.lr, weight_decay=o.weight_decay, **own)
+
+
+def _named(name: str, network: Network, head: Head) -> list[nn.Parameter]:
+    """Return the parameters of a name in training.no_decay. Raises SreError where there are none."""
+    found = list(_of_kind(name, network, head)) if name in KINDS_OF_WEIGHTS else None
+    if found is None:
+        found = list(part(network, name, "training.no_decay", KINDS_OF_WEIGHTS).parameters())
+    if not found:
+        raise SreError(f"training.no_decay: '{name}': the network and its loss have no such weights; take it out")
+    return found
+
+
+def _of_kind(kind: str, network: Network, head: Head) -> Iterator[nn.Parameter]:
+    if kind == "head":
+        yield from head.parameters()
+        return
+    for whole in (network, head):
+        for module in whole.modules():
+            for name, weights in module.named_parameters(recurse=False):
+                if isinstance(module, NORMS) if kind == "norms" else "bias" in name:
+                    yield weights
+
+
+def part(network: nn.Module, name: str, key: str, others: tuple[str, ...] = ()) -> nn.Module:
+    """Return the part of a network with a dotted name. Raises SreError for `key`, naming the nearest part or other."""
+    parts = {path: module for path, module in network.named_modules() if path}
+    if name not in parts:
+        near = difflib.get_close_matches(name, [*others, *parts], 1, 0.0)[0]
+        tops = ", ".join(path for path in parts if "." not in path)
+        raise SreError(
+            f"{key}: '{name}' is no part of the network, which has {tops} and their parts; the nearest is '{near}'"
+        )
+    return parts[name]
