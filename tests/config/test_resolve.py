@@ -327,6 +327,7 @@ def test_entering_in_the_middle() -> None:
     )
     assert told.trainings == {} and list(told.runs) == ["old", "theirs"] and list(told.features) == ["fbank40"]
     assert told.runs["theirs"].embeddings == {"train": "a.scp", "eval": "b.scp"}
+    assert "Embeddings theirs are from elsewhere: whom their network has heard was not checked." in told.notes
     assert (told.runs["old"].bundle, told.runs["theirs"].features) == ("final.pt", None)
 
 

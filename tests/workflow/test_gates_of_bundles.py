@@ -66,6 +66,11 @@ def test_a_bundle_that_has_heard_the_test_is_refused_before_scoring(recipe: list
     code, output = snakemake(*recipe, lists[1])
     assert code != 0 and refusal in output
     assert not list(tmp_path.glob("exp/mine/old/*/*")), "neither embeddings nor scores"
+    (tmp_path / "tuned.yaml").write_text(json.dumps(MODEL | {"init": f"{tmp_path}/final.pt"}))
+    others = [entry for entry in recipe if not entry.startswith(("models", "bundles"))]
+    code, output = snakemake(*others, lists[1], f"models=[{tmp_path}/tuned.yaml]")
+    assert code != 0 and refusal.replace("bundles.old", "init of model tuned") in output
+    assert not (tmp_path / "exp/mine/tuned").exists()
 
     code, output = snakemake(*recipe, lists[0])
     assert code == 0, output[-3000:]
