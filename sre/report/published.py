@@ -10,7 +10,6 @@ A.json B.json -->` and its end of the same words. Nothing in there is written by
 """
 
 import csv
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from sre.io.text import lines_of, read_text
 from sre.metrics.bootstrap import COLUMNS
 from sre.metrics.rates import RATES
 from sre.report.numbers import difference_text, plain
+from sre.report.pages import made_anew, table
 from sre.report.ranking import Difference, group_interval
 from sre.report.rows import Group, Row, counts, group_rows, make_rows, marks
 from sre.report.tsv import difference_in
@@ -36,7 +36,6 @@ COSTS: tuple[tuple[str, Callable[[dict], float], int], ...] = (  # heading, of t
     ("training, minutes", lambda facts: facts["training_s"] / 60, 1),
     ("utt/s of 8 s", lambda facts: facts["utterances_per_s_8s"], 1),
 )
-PART = re.compile(r"^<!-- begin (.+?) -->\n(.*?)^<!-- end \1 -->\n", re.M | re.S)
 WORDS = ("experiment", "list", "model", "system", "note")  # columns of text
 
 
@@ -116,23 +115,18 @@ def rendered(text: str, read: Callable[[str], dict]) -> str:
     Raises SreError where a begin has no end of the same name.
     """
 
-    def part(found: re.Match) -> str:
-        first, *names = found[1].split()
-        made = summary([read(name) for name in names]) if first == "summary" else render(read(found[1]))
-        return f"<!-- begin {found[1]} -->\n{made}<!-- end {found[1]} -->\n"
+    def make(words: list[str]) -> str:
+        first, *names = words
+        return summary([read(name) for name in names]) if first == "summary" else render(read(" ".join(words)))
 
-    made, count = PART.subn(part, text)
-    begun = re.findall(r"^<!-- begin (.+?) -->", text, re.M)
-    if len(begun) != count:
-        raise SreError(f"{len(begun)} lines begin results, e.g. {begun[0]}, and {count} have their end; add '<!-- end'")
-    return made
+    return made_anew(text, make)
 
 
 def summary(experiments: Sequence[dict]) -> str:
     """Return a table of experiments: for each evaluation list, the system to quote of the model with the lowest EER."""
     lines = [_summary_line(results, facts) for results in experiments for facts in results["lists"]]
     lines = [line for line in lines if line] or [{"experiment": "none has a primary or a chosen system"}]
-    return f"\n{_markdown(lines)}\n"
+    return f"\n{table(lines, WORDS)}\n"
 
 
 def _summary_line(results: dict, facts: dict) -> dict[str, str]:
@@ -222,7 +216,7 @@ def _models(results: dict) -> list[str]:
             line |= {"system": row["system"] if row else "", f"EER on {name}, %": _with_interval(row)}
         lines.append(line)
     lines.sort(key=lambda line: float(line[COSTS[1][0]]))
-    return [_markdown(lines)] if lines else []
+    return [table(lines, WORDS)] if lines else []
 
 
 def _with_interval(row: dict | None) -> str:
@@ -251,7 +245,7 @@ def _conditions(facts: dict, results: dict) -> list[str]:
                 below.append({"model": model, "system": "against the reference", **against})
     about = f"EER, %, of {facts['name']} where both sides of each trial are noisy, in a room, or cut to a length."
     about += " Differences are of the rate by which systems are ranked:" if below else ""
-    return [f"{about}\n\n{_markdown([*lines, *below])}"] if lines else []
+    return [f"{about}\n\n{table([*lines, *below], WORDS)}"] if lines else []
 
 
 def _section(facts: dict, results: dict) -> str:
@@ -261,11 +255,11 @@ def _section(facts: dict, results: dict) -> str:
         if row["list"] == facts["name"]:
             groups.setdefault((row["model"], row["system"]), []).append(row)
     means = {(mean["model"], mean["system"]): mean for mean in results["means"] if mean["list"] == facts["name"]}
-    table = [_cells(rows, means.get(name)) for name, rows in groups.items()]
+    cells = [_cells(rows, means.get(name)) for name, rows in groups.items()]
     title = f"{facts['name']} ({facts['role']})" if facts["role"] != "evaluation" else facts["name"]
     size = "no system was scored" if facts["targets"] is None else _size(facts)
     several = " Of several seeds: mean (least to greatest)." if means else ""
-    return f"### {title}\n\n{size}, SHA-256 `{facts['sha256']}`.{several}\n\n{_markdown(table)}"
+    return f"### {title}\n\n{size}, SHA-256 `{facts['sha256']}`.{several}\n\n{table(cells, WORDS)}"
 
 
 def _size(facts: dict) -> str:
@@ -289,11 +283,3 @@ def _cells(rows: Sequence[dict], mean: dict | None) -> dict[str, str]:
             cells["95 % interval"] = " to ".join(f"{bound:.{digits}f}" for bound in bounds or [])
     cells["seed"] = " ".join(str(row["seed"]) for row in rows if row["metrics"])
     return cells | {"note": "; ".join(dict.fromkeys(row["note"] for row in rows if row["note"]))}
-
-
-def _markdown(table: Sequence[dict[str, str]]) -> str:
-    """A Markdown table, without the columns that are empty in all lines."""
-    used = [heading for heading in table[0] if any(line[heading] for line in table)]
-    align = ["---" if heading in WORDS else "--:" for heading in used]
-    lines = [used, align, *([line[heading].replace("|", "\\|") for heading in used] for line in table)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)

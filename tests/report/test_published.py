@@ -15,7 +15,8 @@ from sre.io.trials import read_trials, write_scores, write_trials
 from sre.machine.environment import environment
 from sre.metrics.bootstrap import Bootstrap, interval, intervals
 from sre.metrics.rates import summarise
-from sre.report.published import PART, rendered, summary
+from sre.report.pages import PART
+from sre.report.published import rendered, summary
 from sre.scoring.replicates import replicates_of
 from steps import make_report, make_results
 

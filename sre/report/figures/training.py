@@ -22,6 +22,7 @@ PANELS = (  # title, and the legend of each column of the history
     ("validation EER, %", {"valid_eer": "validation EER"}),
     ("learning rate", {"lr": "learning rate", "margin": "margin"}),
 )
+GROWN = 0.9985  # of the margin at a step short of its end
 FEW = 12  # epochs that have a mark each
 GROWING, GREY = "#dfe6ee", "#555555"
 
@@ -77,14 +78,14 @@ def last_epoch(history: Sequence[Epoch]) -> int:
 
 
 def margin_growth(history: Sequence[Epoch]) -> tuple[int, int] | None:
-    """Return the last epoch that ended before the margin grew, and the first that ended with all of it; None: never.
+    """Return the last epoch that ended before the margin grew, and the one at whose end it has grown; None: never.
 
-    A history has the margin of each epoch's last step.
+    A history has the margin of each epoch's last step, which is a little below the last one's where it stops growing.
     """
     told = [(int(row["epoch"] or 0), row.get("margin") or 0.0) for row in history]
     most = max((margin for _, margin in told), default=0.0)
     begin = max((epoch for epoch, margin in told if margin == told[0][1]), default=0)
-    end = min((epoch for epoch, margin in told if margin == most), default=0)
+    end = min((epoch for epoch, margin in told if margin >= GROWN * most), default=0)
     return (begin, end) if told and most > told[0][1] else None
 
 
