@@ -14,6 +14,7 @@ CHANGED = {"init", "head", "loss.margin", "loss.margin_epochs", "augment.speeds"
 TRAINING = ("batch_size", "chunk_frames", "lr", "final_lr", "warmup_epochs", "average_last")
 CHANGED |= {f"training.{key}" for key in TRAINING}
 OTHERS = {
+    "campplus_lm": {"training.schedule.type"},  # WeSpeaker's after 3D-Speaker's cosine
     "gemini_dfresnet114_lm": {"training.optimizer", "training.weight_decay"},  # AdamW before, SGD here
     "redimnet2_b6_lm": {"augment.distort"},
 }
