@@ -5,6 +5,7 @@ import shlex
 import sys
 
 from sre import SreError
+from sre.config.checkpoints import most_at_once
 from sre.config.copies import Copy, check_files
 from sre.config.distort import kinds_in
 from sre.config.corpus import TrialList, read_corpus

@@ -20,7 +20,7 @@ without_traceback(RECIPE.check_media, FEATS_ONLY)
 TRIALS = {item.name: item for item in CORPUS.lists}
 TRAINED_BEFORE = trained_before(RECIPE.runs, RECIPE.trainings)  # networks whose speakers are in no trial list
 NOTES = [*CORPUS.notes, *RECIPE.notes]
-CHECKPOINTS = sum(run["training"]["average_last"] + 2 for run in RECIPE.trainings.values())
+CHECKPOINTS = sum(most_at_once(run["training"]) for run in RECIPE.trainings.values())
 # what gates are asked: as a param, which Snakemake compares between runs, and as options of their commands
 ASKED = {
     "train": TRAIN,

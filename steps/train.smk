@@ -83,6 +83,7 @@ rule train_embedding:
             *repeated("--feats", embeddings_of(wildcards.run)),
             *["--development"] * bool(DEVELOPMENT["speakers"]),
             *given("--init", base_of(wildcards.run)),
+            *given("--checkpoints", RECIPE.runs[wildcards.run].checkpoints.replace("none", "")),
         ],
     shell:
         job(

@@ -30,11 +30,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rooms", type=input_folder, metavar="DIR", help=prepared.format("prepare_rirs", "rooms"))
     base = "final.pt that it starts from, where the config's init names a model (default: init, where that is a path)"
     parser.add_argument("--init", type=input_file, metavar="FILE", help=base)
-    parser.add_argument(
-        "--development",
-        action="store_true",
-        help="hold out up to half of the speakers: those of a development list (default: up to a fifth)",
-    )
+    half = "hold out up to half of the speakers: those of a development list (default: up to a fifth)"
+    parser.add_argument("--development", action="store_true", help=half)
+    stay = "which stay when the model is there (default: training.checkpoints of the config)"
+    parser.add_argument("--checkpoints", choices=["none", "last", "all"], help=stay)
     parser.add_argument("--seed", type=seed, metavar="N", help="of all draws (default: the config's, else 1)")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
     parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
@@ -52,6 +51,7 @@ def main(argv: list[str] | None = None) -> None:
 
     files = [kind for kind, folder in (("noise", args.noises), ("room", args.rooms)) if folder]
     config = model_config(args.config, args.seed, made_of, files)
+    config["training"] |= {"checkpoints": args.checkpoints} if args.checkpoints else {}
     audio = config.get("source", "features") == "audio"
     if idle := [name for name in (("feats",) if audio else ("audio", "noises", "rooms")) if getattr(args, name)]:
         parser.error(f"--{idle[0]} would do nothing, as the model has source: {config.get('source', 'features')}")

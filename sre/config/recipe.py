@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sre import SreError
+from sre.config.checkpoints import decisive, that_stay
 from sre.config.copies import add_copies, check_copies
 from sre.config.distort import MANIFESTS, left_out
 from sre.config.extraction import as_options, check_pieces
@@ -37,7 +38,8 @@ class Recipe:
     ----------
     config : the whole, resolved
     runs : name -> run, of all trainings, bundles and embeddings
-    trainings : run name -> what `resolve_model` returns; seed 1 of model m is run m, seed n is m_s<n>
+    trainings : run name -> what `resolve_model` returns, but for what decides nothing; seed 1 of model m is run m, seed
+        n is m_s<n>
     features : name -> resolved config, of those that runs read from disk
     paths : that the config names
     notes : for the report, which keys of a model's YAML were overridden
@@ -190,8 +192,9 @@ def _add_trainings(
             source = training.get("source", "features")
             features_of, of = training.get("features"), training.get("embeddings_of")
             init = training.get("init")
-            problems.tried(recipe.add_run, run, Run(path.stem, seed, features_of, source=source, of=of, init=init))
-            recipe.trainings[run] = training
+            made = Run(path.stem, seed, features_of, source=source, of=of, init=init, checkpoints=that_stay(training))
+            problems.tried(recipe.add_run, run, made)
+            recipe.trainings[run] = decisive(training)
             _add_start(recipe, path.stem, init)
             recipe.left_out += filter(None, [left_out(path.stem, resolve(MANIFESTS), training)])
             if copied := ", ".join(training.get("copies", {})):

@@ -20,6 +20,7 @@ class Run:
     of : the run whose embeddings it reads
     init : the run, or the path of a final.pt, that its training starts from
     bundle : path of a final.pt that was trained elsewhere
+    checkpoints : which of its training stay when it is done
     embeddings : train, eval, adapt -> path of embeddings from elsewhere
     """
 
@@ -31,6 +32,7 @@ class Run:
     source: str = "features"
     of: str | None = None
     init: str | None = None
+    checkpoints: str = "none"
 
 
 def with_sources(runs: dict[str, Run]) -> dict[str, Run]:

@@ -11,15 +11,21 @@ FALLING = ("cosine", "plateau", "cyclic")  # schedules with a rate between lr an
 def without_replaced(own: dict, over: dict) -> dict:
     """Return what a model's YAML says, without what is of `training` and an override of it takes the place of.
 
-    That is the other one of epochs and steps, a schedule of another type, and the betas of another optimiser.
+    That is the other one of epochs and steps, a schedule of another type, the betas of another optimiser, and what
+    another training.final does not take.
     """
-    training, said = own.get("training"), over.get("training")
-    if not isinstance(training, dict) or not isinstance(said, dict):
+    training, given = own.get("training"), over.get("training")
+    if not isinstance(training, dict) or not isinstance(given, dict):
         return own
     replaced = set()
-    for key, others in (("steps", ["epochs"]), ("epochs", ["steps"]), ("optimizer", ["betas"])):
-        replaced |= set(others) if said.get(key) is not None else set()
-    schedule = said.get("schedule")
+    for key, others in (
+        ("steps", ["epochs"]),
+        ("epochs", ["steps"]),
+        ("optimizer", ["betas"]),
+        ("final", ["average_last", "ema"]),
+    ):
+        replaced |= set(others) if given.get(key) is not None else set()
+    schedule = given.get("schedule")
     if isinstance(schedule, dict) and "type" in schedule:
         replaced.add("schedule")
     return own | {"training": {key: value for key, value in training.items() if key not in replaced}}
@@ -36,6 +42,29 @@ def check_training(schema: Schema, model: dict, keys: Collection[str], where: st
     schedule = training.get("schedule", {"type": "exponential"})
     _check_idle(schema, model, schedule["type"], keys, where)
     _check_schedule(schema, model, schedule, where)
+    _check_kept(schema, model, schedule["type"], where)
+
+
+def _check_kept(schema: Schema, model: dict, schedule: str, where: str) -> None:
+    """Raise SreError where there is nothing to choose by, no average to take, or no epoch to end after."""
+    training, epochs = model["training"], model["training"]["epochs"]
+    final, patience = training.get("final", "average"), training.get("patience", 0)
+    if final == "ema" and not training.get("ema"):
+        raise SreError(f"{where}: training.final ema needs training.ema, the decay; set it, 0.999 is usual")
+    if not training.get("steps") and patience and patience >= epochs - 1:
+        raise SreError(f"{where}: training.patience {patience} would do nothing in {epochs} epochs; lower it")
+    monitor = training.get("monitor", "valid_loss")
+    looks = {"final best_loss": "valid_loss"} if final == "best_loss" else {}
+    looks |= {"final best_eer": "valid_eer"} if final == "best_eer" else {}
+    looks |= {"patience": monitor} if patience else {}
+    looks |= {"schedule plateau": monitor} if schedule == "plateau" else {}
+    compares = schema.part("$defs", "losses", model["loss"]["type"]).get("x-needs-batches")
+    for key, column in looks.items():
+        needs, least = ("speakers", 2) if column == "valid_eer" or compares else ("utterances", 1)
+        if model["validation"][needs] < least:
+            raise SreError(
+                f"{where}: training.{key} looks at {column}, which needs validation.{needs}; set it to {least} or more"
+            )
 
 
 def _check_idle(schema: Schema, model: dict, schedule: str, keys: Collection[str], where: str) -> None:
@@ -45,6 +74,7 @@ def _check_idle(schema: Schema, model: dict, schedule: str, keys: Collection[str
     for mark, kind, what in (
         ("x-optimizers", training["optimizer"], "optimizer"),
         ("x-schedules", schedule, "schedule"),
+        ("x-finals", training.get("final", "average"), "final"),
     ):
         for key in properties:
             if key in keys and training.get(key) and kind not in properties[key].get(mark, [kind]):
@@ -58,8 +88,10 @@ def _check_idle(schema: Schema, model: dict, schedule: str, keys: Collection[str
             f"{where}: loss.margin_schedule would do nothing, as margin_epochs {loss['margin_epochs']} let the margin"
             " grow in no time; set the second later, or take it out"
         )
-    if "monitor" in keys and schedule != "plateau":
-        raise SreError(f"{where}: training.monitor would do nothing without schedule plateau; take it out")
+    if "monitor" in keys and schedule != "plateau" and not training.get("patience"):
+        raise SreError(
+            f"{where}: training.monitor would do nothing without training.patience or schedule plateau; take it out"
+        )
 
 
 def _check_schedule(schema: Schema, model: dict, schedule: dict, where: str) -> None:
@@ -85,11 +117,3 @@ def _check_schedule(schema: Schema, model: dict, schedule: dict, where: str) -> 
             f"{where}: training.schedule cyclic needs half_cycle or half_cycle_epochs, the length of half a cycle; give"
             " one of them"
         )
-    if kind == "plateau":
-        monitor = training.get("monitor", "valid_loss")
-        needs, least = ("speakers", 2) if monitor == "valid_eer" else ("utterances", 1)
-        if model["validation"][needs] < least:
-            raise SreError(
-                f"{where}: training.schedule plateau looks at {monitor}, which needs validation.{needs}; set it to"
-                f" {least} or more"
-            )

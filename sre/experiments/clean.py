@@ -3,6 +3,7 @@
 import re
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from sre.machine.log import aligned
 from sre.training.summary import BUNDLE_FILE
 
 TEMPORARY = re.compile(r"\..+\.tmp\.(?P<host>.+)\.(?P<pid>\d+)")
+LEAST = 50_000  # bytes that are worth a line: it shows in MB
 HEADINGS = ["MB", "files", "what"]
 
 
@@ -66,7 +68,9 @@ def items(folder: Path) -> Iterator[Item]:
             newer = any(path.stat().st_mtime > made for path in files)
             whole = checkpoints.is_dir() and not checkpoints.is_symlink()
             if whole and not newer and not is_locked(final.parent / ".train.lock"):
-                yield Item(checkpoints, "checkpoints of a training that is done", *_size(checkpoints))
+                item = Item(checkpoints, "checkpoints of a training that is done", *_size(checkpoints))
+                if item.size >= LEAST:
+                    yield item
     for path in sorted(folder.rglob(".*.tmp.*")):
         name = TEMPORARY.fullmatch(path.name)
         if name and path.is_file() and name["host"] == socket.gethostname() and not is_alive(name["pid"]):
@@ -86,9 +90,14 @@ def remove(item: Item) -> None:
 
 
 def _size(folder: Path) -> tuple[int, int]:
-    """Return the number of files and their bytes; a link counts as a link."""
-    sizes = [path.lstat().st_size for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
-    return len(sizes), sum(sizes)
+    """Return the number of files, and the bytes that go with them.
+
+    A symbolic link counts as a link. A file that has another name elsewhere, as the final.pt beside checkpoints, stays.
+    """
+    found = [path.lstat() for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
+    names = Counter((one.st_dev, one.st_ino) for one in found)
+    sizes = {(one.st_dev, one.st_ino): one.st_size for one in found if names[one.st_dev, one.st_ino] == one.st_nlink}
+    return len(found), sum(sizes.values())
 
 
 def _mb(size: int) -> str:

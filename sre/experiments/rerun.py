@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sre.io.atomic import is_locked, sha256_text
-from sre.training.summary import PLAN_FILE, TrainingPlan, TrainSummary
+from sre.training.summary import BUNDLE_FILE, PLAN_FILE, TrainingPlan, TrainSummary
 
 SHOWN = 3  # changed keys
 
@@ -136,11 +136,17 @@ def _is_held(lock: Path) -> bool:
 
 
 def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
-    """Return the epochs in the checkpoints of the training of `command`, and all of them; None without checkpoints."""
+    """Return the epochs in the checkpoints of the training of `command`, and all of them; None without checkpoints.
+
+    All of them are in the final network, which stays beside the checkpoints. A training that ended early has no more
+    than it did.
+    """
     configs = [sha256_text(word) for word in _configs(command)]
     for path in sorted(run.glob(f"checkpoints/*/{PLAN_FILE}")):
         plan = TrainingPlan.read(path)
         steps = [int(step.stem[5:]) for step in path.parent.glob("step_*.pt") if step.stem[5:].isdigit()]
+        if plan.config_sha256 in configs and path.with_name(BUNDLE_FILE).is_file():
+            return plan.epochs, plan.epochs
         if plan.config_sha256 in configs and steps:
             return plan.epochs_at(max(steps)), plan.epochs
     return None

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,12 +54,35 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
     finally:
         with suppress(OSError, ValueError):  # ValueError: a zero byte
             temporary.unlink(missing_ok=True)
-    with suppress(OSError):  # some file systems sync no folders
-        folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def link(source: Path, path: Path) -> None:
+    """Give a file of ours a second name, which takes the place of what stood there; its time is now.
+
+    Where the file system has no such links, it is copied. Raises FileError as `atomic_output` does.
+    """
+    with _refusals(path):
+        temporary = _temporary(path)
         try:
-            os.fsync(folder)
+            os.link(source, temporary)
+        except OSError:
+            with atomic_output(path, "wb") as file, open(source, "rb") as content:
+                shutil.copyfileobj(content, file)
+        else:
+            os.utime(temporary)
+            os.replace(temporary, path)
+            temporary.unlink(missing_ok=True)  # it stays where both are names of one file
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    with suppress(OSError):  # some file systems sync no folders
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
         finally:
-            os.close(folder)
+            os.close(opened)
 
 
 def write_json(path: str | Path, content: object, end: str = "", **options: Any) -> None:

@@ -41,13 +41,15 @@ def newest(folder: Path) -> dict | None:
     return None
 
 
-def average(paths: Sequence[Path], part: str = "network") -> dict[str, torch.Tensor]:
-    """Return the mean over checkpoints of each floating tensor of network or head; others are the last one's."""
-    total: dict[str, torch.Tensor] = {}
+def average(paths: Sequence[Path], parts: Sequence[str] = ("network",)) -> list[dict[str, torch.Tensor]]:
+    """Return the mean over checkpoints of each floating tensor, by the parts of their state; others are the last's."""
+    totals: list[dict[str, torch.Tensor]] = [{} for _ in parts]
     for path in paths:
-        for name, value in load_state(path)[part].items():
-            if value.is_floating_point():
-                total[name] = total.get(name, 0) + value.double()
-            else:
-                total[name] = value
-    return {name: (t / len(paths)).float() if t.is_floating_point() else t for name, t in total.items()}
+        state = load_state(path)
+        for part, total in zip(parts, totals, strict=True):
+            for name, value in state[part].items():
+                total[name] = total.get(name, 0) + value.double() if value.is_floating_point() else value
+    return [
+        {name: (t / len(paths)).float() if t.is_floating_point() else t for name, t in total.items()}
+        for total in totals
+    ]

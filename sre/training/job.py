@@ -10,8 +10,9 @@ import torch
 
 from sre import SreError
 from sre.augment.distorter import Distorter
+from sre.config.checkpoints import decisive, that_stay
 from sre.features.types import EMBEDDINGS, FROM_ELSEWHERE
-from sre.io.atomic import locked
+from sre.io.atomic import link, locked
 from sre.io.name_tables import Labels
 from sre.losses import build_head
 from sre.machine.cores import available_cores
@@ -21,6 +22,7 @@ from sre.machine.log import say
 from sre.models import build, cost
 from sre.models.base import Network
 from sre.models.bundle import Bundle
+from sre.training import kept
 from sre.training.held_out import FIFTH
 from sre.training.inputs import Store, source_of
 from sre.training.meter import Spent, peak
@@ -28,7 +30,7 @@ from sre.training.options import TrainingConfig
 from sre.training.phases import Base, freeze
 from sre.training.selection import Selection, select
 from sre.training.sources import Source
-from sre.training.summary import HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
+from sre.training.summary import BUNDLE_FILE, HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
 from sre.training.trainer import Trainer, middle_chunks
 from sre.training.validation import Partition, partition
 
@@ -54,7 +56,7 @@ def train(
     Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames, what it starts from>, so that another
     config, training set or start never resumes them.
     """
-    asked = TrainingConfig.of(config)
+    asked = TrainingConfig.of(decisive(config))
     _check_features(asked, stores)
     base = Base.read(asked, init)
     everyone = utt2spks[0]
@@ -76,26 +78,44 @@ def train(
             f" {trainer.device}, {trainer.options.precision}"
         )
         _say_what_is_missing(parts, held_out.utterances)
-        TrainingPlan(asked.sha256, trainer.span.epochs, trainer.span.epoch, trainer.span.updates).write(folder)
         spent.keep(now=True)
-        trainer.run()
-        bundle = _bundle(asked, trainer, parts.speakers, base, stores[0].config)
+        if history := kept.finished(folder):
+            say(f"this training is complete; to train again, delete {folder}")
+            trainer.history = history
+        else:
+            _train(asked, trainer, parts.speakers, base, stores[0].config)
+        say(f"{out.name} is {kept.words_of(trainer.history, trainer.options, trainer.span)}")
         write_history(out.parent / HISTORY_FILE, trainer.history)
-        _summary(asked, chosen, parts, trainer, bundle, spent).write(out.parent / SUMMARY_FILE)
+        _summary(asked, chosen, parts, trainer, base, spent).write(out.parent / SUMMARY_FILE)
         spent.keep(now=True)
-        bundle.save(out)  # last: what stands for a finished training
+        link(folder / BUNDLE_FILE, out)  # last: what stands for a finished training
+        kept.clear(folder, that_stay(config))
+
+
+def _train(
+    asked: TrainingConfig, trainer: Trainer, speakers: list[str], base: Base | None, feature_config: dict
+) -> None:
+    """Train, and leave the bundle beside the checkpoints, with the history."""
+    plan = TrainingPlan(asked.sha256, trainer.span.epochs, trainer.span.epoch, trainer.span.updates)
+    plan.write(trainer.folder)
+    trainer.run()
+    bundle = _bundle(asked, trainer, speakers, base, feature_config)
+    replace(plan, epochs=len(trainer.history), steps=trainer.step).write(trainer.folder)
+    write_history(trainer.folder / HISTORY_FILE, trainer.history)
+    bundle.save(trainer.folder / BUNDLE_FILE)
 
 
 def _bundle(
     asked: TrainingConfig, trainer: Trainer, speakers: list[str], base: Base | None, feature_config: dict
 ) -> Bundle:
+    final = trainer.final()
     return Bundle(
         config=asked.config,
         feature_config=feature_config,
         num_features=trainer.features.num_features,
-        network=trainer.averaged(),
+        network=final.network,
         speakers=speakers,
-        head=trainer.averaged("head"),
+        head=final.head,
         copies=_classes(asked, trainer.features, speakers, base),
         init=base.chain if base else [],
         heard=base.heard(speakers) if base else None,
@@ -144,7 +164,7 @@ def _say_what_is_missing(parts: Partition, utterances: int) -> None:
 
 
 def _summary(
-    asked: TrainingConfig, chosen: Selection, parts: Partition, trainer: Trainer, bundle: Bundle, spent: Spent
+    asked: TrainingConfig, chosen: Selection, parts: Partition, trainer: Trainer, base: Base | None, spent: Spent
 ) -> TrainSummary:
     shift = asked.feature_config.get("frame_shift", 10.0)  # features that were given tell none
     spec = cost.Spec(asked.architecture, trainer.features.num_features, asked.network, shift)
@@ -157,7 +177,10 @@ def _summary(
         parameters=sum(p.numel() for p in trainer.network.parameters()),
         macs_2s=cost.macs(spec, 2),
         utterances_per_s_8s=round(cost.speed(spec), 2),
-        epochs=trainer.span.epochs,
+        epochs=len(trainer.history),
+        ended=kept.why_ended(trainer.history, trainer.options, trainer.span),
+        final_network=asked.training.final,
+        final_epochs=kept.final_epochs(trainer.history, trainer.options, trainer.span),
         seed=asked.training.seed,
         precision=trainer.options.precision,
         training_s=round(spent.total, 1),
@@ -169,7 +192,7 @@ def _summary(
         reading=trainer.reading.as_dict(),
         config_sha256=asked.sha256,
         config=asked.config,
-        init=bundle.init or None,
+        init=base.chain if base else None,
         **environment(),
     )
 

@@ -78,6 +78,9 @@ class TrainingOptions:
     monitor: str = "valid_loss"
     betas: tuple[float, float] | None = None
     no_decay: tuple[str, ...] = ()
+    ema: float = 0.0
+    final: str = "average"
+    patience: int = 0
     sampler: str = "utterances"
     utterances_per_speaker: int = 0
 

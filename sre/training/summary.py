@@ -42,6 +42,8 @@ class TrainSummary(Counts):
     utterances, speakers : trained on; held_out_speakers are kept for validation
     fewer_held_out : why these are fewer than the config asks for
     macs_2s : multiply-adds of the network for 2 s; utterances_per_s_8s : of 8 s, embedded by one CPU core
+    epochs : that were done; ended : why they are fewer than was asked for
+    final_network : what it is, as training.final says; final_epochs : whose ends it is made of
     training_s : seconds of all its runs: their start, epochs, validation, and what was lost where one was killed
     runs, this_run_s : their number, and the seconds of the one that ended the training. A summary of before has no
         runs, and its training_s is of the epochs alone.
@@ -61,6 +63,9 @@ class TrainSummary(Counts):
     macs_2s: float | None = None
     utterances_per_s_8s: float | None = None
     epochs: int | None = None
+    ended: str = ""
+    final_network: str = ""
+    final_epochs: list[int] | None = None
     seed: int | None = None
     precision: str | None = None
     training_s: float | None = None

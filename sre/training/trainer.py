@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from sre.machine.cores import available_cores
 from sre.machine.device import memory_format, peak_memory_mib
 from sre.machine.log import Progress, say, warn
 from sre.models.base import Network
-from sre.training import checkpoint, schedule
+from sre.training import checkpoint, kept, schedule
 from sre.training.advice import on_waiting
 from sre.training.batches import Batches, SpeakerBatches
 from sre.training.chunks import make_loader, read, reading_of
+from sre.training.judge import Judge
 from sre.training.meter import NO_SUMS, Spent, line_of, means, seconds_of
 from sre.training.optimizers import build_optimizer
 from sre.training.options import TrainingOptions
@@ -28,14 +30,9 @@ from sre.training.schedule import Span
 from sre.training.sources import Source
 from sre.training.summary import HISTORY_FILE, Epoch, write_history
 from sre.training.update import Update
-from sre.training.validation import held_out_eer, loss_and_accuracy
 
 CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
 CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
-UNKNOWN = {
-    "valid_loss": "no utterance is held out, or the loss compares chunks of a batch; set training.monitor: valid_eer",
-    "valid_eer": "no speaker is held out; add speakers with two utterances or more, or take valid_loss",
-}
 NUM_WORKERS = min(8, available_cores())  # reading processes, where features do not fit into memory
 
 
@@ -75,14 +72,13 @@ class Trainer:
         self.update = Update(self.network, self.head, self.optimizer, parameters, o, self.device, self.frozen)
         self.batches = self._batches()
         self.span = Span.of(o, self.batches.steps_per_epoch)
-        if o.schedule.type == "plateau" and not self._is_known(o.monitor):
-            raise SreError(f"training.schedule plateau has no {o.monitor} to look at: {UNKNOWN[o.monitor]}")
+        self.judge = Judge(self.network, self.head, o, self.device, self.valid, self.held_out)
+        for key, column in kept.looked_at(o).items():
+            if why := self.judge.lacks(column):
+                raise SreError(f"{key} looks at {column}: {why}")
+        self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.ema else None
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
         self.reading, self.advised = reading_of(self.features, NUM_WORKERS), False
-
-    def _is_known(self, monitor: str) -> bool:
-        """Return whether there is a value of `training.monitor` after each epoch."""
-        return self.held_out is not None if monitor == "valid_eer" else bool(self.valid and self.head.classifies)
 
     def _batches(self) -> Batches:
         batches = batches_of(self.options, self.labels.numpy(), self.features.augmentation.num_draws)
@@ -90,8 +86,13 @@ class Trainer:
             say(f"{batches.repeated} chunks an epoch are of repeated utterances, to fill groups of a speaker")
         return batches
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the last epoch is done, or what is looked at no longer falls."""
+        return self.step >= self.span.updates or kept.has_converged(self.history, self.options)
+
     def run(self) -> None:
-        """Train from where the newest checkpoint stands to the last epoch."""
+        """Train from where the newest checkpoint stands to the last epoch, or until patience ends."""
         if state := checkpoint.newest(self.folder):
             try:
                 self._restore(state)
@@ -100,22 +101,25 @@ class Trainer:
                 raise SreError(
                     f"{self.folder}: its newest checkpoint is not of this training ({reason}); delete it"
                 ) from None
-            if self.step >= self.span.updates:
+            if self.is_over:
                 say(f"this training is complete; to train again, delete {self.folder}")
+                return
         self.batches.first_step = self.step
         size = self.batches.chunks
         progress = Progress("train", self.span.updates * size, "utt", before=self.step * size)
         try:
             self._all_steps(progress)
         except KeyboardInterrupt:
-            kept = checkpoint.find(self.folder)
-            step = int(kept[-1].stem.split("_")[1]) if kept else 0
+            found = checkpoint.find(self.folder)
+            step = int(found[-1].stem.split("_")[1]) if found else 0
             say(f"stopped at step {self.step}; the same command goes on from step {step} of {self.span.updates}")
             raise
         finally:
             if self.spent:
                 self.spent.keep(now=True)
         progress.close()
+        if why := kept.why_ended(self.history, self.options, self.span):
+            say(why)
 
     def _all_steps(self, progress: Progress) -> None:
         saved = begun = asked = time.monotonic()
@@ -136,6 +140,8 @@ class Trainer:
             if self.span.ends(self.step) or begun - saved > 60 * CHECKPOINT_MINUTES:
                 self._save()
                 saved = time.monotonic()
+            if self.span.ends(self.step) and self.is_over:
+                break
             asked = time.monotonic()
 
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
@@ -144,6 +150,8 @@ class Trainer:
         margin = schedule.margin(self.step, self.span, o)
         labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
         done = self.update(chunks, labels, rate, margin, constrain=self.step % CONSTRAIN_EVERY == 0)
+        if self.average and done.finite:
+            self.average.add()
         self.sums["loss"] += done.loss
         self.sums["right"] += done.right
         self.sums["chunks"] += done.chunks
@@ -155,19 +163,13 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         begun = time.monotonic()
-        self.network.eval(), self.head.eval()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
-            valid_loss = valid = None
-            if self.valid and self.head.classifies:  # else logits are of a batch, not of a chunk
-                valid_loss, valid = loss_and_accuracy(self.network, self.head, *self.valid)
-            eer = self._held_out_eer()
+        with self.average.in_place() if self.average else nullcontext():
+            judged = self.judge()
         row: Epoch = {
             "epoch": self.span.number(self.step),
             "step": self.step,
             **means(self.sums),
-            "valid_loss": valid_loss,
-            "valid_accuracy": valid,
-            "valid_eer": eer,
+            **judged,
             "lr": self.optimizer.param_groups[0]["lr"],
             "margin": self.head.margin,
             "validation_s": time.monotonic() - begun,
@@ -190,14 +192,6 @@ class Trainer:
             warn(advice)
         self.advised = self.advised or bool(advice)
 
-    def _held_out_eer(self) -> float | None:
-        """Return the EER in per cent; None without held-out speakers, or if embeddings are all equal or not finite."""
-        try:
-            return held_out_eer(self.network, *self.held_out) if self.held_out else None
-        except SreError as error:
-            warn(f"no EER of held-out speakers: {error}")
-            return None
-
     def _save(self) -> None:
         state = {
             "step": self.step,
@@ -209,15 +203,18 @@ class Trainer:
             "history": self.history,
             "sums": self.sums,
         }
-        checkpoint.save(self.folder / f"step_{self.step:09}.pt", state)
+        if self.average:
+            state["average"] = self.average.state_dict()
+        checkpoint.save(kept.path_of(self.folder, self.step), state)
         write_history(self.folder.parent.parent / HISTORY_FILE, self.history)
-        for old in set(checkpoint.find(self.folder)[:-2]) - set(self._to_average()):
-            old.unlink()
+        kept.tidy(self.folder, kept.final_epochs(self.history, self.options, self.span), self.span)
 
     def _restore(self, state: dict) -> None:
         self.network.load_state_dict(state["network"])
         self.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda" and state.get("gpu_rng") is not None:
             torch.cuda.set_rng_state(state["gpu_rng"], self.device)
@@ -225,20 +222,13 @@ class Trainer:
         if self.spent:
             self.spent.resumed(self.sums["seconds"] + seconds_of(self.history))
 
-    def _to_average(self) -> list[Path]:
-        """Return the checkpoints at the ends of the last `average_last` epochs."""
-        epochs = self.span.epochs
-        ends = map(self.span.end_of, range(max(1, epochs - self.options.average_last + 1), epochs + 1))
-        return [self.folder / f"step_{end:09}.pt" for end in ends]
-
-    def averaged(self, part: str = "network") -> dict[str, Tensor]:
-        """Return the state of network or head, averaged over the ends of the last `average_last` epochs."""
-        try:
-            return checkpoint.average(self._to_average(), part)
-        except SreError as error:
-            raise SreError(
-                f"{error}: the average of the last epochs needs it; delete {self.folder} to train again"
-            ) from None
+    def final(self) -> kept.States:
+        """Return the weights of what `training.final` asks for, of network and head."""
+        if self.average:
+            with self.average.in_place():
+                return kept.States(kept.state_of(self.network), kept.state_of(self.head))
+        epochs = kept.final_epochs(self.history, self.options, self.span)
+        return kept.mean_of(self.folder, epochs, self.span)
 
 
 def middle_chunks(source: Source, frames: int) -> Tensor:

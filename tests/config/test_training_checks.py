@@ -33,7 +33,10 @@ def resolved(training: str, **sections: object) -> dict:
         ),
         ("{schedule: {type: cyclic, half_cycle: 9}, warmup_epochs: 1}", "training.warmup_epochs would do nothing"),
         ("{no_decay: [norms], weight_decay: 0}", "training.no_decay would do nothing with weight_decay 0; take one"),
-        ("{monitor: valid_eer}", "training.monitor would do nothing without schedule plateau; take it out"),
+        (
+            "{monitor: valid_eer}",
+            "training.monitor would do nothing without training.patience or schedule plateau; take it out",
+        ),
         ("{steps: 9, epochs: 9}", "training.steps stands in the place of training.epochs; take one of them out"),
         (
             "{schedule: {type: step, patience: 2}}",
@@ -48,6 +51,15 @@ def resolved(training: str, **sections: object) -> dict:
         ),
         ("{schedule: {type: cyclic, half_cycle: 9, half_cycle_epochs: 1}}", "cyclic needs half_cycle or half_cycle_ep"),
         ("{schedule: {type: plateau}, monitor: valid_eer}", "looks at valid_eer, which needs validation.speakers; set"),
+        ("{final: ema}", "training.final ema needs training.ema, the decay; set it, 0.999 is usual"),
+        ("{ema: 0.999}", "training.ema would do nothing, as final average has no such thing; take it out"),
+        ("{final: last, average_last: 5}", "training.average_last would do nothing, as final last has no such thing"),
+        (
+            "{final: best_eer}",
+            "training.final best_eer looks at valid_eer, which needs validation.speakers; set it to 2",
+        ),
+        ("{patience: 3, monitor: valid_eer}", "training.patience looks at valid_eer, which needs validation.speakers"),
+        ("{patience: 9, epochs: 10}", "training.patience 9 would do nothing in 10 epochs; lower it"),
     ],
 )
 def test_keys_that_do_not_go_together(training: str, sentence: str) -> None:

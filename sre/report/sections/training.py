@@ -66,9 +66,8 @@ def _started_from(summary: TrainSummary) -> str:
 
 def final_epochs(run: Trained) -> list[int]:
     """Return the epochs that final.pt is made of: those its summary tells, else by its config the last ones."""
-    told = run.summary.told().get("final_epochs")
-    if told is not None:
-        return list(told)
+    if run.summary.final_epochs is not None:
+        return run.summary.final_epochs
     last, count = last_epoch(run.history), run.summary.config.get("training", {}).get("average_last", 0)
     return list(range(max(1, last - count + 1), last + 1)) if count else []
 
