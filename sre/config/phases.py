@@ -118,10 +118,14 @@ def with_base(schema: Schema, own: dict, base: dict, where: str) -> dict:
                 f"{where}: training.optimizer {said['optimizer']} is another than that of its init '{own['init']}',"
                 " whose training.lr is not for it; write training.lr"
             )
+    if said.get("weight_decay") == 0:
+        left_out.add("no_decay")
     if training:
         kept["training"] = {key: value for key, value in training.items() if key not in left_out}
+    if "margin_epochs" in _section(own, "loss") and "loss" in kept:  # how it grows is of the base's epochs
+        kept["loss"] = {key: value for key, value in _section(kept, "loss").items() if key != "margin_schedule"}
     both = merged(kept, own)
-    for problem in _too_late(schema, own, both):
+    for problem in (*_too_late(schema, own, both), *_too_high(schema, own, both)):
         raise SreError(f"{where}: {problem}")
     return both
 
@@ -148,6 +152,17 @@ def _too_late(schema: Schema, own: dict, both: dict) -> Iterator[str]:
                 f"{section}.{key} {value} is what its init has, and after the last of {epochs} epochs; write"
                 f" {section}.{key}, e.g. {[0, 0] if isinstance(value, list) else 0}"
             )
+
+
+def _too_high(schema: Schema, own: dict, both: dict) -> Iterator[str]:
+    """Yield a sentence where the base's last learning rate is above the model's first one."""
+    rates = [_value(schema, both, "training", key) for key in ("lr", "final_lr")]
+    said, kind = _section(own, "training"), _value(schema, both, "training", "schedule", "type")
+    falls = kind in schema.part("$defs", "model", "properties", "training", "properties", "final_lr")["x-schedules"]
+    if falls and "lr" in said and "final_lr" not in said and all(isinstance(rate, int | float) for rate in rates):
+        first, last = rates
+        if last > first:
+            yield f"training.final_lr {last:g} is what its init has, and above training.lr {first:g}; write final_lr"
 
 
 def _section(given: Mapping[str, Any], name: str) -> dict:

@@ -86,6 +86,10 @@ def test_a_bundle_and_a_file(tmp_path: Path) -> None:
             {"x": BASE, "y": "init: x\ntraining: {epochs: 3}\n"},
             r"loss.margin_epochs \[2, 4\] .* after the last of 3 ep",
         ),
+        (
+            {"x": BASE, "y": TUNED.replace("lr: 1e-4", "lr: 1e-5")},
+            "final_lr 5e-05 .* above training.lr 1e-05; write fi",
+        ),
         ({"x": BASE + "head: keep\n"}, "x.yaml: head would do nothing without init"),
         ({"x": BASE + "freeze: [frames]\n"}, "x.yaml: freeze would do nothing without init"),
         ({"x": BASE, "y": f"init: z/x.pt\n{TUNED[8:]}"}, "'architecture' is a required property"),
@@ -105,3 +109,17 @@ def test_a_start_from_embeddings_and_from_what_is_made_of_it() -> None:
     runs = {"a": Run("a", 1, of="b", source="embeddings"), "b": Run("b", 1, init="a")}
     with pytest.raises(SreError, match="run a: it would read what is made of its own embeddings or weights"):
         with_sources(runs)
+
+
+def test_what_belongs_to_another_length_schedule_or_margin_is_not_taken(tmp_path: Path) -> None:
+    base = BASE.replace("epochs: 8, ", "steps: 900, schedule: {type: step, every: 3}, no_decay: [biases], ")
+    base = base.replace("margin_epochs: [2, 4]", "margin_epochs: [2, 4], margin_schedule: linear")
+    said = "init: x\nloss: {margin_epochs: [0, 0]}\n"
+    said += "training: {epochs: 2, schedule: {type: cosine}, weight_decay: 0, lr: 1e-4}\n"
+    found = recipe(tmp_path, {"x": base, "y": said}).trainings
+    x, y = found["x"]["training"], found["y"]["training"]
+    assert (x["steps"], x["schedule"], x["no_decay"]) == (900, {"type": "step", "factor": 0.95, "every": 3}, ["biases"])
+    assert y["epochs"] == 2 and y["schedule"] == {"type": "cosine"} and not y.keys() & {"steps", "no_decay"}
+    constant = said.replace("cosine", "constant").replace("1e-4", "1e-6")  # below the last rate, which is not reached
+    assert recipe(tmp_path, {"x": base, "y": constant}).trainings["y"]["training"]["lr"] == 1e-6
+    assert found["x"]["loss"]["margin_schedule"] == "linear" and "margin_schedule" not in found["y"]["loss"]
