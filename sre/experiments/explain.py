@@ -16,7 +16,7 @@ from sre import SreError
 from sre.config.overrides import check_command
 from sre.config.stages import STAGES, TRAIN_EMBEDDING, stage_of
 from sre.experiments.records import read_record
-from sre.experiments.rerun import broken_off, changed_keys, changed_training, epochs_done, is_at_work
+from sre.experiments.rerun import broken_off, changed_keys, changed_training, epochs_done, is_at_work, seconds_so_far
 from sre.machine.log import aligned, clock
 from sre.training.summary import SUMMARY_FILE, TrainSummary
 
@@ -70,6 +70,11 @@ class PlannedJob:
         """The epochs of a training that are in its checkpoints, and all of them."""
         is_training = self.rule == TRAIN_EMBEDDING
         return epochs_done(self.path(self.output[0]).parent, self.command) if is_training else None
+
+    @property
+    def seconds_so_far(self) -> float:
+        """The seconds that a training with checkpoints has taken; 0 where nobody knows."""
+        return seconds_so_far(self.path(self.output[0]).parent, self.command)
 
     @property
     def changed(self) -> str:
@@ -180,7 +185,10 @@ def describe(jobs: Sequence[PlannedJob]) -> list[str]:
     ]
     for job in jobs:
         if epochs := job.epochs:
-            lines.append(f"{job.rule}: {job.output[0]}: {epochs[0]} of {epochs[1]} epochs are in its checkpoints")
+            so_far = f", {clock(job.seconds_so_far)} so far" if job.seconds_so_far else ""
+            lines.append(
+                f"{job.rule}: {job.output[0]}: {epochs[0]} of {epochs[1]} epochs are in its checkpoints{so_far}"
+            )
     counts = ", ".join(f"{stage} {sum(stage_of(job.rule) == stage for job in jobs)}" for stage in STAGES)
     last = _last_time(jobs)
     return [*lines, f"total: {len(jobs)} jobs ({counts})" + (f", last time {last}" if last else "")]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sre.io.atomic import is_locked, sha256_text
+from sre.training.meter import Spent
 from sre.training.summary import BUNDLE_FILE, PLAN_FILE, TrainingPlan, TrainSummary
 
 SHOWN = 3  # changed keys
@@ -141,12 +142,24 @@ def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
     All of them are in the final network, which stays beside the checkpoints. A training that ended early has no more
     than it did.
     """
+    found = _unfinished(run, command)
+    return found[1:] if found else None
+
+
+def seconds_so_far(run: Path, command: str) -> float:
+    """Return the seconds of all runs of the training of `command` that has checkpoints; 0 where nobody knows."""
+    found = _unfinished(run, command)
+    return sum(Spent.of(found[0], 0.0).earlier) if found else 0.0
+
+
+def _unfinished(run: Path, command: str) -> tuple[Path, int, int] | None:
+    """Return the folder of the checkpoints of the training of `command`, the epochs in them, and all of them."""
     configs = [sha256_text(word) for word in _configs(command)]
     for path in sorted(run.glob(f"checkpoints/*/{PLAN_FILE}")):
         plan = TrainingPlan.read(path)
         steps = [int(step.stem[5:]) for step in path.parent.glob("step_*.pt") if step.stem[5:].isdigit()]
         if plan.config_sha256 in configs and path.with_name(BUNDLE_FILE).is_file():
-            return plan.epochs, plan.epochs
+            return path.parent, plan.epochs, plan.epochs
         if plan.config_sha256 in configs and steps:
-            return plan.epochs_at(max(steps)), plan.epochs
+            return path.parent, plan.epochs_at(max(steps)), plan.epochs
     return None

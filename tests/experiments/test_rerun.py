@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sre.experiments.rerun import broken_off, changed_keys, changed_training, epochs_done, is_at_work
+from sre.experiments.rerun import broken_off, changed_keys, changed_training, epochs_done, is_at_work, seconds_so_far
 from sre.io.atomic import sha256_text
 from sre.io.text import canonical
 from sre.training.summary import PLAN_FILE
@@ -101,4 +101,7 @@ def test_epochs_in_checkpoints(tmp_path: Path) -> None:
     for step in (9, 189):
         (folder / f"step_{step:09}.pt").touch()
     assert epochs_done(tmp_path, command) == (21, 40)
+    assert seconds_so_far(tmp_path, command) == 0
+    (folder / "time.json").write_text('{"runs_s": [400, 16.5]}')
+    assert seconds_so_far(tmp_path, command) == 416.5
     assert epochs_done(tmp_path, command.replace("40", "41")) is None  # another config starts anew
