@@ -142,17 +142,17 @@ def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
     All of them are in the final network, which stays beside the checkpoints. A training that ended early has no more
     than it did.
     """
-    found = _unfinished(run, command)
+    found = _begun(run, command)
     return found[1:] if found else None
 
 
 def seconds_so_far(run: Path, command: str) -> float:
     """Return the seconds of all runs of the training of `command` that has checkpoints; 0 where nobody knows."""
-    found = _unfinished(run, command)
+    found = _begun(run, command)
     return sum(Spent.of(found[0], 0.0).earlier) if found else 0.0
 
 
-def _unfinished(run: Path, command: str) -> tuple[Path, int, int] | None:
+def _begun(run: Path, command: str) -> tuple[Path, int, int] | None:
     """Return the folder of the checkpoints of the training of `command`, the epochs in them, and all of them."""
     configs = [sha256_text(word) for word in _configs(command)]
     for path in sorted(run.glob(f"checkpoints/*/{PLAN_FILE}")):

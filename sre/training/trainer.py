@@ -106,7 +106,9 @@ class Trainer:
                 return
         self.batches.first_step = self.step
         size = self.batches.chunks
-        progress = Progress("train", self.span.updates * size, "utt", self.step * size, at_most=self.options.patience > 0)
+        progress = Progress(
+            "train", self.span.updates * size, "utt", self.step * size, at_most=self.options.patience > 0
+        )
         try:
             self._all_steps(progress)
         except KeyboardInterrupt:

@@ -53,6 +53,13 @@ def test_totals_are_the_chunks_of_the_whole_training_also_after_a_kill(
 
 
 @pytest.mark.usefixtures("every_step_is_said")
+def test_a_training_that_may_end_early_says_so(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:  # noqa: F811
+    train(data, tmp_path, epochs=4, patience=2, **SMALL)
+    said = capsys.readouterr().err
+    assert re.search(r"train: \d+ of \d+ utt, \S+ utt/s, ETA at most \d+:\d\d epoch 1, ", said)
+
+
+@pytest.mark.usefixtures("every_step_is_said")
 def test_the_cost_of_a_resumed_training_is_that_of_all_its_runs(
     data: Path,  # noqa: F811
     tmp_path: Path,
