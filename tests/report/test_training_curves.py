@@ -13,10 +13,9 @@ def epochs(count: int, **columns: float) -> list[dict]:
     return [{**row, "valid_eer": 9 + 5 / row["epoch"], **columns} for row in rows]
 
 
-def trained(model: str, history: list[dict], init: str = "", **others: object) -> Trained:
-    reading = others.pop("reading", {})
+def trained(model: str, history: list[dict], init: str = "", reading: dict | None = None) -> Trained:
     config, started = {"training": {"average_last": 2}}, [{"name": init}] if init else None
-    return Trained(model, TrainSummary(config=config, reading=reading, init=started, others=others), history)
+    return Trained(model, TrainSummary(config=config, reading=reading or {}, init=started), history)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_a_fine_tune_follows_the_run_of_its_base_with_its_seed() -> None:
 
 def test_what_became_final() -> None:
     assert final_epochs(trained("m", epochs(5))) == [4, 5]
-    assert final_epochs(trained("m", epochs(5), final_epochs=[3])) == [3]
+    assert final_epochs(Trained("m", TrainSummary(final_epochs=[3]), epochs(5))) == [3]
     assert final_epochs(Trained("m", TrainSummary(), epochs(5))) == []
 
 
