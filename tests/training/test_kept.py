@@ -116,8 +116,8 @@ def test_the_moving_average_by_hand() -> None:
         network[1].running_mean.fill_(value)
         average.add()
         with average.in_place():
-            assert float(network[0].weight) == pytest.approx(expected) and float(network[1].running_mean) == value
-        assert float(network[0].weight) == value
+            assert network[0].weight.item() == pytest.approx(expected) and float(network[1].running_mean) == value
+        assert network[0].weight.item() == value
     other = kept.MovingAverage([network], 0.5)
     other.load_state_dict(average.state_dict())
     for one in (average, other):

@@ -234,7 +234,7 @@ def test_kill_9_in_each_stage_and_any_j_give_the_same_scores(project, tmp_path_f
         ("data/ls_train/feats/fbank80/.feats.*.tmp.*", True),
         ("data/ls_*/feats/fbank80/.feats.*.lock", False),
         ("exp/librispeech/fast/.train.lock", False),
-        ("exp/librispeech/fast/checkpoints/*/step_*.pt", True),
+        ("exp/librispeech/fast/checkpoints/*/*.pt", True),
         ("exp/librispeech/fast/embeddings/*/.embeddings.*.lock", False),
         ("exp/librispeech/fast/embeddings/ls_train/.embeddings*", True),
     ]
