@@ -1,7 +1,7 @@
 """Training crops of distorted audio beside a per-utterance processor, and what a training waits for its data.
 
 python -m benchmarks.augment /data/LibriSpeech --noises NOISES --out benchmarks/augment.md
-python -m benchmarks.augment /data/LibriSpeech --noises NOISES --memory 30    # minutes of a training, its memory
+python -m benchmarks.augment /data/LibriSpeech --noises NOISES --memory 30    # minutes of a training; add --out too
 
 NOISES has musan/ and RIRS_NOISES/ in the official layouts, as `local.make_mini_noises` makes them. Crops have 2 s, with
 WeSpeaker's distortions: speed 0.9, 1 or 1.1; with probability 0.6 a room or a noise, each half of the time. The
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ from sre.training.inputs import distorter_of
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE, FRAMES, SAMPLES, BATCH, REPEATS, BATCHES = 16000, 200, 32240, 64, 5, 4
+TITLE, START_S = "# Training from audio\n", 120
 SPEEDS = (0.9, 1.0, 1.1)
 SNRS = {"noise": (0, 15), "speech": (10, 30), "music": (5, 15)}  # dB, WeSpeaker's
 
@@ -209,16 +211,24 @@ def tree_of(pid: int) -> list[int]:
 
 
 def memory_of(pid: int) -> float:
-    """Proportional set size of a process and its children in MB: what they share counts once."""
+    """Memory that a process and its children alone have, in MB: what they share counts once.
+
+    That is anonymous and shared memory, in swap too. Mapped files, as libraries are, are left out: which share of them
+    is whose changes with what other processes run.
+    """
     total = 0
     for one in tree_of(pid):
         lines = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="utf-8").splitlines()
-        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        sizes = {name: int(size.split()[0]) for name, size in (line.split(":") for line in lines[1:])}
+        total += sum(sizes[name] for name in ("Pss_Anon", "Pss_Shmem", "SwapPss"))
     return total / 1024
 
 
 def memory(data: Path, noises: Path, rooms: Path, minutes: int) -> list[str]:
-    """Train from audio for so many minutes; the memory of all processes in its first and last tenth, after a minute."""
+    """Train from audio for so many minutes; rows of the memory of all processes in tenths of them.
+
+    The first two minutes, in which the processes start and their caches fill, are left out.
+    """
     train, copies = read_data_dir(data / "train"), range(8)  # as an epoch of three steps would mostly save checkpoints
     wav = {f"{utt}-{copy}": place for utt, place in (train.wav or {}).items() for copy in copies}
     utt2spk = {f"{utt}-{copy}": speaker for utt, speaker in (train.utt2spk or {}).items() for copy in copies}
@@ -228,30 +238,45 @@ def memory(data: Path, noises: Path, rooms: Path, minutes: int) -> list[str]:
     command = [sys.executable, "-m", "steps.train_embedding", canonical(model), "--device", "cpu", "--data"]
     command += [str(data / "many"), "--noises", str(noises), "--rooms", str(rooms), str(data / "memory/final.pt")]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60 * minutes
     seen: list[float] = []
     try:
-        time.sleep(60)
-        end = time.monotonic() + 60 * minutes
+        time.sleep(START_S)
         while time.monotonic() < end:
+            if process.poll() is not None:
+                raise SystemExit(f"the training has ended, with status {process.returncode}")
             seen.append(memory_of(process.pid))
             time.sleep(2)
     finally:
         process.kill()
         process.wait()
-    tenth = max(1, len(seen) // 10)
-    first, last = (statistics.median(part) for part in (seen[:tenth], seen[-tenth:]))
+    medians = [statistics.median(part) for part in np.array_split(seen, 10)]
+    change = 100 * (medians[-1] / medians[0] - 1)
     return [
-        f"{minutes} minutes of a training from audio with noise and rooms, after its first minute: {first:.0f} MB in"
-        f" the first tenth, {last:.0f} MB in the last ({100 * (last / first - 1):+.2f} %), at most {max(seen):.0f} MB."
+        f"`--memory {minutes}`, {date.today()}: a training from audio with noise and rooms for {minutes} minutes.",
+        "The first two are left out. Anonymous and shared memory of all its processes, what they share once, without",
+        "mapped files:",
+        "",
+        "| tenth | " + " | ".join(map(str, range(1, 11))) + " | most | first to last |",
+        "|---" + "|--:" * 12 + "|",
+        f"| MB | {' | '.join(f'{size:.0f}' for size in medians)} | {max(seen):.0f} | {change:+.2f} % |",
     ]
+
+
+def kept_beside(out: Path, heading: str, lines: list[str]) -> None:
+    """Write a section of a Markdown file, in the place of the one before; other sections stay."""
+    text = out.read_text(encoding="utf-8") if out.is_file() else TITLE
+    sections = {part.split("\n")[0]: part for part in text.split("\n## ")[1:]}
+    sections[heading] = "\n".join([heading, "", *lines]) + "\n"
+    out.write_text(TITLE + "".join(f"\n## {part.rstrip()}\n" for part in sections.values()), encoding="utf-8")
 
 
 def main() -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("corpus", type=input_folder, help="LibriSpeech, or a part of it")
     parser.add_argument("--noises", type=input_folder, required=True, help="folder of musan/ and RIRS_NOISES/")
-    parser.add_argument("--memory", type=whole(1), metavar="MINUTES", help="only train for so long, and look at memory")
-    parser.add_argument("--out", type=output_file, help="a Markdown file, besides stdout")
+    parser.add_argument("--memory", type=whole(3), metavar="MINUTES", help="only train for so long, and look at memory")
+    parser.add_argument("--out", type=output_file, help="a Markdown file, besides stdout; its other section stays")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
@@ -261,13 +286,13 @@ def main() -> None:
         prepare_musan.main([str(args.noises / "musan"), str(noises)])
         prepare_rirs.main([str(args.noises / "RIRS_NOISES"), str(rooms)])
         if args.memory:
-            lines = memory(data, noises, rooms, args.memory)
+            heading, lines = "Memory", memory(data, noises, rooms, args.memory)
         else:
-            lines = [*crops(data, noises, rooms), "", *waits(data, noises, rooms)]
-    text = "\n".join(["# Training from audio", "", f"`python -m benchmarks.augment`: {machine()}", "", *lines]) + "\n"
-    print(text)
+            heading, lines = "Speed", [f"`python -m benchmarks.augment`: {machine()}", "", *crops(data, noises, rooms)]
+            lines += ["", *waits(data, noises, rooms)]
+    print("\n".join(lines))
     if args.out:
-        args.out.write_text(text, encoding="utf-8")
+        kept_beside(args.out, heading, lines)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""How many samples each utterance of a data dir has, by the headers of its recordings; what cannot be used is rejected.
+"""How many samples each utterance of a data dir has; what cannot be decoded or used is rejected.
 
 e.g.: python -m steps.index_audio data/mini_train data/mini_train/audio
 
+All is decoded once, by all cores: a recording that is damaged in its middle would end a training that draws it.
 Networks that are trained on audio, or embed it, read OUT/utt2num_samples where OUT is DATA/audio.
 """
 
@@ -17,12 +18,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=output_folder, help="folder for utt2num_samples, config and rejected.tsv")
     sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
+    headers = "read headers alone, and decode only what has no length there: fast, and damage is not found"
+    parser.add_argument("--headers-only", action="store_true", help=headers)
     add_max_rejected(parser)
     args = parser.parse_args(argv)
     from sre.features.audio_index import write_index
     from sre.features.make_shards import read_checked
 
-    write_index(read_checked(args.data), audio_rules(args.audio), args.out, args.max_rejected)
+    rules, decode = audio_rules(args.audio), not args.headers_only
+    write_index(read_checked(args.data), rules, args.out, args.max_rejected, decode)
 
 
 if __name__ == "__main__":

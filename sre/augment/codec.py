@@ -42,12 +42,15 @@ CODECS = {
 }
 
 
-def check_codecs(names: Sequence[str], sample_rate: int) -> None:
-    """Raise SreError for an unknown codec, or one that the installed libsndfile does not have at that rate (Hz)."""
+def check_codecs(names: Sequence[str], sample_rate: int, where: str = "") -> None:
+    """Raise SreError for an unknown codec, or one that the installed libsndfile does not have at that rate (Hz).
+
+    where : comes before the sentence
+    """
     for name in names:
         if name not in CODECS:
             raise SreError(
-                f"'{name}' is no codec; the nearest is '{nearest(name, CODECS)}', there are {', '.join(CODECS)}"
+                f"{where}'{name}' is no codec; the nearest is '{nearest(name, CODECS)}', there are {', '.join(CODECS)}"
             )
         try:
             coded(np.sin(np.arange(4000, dtype=np.float32)) * 1000, name, sample_rate)
@@ -55,7 +58,7 @@ def check_codecs(names: Sequence[str], sample_rate: int) -> None:
             reason = getattr(error, "error_string", str(error)).strip(" .")
             version = f"libsndfile {soundfile.__libsndfile_version__}"
             raise SreError(
-                f"codec {name} at {sample_rate} Hz: {version} has it not ({reason}); take it out, or install another"
+                f"{where}codec {name} at {sample_rate} Hz: {version} has it not ({reason}); take it out, or install another"
             ) from None
 
 

@@ -16,6 +16,7 @@ from sre import SreError
 from sre.augment.distorter import Distorter
 from sre.datadir.datadir import DataDir, check_other, write_data_dir
 from sre.datadir.layout import Table
+from sre.datadir.ops import claim
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.features.waves import Waves
 from sre.io.atomic import atomic_output, locked, sha256_text
@@ -73,11 +74,12 @@ def copy_distorted(job: Copying, workers: int = 1, max_rejected: float = 0.01) -
     Segments become files of their own, so that an SNR is that of the utterance. All tables of the utterances and
     speakers are carried over, vad.scp too: noise would be taken for speech. If it was killed, the same call goes on.
     max_rejected : share of the utterances that may be unusable
-    Raises SreError where the split has no audio, or too much of it cannot be used.
+    Raises SreError where the split has no audio, or too much of it cannot be used, and as `claim`.
     """
     if job.data.wav is None:
         raise SreError(f"{job.data.path}: no wav.scp in it; give a data directory with sound")
     check_other(job.data.path, job.out)
+    claim(job.out, "copy_distorted")
     with locked(job.out / ".lock"):
         _clear(job)
         utts = job.data.utts

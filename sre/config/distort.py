@@ -41,6 +41,11 @@ def kinds_in(steps: list[dict]) -> set[str]:
     return {kind["kind"] for step in steps for kind in step["one_of"]}
 
 
+def codecs_in(steps: list[dict]) -> list[str]:
+    """Return the names of the codecs of some steps, sorted."""
+    return sorted({name for step in steps for one in step["one_of"] for name in one.get("names", [])})
+
+
 def categories_in(steps: list[dict], kind: str) -> list[str]:
     """Return the categories that a kind, noise or room, takes files of, sorted."""
     return sorted(

@@ -8,6 +8,7 @@ from sre import SreError
 from sre.datadir.audio_check import check_audio
 from sre.datadir.datadir import DataDir, check_other, movable, read_data_dir, write_data_dir
 from sre.datadir.layout import Segment
+from sre.datadir.ops import claim
 from sre.io.atomic import atomic_output
 from sre.io.audio import AudioError, AudioRules, load
 from sre.io.tables import read_numbers
@@ -21,7 +22,7 @@ def cut_utterances(source: str | Path, out: str | Path, seconds: float, audio_ru
 
     Pieces begin at a hundredth of a second. So one of 2 s lies within that of 4 s, to 10 ms. A shorter utterance stays
     whole, as one whose recording cannot be read, which the making of features rejects. OUT/notes counts the shorter
-    ones for the report. Raises SreError where the source has no sound.
+    ones for the report. Raises SreError where the source has no sound, and as `claim`.
     """
     data = read_data_dir(source, every_table=True)
     if data.wav is None:
@@ -41,6 +42,7 @@ def cut_utterances(source: str | Path, out: str | Path, seconds: float, audio_ru
     kept = data.tables.keys() - {*OF_THE_WHOLE, "wav.scp", "segments", "utt2spk", "spk2utt"}
     extra |= {name: data.tables[name] for name in kept}
     out = Path(out)
+    claim(out, "cut_utterances")
     write_data_dir(out, wav=movable(data.wav, out), segments=cut, utt2spk=data.utt2spk or {}, extra=extra)
     note = f"{out.name}: {shorter} of {len(cut)} utterances are shorter than {seconds:g} s and stay whole."
     with atomic_output(out / "notes") as file:

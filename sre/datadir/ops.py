@@ -7,9 +7,13 @@ from pathlib import Path
 from sre import SreError
 from sre.datadir.datadir import DataDir, check_other, read_data_dir
 from sre.datadir.layout import Table, table_files
+from sre.io.atomic import atomic_output
 from sre.io.ids import check_known
 from sre.io.tables import invert
+from sre.io.text import read_text
 from sre.machine.log import say
+
+MARK = ".made_by"  # of a data directory: the command that wrote it
 
 
 def subset(
@@ -73,6 +77,18 @@ def check_free(out: str | Path) -> None:
     """Raise SreError where a data directory stands already: what is in it would be mixed with what is written."""
     if there := [file.name for file in table_files(Path(out))] if Path(out).is_dir() else []:
         raise SreError(f"{out}: a data directory stands there ({', '.join(there[:3])}); delete it, or name another")
+
+
+def claim(out: str | Path, maker: str) -> None:
+    """Mark a data directory to write as made by a command, which may write it again.
+
+    Raises SreError where a data directory stands there that another command, or somebody, has made.
+    """
+    mark = Path(out) / MARK
+    if not (mark.is_file() and read_text(mark).strip() == maker):
+        check_free(out)
+        with atomic_output(mark) as file:
+            file.write(f"{maker}\n")
 
 
 def combine(sources: Iterable[str | Path], out: str | Path) -> int:

@@ -1,7 +1,7 @@
-"""How many samples each utterance of a data directory has, by the headers of its recordings: DATA/audio."""
+"""How many samples each utterance of a data directory has that can be used: DATA/audio."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,20 @@ from sre.io.atomic import atomic_output, locked
 from sre.io.audio import MAX_OVERRUN_S, MIN_DURATION_S, AudioError, AudioRules, check_end, load
 from sre.io.tables import read_table, write_table
 from sre.io.text import canonical, read_object
-from sre.machine.log import say
+from sre.machine.cores import available_cores
+from sre.machine.log import Progress, say
 
 FOLDER, COUNTS = "audio", "utt2num_samples"
-THREADS = 8  # that wait for the disk, and for ffmpeg
+THREADS = 8  # at least, that wait for the disk, and for ffmpeg
+AT_ONCE = 4096  # recordings that wait for a thread
 
 
-def count_samples(data: DataDir, audio_rules: AudioRules) -> tuple[dict[str, int], Rejected]:
+def count_samples(data: DataDir, audio_rules: AudioRules, decode: bool = False) -> tuple[dict[str, int], Rejected]:
     """Return utterance -> samples at the features' rate, and rows (utterance, path, reason) of what cannot be used.
 
-    Only what has no length in its header (commands, m4a, some FLAC and MP3) is decoded. Raises SreError without
+    decode : every recording is decoded, and what is damaged, silent or not finite is among the rows. Else only what has
+    no length in its header is decoded: commands, m4a, some FLAC and MP3.
+    Raises SreError without
     wav.scp, for a command that the rules do not allow, and where ffmpeg is needed and not installed.
     """
     if data.wav is None:
@@ -34,14 +38,12 @@ def count_samples(data: DataDir, audio_rules: AudioRules) -> tuple[dict[str, int
     wav = {name: data.wav[name] for name in {part.recording for part in parts.values()}}
     seconds, rejected = check_audio(wav, audio_rules, THREADS)
     reasons = {name: reason for name, _, reason in rejected}
-    untold = sorted(wav.keys() - seconds.keys() - reasons.keys())
-    with ThreadPoolExecutor(THREADS) as pool:
-        told = pool.map(partial(_decoded_seconds, audio_rules=audio_rules), [wav[name] for name in untold])
-        for name, found in zip(untold, told, strict=True):
-            if isinstance(found, str):
-                reasons[name] = found
-            else:
-                seconds[name] = found
+    unknown = wav.keys() - reasons.keys() if decode else wav.keys() - seconds.keys() - reasons.keys()
+    for name, found in _decoded(sorted(unknown), wav, audio_rules):
+        if isinstance(found, str):
+            reasons[name] = found
+        else:
+            seconds.setdefault(name, found)
     counts: dict[str, int] = {}
     rows: Rejected = []
     for utt, part in parts.items():
@@ -52,6 +54,19 @@ def count_samples(data: DataDir, audio_rules: AudioRules) -> tuple[dict[str, int
         except AudioError as error:
             rows.append((utt, wav[part.recording], str(error)))
     return counts, rows
+
+
+def _decoded(names: list[str], wav: Mapping[str, str], audio_rules: AudioRules) -> Iterator[tuple[str, float | str]]:
+    """Yield recordings with their seconds, or the reason why they cannot be used."""
+    progress = Progress("decode", len(names), "files")
+    with ThreadPoolExecutor(max(THREADS, available_cores())) as pool:
+        for start in range(0, len(names), AT_ONCE):
+            part = names[start : start + AT_ONCE]
+            told = pool.map(partial(_decoded_seconds, audio_rules=audio_rules), [wav[name] for name in part])
+            yield from zip(part, told, strict=True)
+            progress.add(len(part))
+    if names:
+        progress.close()
 
 
 def _decoded_seconds(location: str, audio_rules: AudioRules) -> float | str:
@@ -75,10 +90,13 @@ def _samples_of(part: Segment, seconds: float, rate: int) -> int:
     return samples
 
 
-def write_index(data: DataDir, audio_rules: AudioRules, out: Path, max_rejected: float) -> None:
-    """Write out/{utt2num_samples,config,rejected.tsv}. Raises SreError where too much is rejected."""
+def write_index(data: DataDir, audio_rules: AudioRules, out: Path, max_rejected: float, decode: bool = True) -> None:
+    """Write out/{utt2num_samples,config,rejected.tsv}. Raises SreError where too much is rejected.
+
+    decode : as of `count_samples`; what cannot be decoded would end a training that draws it
+    """
     with locked(out / ".index.lock"):
-        counts, rows = count_samples(data, audio_rules)
+        counts, rows = count_samples(data, audio_rules, decode)
         write_rejected(out / "rejected.tsv", rows, len(data.utts), "utterances", max_rejected)
         with atomic_output(out / "config") as file:
             file.write(canonical(_facts(audio_rules)) + "\n")

@@ -14,6 +14,7 @@ from sre import SreError
 from sre.datadir.cut import OF_THE_WHOLE
 from sre.datadir.datadir import DataDir, check_other, movable, write_data_dir
 from sre.datadir.layout import Segment
+from sre.datadir.ops import claim
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.features.cmn import energy_vad
 from sre.features.energy import log_energies
@@ -42,11 +43,13 @@ def segment_speech(
 
     vad : resolved options of a VAD; an energy VAD decides on frames of 25 ms each 10 ms
     lengths : min_speech_s, min_silence_s, pad_s that take the place of the VAD's
-    Raises SreError without sound, as `Silero` does, and where more than max_rejected of the utterances have no speech.
+    Raises SreError without sound, as `Silero` and `claim` do,
+    and where more than max_rejected of the utterances have no speech.
     """
     if data.wav is None:
         raise SreError(f"{data.path}: no wav.scp in it; give a data directory with sound")
     check_other(data.path, out)
+    claim(out, "segment_speech")
     rule = {**LENGTHS, **vad, **lengths}
     if rule.get("type") == "silero":
         Silero(audio_rules.sample_rate)  # what is wrong with it is said before anything is decoded

@@ -9,7 +9,7 @@ from sre import SreError
 from sre.augment.options import CodecOptions, steps_of
 from sre.cli.configs import schema
 from sre.config.copies import add_copies, check_copies, check_files
-from sre.config.distort import check_distort
+from sre.config.distort import check_distort, codecs_in
 from sre.config.recipe import Recipe, load_recipe
 from sre.io.text import canonical
 from sre.io.yaml_text import parse_yaml, read_yaml
@@ -43,6 +43,12 @@ def test_a_copy_without_distortions_is_none() -> None:
 def test_what_is_left_out_has_its_default() -> None:
     (step,) = steps_of(filled([{"one_of": [{"kind": "codec", "names": ["gsm"]}]}]))
     assert step.one_of == (CodecOptions(names=("gsm",)),) and step.probability == 1
+
+
+def test_codecs_of_steps() -> None:
+    two = {"one_of": [{"kind": "codec", "names": ["opus", "gsm"]}, {"kind": "room"}]}
+    assert codecs_in([two, {"one_of": [{"kind": "codec", "names": ["gsm", "alaw"]}]}]) == ["alaw", "gsm", "opus"]
+    assert codecs_in([{"one_of": [{"kind": "room"}]}]) == []
 
 
 def test_a_model_is_trained_on_all_copies_unless_it_names_some() -> None:

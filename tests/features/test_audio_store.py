@@ -127,6 +127,27 @@ def test_a_recording_that_was_cut_after_it_was_indexed(data: Path, tmp_path: Pat
         store.samples("a", 24000, 8000)
 
 
+def test_a_recording_cut_in_its_middle_is_rejected_when_it_is_indexed(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    wave = np.random.default_rng(0).normal(0, 0.1, 10 * 16000)
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.flac", wave, 16000)
+    whole = (tmp_path / "b.flac").read_bytes()
+    (tmp_path / "b.flac").write_bytes(whole[: len(whole) // 2])
+    wav = {name: str(tmp_path / f"{name}.flac") for name in ("a", "b")}
+    write_data_dir(tmp_path / "d", wav=wav, utt2spk={"a": "s", "b": "s"})
+    command = [str(tmp_path / "d"), str(tmp_path / "d/audio")]
+    index_audio.main([*command, "--headers-only"])
+    assert read_table(tmp_path / "d/audio/utt2num_samples") == {"a": "160000", "b": "160000"}
+    index_audio.main(command)
+    assert read_table(tmp_path / "d/audio/utt2num_samples") == {"a": "160000"}
+    assert "b.flac\ttruncated" in (tmp_path / "d/audio/rejected.tsv").read_text()
+    assert AudioStore(read_data_dir(tmp_path / "d"), fbank(), AudioRules()).places.keys() == {"a"}
+    with pytest.raises(SreError, match="1 of 2 utterances are rejected, more than max_rejected"):
+        index_audio.main([*command, "--max-rejected", "0"])
+
+
 def test_samples_of_a_sound_at_its_own_rate(data: Path) -> None:
     location = read_data_dir(data).wav["a"]
     wave = Sound(load(location, RULES), 16000).samples

@@ -1,6 +1,7 @@
 """The VAD of features without energy, and the neural one: on real speech with silence at known places."""
 
 import json
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -242,18 +243,27 @@ def test_audio_of_other_utterances(tmp_path: Path, sound_dir: Callable[..., Path
 
 
 @pytest.mark.parametrize("command", [segment_speech.main, cut_utterances.main, copy_distorted.main])
-def test_a_data_directory_is_not_written_onto_itself(
+def test_a_data_directory_is_not_written_onto_itself_or_anothers(
     tmp_path: Path, sound_dir: Callable[..., Path], command: Callable[[list[str]], None]
 ) -> None:
     data = sound_dir(tmp_path / "data", speakers=1, utterances=1)
-    before = {file: file.read_bytes() for file in data.rglob("*") if file.is_file()}
+    other, before = tmp_path / "other", {file: file.read_bytes() for file in data.rglob("*") if file.is_file()}
+    shutil.copytree(data, other)
     options = {
         cut_utterances.main: ["--seconds", "1"],
         copy_distorted.main: ["--distort", '{"distort": [{"one_of": [{"kind": "volume", "gain_db": [-3, 3]}]}]}'],
     }
     with pytest.raises(SreError, match="data: the output is the input itself; name another directory"):
         command([str(data), str(tmp_path / "." / "data"), *options.get(command, [])])
-    assert before == {file: file.read_bytes() for file in data.rglob("*") if file.is_file()}
+    with pytest.raises(
+        SreError, match=r"other: a data directory stands there \(spk2utt, utt2spk, wav.scp\); delete it"
+    ):
+        command([str(data), str(other), *options.get(command, [])])
+    for folder in (data, other):
+        there = {data / file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+        assert before == there
+    for _ in range(2):  # its own it writes again
+        command([str(data), str(tmp_path / "new"), *options.get(command, [])])
 
 
 def test_options_of_the_other_type() -> None:
