@@ -5,6 +5,7 @@ python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/min
 
 from sre.cli.arguments import Parser, input_file, input_folder, output_file, seed
 from sre.cli.configs import audio_rules, config_argument, model_config
+from sre.config.distort import Files
 from sre.machine.log import run
 from steps.arguments import DEVICES
 
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     def made_of(features: str) -> dict:
         return FeatureStore(args.feats[0] if args.feats else find_feats(args.data[0], features)).config
 
-    files = [kind for kind, folder in (("noise", args.noises), ("room", args.rooms)) if folder]
+    files = Files([kind for kind, folder in (("noise", args.noises), ("room", args.rooms)) if folder])
     config = model_config(args.config, args.seed, made_of, files)
     config["training"] |= {"checkpoints": args.checkpoints} if args.checkpoints else {}
     audio = config.get("source", "features") == "audio"

@@ -2,14 +2,14 @@
 
 import os
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import sre
 from sre import SreError
 from sre.cli.arguments import input_file, json_object
-from sre.config.distort import check_distort
+from sre.config.distort import Files, check_distort
 from sre.config.phases import Models
 from sre.config.resolve import (
     BACKENDS,
@@ -28,6 +28,7 @@ from sre.features.types import FEATURE_TYPES, FROM_ELSEWHERE
 from sre.io.forms import wrong_part
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
+from sre.machine.log import say
 
 if TYPE_CHECKING:
     from sre.io.audio import AudioRules
@@ -138,14 +139,14 @@ def audio_rules(argument: ConfigArgument | None, sample_rate: int | None = None)
 
 
 def model_config(
-    argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict], files: Collection[str] = ()
+    argument: ConfigArgument, seed: int | None, features_made: Callable[[str], dict], files: Files | None = None
 ) -> dict:
     """Return a model's resolved config, of its YAML or of what training wrote (train_summary.json).
 
     The features of a YAML are those of the config.yaml two folders above it, as in recipes/NAME/models/m.yaml. Where
     its init names a model, that one's YAML is beside it.
     features_made : name of features -> their config; called if no config.yaml is there
-    files : kinds of distortions, noise and room, that there are files of
+    files : kinds of distortions that there are files of; what is left out is said. None: of none, and nothing is said
     """
     where, content = argument
     config = dict(content["config"] if isinstance(content.get("config"), dict) else content)
@@ -170,9 +171,12 @@ def model_config(
         features = recipe_features(schema(), read_yaml(recipe), str(recipe))
     else:
         features = {name: features_made(name) for name in [named] if isinstance(name, str)}
-    return resolve_model_config(
+    resolved = resolve_model_config(
         schema(), config, where, features, seed, loss_keys=chosen, base=base, files=files, training_keys=chosen
     )
+    if files and files.left_out:
+        say(files.sentence(Path(where).stem))
+    return resolved
 
 
 def vad_config(argument: ConfigArgument | None) -> dict:

@@ -1,6 +1,7 @@
 """`augment.distort` of a model's YAML: what the schema cannot say of it."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 
 from sre import SreError
 from sre.config.schema import Schema
@@ -53,23 +54,45 @@ def categories_in(steps: list[dict], kind: str) -> list[str]:
     )
 
 
-def with_files(model: dict, given: dict, files: Collection[str], where: str) -> dict:
+@dataclass
+class Files:
+    """The kinds of distortions that there are files of.
+
+    left_out : other kinds that configs asked for, and were resolved without
+    """
+
+    kinds: Collection[str] = ()
+    left_out: set[str] = field(default_factory=set)
+
+    def sentence(self, model: str) -> str:
+        """Return what a model is trained without; "" where nothing was left out."""
+        lacking = sorted(self.left_out)
+        if not lacking:
+            return ""
+        what = " and ".join({"noise": "noise", "room": "rooms"}[kind] for kind in lacking)
+        keys = " and ".join(MANIFESTS[kind] for kind in lacking)
+        return f"Model {model} is trained without {what}: {keys} {'are' if len(lacking) > 1 else 'is'} not given."
+
+
+def with_files(model: dict, given: dict, files: Files, where: str) -> dict:
     """Return a model's checked config with what can be done of augment.distort, and where it reads from.
 
     given : the same before it was checked
-    files : kinds of distortions whose files there are; others are left out with augment.without_files: leave_out, and
-        with source: auto a network reads audio where there are any
+    files : with augment.without_files: leave_out, kinds without files are left out; with source: auto, a network reads
+        audio where there are any files
     Raises SreError where without_files has no augment.distort to look at.
     """
     settled = {**model, "augment": dict(model["augment"])}
     if settled["augment"].pop("without_files", "refuse") == "leave_out":
         if "distort" not in given.get("augment", {}):
             raise SreError(f"{where}: augment.without_files would do nothing without augment.distort; take it away")
-        if left := [*_left(settled["augment"].pop("distort", []), files)]:
-            settled["augment"]["distort"] = left
+        steps = settled["augment"].pop("distort", [])
+        left = [*_left(steps, files.kinds)]
+        files.left_out |= kinds_in(steps) - kinds_in(left)
+        settled["augment"] |= {"distort": left} if left else {}
     if settled.get("source") == "auto":
         del settled["source"]  # features, the default
-        settled |= {"source": "audio"} if files else {}
+        settled |= {"source": "audio"} if files.kinds else {}
     return settled
 
 
@@ -82,14 +105,3 @@ def _left(steps: list[dict], files: Collection[str]) -> Iterator[dict]:
         elif kinds:
             share = sum(one["weight"] for one in kinds) / sum(one["weight"] for one in step["one_of"])
             yield {"probability": round(step["probability"] * share, 12), "one_of": kinds}
-
-
-def left_out(model: str, whole: dict, resolved: dict) -> str:
-    """Return a sentence on what a resolved config lacks of the one that all files would give; "" for nothing."""
-    kinds = [kinds_in(one["augment"].get("distort", [])) for one in (whole, resolved)]
-    lacking = sorted(kinds[0] - kinds[1])
-    if not lacking:
-        return ""
-    what = " and ".join({"noise": "noise", "room": "rooms"}[kind] for kind in lacking)
-    keys = " and ".join(MANIFESTS[kind] for kind in lacking)
-    return f"Model {model} is trained without {what}: {keys} {'are' if len(lacking) > 1 else 'is'} not given."

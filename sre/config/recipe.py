@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sre import SreError
 from sre.config.checkpoints import decisive, that_stay
 from sre.config.copies import add_copies, check_copies
-from sre.config.distort import MANIFESTS, left_out
+from sre.config.distort import MANIFESTS, Files
 from sre.config.extraction import as_options, check_pieces
 from sre.config.phases import Models, names_file
 from sre.config.problems import Problems
@@ -110,7 +109,6 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     models = Models({path.stem: path for path in files}, overrides, filled["bundles"])
     for path in files:
         _add_trainings(recipe, schema, path, features, models, problems)
-    recipe.left_out = list(dict.fromkeys(recipe.left_out))
     recipe.notes = list(dict.fromkeys([*recipe.notes, *recipe.left_out]))
     for name, bundle in filled["bundles"].items():
         problems.tried(add_bundle, recipe, name, bundle, features)
@@ -182,12 +180,12 @@ def _add_trainings(
 ) -> None:
     """Add the runs of a model, one a seed; overrides of `models` have keys that replace those of its YAML."""
     held_out, override = recipe.config["development"]["speakers"], models.overrides.get(path.stem)
-    there = [kind for kind, key in MANIFESTS.items() if recipe.config.get(key)]
+    files = Files([kind for kind, key in MANIFESTS.items() if recipe.config.get(key)])
+    more = {"held_out": held_out, "override": override, "models": models, "files": files}
     for seed in recipe.config["seeds"]:
-        more = {"seed": seed, "held_out": held_out, "override": override, "models": models}
-        resolve = partial(_resolved, schema, path, features, more)
+        resolve = partial(resolve_model, schema, path, features, seed=seed, **more)
         copies = partial(add_copies, copies=recipe.config.get("copies") or {}, where=path.stem)
-        if training := (model := problems.tried(resolve, there)) and problems.tried(copies, model):
+        if training := (model := problems.tried(resolve)) and problems.tried(copies, model):
             run = path.stem if seed == 1 else f"{path.stem}_s{seed}"
             source = training.get("source", "features")
             features_of, of = training.get("features"), training.get("embeddings_of")
@@ -196,12 +194,12 @@ def _add_trainings(
             problems.tried(recipe.add_run, run, made)
             recipe.trainings[run] = decisive(training)
             _add_start(recipe, path.stem, init)
-            recipe.left_out += filter(None, [left_out(path.stem, resolve(MANIFESTS), training)])
             if copied := ", ".join(training.get("copies", {})):
                 recipe.notes.append(f"Model {path.stem} is trained on distorted copies too: {copied}.")
             if override:
                 keys = ", ".join(overridden(override, training))
                 recipe.notes.append(f"Model {path.stem}: {keys}, in place of what its YAML says.")
+    recipe.left_out += filter(None, [files.sentence(path.stem)])
 
 
 def _add_start(recipe: Recipe, model: str, init: str | None) -> None:
@@ -212,13 +210,6 @@ def _add_start(recipe: Recipe, model: str, init: str | None) -> None:
     place = Place(f"{model}.init", init, "file")
     if names_file(init) and place not in recipe.paths:
         recipe.paths.append(place)
-
-
-def _resolved(
-    schema: Schema, path: Path, features: dict[str, dict], more: dict[str, Any], files: Collection[str]
-) -> dict:
-    """Return a model's resolved config where there are files of these kinds of distortions."""
-    return resolve_model(schema, path, features, files=files, **more)
 
 
 def names_of_models(config: dict) -> list[str]:

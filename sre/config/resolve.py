@@ -7,7 +7,7 @@ from functools import reduce
 from pathlib import Path
 
 from sre import SreError
-from sre.config.distort import with_files
+from sre.config.distort import Files, with_files
 from sre.config.model_checks import check_embeddings, check_loss, check_ranges, check_sampler, check_source
 from sre.config.phases import Models, check_phase_keys, with_base
 from sre.config.schema import Schema
@@ -109,7 +109,7 @@ def resolve_model(
     held_out: int = 0,
     override: dict | None = None,
     models: Models | None = None,
-    files: Collection[str] = (),
+    files: Files | None = None,
 ) -> dict:
     """Return the resolved config of a model's YAML, whose keys `override` (of a recipe's config) replaces.
 
@@ -138,7 +138,7 @@ def resolve_model_config(
     held_out: int = 0,
     loss_keys: Collection[str] | None = None,
     base: dict | None = None,
-    files: Collection[str] = (),
+    files: Files | None = None,
     training_keys: Collection[str] | None = None,
 ) -> dict:
     """Return a model's config for its training: all keys with defaults, feature_config, seed and the stage's version.
@@ -147,7 +147,7 @@ def resolve_model_config(
     loss_keys : keys of `loss` that are checked against its type; None: all that are given. If the type is overridden,
         the YAML's keys were meant for another loss and are not checked.
     base : what is said of the model that it starts from, whose keys it has where it has none
-    files : kinds of distortions, noise and room, that there are files of: see `with_files`
+    files : kinds of distortions that there are files of, as of `with_files`; None: of none
     training_keys : keys of `training` that are checked against its optimizer and schedule, alike
     """
     check_phase_keys(given, where)
@@ -155,7 +155,7 @@ def resolve_model_config(
         loss_keys = _keys_of(given, "loss") if loss_keys is None else loss_keys
         training_keys = _keys_of(given, "training") if training_keys is None else training_keys
         given = with_base(schema, given, base, where)
-    model = with_files(schema.check(given, where, "$defs", "model"), given, files, where)
+    model = with_files(schema.check(given, where, "$defs", "model"), given, files or Files(), where)
     model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
     model["options"] = schema.check(
         model["options"], f"{where}: options", "$defs", "architectures", model["architecture"]

@@ -17,5 +17,5 @@ def stands(made: str | Path, sources: Iterable[str | Path], record: str | Path |
         return False
     if any(os.stat(source).st_mtime_ns > os.stat(made).st_mtime_ns for source in sources):
         return False
-    known = read_record(Path(record)) if record else None
+    known = read_record(Path(record)) if record and sources else None
     return known is None or known.inputs.keys() >= set(sources)

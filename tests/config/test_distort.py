@@ -13,6 +13,8 @@ from sre.config.distort import check_distort, codecs_in
 from sre.config.recipe import Recipe, load_recipe
 from sre.io.text import canonical
 from sre.io.yaml_text import parse_yaml, read_yaml
+from sre.training.summary import TrainSummary
+from steps import train_embedding
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = {"noise": {"distort": [], "seed": 1}, "babble": {"distort": [], "seed": 2}}
@@ -143,3 +145,29 @@ def test_a_model_that_does_not_say_so_is_refused_without_files_and_others_may_ta
     assert augment(off, "resnet34") == ("features", []) and off.left_out == []
     with pytest.raises(SreError, match="augment.without_files would do nothing without augment.distort"):
         voxceleb(models=["speakernet_m"], speakernet_m={"augment": {"without_files": "leave_out"}})
+
+
+def test_a_model_may_be_possible_on_features_alone() -> None:
+    """A VAD does not go with audio, which nobody asks for here."""
+    vad = {"fbank80": {"vad": {}}}
+    assert augment(voxceleb(models=["resnet34"], features=vad), "resnet34") == ("features", [])
+    with pytest.raises(SreError, match="source: audio and the vad of 'fbank80' do not go together"):
+        voxceleb(models=["resnet34"], features=vad, rirs="/r")
+
+
+def test_a_training_by_hand_says_what_it_is_without(tmp_path: Path, feature_dir, capsys) -> None:
+    model = {
+        "features": "given",
+        "source": "auto",
+        "architecture": "xvector",
+        "options": {"embedding_dim": 8, "channels": 8, "pooled_channels": 8},
+        "filter": {"min_frames": 10},
+        "augment": {"without_files": "leave_out", "distort": [{"one_of": [{"kind": "noise", "snr": [0, 15]}]}]},
+        "training": {"epochs": 1, "batch_size": 4, "chunk_frames": [40, 40], "average_last": 1, "precision": "fp32"},
+        "validation": {"speakers": 0, "utterances": 0},
+    }
+    data = feature_dir(tmp_path / "data", speakers=3)
+    (tmp_path / "x.yaml").write_text(canonical(model))
+    train_embedding.main([f"{tmp_path}/x.yaml", "--data", str(data), "--device", "cpu", f"{tmp_path}/x/final.pt"])
+    assert "Model x is trained without noise: musan is not given." in capsys.readouterr().err
+    assert "distort" not in TrainSummary.read(tmp_path / "x/train_summary.json").config["augment"]
