@@ -23,6 +23,8 @@ from sre.models import pooling as poolings
 from sre.models.base import Network
 from sre.models.pooling import POOLINGS, Pooling
 from sre.models.table import rows
+from sre.training.optimizers import OPTIMIZERS
+from sre.training.options import ScheduleOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -86,6 +88,10 @@ PLACES = {  # registry: its names, and what else lists them
             "the schema's enum model.loss.type": lambda: model_keys("loss", "type")["enum"],
             "the schema's $defs/losses": lambda: schema().part("$defs", "losses"),
         },
+    ),
+    "sre.training.optimizers.OPTIMIZERS": (
+        OPTIMIZERS,
+        {"the schema's enum training.optimizer": lambda: model_keys("training", "optimizer")["enum"]},
     ),
     POOLING: (POOLINGS, {"the schema's enum $defs/pooling": lambda: schema_enum("pooling")}),
     BACKEND: (
@@ -211,6 +217,17 @@ def test_chain_steps_are_those_of_the_schema() -> None:
 def test_a_norm_has_the_top_n_of_the_schema() -> None:
     said = schema().part("$defs", "norm")["properties"]["top_n"]["x-methods"]
     assert {name: method.top_n for name, method in METHODS.items() if method.top_n} == said
+
+
+def test_a_schedule_has_the_options_of_the_schema() -> None:
+    keys = model_keys("training", "schedule")["properties"]
+    assert keys.keys() == {field.name for field in fields(ScheduleOptions)}, "training.schedule, and ScheduleOptions"
+    known = set(keys["type"]["enum"])
+    marks = [set(said["x-of"]) for key, said in keys.items() if key != "type"]
+    marks += [set(model_keys("training", key)["x-schedules"]) for key in ("final_lr", "warmup_epochs")]
+    assert all(mark <= known for mark in marks), "x-of and x-schedules"
+    marks = [set(model_keys("training", key)["x-optimizers"]) for key in ("momentum", "betas")]
+    assert all(mark <= OPTIMIZERS.keys() for mark in marks), "x-optimizers"
 
 
 def test_what_works_on_feature_types() -> None:
