@@ -433,3 +433,11 @@ def test_batches_that_do_not_fit_are_refused_before_features(
     model = {"features": "f", "architecture": "xvector", "training": training, "loss": loss}
     with pytest.raises(SreError, match=f"^m.yaml: training.batch_size {sentence}"):
         resolve_model_config(schema, model, "m.yaml", features, 1)
+
+
+def test_which_checkpoints_stay_is_no_part_of_what_a_training_is_known_by() -> None:
+    """So that it can be changed at any time, and nothing is trained again."""
+    plain = recipe("mini")
+    kept = recipe("mini", xvector={"training": {"checkpoints": "all"}})
+    assert kept.trainings == plain.trainings
+    assert [told.runs["xvector"].checkpoints for told in (plain, kept)] == ["none", "all"]
