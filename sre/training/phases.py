@@ -88,7 +88,8 @@ class Base:
                     f"{self.path}: its weight '{key}' is {there}, and {here} in the model; it is {self.words}: write"
                     " these options and features"
                 )
-        if EMBEDDINGS not in (made.get("type"), feature_config.get("type")) and made != feature_config:
+        vectors = made.get("type") == feature_config.get("type") == EMBEDDINGS  # of any network, but for their size
+        if not vectors and made != feature_config:
             raise SreError(
                 f"{self.path}: it was trained on other features ({_differing(feature_config, made)}); name features of"
                 " its config"
