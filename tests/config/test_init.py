@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sre import SreError
+from sre.cli.configs import ConfigArgument, config_argument, model_config
 from sre.config.recipe import Recipe, load_recipe
 from sre.config.runs import Run, with_sources
 
@@ -123,3 +124,21 @@ def test_what_belongs_to_another_length_schedule_or_margin_is_not_taken(tmp_path
     constant = said.replace("cosine", "constant").replace("1e-4", "1e-6")  # below the last rate, which is not reached
     assert recipe(tmp_path, {"x": base, "y": constant}).trainings["y"]["training"]["lr"] == 1e-6
     assert found["x"]["loss"]["margin_schedule"] == "linear" and "margin_schedule" not in found["y"]["loss"]
+
+
+def test_a_yaml_by_hand_has_the_keys_of_the_one_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "mine/models"
+    folder.mkdir(parents=True)
+    (tmp_path / "mine/config.yaml").write_text("features: {fbank40: {num_mel_bins: 40}}\n")
+    (folder / "x_lm.yaml").write_text(TUNED)
+
+    def resolved() -> dict:
+        return model_config(config_argument(str(folder / "x_lm.yaml")), 3, lambda name: {})
+
+    with pytest.raises(SreError, match="model x_lm: no x.yaml beside it, whose keys it would have; put it there, or"):
+        resolved()
+    (folder / "x.yaml").write_text(BASE)
+    found = resolved()
+    assert (found["architecture"], found["loss"]["margin"], found["seed"]) == ("xvector", 0.5, 3)
+    written = ConfigArgument("train_summary.json", {"config": found})
+    assert model_config(written, None, lambda name: {}) == found  # which needs no YAML of the base
