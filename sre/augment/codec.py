@@ -58,7 +58,8 @@ def check_codecs(names: Sequence[str], sample_rate: int, where: str = "") -> Non
             reason = getattr(error, "error_string", str(error)).strip(" .")
             version = f"libsndfile {soundfile.__libsndfile_version__}"
             raise SreError(
-                f"{where}codec {name} at {sample_rate} Hz: {version} has it not ({reason}); take it out, or install another"
+                f"{where}codec {name} at {sample_rate} Hz: {version} has it not ({reason}); take it out, or install"
+                " another"
             ) from None
 
 
