@@ -22,26 +22,16 @@ def check_distortions():
         "noise": categories(prepare_musan.categories_of, MUSAN, RIRS_OF_MUSAN),
         "room": categories(prepare_rirs.categories_of, RIRS),
     }
-    for run in RECIPE.trainings:
-        check_files(distort_of(run), there, f"model {run}: augment.distort")
-        check_installed(distort_of(run), f"model {run}: augment.distort")
+    asked = {f"model {run}: augment.distort": distort_of(run) for run in RECIPE.trainings}
+    for where, steps in (asked | {f"the copy {split}": copy.distort for split, copy in COPIES.items()}).items():
+        check_files(steps, there, where)
+        if names := codecs_in(steps):
+            from sre.augment.codec import check_codecs  # with scipy, which takes a second
+
+            check_codecs(names, CONFIG["audio"]["sample_rate"], f"{where}: ")
     for split, copy in COPIES.items():
-        check_files(copy.distort, there, f"the copy {split}")
-        check_installed(copy.distort, f"the copy {split}")
         if copy.source in FEATS_ONLY:
             raise SreError(f"the copy {split}: {copy.source} has features and no audio to distort; take copies out")
-
-
-def check_installed(steps, where):
-    """Raise SreError where steps have a codec that libsndfile has not."""
-    if names := codecs_in(steps):
-        from sre.augment.codec import check_codecs  # with scipy, which takes a second
-
-        check_codecs(names, CONFIG["audio"]["sample_rate"], f"{where}: ")
-
-
-def distort_of(run):
-    return RECIPE.trainings[run]["augment"].get("distort", [])
 
 
 without_traceback(check_distortions)

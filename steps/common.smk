@@ -110,6 +110,10 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
+def distort_of(run):
+    return RECIPE.trainings[run]["augment"].get("distort", [])
+
+
 def stage_version(stage):
     return f"{stage} {STAGE_VERSIONS[stage]}"
 
