@@ -74,7 +74,7 @@ def test_the_cost_of_a_resumed_training_is_that_of_all_its_runs(
             train(data, tmp_path, epochs=3, **SMALL)
     (kept,) = tmp_path.glob(f"checkpoints/*/{meter.TIME_FILE}")
     (first,) = json.loads(kept.read_text())["runs_s"]
-    assert 0.6 <= first <= time.monotonic() - begun  # validation is in it
+    assert 0.55 <= first <= time.monotonic() - begun + 0.05  # rounded; validation is in it
     for path in tmp_path.glob("checkpoints/*/step_*.pt"):
         path.unlink()  # what was done is lost, and yet it was paid for
     train(data, tmp_path, epochs=3, **SMALL)
