@@ -118,3 +118,21 @@ def check_sampler(model: dict, where: str) -> None:
     for key in ("chunks_per_speaker", "utterances_per_speaker"):
         if sampler != "utterances" and training.get(key):
             raise SreError(f"{where}: training.{key} would do nothing with sampler {sampler}; take one of them out")
+
+
+def check_update(schema: Schema, model: dict, where: str) -> None:
+    """Check the parts in which a batch is computed. Raises SreError where they are not equal, or too small."""
+    training, loss = model["training"], model["loss"]["type"]
+    parts, size = training.get("accumulate", 1), training["batch_size"]
+    if parts == 1:
+        return
+    if schema.part("$defs", "losses", loss).get("x-needs-batches"):
+        raise SreError(
+            f"{where}: training.accumulate computes a batch in parts, and loss {loss} compares chunks of a whole one;"
+            " take accumulate out"
+        )
+    if size % parts or size < 2 * parts:
+        raise SreError(
+            f"{where}: training.accumulate {parts} does not divide training.batch_size {size} into equal parts of 2 or"
+            " more chunks; change one"
+        )

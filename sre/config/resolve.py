@@ -8,7 +8,14 @@ from pathlib import Path
 
 from sre import SreError
 from sre.config.distort import Files, with_files
-from sre.config.model_checks import check_embeddings, check_loss, check_ranges, check_sampler, check_source
+from sre.config.model_checks import (
+    check_embeddings,
+    check_loss,
+    check_ranges,
+    check_sampler,
+    check_source,
+    check_update,
+)
 from sre.config.phases import Models, check_phase_keys, with_base
 from sre.config.schema import Schema
 from sre.config.stages import STAGE_VERSIONS
@@ -162,6 +169,7 @@ def resolve_model_config(
     )
     loss, training = model["loss"], model["training"]
     check_loss(schema, loss["type"], given.get("loss", {}) if loss_keys is None else loss_keys, training, where)
+    check_update(schema, model, where)
     loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
     check_training(schema, model, given.get("training", {}) if training_keys is None else training_keys, where)
     if training.get("steps"):

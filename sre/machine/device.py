@@ -21,7 +21,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """Return bf16 or fp32; 'auto' is bf16 if the hardware multiplies it, else fp32."""
+    """Return the precision of a name: its own, or for 'auto' bf16 if the hardware multiplies it, else fp32."""
     if name != "auto":
         return name
     if device.type == "cuda":
@@ -29,6 +29,12 @@ def choose_precision(name: str, device: torch.device) -> str:
     cpu = Path("/proc/cpuinfo")
     flags = cpu.read_text() if cpu.is_file() else ""
     return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which products are of a precision: fp32, bf16 or fp16."""
+    kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return torch.autocast(device.type, kinds.get(precision, torch.bfloat16), enabled=precision in kinds)
 
 
 def prepare(device: torch.device, threads: int) -> None:

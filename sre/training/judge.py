@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sre import SreError
 from sre.losses.base import Head
+from sre.machine.device import autocast
 from sre.machine.log import warn
 from sre.models.base import Network
 from sre.training.batches import by_speaker
@@ -59,7 +60,7 @@ class Judge:
         """Return valid_loss, valid_accuracy and valid_eer, None where there is nothing to judge by."""
         self.network.eval(), self.head.eval()
         loss = accuracy = None
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+        with autocast(self.device, self.options.precision):
             if self.valid and self.head.classifies:  # else logits are of a batch, not of a chunk
                 loss, accuracy = loss_and_accuracy(self.network, self.head, *self.valid)
             elif self.batches:

@@ -14,7 +14,8 @@ from sre.machine.log import clock
 from sre.training.summary import Epoch
 
 # of an epoch so far; `norm` is the sum of the gradient's norms over `good` steps, those that were not skipped
-NO_SUMS = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0, "norm": 0.0, "good": 0, "seconds": 0.0, "waited": 0.0}
+NO_SUMS = {"loss": 0.0, "right": 0, "chunks": 0, "bad": 0, "norm": 0.0, "good": 0, "overflows": 0}
+NO_SUMS |= {"seconds": 0.0, "waited": 0.0}
 TIME_FILE = "time.json"  # beside the checkpoints
 WRITE_EVERY_S = 15.0  # what a kill may take from the time that is known
 COLUMNS = {  # of what a person sees of an epoch: heading, format; those after `validation` are of validation

@@ -83,6 +83,8 @@ class TrainingOptions:
     patience: int = 0
     sampler: str = "utterances"
     utterances_per_speaker: int = 0
+    accumulate: int = 1
+    compile: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sre.training import checkpoint, kept, schedule
 from sre.training.advice import on_waiting
 from sre.training.batches import Batches, SpeakerBatches
 from sre.training.chunks import make_loader, read, reading_of
+from sre.training.compiling import compiled
 from sre.training.judge import Judge
 from sre.training.meter import NO_SUMS, Spent, line_of, means, seconds_of
 from sre.training.optimizers import build_optimizer
@@ -70,6 +71,8 @@ class Trainer:
         parameters = [p for p in (*self.network.parameters(), *self.head.parameters()) if p.requires_grad]
         self.optimizer = build_optimizer(o, self.network, self.head)
         self.update = Update(self.network, self.head, self.optimizer, parameters, o, self.device, self.frozen)
+        if o.compile:
+            self.update.forward = compiled(self.network, self.device, o.chunk_frames)
         self.batches = self._batches()
         self.span = Span.of(o, self.batches.steps_per_epoch)
         self.judge = Judge(self.network, self.head, o, self.device, self.valid, self.held_out)
@@ -77,6 +80,11 @@ class Trainer:
             if why := self.judge.lacks(column):
                 raise SreError(f"{key} looks at {column}: {why}")
         self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.ema else None
+        if o.accumulate > 1 and (self.batches.chunks % o.accumulate or self.batches.chunks < 2 * o.accumulate):
+            raise SreError(
+                f"training.accumulate {o.accumulate} does not divide the {self.batches.chunks} chunks of a batch, which"
+                " are all that there are, into equal parts of 2 or more; lower it"
+            )
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
         self.reading, self.advised = reading_of(self.features, NUM_WORKERS), False
 
@@ -147,21 +155,28 @@ class Trainer:
             asked = time.monotonic()
 
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
-        o = self.options
-        rate = schedule.learning_rate(self.step, self.span, o, self.history)
-        margin = schedule.margin(self.step, self.span, o)
+        rate = schedule.learning_rate(self.step, self.span, self.options, self.history)
+        margin = schedule.margin(self.step, self.span, self.options)
         labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
-        done = self.update(chunks, labels, rate, margin, constrain=self.step % CONSTRAIN_EVERY == 0)
-        if self.average and done.finite:
+        constrain = self.step % CONSTRAIN_EVERY == 0
+        done = self.update(chunks, labels, rate, margin, constrain, self.step, indices)
+        if self.average and done:
             self.average.add()
-        self.sums["loss"] += done.loss
-        self.sums["right"] += done.right
-        self.sums["chunks"] += done.chunks
-        self.sums["bad"] += not done.finite
-        self.sums["good"] += done.finite
-        self.sums["norm"] += done.norm
-        self.update.count_bad(done, self.step, [self.features.utts[i][1] for i in indices.tolist()])
         self.step += 1
+        if self.update.is_due or self.span.ends(self.step):
+            self._look()
+
+    def _look(self) -> None:
+        """Add what the updates since the last look told; waits for a GPU."""
+        for done in self.update.outcomes():
+            self.sums["loss"] += done.loss
+            self.sums["right"] += done.right
+            self.sums["chunks"] += done.chunks
+            self.sums["bad"] += not (done.finite or done.overflowed)
+            self.sums["good"] += done.finite
+            self.sums["norm"] += done.norm
+            self.sums["overflows"] += done.overflowed
+            self.update.count_bad(done, self.features.utts)
 
     def _end_epoch(self) -> None:
         begun = time.monotonic()
@@ -172,6 +187,7 @@ class Trainer:
             "step": self.step,
             **means(self.sums),
             **judged,
+            **({"overflowed_steps": self.sums["overflows"]} if self.update.scaler.is_enabled() else {}),
             "lr": self.optimizer.param_groups[0]["lr"],
             "margin": self.head.margin,
             "validation_s": time.monotonic() - begun,
@@ -195,6 +211,7 @@ class Trainer:
         self.advised = self.advised or bool(advice)
 
     def _save(self) -> None:
+        self._look()
         state = {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -204,6 +221,7 @@ class Trainer:
             "gpu_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,  # of dropout
             "history": self.history,
             "sums": self.sums,
+            "scaler": self.update.scaler.state_dict(),  # of fp16, else empty
         }
         if self.average:
             state["average"] = self.average.state_dict()
@@ -220,6 +238,8 @@ class Trainer:
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda" and state.get("gpu_rng") is not None:
             torch.cuda.set_rng_state(state["gpu_rng"], self.device)
+        if self.update.scaler.is_enabled():
+            self.update.scaler.load_state_dict(state["scaler"])
         self.step, self.history, self.sums = state["step"], state["history"], NO_SUMS | state["sums"]
         if self.spent:
             self.spent.resumed(self.sums["seconds"] + seconds_of(self.history))

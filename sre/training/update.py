@@ -1,8 +1,11 @@
-"""One update: what a batch of chunks does to the network, the loss and the optimiser."""
+"""One update: what a batch of chunks does to the network, the loss and the optimiser.
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+On a GPU nothing here waits for it: what an update tells stays there until it is asked for, and an update that is not
+finite is skipped there. On a CPU both are known at once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -11,11 +14,15 @@ from torch.optim import Optimizer
 
 from sre import SreError
 from sre.losses.base import Head
+from sre.machine.device import autocast
 from sre.machine.log import warn
 from sre.models.base import Network
 from sre.training.options import TrainingOptions
+from sre.training.skipping import put_back_unless, step_if
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
+OVERFLOWS = 40  # so many gradients in a row that overflow in fp16 do: the scale begins at 2^16
+LOOK_EVERY = 50  # updates, on a GPU, between two looks at what they tell
 
 
 class Outcome(NamedTuple):
@@ -23,13 +30,26 @@ class Outcome(NamedTuple):
 
     finite : False where the loss or its gradient was not; the update was not done then, and all numbers are 0.
     norm : of the gradient of all parameters, before it is clipped
+    step, utts : its number, and the indices of its utterances
+    overflowed : that it was not finite is the gradient's scale in fp16, which is lower from then on
     """
 
     loss: float
     right: float
+    norm: float
     chunks: int
     finite: bool
-    norm: float = 0.0
+    step: int
+    utts: Tensor
+    overflowed: bool
+
+
+class _Told(NamedTuple):
+    """The same of an update on the device: mean loss, share of right chunks, norm, and whether it was finite."""
+
+    numbers: Tensor
+    step: int
+    utts: Tensor
 
 
 @dataclass
@@ -37,6 +57,8 @@ class Update:
     """The updates of `network` and `head`, whose `parameters` are those of `optimizer`.
 
     frozen : parts of the network that stay as in use: their batch norms' statistics, and no dropout
+    forward : what is called for the network's output: the network, or a compiled form of it
+    waits : know at once what an update tells
     """
 
     network: Network
@@ -46,14 +68,25 @@ class Update:
     options: TrainingOptions
     device: torch.device
     frozen: Sequence[nn.Module] = ()
+    forward: Callable[[Tensor], Tensor] | None = None
     bad_in_a_row: int = 0
+    overflows_in_a_row: int = 0
+    told: list[_Told] = field(default_factory=list)
 
-    def __call__(self, chunks: Tensor, labels: Tensor, rate: float, margin: float, constrain: bool) -> Outcome:
+    def __post_init__(self) -> None:
+        self.waits = self.device.type == "cpu"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.options.precision == "fp16")
+
+    def __call__(
+        self, chunks: Tensor, labels: Tensor, rate: float, margin: float, constrain: bool, step: int, utts: Tensor
+    ) -> bool:
         """Do the update of (B, T, F) chunks of (B,) classes at this learning rate and margin.
 
+        Return whether it was done, as far as that is known: True on a GPU.
+
         constrain : move the weights towards what they must fulfil, where the network has such
+        step, utts : see Outcome
         """
-        o = self.options
         self.head.margin = margin
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -61,32 +94,85 @@ class Update:
         for part in self.frozen:
             part.eval()
         before = [buffer.clone() for buffer in self.network.buffers()]
-        labels = labels.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=o.precision == "bf16"):
-            embeddings = self.network(chunks)
-        loss, logits = self.head(embeddings, labels)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.parameters, o.clip_norm or math.inf)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        loss, right = self._gradient(chunks, labels.to(self.device, non_blocking=True))
+        self.scaler.unscale_(self.optimizer)
+        norm = self._norm()
+        finite = torch.isfinite(loss) & torch.isfinite(norm)
+        done = bool(finite) if self.waits else True
+        if not self.waits:
+            step_if(finite, self.optimizer)
+            put_back_unless(finite, self.network.buffers(), before)
+        elif done:
+            self.optimizer.step()
+        else:
             for buffer, value in zip(self.network.buffers(), before, strict=True):
                 buffer.copy_(value)  # batch norm's running statistics would stay NaN for good
-            return Outcome(0.0, 0.0, 0, finite=False)
-        self.optimizer.step()
-        if constrain:
+        if constrain and done:
             self.network.constrain()
-        right = logits.argmax(dim=1) == self.head.targets(labels)
-        size = len(labels)
-        return Outcome(float(loss.detach()) * size, float(right.float().mean()) * size, size, True, float(norm))
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        self.told.append(_Told(torch.stack([loss, right, norm.to(loss), finite.to(loss)]), step, utts))
+        return done
 
-    def count_bad(self, outcome: Outcome, step: int, utts: Sequence[str]) -> None:
-        """Warn of an update that was not finite. Raises SreError where it is the last of too many in a row."""
-        if outcome.finite:
+    def _gradient(self, chunks: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss, computing its gradient in `accumulate` parts, and the share of right chunks."""
+        parts, forward = self.options.accumulate, self.forward or self.network
+        losses, shares = [], []
+        for some, classes in zip(chunks.chunk(parts), labels.chunk(parts), strict=True):
+            with autocast(self.device, self.options.precision):
+                embeddings = forward(some)
+            loss, logits = self.head(embeddings, classes)
+            self.scaler.scale(loss / parts if parts > 1 else loss).backward()
+            losses.append(loss.detach())
+            shares.append((logits.argmax(dim=1) == self.head.targets(classes)).float().mean())
+        if parts == 1:
+            return losses[0], shares[0].to(losses[0])
+        return torch.stack(losses).mean(), torch.stack(shares).mean().to(losses[0])
+
+    def _norm(self) -> Tensor:
+        """Return the norm of the gradient of all parameters, and clip it to clip_norm where there is one."""
+        if self.options.clip_norm:
+            return nn.utils.clip_grad_norm_(self.parameters, self.options.clip_norm)
+        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look at what updates told: after each on a CPU."""
+        return self.waits or len(self.told) >= LOOK_EVERY
+
+    def outcomes(self) -> list[Outcome]:
+        """Return what the updates since the last look told; waits for the GPU."""
+        told, self.told = self.told, []
+        rows = torch.stack([one.numbers for one in told]).tolist() if told else []
+        outcomes = []
+        for (loss, right, norm, finite), one in zip(rows, told, strict=True):
+            if not finite:
+                overflowed = self.scaler.is_enabled() and abs(loss) < float("inf")
+                outcomes.append(Outcome(0.0, 0.0, 0.0, 0, False, one.step, one.utts, overflowed))
+                continue
+            size = len(one.utts)
+            outcomes.append(Outcome(loss * size, right * size, norm, size, True, one.step, one.utts, overflowed=False))
+        return outcomes
+
+    def count_bad(self, outcome: Outcome, utts: Sequence[tuple]) -> None:
+        """Warn of an update that was not finite. Raises SreError where it is the last of too many in a row.
+
+        utts : of the training, what `Outcome.utts` are the indices of; the second of each is its name
+        """
+        self.overflows_in_a_row = self.overflows_in_a_row + 1 if outcome.overflowed else 0
+        if self.overflows_in_a_row >= OVERFLOWS:
+            raise SreError(
+                f"the gradient overflowed in fp16 {OVERFLOWS} steps in a row at step {outcome.step}, at ever lower"
+                " scales; set training.precision: bf16 or fp32"
+            )
+        if outcome.finite or outcome.overflowed:
             self.bad_in_a_row = 0
             return
         self.bad_in_a_row += 1
-        warn(f"step {step}: the loss or its gradient is not finite; skipped, utterances {utts[:3]} …")
+        names = [utts[i][1] for i in outcome.utts[:3].tolist()]
+        warn(f"step {outcome.step}: the loss or its gradient is not finite; skipped, utterances {names} …")
         if self.bad_in_a_row >= BAD_STEPS:
             raise SreError(
-                f"{BAD_STEPS} steps in a row were not finite at step {step}; lower training.lr or the margin"
+                f"{BAD_STEPS} steps in a row were not finite at step {outcome.step}; lower training.lr or the margin"
             )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sre.cli.configs import schema
 from sre.extraction.embedder import Embedder, extract
 from sre.extraction.sources import store_of
 from sre.features.extractor import FRAMES_AT_ONCE, extractor_of
@@ -11,8 +12,12 @@ from sre.features.frontends.options import FRONTENDS
 from sre.features.store import FeatureStore
 from sre.features.types import FbankOptions, MfccOptions
 from sre.io.audio import AudioRules
+from sre.losses import build_head
 from sre.models import build
 from sre.models.bundle import Bundle
+from sre.training.optimizers import build_optimizer
+from sre.training.options import TrainingOptions
+from sre.training.update import Update
 from steps import make_features, train_embedding
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -133,3 +138,29 @@ def test_other_precisions(precision, feature_dir, tmp_path):
     for utt in utts:
         cosine = exact[utt] @ made[utt] / np.linalg.norm(exact[utt]) / np.linalg.norm(made[utt])
         assert cosine > 0.999
+
+
+@pytest.mark.parametrize("precision, optimizer", [("fp32", "sgd"), ("fp16", "sgd"), ("bf16", "adam")])
+def test_the_host_does_not_wait_for_updates(precision, optimizer):
+    """Not for a loss that is not finite either; and such an update changes nothing."""
+    torch.manual_seed(0)
+    network = build("ecapa", 20, {"channels": 16}).cuda()
+    head = build_head(network.embedding_dim, 5, "aam", 16.0).cuda()
+    training = schema().check({"precision": precision}, "m", "$defs", "model", "properties", "training")
+    options = TrainingOptions(**training | {"optimizer": optimizer}, margin=0.2, margin_epochs=(0, 0), seed=1)
+    made = build_optimizer(options, network, head)
+    device = torch.device("cuda")
+    update = Update(network, head, made, [*network.parameters(), *head.parameters()], options, device)
+    chunks, utts = torch.randn(12, 60, 20, device="cuda"), torch.arange(12)
+    for step in range(3):
+        if step == 1:
+            update.outcomes()
+            before = [value.clone() for value in network.state_dict().values()]
+        if step:  # the first step loads what it needs, and may wait
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            update(chunks * (float("nan") if step else 1), utts % 5, 0.01, 0.2, True, step, utts)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert [one.finite for one in update.outcomes()] == [False, False]
+    assert all(torch.equal(a, b) for a, b in zip(before, network.state_dict().values(), strict=True))

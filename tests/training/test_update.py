@@ -1,0 +1,214 @@
+"""One update: in parts, in fp16, compiled, and without a wait for the device."""
+
+import math
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from test_resume import Killed, config, result, stop_at, train
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from sre import SreError
+from sre.config.resolve import resolve_model_config
+from sre.config.schema import Schema
+from sre.losses import HEADS, build_head
+from sre.models import build
+from sre.models.base import Network
+from sre.training import trainer, update
+from sre.training.optimizers import build_optimizer
+from sre.training.options import TrainingConfig
+from sre.training.update import Outcome, Update
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU = torch.device("cpu")
+OPTIMIZERS = {
+    "adam": partial(torch.optim.Adam, weight_decay=1e-4, fused=True),
+    "rprop": torch.optim.Rprop,  # cannot skip by itself
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, feature_dir: Callable[..., Path]) -> Path:
+    return feature_dir(tmp_path_factory.mktemp("data") / "d", speakers=10, utterances=5)
+
+
+class Mean(Network):
+    """A network without batch norm: an affine layer on the mean over time."""
+
+    def __init__(self) -> None:
+        super().__init__(6)
+        self.layer = nn.Linear(20, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.mean(dim=1)).tanh()
+
+
+def update_of(
+    kind: tuple[str, dict] | None = None, loss: str = "aam", optimizer: str = "sgd", **keys: object
+) -> Update:
+    torch.manual_seed(0)
+    network = build(kind[0], 20, kind[1]) if kind else Mean()
+    of_loss = {"options": {"mining": "given"}} if loss == "triplet" else {}
+    head = build_head(network.embedding_dim, 5, loss, 16.0, **of_loss.get("options", {}))
+    own = {} if optimizer in OPTIMIZERS else {"optimizer": optimizer}
+    options = TrainingConfig.of(config(**own, **keys)).training
+    parameters = [*network.parameters(), *head.parameters()]
+    made = OPTIMIZERS[optimizer](parameters) if optimizer in OPTIMIZERS else build_optimizer(options, network, head)
+    return Update(network, head, made, parameters, options, CPU)
+
+
+def run(one: Update, steps: int = 3, bad: int = -1, waits: bool = True) -> list[Outcome]:
+    one.waits = waits
+    draw = torch.Generator().manual_seed(1)
+    for step in range(steps):
+        chunks = torch.randn(12, 20, 20, generator=draw) * (math.nan if step == bad else 1)
+        labels = torch.arange(12) % 5
+        one(chunks, labels, 0.05, 0.1, step % 4 == 0, step, torch.arange(12))
+    return one.outcomes()
+
+
+def state(one: Update) -> list[Tensor]:
+    return [*one.network.state_dict().values(), *one.head.state_dict().values()]
+
+
+@pytest.mark.parametrize("clip", [0, 0.1])
+def test_a_batch_in_parts_is_the_batch(clip: float) -> None:
+    whole, parts = update_of(clip_norm=clip), update_of(clip_norm=clip, accumulate=4)
+    for a, b in zip(run(whole), run(parts), strict=True):
+        assert (a.loss, a.right, a.norm) == pytest.approx((b.loss, b.right, b.norm), rel=1e-5)
+    for a, b in zip(state(whole), state(parts), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+@pytest.mark.parametrize("optimizer", ["sgd", "rprop", "adam", "novograd"])
+def test_a_bad_update_is_skipped_on_the_device_as_on_the_host(optimizer: str, bad: int) -> None:
+    network = {"channels": 16, "embedding_dim": 8, "pooled_channels": 24}
+    known, unknown = (update_of(("xvector", network), optimizer=optimizer) for _ in range(2))
+    first, second = run(known, 4, bad), run(unknown, 4, bad, waits=False)
+    assert [one.finite for one in first] == [step != bad for step in range(4)]
+    for a, b in zip(first, second, strict=True):
+        assert a._replace(utts=None) == b._replace(utts=None)
+    assert all(torch.equal(a, b) for a, b in zip(state(known), state(unknown), strict=True))
+    assert all(torch.isfinite(value).all() for value in state(known))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("loss", [name for name, head in HEADS.items() if not head.needs_batches])
+def test_an_update_does_not_ask_the_device(loss: str, precision: str) -> None:
+    """A tensor without numbers refuses to tell one, where a GPU's would make the host wait."""
+    with FakeTensorMode():
+        for optimizer in ("sgd", "adam"):
+            one = update_of(("ecapa", {"channels": 16}), loss, optimizer, precision=precision, clip_norm=1.0)
+            one.waits = False
+            for step in range(2):
+                one(torch.randn(12, 20, 20), torch.arange(12) // 3, 0.05, 0.1, True, step, torch.arange(12))
+    assert len(one.told) == 2 and one.told[0].numbers.shape == (4,)
+
+
+def test_so_many_updates_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update, "LOOK_EVERY", 3)
+    one = update_of()
+    run(one, 2, waits=False)
+    assert not one.is_due
+    one.told = one.told * 3 or [update._Told(torch.ones(4), 0, torch.arange(2))] * 3
+    assert one.is_due and [done.loss for done in one.outcomes()] == [2.0] * 3 and not one.outcomes()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"batch_size": 8, "accumulate": 2},
+        {"precision": "fp16", "batch_size": 8, "lr": 0.01},
+        {"precision": "fp16", "optimizer": "adam", "lr": 0.001, "accumulate": 2, "batch_size": 8},
+    ],
+)
+@pytest.mark.parametrize("step", [2, 7])
+def test_resumed_as_uninterrupted(data: Path, tmp_path: Path, monkeypatch, how: dict, step: int) -> None:
+    monkeypatch.setattr(trainer, "CHECKPOINT_MINUTES", 0)
+    whole = train(data, tmp_path / "whole", **how)
+    with monkeypatch.context() as patch:
+        stop_at(patch, step)
+        with pytest.raises(Killed):
+            train(data, tmp_path / "killed", **how)
+    assert result(train(data, tmp_path / "killed", **how)) == result(whole)
+
+
+def test_an_overflow_in_fp16_is_no_bad_step(data: Path, tmp_path: Path, capsys) -> None:
+    """The scale begins at 2^16, where this network's gradient overflows."""
+    train(data, tmp_path, precision="fp16", lr=0.01)
+    rows = result(tmp_path)[1]
+    assert sum(row["overflowed_steps"] for row in rows) > 0 and all(row["skipped_steps"] == 0 for row in rows)
+    assert "not finite" not in capsys.readouterr().err
+    newest = torch.load(max(tmp_path.glob("checkpoints/*/step_*.pt")), weights_only=True)
+    assert newest["scaler"]["scale"] == 2.0 ** (16 - sum(row["overflowed_steps"] for row in rows))
+
+
+def test_endless_overflows_end_the_training() -> None:
+    one = update_of(precision="fp16")
+    one.overflows_in_a_row = update.OVERFLOWS - 1
+    with pytest.raises(SreError, match="the gradient overflowed in fp16 40 steps in a row at step 7, .*; set training"):
+        one.count_bad(Outcome(0.0, 0.0, 0.0, 0, False, 7, torch.arange(2), overflowed=True), [])
+
+
+def test_few_utterances_and_parts_that_do_not_divide_them(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SreError, match="accumulate 32 does not divide the .* chunks of a batch, which are all"):
+        train(data, tmp_path, batch_size=64, accumulate=32)
+
+
+@pytest.mark.parametrize(
+    "keys, loss, message",
+    [
+        ({"accumulate": 3}, "aam", "3 does not divide training.batch_size 8 into equal parts of 2 or more"),
+        ({"accumulate": 8}, "aam", "8 does not divide training.batch_size 8 into equal parts of 2 or more"),
+        (
+            {"accumulate": 2, "chunks_per_speaker": 2},
+            "ge2e",
+            ".* loss ge2e compares chunks of a whole one; take accumulate",
+        ),
+    ],
+)
+def test_parts_that_are_refused(keys: dict, loss: str, message: str) -> None:
+    schema = Schema(ROOT / "recipes/config.schema.yaml")
+    given = {"features": "f", "architecture": "xvector", "loss": {"type": loss}, "training": {"batch_size": 8, **keys}}
+    with pytest.raises(SreError, match=f"^m.yaml: training.accumulate {message}"):
+        resolve_model_config(schema, given, "m.yaml", {"f": {"type": "given", "cmn": "none"}}, 1)
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled here is found by no other test, nor by another run."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    torch._dynamo.reset()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frames", [[24, 24], [16, 40]])
+def test_compiled_and_resumed(data: Path, tmp_path: Path, monkeypatch, own_cache: None, frames: list) -> None:
+    """With dropout, and in one compilation for chunks of any length; the network is near to one not compiled."""
+    if not shutil.which("g++"):
+        pytest.skip("no g++ here, which torch.compile needs")
+    monkeypatch.setattr(trainer, "CHECKPOINT_MINUTES", 0)
+    how = {"architecture": "speakernet", "compile": True, "chunk_frames": frames, "epochs": 1}
+    whole = train(data, tmp_path / "whole", **how)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    torch._dynamo.reset()  # as a process that goes on begins with nothing
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        with pytest.raises(Killed):
+            train(data, tmp_path / "killed", **how)
+    torch._dynamo.reset()
+    assert result(train(data, tmp_path / "killed", **how)) == result(whole)
+    state = torch.load(whole / "final.pt", weights_only=True)["network"]
+    assert not any(name.startswith("_orig_mod") for name in state)
+
+
+def test_no_compiler_is_one_sentence(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-c++")
+    message = r"^training.compile needs a C\+\+ compiler on a CPU, and there is no no-such-c\+\+; install one, or set"
+    with pytest.raises(SreError, match=message):
+        train(data, tmp_path, compile=True)
