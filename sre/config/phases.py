@@ -118,6 +118,8 @@ def with_base(schema: Schema, own: dict, base: dict, where: str) -> dict:
                 f"{where}: training.optimizer {said['optimizer']} is another than that of its init '{own['init']}',"
                 " whose training.lr is not for it; write training.lr"
             )
+    if _changed(schema, own, kept, "training", "final"):
+        left_out.add("ema")
     if said.get("weight_decay") == 0:
         left_out.add("no_decay")
     if training:

@@ -24,9 +24,10 @@ def without_replaced(own: dict, over: dict) -> dict:
         ("optimizer", ["betas"]),
         ("final", ["average_last", "ema"]),
     ):
-        replaced |= set(others) if given.get(key) is not None else set()
-    schedule = given.get("schedule")
-    if isinstance(schedule, dict) and "type" in schedule:
+        replaced |= set(others) if given.get(key) not in (None, training.get(key)) else set()
+    schedule, before = given.get("schedule"), training.get("schedule")
+    kind = before.get("type") if isinstance(before, dict) else None
+    if isinstance(schedule, dict) and schedule.get("type") not in (None, kind):
         replaced.add("schedule")
     return own | {"training": {key: value for key, value in training.items() if key not in replaced}}
 

@@ -79,7 +79,7 @@ class Trainer:
         for key, column in kept.looked_at(o).items():
             if why := self.judge.lacks(column):
                 raise SreError(f"{key} looks at {column}: {why}")
-        self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.ema else None
+        self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.final == "ema" else None
         if o.accumulate > 1 and (self.batches.chunks % o.accumulate or self.batches.chunks < 2 * o.accumulate):
             raise SreError(
                 f"training.accumulate {o.accumulate} does not divide the {self.batches.chunks} chunks of a batch, which"

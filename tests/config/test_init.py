@@ -63,6 +63,14 @@ def test_another_optimizer_has_no_momentum_of_the_base(tmp_path: Path) -> None:
     assert (found["x"]["training"]["momentum"], found["y"]["training"]["momentum"]) == (0.8, 0.9)
 
 
+def test_another_final_network_is_no_moving_average(tmp_path: Path) -> None:
+    ema = BASE.replace("epochs: 8", "epochs: 8, final: ema, ema: 0.99")
+    models = {"x": ema, "y": TUNED, "z": TUNED.replace("lr: 1e-4", "lr: 1e-4, final: last")}
+    found = recipe(tmp_path, models).trainings
+    assert found["y"]["training"]["ema"] == 0.99 and found["y"]["training"]["final"] == "ema"
+    assert found["z"]["training"]["final"] == "last" and "ema" not in found["z"]["training"]
+
+
 def test_a_bundle_and_a_file(tmp_path: Path) -> None:
     (tmp_path / "f.pt").touch()
     bundles = {"given": {"path": str(tmp_path / "f.pt"), "features": "fbank40"}}
