@@ -68,35 +68,30 @@ def _read_by(runs: dict[str, Run], name: str) -> set[str]:
     return {other for other in (runs[name].of, runs[name].init) if other in runs}
 
 
-def _of_seed(name: str, run: Run, runs: dict[str, Run]) -> str | None:
-    return next((one for one in (f"{name}_s{run.seed}", name) if one in runs), None)
-
-
 def _source_of(run: Run, runs: dict[str, Run]) -> str | None:
-    if run.of is None:
-        return None
-    of = _of_seed(run.of, run, runs)
-    if of is None:
-        near = difflib.get_close_matches(run.of, runs, 1, 0.0)[0]
-        raise SreError(
-            f"model {run.model}: embeddings_of '{run.of}' is no run of this recipe; the nearest is '{near}': add it to"
-            " models, bundles or embeddings"
-        )
-    return of
+    return run.of and _found(run.of, "embeddings_of", "models, bundles or embeddings", run, runs)
 
 
 def _base_of(run: Run, runs: dict[str, Run]) -> str | None:
     if run.init is None or names_file(run.init):
         return run.init
-    base = _of_seed(run.init, run, runs)
-    if base is None:
-        near = difflib.get_close_matches(run.init, runs, 1, 0.0)[0]
-        raise SreError(
-            f"model {run.model}: init '{run.init}' is no run of this recipe; the nearest is '{near}': add it to"
-            " models or bundles"
-        )
+    base = _found(run.init, "init", "models or bundles", run, runs)
     if runs[base].embeddings is not None:
         raise SreError(
             f"model {run.model}: init '{run.init}' are embeddings from elsewhere, without a network; name a model"
         )
     return base
+
+
+def _found(name: str, key: str, places: str, run: Run, runs: dict[str, Run]) -> str:
+    """Return the run that `key` of a run's model names: that of the run's seed, else the one of that name.
+
+    Raises SreError where there is none; `places` are the keys of the recipe that it can be added to.
+    """
+    found = next((one for one in (f"{name}_s{run.seed}", name) if one in runs), None)
+    if found is None:
+        near = difflib.get_close_matches(name, runs, 1, 0.0)[0]
+        raise SreError(
+            f"model {run.model}: {key} '{name}' is no run of this recipe; the nearest is '{near}': add it to {places}"
+        )
+    return found

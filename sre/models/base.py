@@ -1,10 +1,12 @@
 """The contract of every embedding network. Shapes: B batch, T frames, F features, D embedding."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
+from sre import SreError
 from sre.models.pooling import Pooling
 
 
@@ -72,3 +74,19 @@ class PooledNetwork(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.first_affine(x)
+
+
+def part_of(network: nn.Module, name: str, key: str, others: Sequence[str] = ()) -> nn.Module:
+    """Return the part of a network with a dotted name.
+
+    Raises SreError for `key` of a config where there is none, naming the nearest part, or the nearest of `others`.
+    """
+    parts = {path: module for path, module in network.named_modules() if path}
+    if name not in parts:
+        near = difflib.get_close_matches(name, [*others, *parts], 1, 0.0)[0]
+        tops = ", ".join(path for path, _ in network.named_children())
+        raise SreError(
+            f"{key}: '{name}' is no part of {type(network).__name__}, which has {tops} and their parts; the nearest is"
+            f" '{near}'"
+        )
+    return parts[name]

@@ -1,6 +1,5 @@
 """Optimisers: which there are, NovoGrad, and which weights they let decay."""
 
-import difflib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from sre import SreError
 from sre.losses.base import Head
-from sre.models.base import Network
+from sre.models.base import Network, part_of
 from sre.training.options import TrainingOptions
 
 KINDS_OF_WEIGHTS = ("norms", "biases", "head")  # of training.no_decay, beside parts of the network
@@ -85,7 +84,7 @@ def _named(name: str, network: Network, head: Head) -> list[nn.Parameter]:
     """Return the parameters of a name in training.no_decay. Raises SreError where there are none."""
     found = list(_of_kind(name, network, head)) if name in KINDS_OF_WEIGHTS else None
     if found is None:
-        found = list(part(network, name, "training.no_decay", KINDS_OF_WEIGHTS).parameters())
+        found = list(part_of(network, name, "training.no_decay", KINDS_OF_WEIGHTS).parameters())
     if not found:
         raise SreError(f"training.no_decay: '{name}': the network and its loss have no such weights; take it out")
     return found
@@ -100,15 +99,3 @@ def _of_kind(kind: str, network: Network, head: Head) -> Iterator[nn.Parameter]:
             for name, weights in module.named_parameters(recurse=False):
                 if isinstance(module, NORMS) if kind == "norms" else "bias" in name:
                     yield weights
-
-
-def part(network: nn.Module, name: str, key: str, others: tuple[str, ...] = ()) -> nn.Module:
-    """Return the part of a network with a dotted name. Raises SreError for `key`, naming the nearest part or other."""
-    parts = {path: module for path, module in network.named_modules() if path}
-    if name not in parts:
-        near = difflib.get_close_matches(name, [*others, *parts], 1, 0.0)[0]
-        tops = ", ".join(path for path in parts if "." not in path)
-        raise SreError(
-            f"{key}: '{name}' is no part of the network, which has {tops} and their parts; the nearest is '{near}'"
-        )
-    return parts[name]

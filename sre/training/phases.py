@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from sre.io.atomic import sha256_file
 from sre.io.text import canonical
 from sre.losses.base import Head
 from sre.machine.log import say, warn
-from sre.models.base import Network
+from sre.models.base import Network, part_of
 from sre.models.bundle import Bundle, load_bundle
 from sre.training.options import TrainingConfig
 
@@ -126,10 +125,8 @@ class Base:
         """
         if asked.head == "new":
             return
-        theirs, place = (
-            self._head_of(asked.loss.type),
-            {name: row for row, name in enumerate(self.bundle.speakers or ())},
-        )
+        theirs = self._head_of(asked.loss.type)
+        place = {name: row for row, name in enumerate(self.bundle.speakers or ())}
         blocks = [
             (copy, self.bundle.copies.index(speed)) for copy, speed in enumerate(copies) if speed in self.bundle.copies
         ]
@@ -172,21 +169,14 @@ class Base:
 def freeze(network: Network, head: Head, names: Sequence[str]) -> list[nn.Module]:
     """Return the parts of a network by their names, after their weights were taken out of the training.
 
-    Raises SreError naming the nearest where one is unknown, and where no weight is left, of the loss neither.
+    Raises SreError as `part_of`, and where no weight is left to train, of the loss neither.
     """
-    known = {name: part for name, part in network.named_modules() if name}
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, 1, 0.0)[0]
-            top = ", ".join(name for name, _ in network.named_children())
-            raise SreError(
-                f"freeze: '{name}' is no part of {type(network).__name__}; the nearest is '{near}', and the largest are"
-                f" {top}"
-            )
-        known[name].requires_grad_(False)
-    if not any(weight.requires_grad for part in (network, head) for weight in part.parameters()):
+    parts = [part_of(network, name, "freeze") for name in names]
+    for part in parts:
+        part.requires_grad_(False)
+    if not any(weight.requires_grad for whole in (network, head) for weight in whole.parameters()):
         raise SreError("freeze: no weight is left to train; take a part out")
-    return [known[name] for name in names]
+    return parts
 
 
 def _shape(value: Tensor | None) -> str:
