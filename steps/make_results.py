@@ -12,44 +12,28 @@ For use by hand: no rule calls it.
 
 from pathlib import Path
 
-from sre import SreError
-from sre.cli.arguments import Parser, input_file, input_folder, output_file
-from sre.io.atomic import atomic_output, write_json
+from sre.cli.pages import keep_numbers
+from sre.io.atomic import write_json
 from sre.io.text import read_object, read_text
-from sre.machine.log import run, say
+from sre.machine.log import run
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = Parser(description=__doc__)
-    parser.add_argument("experiment", type=input_folder, nargs="?", help="exp/<name>, with its report.tsv")
-    parser.add_argument("out", type=output_file, nargs="?", help="JSON to write")
-    parser.add_argument("--command", help="the command line that makes the experiment")
-    parser.add_argument("--update", type=input_file, metavar="PAGE.md", help="write its tables anew")
-    args = parser.parse_args(argv)
-    if bool(args.update) == bool(args.out):
-        parser.error("give EXPERIMENT and OUT, or --update PAGE.md")
-    if args.update:
-        update(args.update)
-    else:
-        make(args.experiment, args.out, args.command)
+    keep_numbers(argv, __doc__, "its report.tsv", make, updated)
 
 
-def make(experiment: Path, out: Path, command: str | None) -> None:
+def make(experiment: Path, out: Path, command: str) -> str:
     from sre.report.published import collect
 
-    if command is None and not out.is_file():
-        raise SreError(f"{out}: --command is needed, the line that makes {experiment}")
-    results = collect(experiment, read_object(out, {"command": str})["command"] if command is None else command)
+    results = collect(experiment, command)
     write_json(out, results, end="\n", ensure_ascii=False)
-    say(f"{out}: {len(results['rows'])} rows on {len(results['lists'])} lists")
+    return f"{len(results['rows'])} rows on {len(results['lists'])} lists"
 
 
-def update(path: Path) -> None:
+def updated(page: Path) -> str:
     from sre.report.published import rendered
 
-    text = rendered(read_text(path), lambda name: read_object(path.parent / name))
-    with atomic_output(path) as file:
-        file.write(text)
+    return rendered(read_text(page), lambda name: read_object(page.parent / name))
 
 
 if __name__ == "__main__":

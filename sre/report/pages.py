@@ -20,7 +20,10 @@ def made_anew(text: str, make: Callable[[list[str]], str]) -> str:
     made, count = PART.subn(part, text)
     begun = re.findall(r"^<!-- begin (.+?) -->", text, re.M)
     if len(begun) != count:
-        raise SreError(f"{len(begun)} lines begin results, e.g. {begun[0]}, and {count} have their end; add '<!-- end'")
+        raise SreError(
+            f"{len(begun)} parts begin, e.g. <!-- begin {begun[0]} -->, and {count} of them end; add"
+            f" <!-- end {begun[0]} --> below its table"
+        )
     return made
 
 
