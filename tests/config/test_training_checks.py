@@ -14,7 +14,7 @@ from sre.training.options import ScheduleOptions, TrainingConfig
 MODEL = {"features": "given", "architecture": "xvector"}
 FEATURES = {"given": {"type": "given"}}
 PAGE = Path(__file__).resolve().parents[2] / "docs/training.md"
-SETTINGS = re.findall(r"^```\n(loss:.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+SETTINGS = re.findall(r"^```\n((?:loss|training):.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 
 
 def resolved(training: str, **sections: object) -> dict:
@@ -73,7 +73,7 @@ def test_the_settings_of_the_page_are_read(block: str) -> None:
     given = parse_yaml(block, str(PAGE))
     told = resolve_model_config(schema(), MODEL | given, "the page", FEATURES, 1)
     options = TrainingConfig.of(told).training
-    assert options.lr == given["training"]["lr"] and len(SETTINGS) >= 8
+    assert options.lr == given["training"].get("lr", 0.1) and len(SETTINGS) >= 8
     assert options.schedule.type == given["training"].get("schedule", {"type": "exponential"})["type"]
 
 
