@@ -232,6 +232,9 @@ class Trainer:
     def _restore(self, state: dict) -> None:
         self.network.load_state_dict(state["network"])
         self.head.load_state_dict(state["head"])
+        for group in state["optimizer"]["param_groups"]:
+            if "fused" in group:  # a checkpoint of before says that it is not, and its other values are the same
+                group["fused"] = self.optimizer.defaults["fused"]
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average:
             self.average.load_state_dict(state["average"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_resume import Killed, config, result, stop_at, train
+from test_resume import Killed, config, result, stop_at, train, trainer_of
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -18,7 +18,7 @@ from sre.config.schema import Schema
 from sre.losses import HEADS, build_head
 from sre.models import build
 from sre.models.base import Network
-from sre.training import trainer, update
+from sre.training import checkpoint, trainer, update
 from sre.training.optimizers import build_optimizer
 from sre.training.options import TrainingConfig
 from sre.training.update import Outcome, Update
@@ -177,6 +177,17 @@ def test_parts_that_are_refused(keys: dict, loss: str, message: str) -> None:
     given = {"features": "f", "architecture": "xvector", "loss": {"type": loss}, "training": {"batch_size": 8, **keys}}
     with pytest.raises(SreError, match=f"^m.yaml: training.accumulate {message}"):
         resolve_model_config(schema, given, "m.yaml", {"f": {"type": "given", "cmn": "none"}}, 1)
+
+
+def test_a_checkpoint_of_before_goes_on_fused(data: Path, tmp_path: Path) -> None:
+    """Else SGD could not skip an update on a GPU."""
+    folder = tmp_path / "checkpoints/one"
+    folder.mkdir(parents=True)
+    before, after = (trainer_of(data, folder, config()) for _ in range(2))
+    before.optimizer.param_groups[0]["fused"] = None
+    before._save()
+    after._restore(checkpoint.newest(folder))
+    assert after.optimizer.param_groups[0]["fused"] is True
 
 
 @pytest.fixture
