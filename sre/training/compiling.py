@@ -19,12 +19,17 @@ def compiled(network: Network, device: torch.device, frames: tuple[int, int]) ->
     """Return what computes the network's output and gradient by compiled code, made at the first call.
 
     The network and its state stay as they are; the code is for its training mode.
-    frames : least and greatest length of a chunk. If they differ, the code is made once, for any length; no other
-        dimension may change.
+    frames : least and greatest length of a chunk. If they differ, the code is made once, for any length, on a GPU. On a
+        CPU torch's code of convolutions is for one length.
 
-    Raises SreError where there is no compiler for the device.
+    Raises SreError where there is no compiler for the device, or lengths differ on a CPU.
     """
     _check_compiler(device)
+    if device.type == "cpu" and frames[0] < frames[1]:
+        raise SreError(
+            f"training.compile makes code for one length of chunks on a CPU, and training.chunk_frames is"
+            f" {list(frames)}; give it one length, or set training.compile: false"
+        )
     varies = frames[0] < frames[1]
     code = torch.compile(network, dynamic=None if varies else False)
 
