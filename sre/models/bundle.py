@@ -1,5 +1,6 @@
 """The file final.pt, a trained model: its one writer and reader. Also saves and loads checkpoints."""
 
+import errno
 import io
 import json
 from dataclasses import dataclass, field
@@ -36,9 +37,9 @@ def load(path: str | Path, mapped: bool = False) -> dict:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except FileNotFoundError:
         raise SreError(f"{path}: no such file; train the model first") from None
-    except OSError as error:
-        raise SreError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
-    except Exception as error:  # torch raises pickle, zip and runtime errors alike
+    except Exception as error:  # torch raises pickle, zip and runtime errors alike, and EINVAL of a file cut short
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise SreError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
         raise SreError(
             f"{path}: not a readable checkpoint ({type(error).__name__}); delete it and train again"
         ) from None
