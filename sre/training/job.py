@@ -59,6 +59,8 @@ def train(
     asked = TrainingConfig.of(decisive(config))
     _check_features(asked, stores)
     base = Base.read(asked, init)
+    if base and base.path.resolve() == out.resolve():
+        raise SreError(f"{out}: the training would start from what it writes; name another file for one of the two")
     everyone = utt2spks[0]
     if len(utt2spks) > 1:
         everyone = Labels.of({utt: speaker for table in utt2spks for utt, speaker in table.items()})

@@ -258,3 +258,5 @@ def test_a_model_that_its_base_is_not(base: Path, data: Path, tmp_path: Path) ->
         train(config(init="x"), data, tmp_path, tmp_path / "other.pt")
     with pytest.raises(SreError, match="init is the model 'x'; give its final.pt by --init FILE"):
         train(config(init="x"), data, tmp_path)
+    with pytest.raises(SreError, match="final.pt: the training would start from what it writes; name another file"):
+        train(config(init=str(base)), data, base.parent)
