@@ -76,17 +76,27 @@ class Trainer:
         self.batches = self._batches()
         self.span = Span.of(o, self.batches.steps_per_epoch)
         self.judge = Judge(self.network, self.head, o, self.device, self.valid, self.held_out)
+        self._check()
+        self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.final == "ema" else None
+        self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
+        self.reading, self.advised = reading_of(self.features, NUM_WORKERS), False
+
+    def _check(self) -> None:
+        """Raise SreError where the options do not go with the number of updates, or with what is held out."""
+        o = self.options
         for key, column in kept.looked_at(o).items():
             if why := self.judge.lacks(column):
                 raise SreError(f"{key} looks at {column}: {why}")
-        self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.final == "ema" else None
         if o.accumulate > 1 and (self.batches.chunks % o.accumulate or self.batches.chunks < 2 * o.accumulate):
             raise SreError(
                 f"training.accumulate {o.accumulate} does not divide the {self.batches.chunks} chunks of a batch, which"
                 " are all that there are, into equal parts of 2 or more; lower it"
             )
-        self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
-        self.reading, self.advised = reading_of(self.features, NUM_WORKERS), False
+        if o.steps and o.patience >= max(1, self.span.epochs - 1):
+            raise SreError(
+                f"training.patience {o.patience} would do nothing, as training.steps {o.steps} are"
+                f" {self.span.epochs} epochs; lower it"
+            )
 
     def _batches(self) -> Batches:
         batches = batches_of(self.options, self.labels.numpy(), self.features.augmentation.num_draws)

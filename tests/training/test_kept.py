@@ -304,6 +304,12 @@ def test_nothing_to_choose_by(data: Path, tmp_path: Path, monkeypatch, how: dict
         trainer.Trainer(**given, options=asked, **parts)
 
 
+def test_patience_longer_than_the_steps(data: Path, tmp_path: Path) -> None:
+    trainer_of(data, tmp_path, config(patience=1, steps=7))  # 3 epochs
+    with pytest.raises(SreError, match="patience 2 would do nothing, as training.steps 7 are 3 epochs; lower it"):
+        trainer_of(data, tmp_path, config(patience=2, steps=7))
+
+
 def test_epochs_without_a_value_give_no_best(data: Path, tmp_path: Path, monkeypatch) -> None:
     values(monkeypatch, NAN, NAN, NAN)
     with pytest.raises(SreError, match="no epoch had a value to choose by; lower training.lr, or set training.final"):
