@@ -18,7 +18,7 @@ from sre.losses import build_head
 from sre.machine.cores import available_cores
 from sre.machine.device import choose_device, choose_precision, prepare
 from sre.machine.environment import environment
-from sre.machine.log import say
+from sre.machine.log import say, warn
 from sre.models import build, cost
 from sre.models.base import Network
 from sre.models.bundle import Bundle
@@ -28,6 +28,7 @@ from sre.training.inputs import Store, source_of
 from sre.training.meter import Spent, peak
 from sre.training.options import TrainingConfig
 from sre.training.phases import Base, freeze
+from sre.training.schedule import out_of_reach
 from sre.training.selection import Selection, select
 from sre.training.sources import Source
 from sre.training.summary import BUNDLE_FILE, HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
@@ -100,6 +101,8 @@ def _train(
     """Train, and leave the bundle beside the checkpoints, with the history."""
     plan = TrainingPlan(asked.sha256, trainer.span.epochs, trainer.span.epoch, trainer.span.updates)
     plan.write(trainer.folder)
+    for sentence in out_of_reach(trainer.span, trainer.options, "margin" in trainer.head.takes):
+        warn(sentence)
     trainer.run()
     bundle = _bundle(asked, trainer, speakers, base, feature_config)
     replace(plan, epochs=len(trainer.history), steps=trainer.step).write(trainer.folder)

@@ -126,3 +126,22 @@ def margin(step: int, span: Span, options: TrainingOptions) -> float:
         return 0.0
     t = (progress - begin) / (end - begin)
     return options.margin * (t if options.margin_schedule == "linear" else 1 - 1e-3**t)
+
+
+def out_of_reach(span: Span, options: TrainingOptions, with_margin: bool) -> list[str]:
+    """Return sentences on what of the schedules lies after the last update; with_margin: the loss takes one."""
+    epochs, form = span.updates / span.epoch, options.schedule
+    found = []
+    if with_margin and options.margin and options.margin_epochs[0] >= epochs:
+        begin, end = options.margin_epochs
+        found.append(
+            f"loss.margin is 0 throughout, since margin_epochs [{begin:g}, {end:g}] begin after {epochs:g} epochs,"
+            " where the training ends; lower margin_epochs"
+        )
+    if form.type == "cyclic" and (half := form.half_cycle or form.half_cycle_epochs * span.epoch) > span.updates:
+        top = _triangle(span.updates, span, options)
+        found.append(
+            f"the rate rises to {top:.3g} and never to lr {options.lr:g}, since half a cycle is {half:g} updates and"
+            f" the training {span.updates}; lower half_cycle"
+        )
+    return found

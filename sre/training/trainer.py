@@ -100,7 +100,7 @@ class Trainer:
 
     def _batches(self) -> Batches:
         batches = batches_of(self.options, self.labels.numpy(), self.features.augmentation.num_draws)
-        if isinstance(batches, SpeakerBatches):
+        if isinstance(batches, SpeakerBatches) and batches.repeated:
             say(f"{batches.repeated} chunks an epoch are of repeated utterances, to fill groups of a speaker")
         return batches
 
@@ -166,7 +166,7 @@ class Trainer:
 
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
         rate = schedule.learning_rate(self.step, self.span, self.options, self.history)
-        margin = schedule.margin(self.step, self.span, self.options)
+        margin = schedule.margin(self.step, self.span, self.options) if "margin" in self.head.takes else 0.0
         labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
         constrain = self.step % CONSTRAIN_EVERY == 0
         done = self.update(chunks, labels, rate, margin, constrain, self.step, indices)

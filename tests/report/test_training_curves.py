@@ -3,6 +3,7 @@
 import pytest
 
 from sre.report.figures.training import Curve, margin_growth, training_panels
+from sre.report.sections.cost import whole_cost_s
 from sre.report.sections.remarks import waiting
 from sre.report.sections.training import curve_of, final_epochs
 from sre.training.summary import Trained, TrainSummary
@@ -49,6 +50,16 @@ def test_a_fine_tune_follows_the_run_of_its_base_with_its_seed() -> None:
     assert (curve_of("other", runs).began, curve_of("other", runs).bases) == ("models/far.pt", [])
     grown = Curve(epochs(2, margin=0.5), bases=[[*epochs(1, margin=0.0), {"epoch": 2, "margin": 0.2}]])
     assert list(grown.growths()) == [(1, 2)]
+
+
+def test_the_cost_of_a_fine_tune_has_its_base() -> None:
+    """None is told of one whose start is not of this report, or does not tell its time."""
+    told = {"xv": (60.0, ""), "lm": (7.0, "xv"), "more": (2.0, "lm"), "far": (7.0, "models/far.pt"), "old": (None, "")}
+    runs = {
+        name: Trained(name, TrainSummary(training_s=seconds, runs=1, init=[{"name": init}] if init else None), [])
+        for name, (seconds, init) in told.items()
+    }
+    assert [whole_cost_s(name, runs) for name in (*told, "none")] == [60, 67, 69, None, None, None]
 
 
 def test_what_became_final() -> None:

@@ -8,17 +8,23 @@ import torch
 from torch.optim import lr_scheduler
 
 from sre.training.options import ScheduleOptions, TrainingOptions
-from sre.training.schedule import Span, learning_rate, margin, reductions
+from sre.training.schedule import Span, learning_rate, margin, out_of_reach, reductions
 
 EPOCHS, PER_EPOCH = 6, 20
 SPAN = Span(EPOCHS * PER_EPOCH, PER_EPOCH)
 
 
-def options(type: str = "exponential", warmup_epochs: float = 0, final_lr: float = 1e-3, **form: object):
+def options(
+    type: str = "exponential",
+    warmup_epochs: float = 0,
+    final_lr: float = 1e-3,
+    margin_epochs: tuple[float, float] = (1, 3),
+    **form: object,
+):
     schedule = ScheduleOptions(type=type, **{"factor": 0.5, "every": 2, "patience": 1, **form})
     keys = {"batch_size": 4, "chunks_per_speaker": 0, "chunk_frames": (20, 20), "chunk_cmn": True, "optimizer": "sgd"}
     keys |= {"weight_decay": 0.0, "momentum": 0.0, "clip_norm": 0.0, "average_last": 1, "precision": "fp32", "seed": 1}
-    keys |= {"margin": 0.2, "margin_epochs": (1, 3), "epochs": EPOCHS, "lr": 0.1, "final_lr": final_lr}
+    keys |= {"margin": 0.2, "margin_epochs": margin_epochs, "epochs": EPOCHS, "lr": 0.1, "final_lr": final_lr}
     return TrainingOptions(**keys, warmup_epochs=warmup_epochs, schedule=schedule)
 
 
@@ -119,3 +125,23 @@ def test_lengths(keys: dict, span: tuple[int, int], ends: list[int]) -> None:
     assert [step for step in range(1, made.updates + 1) if made.ends(step)] == ends
     assert [made.end_of(epoch) for epoch in range(1, made.epochs + 1)] == ends
     assert [made.number(end) for end in ends] == list(range(1, len(ends) + 1))
+
+
+@pytest.mark.parametrize(
+    "asked, with_margin, said",
+    [
+        (options(), True, []),
+        (options(margin_epochs=(6, 9)), True, ["margin_epochs [6, 9] begin after 6 epochs"]),
+        (options(margin_epochs=(5.9, 9)), True, []),
+        (options(margin_epochs=(6, 9)), False, []),
+        (options("cyclic", half_cycle=120), True, []),
+        (
+            options("cyclic", half_cycle=240),
+            True,
+            ["rises to 0.0505 and never to lr 0.1, since half a cycle is 240 up"],
+        ),
+    ],
+)
+def test_what_lies_after_the_last_update_is_told(asked: TrainingOptions, with_margin: bool, said: list[str]) -> None:
+    found = out_of_reach(SPAN, asked, with_margin)
+    assert len(found) == len(said) and all(part in text for part, text in zip(said, found, strict=True))

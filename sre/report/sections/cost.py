@@ -12,6 +12,7 @@ from sre.report.content import Content
 from sre.report.figures.cost import CostPoint, accuracy_cost_front
 from sre.report.jobs import StepCost, step_costs
 from sre.report.ranking import Standing, group_interval
+from sre.report.sections.training import chain_of
 from sre.training.summary import Trained
 
 HEAD = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
@@ -60,7 +61,7 @@ def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, Trai
         points, models = [], set()
         for group in (standing.group for standing in standings if standing.group.done):
             model = group.name[0]
-            times = [runs[row.run].summary.cost_s() if row.run in runs else None for row in group.done]
+            times = [whole_cost_s(row.run, runs) for row in group.done]
             known = [seconds for seconds in times if seconds]
             if model in models or len(known) < len(times) or group.rows[0].development:
                 continue
@@ -69,6 +70,18 @@ def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, Trai
             points.append(CostPoint(" ".join(group.name), sum(known) / len(known) / 60, group.mean("eer"), low, high))
         if len(points) > 1:
             caption = f"Accuracy against cost on {trials}: the first system of each model in the table."
+            if any(run.summary.init for run in runs.values()):
+                caption += " The time of a fine-tune has that of what it started from in it."
             drawn = accuracy_cost_front(points, f"front{len(figures)}", caption, "training, minutes")
             figures.append(Figure(caption, drawn))
     return figures
+
+
+def whole_cost_s(name: str, runs: Mapping[str, Trained]) -> float | None:
+    """Return the seconds of the training of a run and of all that it started from; None if one of them is not known."""
+    if name not in runs:
+        return None
+    bases, began = chain_of(name, runs)
+    times = [runs[run].summary.cost_s() for run in (*bases, name)]
+    known = [seconds for seconds in times if seconds is not None]
+    return None if began or len(known) < len(times) else sum(known)

@@ -46,17 +46,25 @@ def blocks(content: Content) -> list[Block]:
 
 def curve_of(name: str, runs: Mapping[str, Trained]) -> Curve:
     """Return the curve of a run: after those that it started from, as far as they are runs of this report."""
-    bases: list[Sequence[Epoch]] = []
-    seen, at = {name}, name
+    names, began = chain_of(name, {run: trained for run, trained in runs.items() if trained.history})
+    return Curve(runs[name].history, final_epochs(runs[name]), [runs[base].history for base in names], began)
+
+
+def chain_of(name: str, runs: Mapping[str, Trained]) -> tuple[list[str], str]:
+    """Return the runs that a run started from, the first of all first, and what that one started from.
+
+    The latter is "" if it started afresh. It has a name if that is no run of this report.
+    """
+    names: list[str] = []
+    at = name
     while started := _started_from(runs[at].summary):
         seed = at.removeprefix(runs[at].model)
-        found = next((base for base in (started + seed, started) if base in runs and base not in seen), None)
-        if found is None or not runs[found].history:
-            return Curve(runs[name].history, final_epochs(runs[name]), bases, started)
-        bases.insert(0, runs[found].history)
-        seen.add(found)
+        found = next((base for base in (started + seed, started) if base in runs and base not in (name, *names)), None)
+        if found is None:
+            return names, started
+        names.insert(0, found)
         at = found
-    return Curve(runs[name].history, final_epochs(runs[name]), bases)
+    return names, ""
 
 
 def _started_from(summary: TrainSummary) -> str:
