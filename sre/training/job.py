@@ -148,7 +148,7 @@ def _checkpoints(
     more += [[parts.fewer, parts.short]] * bool(parts.fewer or parts.short)  # not told by the config
     more += [base.sha256] if base else []
     own = folder / chosen.sha256(asked.config, stores[0].config, after=more)[:16]
-    others = sorted(path.name for path in folder.glob("*") if path != own)
+    others = sorted({path.parent.name for path in folder.glob("*/*") if path.parent != own})  # not of a refused start
     if others and not own.exists():
         say(
             f"a new config, training set or start: training from the start in {own};"

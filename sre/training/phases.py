@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
-from sre.features.types import EMBEDDINGS
+from sre.features.types import EMBEDDINGS, FROM_ELSEWHERE
 from sre.io.atomic import sha256_file
 from sre.io.text import canonical
 from sre.losses.base import Head
@@ -88,6 +88,11 @@ class Base:
                     " these options and features"
                 )
         vectors = made.get("type") == feature_config.get("type") == EMBEDDINGS  # of any network, but for their size
+        if feature_config.get("type") == FROM_ELSEWHERE != made.get("type"):
+            raise SreError(
+                f"{self.path}: it was trained on features of type {made.get('type')}, and how these were made is not"
+                " known; make features of its config from the audio"
+            )
         if not vectors and made != feature_config:
             raise SreError(
                 f"{self.path}: it was trained on other features ({_differing(feature_config, made)}); name features of"
@@ -124,6 +129,7 @@ class Base:
         Raises SreError where these are of another loss, or not there.
         """
         if asked.head == "new":
+            say(f"the network starts as in {self.path}, and the loss afresh (head: new)")
             return
         theirs = self._head_of(asked.loss.type)
         place = {name: row for row, name in enumerate(self.bundle.speakers or ())}
@@ -176,6 +182,10 @@ def freeze(network: Network, head: Head, names: Sequence[str]) -> list[nn.Module
         part.requires_grad_(False)
     if not any(weight.requires_grad for whole in (network, head) for weight in whole.parameters()):
         raise SreError("freeze: no weight is left to train; take a part out")
+    if names:
+        weights = list(network.parameters())
+        still = sum(weight.numel() for weight in weights if not weight.requires_grad)
+        say(f"{', '.join(names)} frozen: {still:,} of the network's {sum(map(torch.numel, weights)):,} parameters stay")
     return parts
 
 

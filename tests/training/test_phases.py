@@ -158,10 +158,13 @@ def test_what_cannot_be_kept(base: Path, others: Path, data: Path, tmp_path: Pat
         start.start_head(head, TrainingConfig.of(config(loss=many)), ["a"], [1.0])
 
 
-def test_another_loss_with_a_fresh_head(base: Path, data: Path, tmp_path: Path) -> None:
+def test_another_loss_with_a_fresh_head(base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     tuned = train(config(1, loss={"type": "am"}, init="x", head="new", freeze=["frames"]), data, tmp_path, base)
     kept = [name for name in tuned.network if name.startswith("frames.")]
     assert kept and same(tuned.network, load_bundle(base).network) == kept
+    told = capsys.readouterr().err
+    assert f"the network starts as in {base}, and the loss afresh (head: new)" in told
+    assert "frames frozen: " in told and " parameters stay" in told
 
 
 def test_frozen_parts_have_the_statistics_of_the_base(base: Path, data: Path, tmp_path: Path) -> None:
@@ -256,6 +259,10 @@ def test_a_model_that_its_base_is_not(base: Path, data: Path, tmp_path: Path) ->
     found.save(tmp_path / "other.pt")
     with pytest.raises(SreError, match=r"other features \(cmn none here, sliding there\); name features of its config"):
         train(config(init="x"), data, tmp_path, tmp_path / "other.pt")
+    found.feature_config = {"type": "fbank"}
+    found.save(tmp_path / "fbank.pt")
+    with pytest.raises(SreError, match="on features of type fbank, and how these were made is not known; make feat"):
+        train(config(init="x"), data, tmp_path, tmp_path / "fbank.pt")
     with pytest.raises(SreError, match="init is the model 'x'; give its final.pt by --init FILE"):
         train(config(init="x"), data, tmp_path)
     with pytest.raises(SreError, match="final.pt: the training would start from what it writes; name another file"):
