@@ -9,10 +9,11 @@ def base_of(run):
 
 
 def trained(run):
-    """Whether a training is done, and also the one that it starts from."""
+    """Whether a training is done, of the file that stands where it starts from, and also that file's training."""
     init = RECIPE.runs[run].init
     development, base = bool(DEVELOPMENT["speakers"]), RECIPE.trainings.get(init)
     done = is_trained(Path(EXP) / run, RECIPE.trainings[run], development, base)
+    done = done and stands(f"{EXP}/{run}/final.pt", [base_of(run)] if init else [])
     return done and (init not in RECIPE.trainings or trained(init))
 
 
