@@ -6,6 +6,7 @@ from sre import SreError
 from sre.config.schema import Schema
 
 FALLING = ("cosine", "plateau", "cyclic")  # schedules with a rate between lr and final_lr
+BEST = {"best_loss": "valid_loss", "best_eer": "valid_eer"}  # forms of `training.final`, and the column each looks at
 
 
 def without_replaced(own: dict, over: dict) -> dict:
@@ -32,6 +33,16 @@ def without_replaced(own: dict, over: dict) -> dict:
     return own | {"training": {key: value for key, value in training.items() if key not in replaced}}
 
 
+def looked_at(final: str, patience: int, monitor: str, schedule: str) -> dict[str, str]:
+    """Map what a training decides by its validation to the column of history.jsonl that it looks at."""
+    asked = {
+        f"training.final {final}": BEST.get(final),
+        "training.patience": monitor if patience else None,
+        "training.schedule plateau": monitor if schedule == "plateau" else None,
+    }
+    return {key: column for key, column in asked.items() if column}
+
+
 def check_training(schema: Schema, model: dict, keys: Collection[str], where: str) -> None:
     """Check the length, the rate and the optimiser. Raises SreError where they do not go together.
 
@@ -55,16 +66,12 @@ def _check_kept(schema: Schema, model: dict, schedule: str, where: str) -> None:
     if not training.get("steps") and patience and patience >= epochs - 1:
         raise SreError(f"{where}: training.patience {patience} would do nothing in {epochs} epochs; lower it")
     monitor = training.get("monitor", "valid_loss")
-    looks = {"final best_loss": "valid_loss"} if final == "best_loss" else {}
-    looks |= {"final best_eer": "valid_eer"} if final == "best_eer" else {}
-    looks |= {"patience": monitor} if patience else {}
-    looks |= {"schedule plateau": monitor} if schedule == "plateau" else {}
     compares = schema.part("$defs", "losses", model["loss"]["type"]).get("x-needs-batches")
-    for key, column in looks.items():
+    for key, column in looked_at(final, patience, monitor, schedule).items():
         needs, least = ("speakers", 2) if column == "valid_eer" or compares else ("utterances", 1)
         if model["validation"][needs] < least:
             raise SreError(
-                f"{where}: training.{key} looks at {column}, which needs validation.{needs}; set it to {least} or more"
+                f"{where}: {key} looks at {column}, which needs validation.{needs}; set it to {least} or more"
             )
 
 

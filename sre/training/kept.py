@@ -11,24 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
+from sre.config.training_checks import BEST
 from sre.machine.log import warn
 from sre.models.bundle import load_bundle
 from sre.training import checkpoint
 from sre.training.options import TrainingOptions
 from sre.training.schedule import Span
 from sre.training.summary import BUNDLE_FILE, HISTORY_FILE, Epoch, read_history
-
-BEST = {"best_loss": "valid_loss", "best_eer": "valid_eer"}  # forms of `training.final`, and the column each looks at
-
-
-def looked_at(options: TrainingOptions) -> dict[str, str]:
-    """Map what a training decides by its validation to the column that it looks at."""
-    asked = {
-        f"training.final {options.final}": BEST.get(options.final),
-        "training.patience": options.monitor if options.patience else None,
-        "training.schedule plateau": options.monitor if options.schedule.type == "plateau" else None,
-    }
-    return {key: column for key, column in asked.items() if column}
 
 
 def best_epoch(history: Sequence[Epoch], column: str) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
+from sre.config.training_checks import looked_at
 from sre.losses.base import Head
 from sre.machine import memory
 from sre.machine.cores import available_cores
@@ -84,7 +85,7 @@ class Trainer:
     def _check(self) -> None:
         """Raise SreError where the options do not go with the number of updates, or with what is held out."""
         o = self.options
-        for key, column in kept.looked_at(o).items():
+        for key, column in looked_at(o.final, o.patience, o.monitor, o.schedule.type).items():
             if why := self.judge.lacks(column):
                 raise SreError(f"{key} looks at {column}: {why}")
         if o.accumulate > 1 and (self.batches.chunks % o.accumulate or self.batches.chunks < 2 * o.accumulate):
