@@ -1,14 +1,11 @@
 """A training that starts from another one: its weights, rows of its loss by speaker, frozen parts, resumed exactly."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from test_resume import kill_9
 from torch import Tensor
 
 from sre import SreError
@@ -194,28 +191,9 @@ def test_names_of_parts(base: Path, data: Path, tmp_path: Path) -> None:
 
 
 def test_kill_9_within_an_epoch(base: Path, data: Path, tmp_path: Path) -> None:
-    """In a process of its own, started by its command, which a person can type too."""
-    model = config(3, speeds=[], init="x", freeze=["frames"])
-    code = (
-        "import os, signal, sys; from sre.training import trainer; from steps import train_embedding\n"
-        "trainer.CHECKPOINT_MINUTES = 0\n"
-        "one = trainer.Trainer._one_step\n"
-        "def step(self, *batch):\n"
-        "    one(self, *batch)\n"
-        "    self.step == 5 and os.kill(os.getpid(), signal.SIGKILL)\n"
-        "trainer.Trainer._one_step = step\n"
-        "train_embedding.main(sys.argv[1:])\n"
-    )
-    killed, arguments = tmp_path / "killed", [canonical(model), "--data", str(data), "--init", str(base)]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments, "--device", "cpu", str(killed / "final.pt")],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert max(killed.glob("checkpoints/*/step_*.pt")).name == "step_000000004.pt"
+    """By its command, which a person can type too."""
+    model, killed = config(3, speeds=[], init="x", freeze=["frames"]), tmp_path / "killed"
+    kill_9([canonical(model), "--data", str(data), "--init", str(base)], killed)
     train(model, data, tmp_path / "whole", base)
     train(model, data, killed, base)
     assert (killed / "final.pt").read_bytes() == (tmp_path / "whole/final.pt").read_bytes()

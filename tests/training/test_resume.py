@@ -218,9 +218,8 @@ def test_factors_of_an_ftdnn_stay_semi_orthogonal(data: Path, tmp_path: Path, mo
     assert constrained < 1.01 < 1.05 < free
 
 
-def test_kill_9(data: Path, tmp_path: Path, whole: Path) -> None:
-    """In a process of its own, which kills itself within the second epoch."""
-    (tmp_path / "config.json").write_text(canonical(config()))
+def kill_9(arguments: list[str], out: Path) -> None:
+    """A training by its command, in a process of its own that kills itself after step 5, with a checkpoint at each."""
     code = (
         "import os, signal, sys; from sre.training import trainer; from steps import train_embedding\n"
         "trainer.CHECKPOINT_MINUTES = 0\n"
@@ -231,16 +230,20 @@ def test_kill_9(data: Path, tmp_path: Path, whole: Path) -> None:
         "trainer.Trainer._one_step = step\n"
         "train_embedding.main(sys.argv[1:])\n"
     )
-    arguments = [(tmp_path / "config.json").read_text(), "--data", str(data), "--device", "cpu"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments, str(tmp_path / "final.pt")],
+        [sys.executable, "-c", code, *arguments, "--device", "cpu", str(out / "final.pt")],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert checkpoints(tmp_path)[-1] == "step_000000004.pt"
+    assert checkpoints(out)[-1] == "step_000000004.pt"
+
+
+def test_kill_9(data: Path, tmp_path: Path, whole: Path) -> None:
+    """Within the second epoch."""
+    kill_9([canonical(config()), "--data", str(data)], tmp_path)
     assert result(train(data, tmp_path)) == result(whole)
 
 
