@@ -5,7 +5,7 @@ import pytest
 from sre.report.figures.training import Curve, margin_growth, training_panels
 from sre.report.sections.cost import whole_cost_s
 from sre.report.sections.remarks import waiting
-from sre.report.sections.training import curve_of, final_epochs
+from sre.report.sections.training import curve_of, final_epochs, summary_facts
 from sre.training.summary import Trained, TrainSummary
 
 
@@ -60,6 +60,14 @@ def test_the_cost_of_a_fine_tune_has_its_base() -> None:
         for name, (seconds, init) in told.items()
     }
     assert [whole_cost_s(name, runs) for name in (*told, "none")] == [60, 67, 69, None, None, None]
+
+
+def test_the_summary_names_the_start_with_the_begin_of_its_hash() -> None:
+    chain = [
+        {"name": name, "sha256": digit * 64, "config_sha256": "0" * 64} for name, digit in (("lm", "a"), ("xv", "b"))
+    ]
+    facts = summary_facts(TrainSummary(epochs=3, init=chain))
+    assert "init" not in facts and facts["started from (SHA-256)"] == f"lm ({'a' * 12}), from xv ({'b' * 12})"
 
 
 def test_what_became_final() -> None:

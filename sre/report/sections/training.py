@@ -36,12 +36,13 @@ def blocks(content: Content) -> list[Block]:
             if began
             else []
         )
-    missing = [f"{name}: no training history beside its summary." for name, run in runs.items() if not run.history]
-    facts = {name: flat(run.summary.told()) | _history_facts(run.history) for name, run in runs.items()}
+    said = [f"{name} started from {base}." for name, run in runs.items() if (base := _started_from(run.summary))]
+    said += [f"{name}: no training history beside its summary." for name, run in runs.items() if not run.history]
+    facts = {name: summary_facts(run.summary) | _history_facts(run.history) for name, run in runs.items()}
     keys = dict.fromkeys(key for some in facts.values() for key in some)
     rows = [[key, *(some.get(key, "") for some in facts.values())] for key in keys]
     table = Table.of("What the training summary says, and last values and means of the history", ["", *facts], rows)
-    return [*found, Bullets(missing), Fold("Training runs", [table])]
+    return [*found, Bullets(said), Fold("Training runs", [table])]
 
 
 def curve_of(name: str, runs: Mapping[str, Trained]) -> Curve:
@@ -78,6 +79,13 @@ def final_epochs(run: Trained) -> list[int]:
         return run.summary.final_epochs
     last, count = last_epoch(run.history), run.summary.config.get("training", {}).get("average_last", 0)
     return list(range(max(1, last - count + 1), last + 1)) if count else []
+
+
+def summary_facts(summary: TrainSummary) -> dict[str, str]:
+    """Return what the summary tells; what the training started from as names, each with the begin of its SHA-256."""
+    facts = flat({name: value for name, value in summary.told().items() if name != "init"})
+    started = ", from ".join(f"{of.get('name')} ({of.get('sha256', '')[:12]})" for of in summary.init or ())
+    return facts | ({"started from (SHA-256)": started} if started else {})
 
 
 def _history_facts(history: Sequence[Epoch]) -> dict[str, str]:
