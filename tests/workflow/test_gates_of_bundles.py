@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sre.experiments.records import Record
+from sre.models.bundle import load_bundle
 from sre.workflow.standing import stands
 from steps import import_features, train_embedding
 
@@ -71,6 +72,17 @@ def test_a_bundle_that_has_heard_the_test_is_refused_before_scoring(recipe: list
     code, output = snakemake(*others, lists[1], f"models=[{tmp_path}/tuned.yaml]")
     assert code != 0 and refusal.replace("bundles.old", "init of model tuned") in output
     assert not (tmp_path / "exp/mine/tuned").exists()
+
+    code, output = snakemake(*others, lists[0], f"models=[{tmp_path}/tuned.yaml]")
+    assert code == 0, output[-3000:]
+    tuned, whole = (tmp_path / "exp/mine/tuned/final.pt").read_bytes(), (tmp_path / "final.pt").read_bytes()
+    other = load_bundle(tmp_path / "final.pt", with_head=True)
+    other.heard = other.speakers = ["s20", *(other.speakers or [])[1:]]
+    other.save(tmp_path / "final.pt")  # another network of the same name
+    code, output = snakemake(*others, lists[0], f"models=[{tmp_path}/tuned.yaml]")
+    assert code != 0 and "was trained on 1 speaker of trial list mine_new, e.g. s20" in output
+    assert (tmp_path / "exp/mine/tuned/final.pt").read_bytes() == tuned
+    (tmp_path / "final.pt").write_bytes(whole)
 
     code, output = snakemake(*recipe, lists[0])
     assert code == 0, output[-3000:]
