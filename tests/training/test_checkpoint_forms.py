@@ -129,6 +129,17 @@ def test_damaged_bytes(bundle: dict, tmp_path: Path) -> None:
             assert str(path) in str(error)
 
 
+def test_a_changed_bit_of_a_weight(bundle: dict, tmp_path: Path) -> None:
+    path = tmp_path / "final.pt"
+    weight = torch.full((64,), 0.1234)
+    bundles.save(path, bundle | {"network": bundle["network"] | {"found": weight}})
+    data = path.read_bytes()
+    at = data.index(weight.numpy().tobytes()) + 100
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    with pytest.raises(SreError, match="final.pt: not a readable checkpoint"):
+        bundles.load_bundle(path)
+
+
 def test_a_checkpoint_that_lacks_something_is_passed_over(bundle: dict, tmp_path: Path, capsys) -> None:
     state = {"step": 1, "network": bundle["network"], "head": {}, "optimizer": {}, "rng": torch.get_rng_state()}
     state |= {"history": [], "sums": {}}
