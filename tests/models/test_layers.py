@@ -1,4 +1,4 @@
-"""Segment-level layers, heads and schedules by hand."""
+"""Segment-level layers and heads by hand."""
 
 import math
 
@@ -10,7 +10,6 @@ from sre.losses import build_head
 from sre.losses.classification import AAMSoftmax, Softmax
 from sre.machine.device import memory_format
 from sre.models import build
-from sre.training.schedule import learning_rate, margin
 
 
 def test_xvector_embeddings_are_the_two_affines() -> None:
@@ -73,22 +72,6 @@ def test_aam_gradient_is_finite_where_the_angle_is_0_or_pi(aam: AAMSoftmax) -> N
     x = torch.stack([aam.weight[0], -aam.weight[1]]).detach().requires_grad_()
     aam(x, torch.tensor([0, 1]))[0].backward()
     assert torch.isfinite(x.grad).all() and torch.isfinite(aam.weight.grad).all()
-
-
-def test_learning_rate_end_points() -> None:
-    assert learning_rate(0, 0.1, 0.001, 0.2) == 0
-    assert learning_rate(0, 0.1, 0.001, 0) == 0.1
-    assert learning_rate(0.1, 0.1, 0.001, 0.2) == pytest.approx(0.5 * 0.1 * 10**-0.2)  # half the ramp
-    assert learning_rate(0.5, 0.1, 0.001, 0.2) == pytest.approx(0.01)  # the geometric mean
-    assert learning_rate(1, 0.1, 0.001, 0.2) == pytest.approx(0.001)
-
-
-def test_margin_end_points() -> None:
-    assert margin(0, 0.2, 0, 0) == 0.2  # no schedule
-    assert margin(0.1, 0.2, 0.1, 0.5) == 0
-    assert margin(0.3, 0.2, 0.1, 0.5) == pytest.approx(0.2 * (1 - 0.001**0.5))
-    assert margin(0.5 - 1e-9, 0.2, 0.1, 0.5) == pytest.approx(0.2, abs=3e-4)
-    assert margin(0.5, 0.2, 0.1, 0.5) == 0.2
 
 
 def test_channels_last_only_where_torch_survives_it() -> None:

@@ -86,7 +86,8 @@ def test_from_wav_files_to_error_rates(tmp_path: Path, sound_dir: Callable[..., 
         call(score_trials.main, name, trials, *given, raw)
         call(normalize_scores.main, name, raw, *given, *cohort, "--method", "asnorm1", "--top-n", 3, normed)
         call(score_trials.main, name, trials, *given, "--norm", "asnorm1", *cohort, "--top-n", 3, at_once)
-        np.testing.assert_allclose(read_scores(normed)[1], read_scores(at_once)[1], rtol=1e-4, atol=1e-4)
+        # raw is float32, of cosines that hardly differ: their deviation is 1e-4
+        np.testing.assert_allclose(read_scores(normed)[1], read_scores(at_once)[1], rtol=1e-2, atol=2e-3)
         assert not np.allclose(read_scores(raw)[1], read_scores(normed)[1])
 
     capsys.readouterr()
