@@ -39,7 +39,7 @@ without_traceback(check_distortions)
 
 def manifest(kind, steps, held_out=False):
     """What has to stand there before a kind of distortion can be done; nothing where no step has it."""
-    name = {"noise": "musan", "room": "rirs"}[kind] + "_held_out" * held_out
+    name = MANIFESTS[kind] + "_held_out" * held_out
     return [f"{DATA}/{name}/wav.scp"] if kind in kinds_in(steps) else []
 
 

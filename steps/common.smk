@@ -7,7 +7,7 @@ import sys
 from sre import SreError
 from sre.config.checkpoints import most_at_once
 from sre.config.copies import Copy, check_files
-from sre.config.distort import codecs_in, kinds_in
+from sre.config.distort import MANIFESTS, codecs_in, kinds_in
 from sre.config.corpus import TrialList, read_corpus
 from sre.config.extraction import as_options
 from sre.config.overrides import check_once, check_targets, read_config
