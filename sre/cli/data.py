@@ -1,23 +1,18 @@
-"""`sre data`: look after Kaldi data directories."""
+"""`sre data`: look after Kaldi data directories; the actions are in the modules that are named here."""
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from importlib import import_module
 
-from sre import SreError
-from sre.cli.arguments import MOST, count, input_file, input_folder, output_folder, whole
-from sre.datadir import fix as datadir_fix
-from sre.datadir import ops as datadir_ops
-from sre.datadir.audio_check import check_ends
-from sre.datadir.datadir import read_data_dir
-from sre.datadir.layout import fix_command
-from sre.datadir.validate import examine
-from sre.io.tables import read_ids
-from sre.machine.log import say
+MODULES = ("data_check", "data_parts")  # of this room; each has add_actions(action)
+Action = Callable[[str, Callable[..., None], str], argparse.ArgumentParser]
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
+    """Add the verb `data` with the actions of all modules.
+
+    A module's `add_actions(action)` calls `action(name, do, help)` for each, and adds arguments to what that returns.
+    """
     data = commands.add_parser("data", help=text)
     actions = data.add_subparsers(dest="_action", metavar="ACTION", required=True)
 
@@ -26,61 +21,5 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
         parser.set_defaults(do=do)
         return parser
 
-    validate = action("validate", validate_data, "print every problem of a data directory, and its remedy")
-    validate.add_argument("directory", type=input_folder, help="data directory")
-    fix = action("fix", fix_data, "sort, drop what does not agree, make spk2utt; in place, the old in .backup")
-    fix.add_argument("directory", type=input_folder, help="data directory")
-    subset = action("subset", subset_data, "write part of a data directory; conditions are applied in this order")
-    subset.add_argument("--utts", type=input_file, metavar="FILE", help="the utterances whose ids begin its lines")
-    subset.add_argument("--speakers", type=input_file, metavar="FILE", help="the speakers whose ids begin its lines")
-    subset.add_argument("--per-speaker", type=count, metavar="N", help="at most N utterances of each, drawn by seed")
-    subset.add_argument("--random", type=count, metavar="N", dest="random_count", help="N utterances drawn by seed")
-    subset.add_argument("--first", type=count, metavar="N", help="the first N utterances in bytewise order")
-    subset.add_argument("--seed", type=whole(-MOST), default=1, metavar="N", help="of the draws (default: 1)")
-    subset.add_argument("source", type=input_folder, help="data directory")
-    subset.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
-    combine = action("combine", combine_data, "join data directories that share no utterance id")
-    combine.add_argument("sources", type=input_folder, nargs="+", help="data directories")
-    combine.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
-    split = action("split", split_data, "cut a data directory into OUT/1 … OUT/N of about equal size")
-    by = "speaker (default): a speaker is in one part; utterance: the sorted list is cut"
-    split.add_argument("--by", choices=["speaker", "utterance"], default="speaker", help=by)
-    split.add_argument("source", type=input_folder, help="data directory")
-    split.add_argument("parts", type=count, metavar="N", help="number of parts")
-    split.add_argument("out", type=output_folder, help="folder of the parts 1 … N")
-
-
-def validate_data(directory: Path) -> None:
-    problems, untidy = examine(directory)
-    problems = problems or check_ends(directory)
-    for problem in problems:
-        print(problem)
-    if untidy:
-        print(f"untidy, which nothing here minds and `{fix_command(directory)}` mends: {'; '.join(untidy)}")
-    if problems:
-        plural = "s" if len(problems) > 1 else ""
-        raise SreError(f"{directory}: {len(problems)} problem{plural} found; each line says what to do")
-    utts = read_data_dir(directory, need_speakers=False).utts
-    say(f"{directory}: no problems, {len(utts)} utterances")
-
-
-def fix_data(directory: Path) -> None:
-    done = datadir_fix.fix(directory)
-    for sentence in done:
-        print(sentence)
-    say(f"{directory}: {len(done)} things mended" if done else f"{directory}: nothing to mend")
-
-
-def subset_data(source: Path, out: Path, utts: Path | None, speakers: Path | None, **conditions: Any) -> None:
-    ids = [None if path is None else read_ids(path) for path in (utts, speakers)]
-    count = datadir_ops.subset(source, out, utts=ids[0], speakers=ids[1], **conditions)
-    say(f"{out}: {count} utterances")
-
-
-def combine_data(sources: list[Path], out: Path) -> None:
-    say(f"{out}: {datadir_ops.combine(sources, out)} utterances")
-
-
-def split_data(source: Path, parts: int, out: Path, by: str) -> None:
-    counts = datadir_ops.split(source, out, parts, by)
-    say(f"{out}/1 … {parts}: {min(counts)} to {max(counts)} utterances each")
+    for module in MODULES:
+        import_module(f"sre.cli.{module}").add_actions(action)
