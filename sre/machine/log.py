@@ -14,10 +14,19 @@ from sre import SreError
 LINE_EVERY_S = 30.0  # where there is no terminal to redraw
 FIRST_LINES_S = (3.0, 10.0)  # before that
 REDRAW_EVERY_S = 1.0
+_is_silent = False
+
+
+def silence() -> None:
+    """Say nothing from now on but errors, in a process whose peer says the same."""
+    global _is_silent
+    _is_silent = True
 
 
 def say(text: str) -> None:
     """Print a dated line on stderr."""
+    if _is_silent:
+        return
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
@@ -99,7 +108,7 @@ class Progress:
     def __init__(self, what: str, total: float, unit: str, before: float = 0, at_most: bool = False) -> None:
         self.what, self.total, self.unit, self.at_most = what, total, unit, at_most
         self.done, self.before, self.begun = before, before, time.monotonic()
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr.isatty() and not _is_silent
         self.shown = self.begun
 
     def add(self, done: float, note: str = "") -> None:
