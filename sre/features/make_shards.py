@@ -14,6 +14,7 @@ from sre.features.make import make_features
 from sre.features.store import write_config
 from sre.io.audio import AudioRules
 from sre.io.shards import check_complete, join_keys, join_tables, shard_of
+from sre.machine.device import choose_device
 from sre.machine.processes import in_processes
 
 TABLES = ("feats.{}.scp", "utt2num_frames.{}", "rejected.{}.tsv")  # of shard {}; Snakemake's rules declare them
@@ -54,6 +55,7 @@ def make_all_shards(
     If that fails, there is no feats.scp, also where one was before.
     """
     _check_sound(data)
+    choose_device(device)  # a card for all processes together
     (out / "feats.scp").unlink(missing_ok=True)  # the archives that it points into are written over
     arguments = (make_shard, data, config, audio_rules, out, shards, device)
     for _ in in_processes(_make, range(1, shards + 1), shards, partial, arguments):

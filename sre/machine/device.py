@@ -1,16 +1,24 @@
 """The device that torch computes on, its precision, and what makes two runs the same."""
 
 import ctypes
+import os
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from sre import SreError
+from sre.machine import cards
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of a config's `device`: auto, cpu or cuda. Raises SreError if there is no CUDA device."""
+def choose_device(name: str = "auto", least_mib: float = cards.LEAST_MIB) -> torch.device:
+    """Return the device of a config's `device`: auto, cpu or cuda, and take a card for this process where it is one.
+
+    least_mib : free memory that the card must have; the process waits for one that no other job has
+    Raises SreError if there is no CUDA device.
+    """
+    if name != "cpu" and torch.backends.cuda.is_built():
+        cards.take(1, least_mib, own=int(os.environ["LOCAL_RANK"]) if "LOCAL_RANK" in os.environ else None)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
