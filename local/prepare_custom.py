@@ -13,45 +13,13 @@ from local.import_trials import applicable_map
 from local.preparing import add_audio_options, take_audio_rules
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder
-from sre.datadir.audio_check import check_audio
 from sre.datadir.datadir import DataDir, read_data_dir
-from sre.datadir.rejected import Rejected, write_rejected
+from sre.datadir.rejected import write_rejected
+from sre.datadir.utterance_check import check_utterances
 from sre.datadir.validate import validate
-from sre.io.audio import MIN_DURATION_S, AudioError, AudioRules, check_end
+from sre.io.audio import AudioRules
 from sre.io.tables import invert, read_utt2spk, write_table
 from sre.machine.log import run, say
-
-
-def reject(data: DataDir, audio_rules: AudioRules) -> tuple[Rejected, dict[str, float]]:
-    """Return rows of the utterances that cannot be used, and the others' durations (s) where headers tell."""
-    if data.wav is None:
-        return [], {}
-    durations, bad = check_audio(data.wav, audio_rules)
-    if data.segments is None:
-        return bad, durations
-    durations = {key: float(seconds) for key, seconds in data.tables.get("reco2dur", {}).items()} | durations
-    reasons = {recording: reason for recording, _, reason in bad}
-    rejected: Rejected = []
-    lengths: dict[str, float] = {}
-    for utt, (recording, start, end) in data.segments.items():
-        duration = durations.get(recording)
-        reason = reasons.get(recording) or _bad_segment(start, end, duration)
-        if reason:
-            rejected.append((utt, data.wav[recording], reason))
-        elif duration is not None:
-            lengths[utt] = min(end, duration) - start
-    return rejected, lengths
-
-
-def _bad_segment(start: float, end: float, duration: float | None) -> str | None:
-    if duration is not None:
-        try:
-            check_end(end, duration)
-        except AudioError as error:
-            return str(error)
-    if (end if duration is None else min(end, duration)) - start < MIN_DURATION_S:
-        return f"too short: its segment needs at least {MIN_DURATION_S} s"
-    return None
 
 
 def prepare(
@@ -68,7 +36,7 @@ def prepare(
         raise SreError("\n".join([found, *problems]))
     data = read_data_dir(source, every_table=True)
     utt2spk = data.tables["utt2spk"]
-    rejected, durations = reject(data, audio_rules)
+    rejected, durations, _ = check_utterances(data, audio_rules)
     write_rejected(out / "rejected.tsv", rejected, len(utt2spk), "utterances", max_rejected, needed)
     good = utt2spk.keys() - {utt for utt, _, _ in rejected}
     tables = data.keep(good).tables

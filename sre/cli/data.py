@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 
-MODULES = ("data_check", "data_parts")  # of this room; each has add_actions(action)
+MODULES = ("data_check", "data_parts", "data_import")  # of this room; each has add_actions(action)
 Action = Callable[[str, Callable[..., None], str], argparse.ArgumentParser]
 
 

@@ -1,0 +1,86 @@
+"""`sre data import` and `sre data export`: recordings and lists of other toolkits, and data directories."""
+
+import argparse
+from pathlib import Path
+
+from sre import SreError
+from sre.cli.arguments import input_folder, output_file, output_folder, share, whole
+from sre.cli.data import Action
+from sre.datadir.importers.exports import WRITERS, export_data
+from sre.datadir.importers.job import READERS, import_recordings
+from sre.datadir.importers.row import Asked
+from sre.datadir.ops import check_free
+
+
+def add_actions(action: Action) -> None:
+    """Add the actions."""
+    add = action("import", import_data, "write a data directory of recordings: a folder, a table, a manifest, a list")
+    add.add_argument("source", type=existing, help="folder of recordings, or a file that names them")
+    add.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
+    add.add_argument(
+        "--format", dest="form", choices=list(READERS), help="of the source (default: looked for, and said)"
+    )
+    add_layout(add)
+    add_columns(add)
+    unlabelled = "take utterances without a speaker, each as a speaker of its own"
+    add.add_argument("--unlabelled", action="store_true", help=unlabelled)
+    add.add_argument("--no-check", dest="check", action="store_false", help="open no file; lengths are the source's")
+    bad = "of the utterances that may be rejected; none at 0; of few, up to three (default: 0.01)"
+    add.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
+    out = action("export", export_data, "write the utterances of a data directory as a list of another toolkit")
+    out.add_argument("source", type=input_folder, help="data directory")
+    out.add_argument("out", type=output_file, help="the list to write")
+    out.add_argument("--format", dest="form", choices=list(WRITERS), required=True, help="of the list")
+    out.add_argument("--folder", type=input_folder, help="paths are written relative to it (default: absolute)")
+
+
+def add_layout(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which part of a path is what."""
+    pattern = "of the last parts of a path: '{speaker}/{session}/*', '{speaker}_{device}_*' (default: folders)"
+    parser.add_argument("--pattern", metavar="PATTERN", help=pattern)
+    part = "the part of the path that is the speaker: 0 the first, -1 the file, -2 its folder"
+    parser.add_argument("--speaker-part", type=whole(-99, 99), metavar="N", help=part)
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the options of tables and lists."""
+    columns = "speaker=spk,file=path or by number, speaker=1,file=2 (default: by the names in the first line)"
+    parser.add_argument("--columns", type=columns_of, default={}, metavar="WHAT=NAME,…", help=columns)
+    parser.add_argument(
+        "--delimiter", type=mark, metavar="MARK", help="between the cells, or tab (default: looked for)"
+    )
+    folder = "where relative paths start (default: the folder of the list)"
+    parser.add_argument("--folder", type=input_folder, help=folder)
+    rate = "of sources that count samples, as SpeechBrain's (default: 16000)"
+    parser.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
+
+
+def existing(text: str) -> Path:
+    """A file or a folder."""
+    path = Path(text)
+    if not text or not path.exists():
+        raise argparse.ArgumentTypeError(f"{text or 'the path'}: no such file or folder; check the path")
+    return path
+
+
+def columns_of(text: str) -> dict[str, str]:
+    """'speaker=spk,file=path' -> {"speaker": "spk", "file": "path"}."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(what and name for what, _, name in pairs):
+        raise argparse.ArgumentTypeError(f"{text} was given; write it like speaker=spk,file=path")
+    return {what.strip(): name.strip() for what, _, name in pairs}
+
+
+def mark(text: str) -> str:
+    """A delimiter: one character, or the word tab."""
+    text = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
+    if len(text) != 1:
+        raise argparse.ArgumentTypeError(f"{text} was given; write one character, or tab")
+    return text
+
+
+def import_data(source: Path, out: Path, form: str | None, check: bool, max_rejected: float, **asked: object) -> None:
+    if source.resolve() == out.resolve():
+        raise SreError(f"{out}: the output is the input itself; name another directory")
+    check_free(out)
+    import_recordings(source, out, Asked(**asked), form=form, check=check, max_rejected=max_rejected)  # type: ignore[arg-type]

@@ -1,0 +1,274 @@
+"""Folders, tables and lists of other toolkits into data directories, and back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sre import SreError
+from sre.datadir.datadir import DataDir, read_data_dir
+from sre.datadir.importers.exports import WRITERS, rows_of
+from sre.datadir.importers.job import READERS, import_recordings
+from sre.datadir.importers.layout import layout_of
+from sre.datadir.importers.naming import distinct, from_path, shared_folder
+from sre.datadir.importers.recognise import recognise
+from sre.datadir.importers.row import Asked
+from sre.datadir.importers.tables import name_rows, tables_of
+from sre.datadir.layout import Segment
+from sre.datadir.rejected import read_rejected_rows
+
+
+def noise(path: Path, seconds: float = 0.3, rate: int = 16000, channels: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (int(seconds * rate), channels) if channels > 1 else int(seconds * rate)
+    soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=shape), rate)
+    return path
+
+
+def tables(path: Path) -> dict[str, dict[str, str]]:
+    """All tables of a data directory, but of where they were read from."""
+    return {name: t for name, t in read_data_dir(path, every_table=True).tables.items() if name != "utt2source"}
+
+
+def imported(source: Path, out: Path, **asked: object) -> dict[str, dict[str, str]]:
+    import_recordings(source, out, Asked(**asked), check=False)
+    return tables(out)
+
+
+def test_folder_of_speakers_and_sessions(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    root = tmp_path / "rec"
+    for name in ("ann/day 1/a.wav", "ann/day 1/a.flac", "ann/b.WAV", "bob/c.wav", "bob/.d.wav", "bob/notes.txt"):
+        noise(root / name) if name[-3:] != "txt" else (root / name).write_text("x")
+    done = import_recordings(root, tmp_path / "data")
+    out = tables(tmp_path / "data")
+    assert out["utt2spk"] == {"ann-day_1-a": "ann", "ann-day_1-a-2": "ann", "ann-b": "ann", "bob-c": "bob"}
+    assert out["utt2session"] == {"ann-day_1-a": "day_1", "ann-day_1-a-2": "day_1"}
+    assert set(out["utt2dur"].values()) == {"0.300"} and (done.speakers, done.utterances, done.untold) == (2, 4, 0)
+    sources = read_data_dir(tmp_path / "data", every_table=True).tables["utt2source"]
+    assert (sources["ann-day_1-a"], sources["ann-day_1-a-2"]) == ("ann/day 1/a.flac", "ann/day 1/a.wav")
+    said = capsys.readouterr().err
+    assert "taken for a folder of audio files" in said and "1 other files are passed over (1 .txt)" in said
+    assert "1 ids would stand twice and have a number at their end, e.g. ann-day_1-a-2" in said
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    root = tmp_path / "rec"
+    noise(root / "ann/a.wav"), noise(tmp_path / "elsewhere/b.wav")
+    (root / "ann/up").symlink_to(root)
+    (root / "bob").symlink_to(tmp_path / "elsewhere")
+    (root / "bob again").symlink_to(tmp_path / "elsewhere")
+    out = imported(root, tmp_path / "data")["utt2spk"]
+    assert out == {"ann-a": "ann", "bob-b": "bob"} or out == {"ann-a": "ann", "bob_again-b": "bob_again"}
+
+
+@pytest.mark.parametrize("pattern, path, told", [
+    ("{speaker}/{session}/{utterance}", "wav/id1/vid/0001.wav", ("id1", "vid", {})),
+    ("{speaker}/*", "id1/0001.wav", ("id1", "", {})),
+    ("{speaker}_{device}_{distance}_*", "SPEECHDATA/SV0250/SV0250_3_02_N3430.wav",
+     ("SV0250", "", {"utt2device": "3", "utt2distance": "02"})),
+    ("{speaker}/{session}/{speaker}-{session}-*", "a/b/a-b-1.flac", ("a", "b", {})),
+    ("{speaker}/{session}/{speaker}-{session}-*", "a/b/a-c-1.flac", None),
+    ("{gender}/{speaker}/*", "f/ann/1.wav", ("ann", "", {"spk2gender": "f"})),
+    ("{speaker}.{session}.*", "a.b.c.wav", ("a", "b", {})),
+])  # fmt: skip
+def test_pattern(pattern: str, path: str, told: tuple | None) -> None:
+    assert layout_of(Asked(pattern=pattern))(path) == told
+
+
+@pytest.mark.parametrize("pattern", ["{session}/*", "{speaker", "speaker}/{speaker}", "{1a}{speaker}"])
+def test_pattern_that_is_none(pattern: str) -> None:
+    with pytest.raises(SreError, match="pattern"):
+        layout_of(Asked(pattern=pattern))
+
+
+def test_parts_of_paths() -> None:
+    assert layout_of(Asked(speaker_part=-2))("/data/an4/menk/cen4-menk-b.wav").speaker == "menk"
+    assert layout_of(Asked(speaker_part=-1))("x/ann.wav").speaker == "ann"
+    assert layout_of(Asked(speaker_part=-4))("x/ann.wav") is None
+    assert layout_of(Asked())("a.wav").speaker == ""
+
+
+def test_ids() -> None:
+    assert shared_folder(["/a/b/c.wav", "/a/b/d.wav"]) == "/a/b/" and shared_folder(["a/x.wav", "b/x.wav"]) == ""
+    assert shared_folder(["/a/b/c.wav"]) == "/a/b/" and shared_folder(["/a/bc/x", "/a/bd/x"]) == "/a/"
+    assert from_path("./a b/../c\u200b.d.wav", "") == "a_b-c_.d"
+    assert distinct(["a", "a-2", "a", "a"]) == (["a", "a-2", "a-3", "a-4"], ["a-3", "a-4"])
+
+
+@pytest.mark.parametrize("name, text, form", [
+    ("x.json", '\n{"audio_filepath": "a.wav", "duration": 1.0, "label": "x"}\n', "nemo"),
+    ("x.csv", "ID,duration,wav,start,stop,spk_id\nu,1.0,a.wav,0,16000,s\n", "speechbrain"),
+    ("x.csv", "ID,path,duration,audio_format\nid1,a/1.wav,4.2,wav\n", "csv"),
+    ("x.csv", "id00012,/data/x.flac\n", "csv"),
+    ("x.tsv", "client_id\tpath\tsentence\nx\ta.mp3\t1, 2\n", "csv"),
+    ("x.txt", "/data/a b/1.wav\n", "paths"),
+    ("x.txt", "id1 id1/v/1.wav\n", "clova"),
+    ("x.txt", "1 id1/v/1.wav id1/v/2.wav\n", "clova-trials"),
+    ("x.tsv", "modelid\tsegmentid\tside\n1001\tfoo.sph\ta\n", "nist"),
+    ("x.txt", "10001 m tabfsc:a,tabce:b\n", "nist"),
+])  # fmt: skip
+def test_forms_are_recognised(tmp_path: Path, name: str, text: str, form: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert recognise(tmp_path / name) == form
+
+
+def test_what_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("good morning\n")
+    with pytest.raises(SreError, match="no form that is known .'good morning'.; give --format, one of folder, csv"):
+        recognise(tmp_path / "x.txt")
+    with pytest.raises(SreError, match="no file with one of the suffixes"):
+        recognise(tmp_path)
+    (tmp_path / "wav.scp").write_text("a a.wav\n")
+    for source in (tmp_path, tmp_path / "wav.scp"):
+        with pytest.raises(SreError, match="Kaldi data directory"):
+            recognise(source)
+
+
+@pytest.mark.parametrize("text, asked, wanted", [
+    ("id00012,/d/id00012/a.flac\nid2,/d/id2/a.flac\n", {}, {"id00012-a": "id00012", "id2-a": "id2"}),
+    ("file;who\n/d/a.wav;x\n/d/b.wav;y\n", {"columns": {"speaker": "who"}}, {"x-a": "x", "y-b": "y"}),
+    ("/d/a.wav\tx\t3\n/d/b.wav\ty\t4\n", {"columns": {"speaker": "2"}}, {"x-a": "x", "y-b": "y"}),
+    ('path,speaker\n"/d/a, ""b"".wav",x\n', {}, {'x-a,_"b"': "x"}),
+    ("audio_path\n/d/a.wav\n/d/b.wav\n", {"unlabelled": True}, {"a": "a", "b": "b"}),
+    ("path,duration\n/d/x/a.wav,1\n/d/y/a.wav,1\n", {"speaker_part": -2}, {"x-a": "x", "y-a": "y"}),
+    ("path,speaker,start,end\n/d/a.wav,x,0.5,1.25\n/d/a.wav,y,1.25,-1\n", {},
+     {"x-a-0000500-0001250": "x", "y-a-0001250-end": "y"}),
+])  # fmt: skip
+def test_tables(tmp_path: Path, text: str, asked: dict, wanted: dict) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    assert imported(tmp_path / "list.csv", tmp_path / "data", **asked)["utt2spk"] == wanted
+
+
+@pytest.mark.parametrize("text, message", [
+    ("path,speaker\na.wav\n", r"list.csv:2: 1 cells, the first line has 2"),
+    ("path,speaker,start\na.wav,x,soon\n", r"list.csv:2: start 'soon' is no number"),
+    ("path,speaker,start,end\na.wav,x,2,1\n", r"list.csv:2: ends at 1 s, and starts at 2 s"),
+    ("path,speaker\na.wav,x\na.wav,y\n", r"a.wav is of speaker 'x' and of 'y'; delete one"),
+    ("path,speaker\na.wav,x y\nb.wav,x_y\n", r"speakers 'x y' and 'x_y' would both be named x_y"),
+    ("speaker,size\nx,1\n", r"no column of files is known among speaker, size; name it: --columns file=NAME"),
+    ('path,speaker\n"a.wav,x\n', r"not a table .* mend its quotation marks"),
+    ("path\na.wav\n", r"none of 1 utterances can be taken, e.g. a.wav: it has no speaker; give --pattern"),
+    ("path,speaker\n", r"no utterance in it"),
+])  # fmt: skip
+def test_tables_that_are_wrong(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(SreError, match=message):
+        import_recordings(tmp_path / "list.csv", tmp_path / "data", form="csv", check=False)
+
+
+def test_what_stands_twice_is_taken_once(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "l.csv").write_text("speaker,path,sex\nx,a.wav,female\nx,a.wav,F\ny,b.wav,m\ny,c.wav,f\n")
+    out = imported(tmp_path / "l.csv", tmp_path / "data")
+    assert list(out["utt2spk"].values()) == ["x", "y", "y"] and out["spk2gender"] == {"x": "f"}
+    said = capsys.readouterr().err
+    assert "1 utterances stand twice and are taken once, e.g. a.wav" in said
+    assert "1 ids have several values of spk2gender, e.g. y, and get none" in said
+
+
+def test_manifest_paths_are_relative_to_it(tmp_path: Path) -> None:
+    noise(tmp_path / "m/wav/a.wav", 1.0)
+    line = '{"audio_filepath": "wav/a.wav", "offset": %s, "duration": 0.4, "label": "x", "lang": "de"}\n'
+    (tmp_path / "m/train.json").write_text(line % 0.1 + line % 0.6)
+    import_recordings(tmp_path / "m/train.json", tmp_path / "m/data")
+    data = read_data_dir(tmp_path / "m/data", every_table=True)
+    assert data.segments == {
+        "x-a-0000100-0000500": Segment("a", 0.1, 0.5),
+        "x-a-0000600-0001000": Segment("a", 0.6, 1.0),
+    }
+    assert data.tables["reco2dur"] == {"a": "1.000"} and set(data.tables["utt2lang"].values()) == {"de"}
+    assert (tmp_path / "m/data/wav.scp").read_text() == "a ../wav/a.wav\n"
+
+
+def test_speechbrain_counts_samples(tmp_path: Path) -> None:
+    lines = "ID,duration,wav,start,stop,spk_id\nu1,2.0,$data_root/a.wav,0,16000,x\nu2,2.0,$data_root/b.wav,0,32000,y\n"
+    (tmp_path / "l.csv").write_text(lines)
+    out = imported(tmp_path / "l.csv", tmp_path / "data", folder=tmp_path)
+    assert out["segments"] == {"u1": "a 0.0 1.0", "u2": "b 0.0 -1"}
+    assert out["wav.scp"]["a"].endswith("/a.wav") and "data_root" not in out["wav.scp"]["a"]
+
+
+def broken(path: Path, kind: int) -> None:
+    """Write a file that is broken in one of five ways."""
+    whole = noise(path, 0.5).read_bytes()
+    path.write_bytes([b"", b"no sound at all" * 9, whole[: len(whole) // 2], whole[:20], whole[:60]][kind])
+
+
+def test_few_broken_files_are_named_and_many_stop(tmp_path: Path) -> None:
+    root = tmp_path / "rec"
+    for at in range(100):
+        noise(root / f"s{at % 10}/{at:03}.wav", 0.05)
+    for kind in range(3):
+        broken(root / f"s{kind}/bad{kind}.wav", kind)
+    assert import_recordings(root, tmp_path / "data").utterances == 100  # 3 of 103: more than 1 %, and few
+    rows = read_rejected_rows(tmp_path / "data/rejected.tsv")
+    assert [key for key, _, _ in rows] == ["s0-bad0", "s1-bad1", "s2-bad2"]
+    broken(root / "s4/bad4.wav", 4)
+    with pytest.raises(SreError, match=r"4 of 104 utterances are rejected, more than max_rejected .*--max-rejected"):
+        import_recordings(root, tmp_path / "more")
+    with pytest.raises(SreError, match="4 of 104 utterances are rejected, more than max_rejected .0. allows"):
+        import_recordings(root, tmp_path / "none", max_rejected=0)
+    assert not (tmp_path / "more/wav.scp").exists()
+
+
+# Letters of names as people have them: blanks, quotation marks, commas, brackets, other scripts.
+ODD = st.text("aB7 ,'\"#|;\\&()[]{}ä語_-.", min_size=1, max_size=8).filter(lambda name: name.strip(" .") == name)
+ID = st.text("abcXYZ019_-語", min_size=1, max_size=8)
+SAMPLES = st.integers(800, 10**6)  # at 16 kHz
+
+
+@st.composite
+def data_dirs(draw: st.DrawFn) -> dict[str, dict[str, str]]:
+    """Tables of a data directory, with or without segments."""
+    speakers = draw(st.lists(ID, min_size=1, max_size=3, unique=True))
+    recordings = draw(st.lists(ID, min_size=1, max_size=4, unique=True))
+    folder = draw(ODD)
+    wav = {reco: f"/data/{folder}/{at}{draw(ODD)}.wav" for at, reco in enumerate(recordings)}
+    out: dict[str, dict[str, str]] = {"wav.scp": wav, "segments": {}, "utt2dur": {}}
+    utts = recordings
+    if draw(st.booleans()):
+        for at, reco in enumerate(recordings):
+            for start in draw(st.lists(SAMPLES, min_size=1, max_size=2, unique=True)):
+                span = Segment(reco, start / 16000, (start + draw(SAMPLES)) / 16000)
+                out["segments"][f"{reco}.{at}.{start}"] = str(span)
+                out["utt2dur"][f"{reco}.{at}.{start}"] = f"{span.end - span.start:.3f}"
+        utts = list(out["segments"])
+        out["reco2dur"] = {reco: "1000.000" for reco in recordings}
+    else:
+        out["utt2dur"] = {utt: f"{draw(SAMPLES) / 16000:.3f}" for utt in utts}
+    out["utt2spk"] = {utt: draw(st.sampled_from(speakers)) for utt in utts}
+    out["utt2session"] = {utt: draw(ID) for utt in utts if draw(st.booleans())}
+    out["spk2gender"] = {
+        spk: draw(st.sampled_from("mf")) for spk in sorted(set(out["utt2spk"].values())) if draw(st.booleans())
+    }
+    out["utt2lang"] = {utt: draw(ODD) for utt in utts if draw(st.booleans())}
+    out["text"] = {utt: draw(ODD) for utt in utts if draw(st.booleans())}
+    return {name: table for name, table in out.items() if table}
+
+
+ALL = {"utt2spk", "utt2dur", "reco2dur", "utt2session", "spk2gender", "utt2lang", "text"}
+HELD = {"csv": ALL, "nemo": ALL, "speechbrain": {"utt2spk"}}  # form -> the tables that it holds
+
+
+@pytest.mark.parametrize("form", HELD)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_tables=data_dirs())
+def test_round_trips_lose_nothing(tmp_path: Path, form: str, given_tables: dict[str, dict[str, str]]) -> None:
+    source, asked = tmp_path / "list", Asked()
+    WRITERS[form](source, rows_of(DataDir(tmp_path, given_tables)))
+    back = tables_of(source, name_rows(source, READERS[form](source, asked), asked), asked)
+    del back["utt2source"]
+    assert {name: back[name] for name in back.keys() & HELD[form]} == {
+        name: given_tables[name] for name in given_tables.keys() & HELD[form]
+    }
+    assert places(back) == places(given_tables)
+    if form != "speechbrain":
+        assert back.keys() == given_tables.keys() and back["wav.scp"] == given_tables["wav.scp"]
+
+
+def places(of: dict[str, dict[str, str]]) -> dict[str, tuple]:
+    """Utterance -> file, start and end."""
+    spans = {utt: value.split() for utt, value in of.get("segments", {}).items()}
+    return {utt: (of["wav.scp"][spans[utt][0] if spans else utt], *spans.get(utt, [])[1:]) for utt in of["utt2spk"]}
