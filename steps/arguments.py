@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what takes long to load is loaded once a command line has b
     from sre.extraction.pieces import Pieces
 
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("fp32", "fp32_fast", "bf16", "auto")
+PRECISIONS = ("fp32", "fp32_fast", "bf16", "fp16", "auto")
 
 
 def feats_scp(text: str) -> Path:

@@ -29,6 +29,7 @@ from sre.models.base import Network
 BATCH_FRAMES = {"cpu": 2_000, "cuda": 100_000}
 UTTS_AT_ONCE = {"cpu": 1, "cuda": 32}  # whose features a card makes at once
 AHEAD = 64  # utterances that are loaded before they are embedded
+UNDER_WAY = {"cpu": 0, "cuda": 2}  # batches that are begun before the first of them is waited for
 MOST_WAITING = 10  # batches' frames that may wait for others of their length
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -61,10 +62,29 @@ class Embedder:
                 f" ({_differing(store.config, self.feature_config)}); {_cure(self.feature_config, self.path)}"
             )
 
-    @torch.inference_mode()
     def embed(self, batch: Tensor) -> Tensor:
         """Return the embeddings of features of equal length, (B, T, F) -> (B, D) float32."""
-        return self.network.embed(batch.to(self.device, self.dtype)).float().cpu()
+        return self.begin(batch)()
+
+    @torch.inference_mode()
+    def begin(self, batch: Tensor) -> Callable[[], Tensor]:
+        """Begin to embed features of equal length, (B, T, F); what is returned waits for the (B, D) float32.
+
+        On a GPU the host goes on at once where the batch is in pinned memory; on a CPU nothing is left to wait for.
+        """
+        on_device = batch.to(self.device, non_blocking=True).to(self.dtype)  # the GPU rounds, and not the host
+        made = self.network.embed(on_device).float()
+        if self.device.type == "cpu":
+            return lambda: made
+        on_host = torch.empty(made.shape, pin_memory=True).copy_(made, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+
+        def waited() -> Tensor:
+            done.synchronize()
+            return on_host
+
+        return waited
 
     def utterance(self, feats: np.ndarray, pieces: Pieces = WHOLE) -> np.ndarray:
         """Return the embedding of an utterance, (T, F) -> (D,) float32.
@@ -144,7 +164,13 @@ def extract(
     batches = _Batches(embedder, pieces)
     at_once = UTTS_AT_ONCE[embedder.device.type]
     groups = _groups(by_length, store.num_frames, at_once, BATCH_FRAMES[embedder.device.type])
-    for group in ahead(lambda utts: _checked(embedder, store, utts, rejected), groups, AHEAD // at_once):
+    stream = torch.cuda.Stream(embedder.device) if embedder.device.type == "cuda" else None
+
+    def loaded(utts: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+        with torch.cuda.stream(stream):  # features are made beside the network, and not behind all that it has to do
+            return _checked(embedder, store, utts, rejected)
+
+    for group in ahead(loaded, groups, AHEAD // at_once):
         for utt, feats in group:
             yield from batches.add(utt, feats)
     yield from batches.finish()
@@ -170,7 +196,8 @@ class _Batches:
     def __init__(self, embedder: Embedder, pieces: Pieces) -> None:
         self.of_vectors = embedder.feature_config.get("type") == EMBEDDINGS  # of one frame, which is not cut
         self.embedder, self.pieces = embedder, WHOLE if self.of_vectors else pieces
-        self.batch_frames = BATCH_FRAMES[embedder.device.type]
+        self.batch_frames, self.under_way = (most[embedder.device.type] for most in (BATCH_FRAMES, UNDER_WAY))
+        self.begun: deque[tuple[list[tuple[str, int, np.ndarray]], Callable[[], Tensor]]] = deque()
         self.waiting: dict[int, list[tuple[str, int, np.ndarray]]] = {}  # by length: utterance, number, (T, F)
         self.found: dict[str, dict[int, np.ndarray]] = {}  # by number
         self.frames: dict[str, list[int]] = {}
@@ -199,12 +226,23 @@ class _Batches:
         """Yield what is left."""
         for frames in sorted(self.waiting):
             yield from self._embed(frames)
+        while self.begun:
+            yield from self._first_done()
 
     def _embed(self, frames: int) -> Iterator[tuple[str, np.ndarray]]:
-        """Embed all that wait with this length, and yield the utterances that were waiting for nothing else."""
+        """Begin with all that wait with this length, and yield what is known when no more may be under way."""
         bucket = self.waiting.pop(frames)
-        vectors = self.embedder.embed(torch.from_numpy(np.stack([piece for _, _, piece in bucket]))).numpy()
-        for (utt, number, _), vector in zip(bucket, vectors, strict=True):
+        size, on_gpu = (len(bucket), *bucket[0][2].shape), self.embedder.device.type == "cuda"
+        batch = torch.empty(size, pin_memory=on_gpu)
+        np.stack([piece for _, _, piece in bucket], out=batch.numpy())
+        self.begun.append((bucket, self.embedder.begin(batch)))
+        while len(self.begun) > self.under_way:
+            yield from self._first_done()
+
+    def _first_done(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Take the embeddings that were begun first, and yield the utterances that were waiting for nothing else."""
+        bucket, waited = self.begun.popleft()
+        for (utt, number, _), vector in zip(bucket, waited().numpy(), strict=True):
             self.found[utt][number] = vector
         for utt in dict.fromkeys(utt for utt, _, _ in bucket):
             if len(self.found[utt]) == len(self.frames[utt]):

@@ -1,9 +1,10 @@
-"""A network made ready for inference in one of three precisions.
+"""A network made ready for inference in one of four precisions.
 
 fp32: as it was trained, in the library's usual order of sums. fp32_fast: the same to rounding, by the kernels that are
-fastest on a CPU. bf16: what comes before the pooling, and the pooling's layers, in bfloat16; its statistics and what
-follows in float32. On a CPU, affine layers treat each item of a batch by itself in the last two. In bf16 that makes an
-embedding the same bytes whatever else is in its batch; in float32 PyTorch chooses kernels by the size of a batch.
+fastest on a CPU. bf16, fp16: what comes before the pooling, and the pooling's layers, in 16 bits; its statistics and
+what follows in float32. On a CPU, affine layers treat each item of a batch by itself in the last three. In 16 bits that
+makes an embedding the same bytes whatever else is in its batch; in float32 PyTorch chooses kernels by the size of a
+batch.
 """
 
 from copy import deepcopy
@@ -16,6 +17,7 @@ from sre.models.base import Network
 from sre.models.pooling import Pooling
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class RowLinear(nn.Linear):
@@ -40,10 +42,9 @@ def for_inference(network: Network, precision: str, device: torch.device) -> tor
             module.__class__ = RowLinear
         elif isinstance(module, nn.Conv1d | nn.Conv2d) and device.type == "cpu":
             _choose_onednn(module)
-    if precision == "fp32_fast":
-        return torch.float32
-    _to_bf16(network)
-    return torch.bfloat16
+    if half := HALVES.get(precision):
+        _to_half(network, half)
+    return half or torch.float32
 
 
 def _choose_onednn(conv: nn.Conv1d | nn.Conv2d) -> None:
@@ -55,14 +56,14 @@ def _choose_onednn(conv: nn.Conv1d | nn.Conv2d) -> None:
         conv.dilation = (2,) * len(conv.dilation)
 
 
-def _to_bf16(network: Network) -> None:
+def _to_half(network: Network, half: torch.dtype) -> None:
     """Cast what comes before the pooling and the pooling's own layers; what follows stays in float32.
 
     Batch norms keep float32 weights: in bfloat16 they alone made the embeddings' error 1.6 times as large.
     """
     for part in network.children():
         norms = {module: deepcopy(module.state_dict()) for module in part.modules() if isinstance(module, NORMS)}
-        part.bfloat16()
+        part.to(half)
         for norm, weights in norms.items():
             norm.float().load_state_dict(weights)
         if isinstance(part, Pooling):

@@ -16,6 +16,9 @@ class Head(nn.Module):
         and the trainer's schedule sets its attribute `margin`. A config that gives what it does not take is refused.
     by_class : names in its state dict of the tensors that have rows of classes, as many for each, in their order
     needs_batches : it compares the chunks of a batch, and needs training.chunks_per_speaker (schema: x-needs-batches)
+
+    Beside the margin a trainer sets `chunks_per_speaker`: as many chunks each speaker of a batch has. 0: a loss that
+    compares them counts.
     """
 
     classifies = True
@@ -23,6 +26,7 @@ class Head(nn.Module):
     by_class: tuple[str, ...] = ()
     needs_batches = False
     margin = 0.0
+    chunks_per_speaker = 0
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean loss and the logits, without margin; of each row the largest should be at `targets`."""

@@ -2,7 +2,7 @@
 
 Labels tell who is who; the order within a batch only matters where a loss says so. Columns of the logits are the
 batch's speakers in the order of their labels. All raise SreError unless there are at least 2 speakers with the same
-number of chunks, at least 2.
+number of chunks, at least 2. Where `chunks_per_speaker` is set, that is not looked at, and no GPU is waited for.
 """
 
 import math
@@ -14,10 +14,19 @@ from torch.nn import functional
 from sre import SreError
 from sre.losses.base import Head
 from sre.losses.classification import Softmax
+from sre.machine.device import to_device
 
 
-def by_speaker(speakers: Tensor) -> Tensor:
-    """Return the places in the batch of each speaker's chunks, in the batch's order: (B,) labels -> (N, M)."""
+def by_speaker(speakers: Tensor, each: int = 0) -> Tensor:
+    """Return the places in the batch of each speaker's chunks, in the batch's order: (B,) labels -> (N, M).
+
+    each : M of the batch; 0: it is counted, for which the host waits
+    """
+    return speakers.argsort(stable=True).view(-1, each or _chunks_of_each(speakers))
+
+
+def _chunks_of_each(speakers: Tensor) -> int:
+    """Return M of (B,) labels. Raises SreError where there is none."""
     counts = speakers.unique(return_counts=True)[1]
     least, most = int(counts.min()), int(counts.max())
     if len(counts) < 2 or least < 2 or most > least:
@@ -25,12 +34,20 @@ def by_speaker(speakers: Tensor) -> Tensor:
             f"a batch of {len(counts)} speakers with {least} to {most} chunks each: this loss needs at least 2 speakers"
             " and the same number of chunks, at least 2, of each; set training.chunks_per_speaker"
         )
-    return speakers.argsort(stable=True).view(len(counts), -1)
+    return least
 
 
-def ranks(speakers: Tensor) -> Tensor:
-    """Return the (B,) place of each chunk's speaker among the batch's speakers."""
-    return speakers.unique(return_inverse=True)[1]
+def ranks(groups: Tensor) -> Tensor:
+    """Return the (B,) place of each chunk's speaker among the batch's speakers, of `by_speaker`'s (N, M)."""
+    return groups.flatten().argsort() // groups.shape[1]
+
+
+def columns(mask: Tensor, count: int) -> Tensor:
+    """Return the columns where (B, B) is true, in order, of which each row has so many: (B, count).
+
+    `nonzero` gives the same, but its size is known on the device alone.
+    """
+    return (~mask).byte().argsort(dim=1, stable=True)[:, :count]
 
 
 class MetricLoss(Head):
@@ -38,8 +55,12 @@ class MetricLoss(Head):
 
     classifies, needs_batches = False, True
 
+    def groups(self, speakers: Tensor) -> Tensor:
+        """Return `by_speaker` of a batch."""
+        return by_speaker(speakers, self.chunks_per_speaker)
+
     def targets(self, speakers: Tensor) -> Tensor:
-        return ranks(speakers)
+        return ranks(self.groups(speakers))
 
 
 class Affine(nn.Module):
@@ -65,7 +86,8 @@ class GE2E(MetricLoss):
         self.affine, self.form = Affine(), form
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        groups, target = by_speaker(speakers), ranks(speakers)
+        groups = self.groups(speakers)
+        target = ranks(groups)
         e = functional.normalize(embeddings)  # (B, D)
         sums = e[groups].sum(dim=1)  # (N, D)
         cosine = e @ functional.normalize(sums).T  # (B, N), to the centroids
@@ -90,12 +112,12 @@ class Prototypical(MetricLoss):
         return -torch.cdist(query, prototype, compute_mode="donot_use_mm_for_euclid_dist").square()
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        e = embeddings[by_speaker(speakers)]  # (N, M, D)
+        e = embeddings[self.groups(speakers)]  # (N, M, D)
         logits = self.similarity(e[:, 0], e[:, 1:].mean(dim=1))
         return functional.cross_entropy(logits, self.targets(speakers)), logits
 
     def targets(self, speakers: Tensor) -> Tensor:
-        return torch.arange(len(speakers.unique()), device=speakers.device)
+        return torch.arange(len(self.groups(speakers)), device=speakers.device)
 
 
 class AngularPrototypical(Prototypical):
@@ -124,6 +146,7 @@ class SoftmaxAngularPrototypical(Softmax):
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         loss, logits = super().loss(embeddings, speakers)
         if self.training:
+            self.prototypes.chunks_per_speaker = self.chunks_per_speaker
             loss = loss + self.prototypes(embeddings, speakers)[0]
         return loss, logits
 
@@ -134,9 +157,9 @@ def pairs(speakers: Tensor) -> tuple[Tensor, Tensor]:
     return same & ~torch.eye(len(speakers), dtype=torch.bool, device=speakers.device), ~same
 
 
-def nearest(cosine: Tensor, speakers: Tensor) -> Tensor:
-    """Return the largest cosine to each speaker, a chunk with itself left out: (B, B) of a batch -> (B, N)."""
-    return cosine.detach().clone().fill_diagonal_(-math.inf)[:, by_speaker(speakers)].amax(dim=2)
+def nearest(cosine: Tensor, groups: Tensor) -> Tensor:
+    """Return the largest cosine to each speaker, a chunk with itself left out: (B, B) and (N, M) -> (B, N)."""
+    return cosine.detach().clone().fill_diagonal_(-math.inf)[:, groups].amax(dim=2)
 
 
 class Triplet(MetricLoss):
@@ -162,10 +185,11 @@ class Triplet(MetricLoss):
             anchor, positive, negative = e.unflatten(0, (-1, 3)).unbind(dim=1)  # (B / 3, D) each
             cosines = torch.stack([(anchor * positive).sum(dim=1), (anchor * negative).sum(dim=1)], dim=1)
             return (cosines[:, 1] - cosines[:, 0] + self.margin).relu().mean(), cosines
-        cosine = e @ e.T
-        logits = nearest(cosine, speakers)
+        cosine, groups = e @ e.T, self.groups(speakers)
+        logits = nearest(cosine, groups)
         same, other = pairs(speakers)
-        a, p = same.nonzero(as_tuple=True)  # (P,) anchors and positives
+        p = columns(same, groups.shape[1] - 1)  # (B, M - 1)
+        a, p = torch.arange(len(p), device=p.device).repeat_interleave(p.shape[1], output_size=p.numel()), p.flatten()
         n = self.mine(cosine.detach()[a], cosine.detach()[a, p], other[a])
         return (cosine[a, n] - cosine[a, p] + self.margin).relu().mean(), logits
 
@@ -177,7 +201,7 @@ class Triplet(MetricLoss):
     def mine(self, cosine: Tensor, positive: Tensor, other: Tensor) -> Tensor:
         """Return a negative a pair, (P,), of (P, B) cosines of the anchors, (P,) of the positives, a (P, B) mask."""
         if self.mining == "random":
-            return torch.rand(other.shape).to(other.device).masked_fill(~other, -1).argmax(dim=1)
+            return to_device(torch.rand(other.shape), other.device).masked_fill(~other, -1).argmax(dim=1)
         semi_hard = other & (cosine < positive[:, None])
         hardest = cosine.masked_fill(~semi_hard, -math.inf).argmax(dim=1)
         easiest = cosine.masked_fill(~other, math.inf).argmin(dim=1)
@@ -194,11 +218,13 @@ class Contrastive(MetricLoss):
     takes = ("margin",)
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        e = functional.normalize(embeddings)
-        logits = nearest(e @ e.T, speakers)
+        e, groups = functional.normalize(embeddings), self.groups(speakers)
+        logits = nearest(e @ e.T, groups)
         d = torch.cdist(e, e, compute_mode="donot_use_mm_for_euclid_dist")  # (B, B), gradient 0 where d = 0
         same, other = pairs(speakers)
-        return (d[same].square().mean() + (self.margin - d[other]).relu().square().mean()) / 2, logits
+        near, far = groups.shape[1] - 1, len(e) - groups.shape[1]  # chunks of a chunk's speaker, and of others
+        together, apart = d.gather(1, columns(same, near)).flatten(), d.gather(1, columns(other, far)).flatten()
+        return (together.square().mean() + (self.margin - apart).relu().square().mean()) / 2, logits
 
 
 class SupCon(MetricLoss):
@@ -214,7 +240,7 @@ class SupCon(MetricLoss):
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         e = functional.normalize(embeddings)
         cosine = e @ e.T
-        logits = nearest(cosine, speakers) / self.temperature
+        logits = nearest(cosine, self.groups(speakers)) / self.temperature
         same, other = pairs(speakers)
         log_p = (cosine / self.temperature).masked_fill(~(same | other), -math.inf).log_softmax(dim=1)  # (B, B)
         return -(log_p.masked_fill(~same, 0).sum(dim=1) / same.sum(dim=1)).mean(), logits

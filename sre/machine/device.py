@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sre import SreError
 from sre.machine import cards
@@ -45,13 +45,21 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, kinds.get(precision, torch.bfloat16), enabled=precision in kinds)
 
 
-def prepare(device: torch.device, threads: int) -> None:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device. From pinned memory, so that the host does not wait for a GPU."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def prepare(device: torch.device, threads: int, deterministic: bool = True) -> None:
     """Fix what could make two runs differ, and keep glibc from returning big blocks that are mapped anew each step.
 
     The number of threads is set here and not by the environment: results must not depend on snakemake's -j.
+
+    deterministic : on a GPU cuDNN takes algorithms that give the same bytes each time, by a rule; False: for each shape
+        it tries which is fastest
     """
     torch.set_num_threads(threads)
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, not deterministic
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 means fp32
     if device.type == "cpu":
         try:

@@ -1,6 +1,6 @@
 """Optimisers: which there are, NovoGrad, and which weights they let decay."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -32,24 +32,36 @@ class NovoGrad(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        for group in self.param_groups:
+            for weights in group["params"]:
+                self.state[weights] = {"m": torch.zeros_like(weights), "v": weights.new_zeros(())}
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # torch's takes a closure
         """Change the parameters that have a gradient."""
         for group in self.param_groups:
-            for weights in group["params"]:
-                if weights.grad is not None:
-                    self._update(weights, weights.grad, group)
+            if weights := [one for one in group["params"] if one.grad is not None]:
+                self._update(weights, [one.grad for one in weights], group)
 
-    def _update(self, weights: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state, (beta1, beta2) = self.state[weights], group["betas"]
-        if not state:
-            state["m"], state["v"] = torch.zeros_like(weights), weights.new_zeros(())
-        v, square = state["v"], gradient.square().sum()
-        v.copy_(torch.where(v == 0, square, beta2 * v + (1 - beta2) * square))  # no update at 0 waits for the device
-        step = gradient / (v.sqrt() + group["eps"]) + group["weight_decay"] * weights
-        state["m"].mul_(beta1).add_(step)
-        weights.sub_(state["m"], alpha=group["lr"])
+    def _update(self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        """Change them all by few kernels, none of which waits for the device."""
+        means, moments = ([self.state[one][name] for one in weights] for name in ("m", "v"))
+        beta1, beta2 = group["betas"]
+        v, squares = torch.stack(moments), torch.stack(_squares(gradients))
+        v = torch.where(v == 0, squares, beta2 * v + (1 - beta2) * squares)  # no update at 0
+        torch._foreach_copy_(moments, v.unbind())
+        steps = torch._foreach_div(gradients, (v.sqrt() + group["eps"]).unbind())
+        torch._foreach_add_(steps, torch._foreach_mul(weights, group["weight_decay"]))
+        torch._foreach_mul_(means, beta1)
+        torch._foreach_add_(means, steps)
+        torch._foreach_sub_(weights, means, alpha=group["lr"])
+
+
+def _squares(gradients: list[Tensor]) -> Sequence[Tensor]:
+    """Return the sum of the squares of each."""
+    if gradients[0].is_cuda:
+        return torch._foreach_pow(torch._foreach_norm(gradients), 2)
+    return [gradient.square().sum() for gradient in gradients]
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "novograd": NovoGrad}

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from sre import SreError
+from sre.extraction import embedder as module
 from sre.extraction import pieces as cut
 from sre.extraction.embedder import Embedder, extract
-from sre.extraction.pieces import pad
+from sre.extraction.pieces import Pieces, pad
 from sre.features.store import FeatureStore
 from sre.models import build
 from sre.models.bundle import Bundle, save
@@ -56,6 +57,18 @@ def test_long_utterance_is_the_mean_of_its_pieces(embedder: Embedder, store: Fea
             total = total + size * embedder.embed(torch.from_numpy(feats[at : at + size])[None])[0].numpy()
             at += size
         np.testing.assert_allclose(together[utt], total / sum(pieces), rtol=1e-5, atol=1e-6)
+
+
+def test_batches_under_way_as_on_a_card(embedder: Embedder, store: FeatureStore, monkeypatch) -> None:
+    """What waits is taken in the order in which it was begun, and nothing is left behind; with several pieces too."""
+    monkeypatch.setitem(module.BATCH_FRAMES, "cpu", 100)
+    for pieces in (Pieces(), Pieces(window=30, keep=True)):
+        at_once = list(extract(embedder, store, list(store.places), pieces))
+        with monkeypatch.context() as patch:
+            patch.setitem(module.UNDER_WAY, "cpu", 2)
+            later = dict(extract(embedder, store, list(store.places), pieces))
+        assert later.keys() == dict(at_once).keys() and len(later) == len(at_once)
+        assert all(np.array_equal(later[utt], vectors) for utt, vectors in at_once)
 
 
 def test_short_utterance_is_padded_with_its_end_frames(embedder: Embedder, store: FeatureStore) -> None:

@@ -1,4 +1,4 @@
-"""bf16 and fp32_fast at published widths: close to fp32, and bf16 of the same bytes in any batch."""
+"""fp32_fast, bf16 and fp16 at published widths: close to fp32, and 16 bits of the same bytes in any batch."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("precision", ["fp32_fast", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32_fast", "bf16", "fp16"])
 @pytest.mark.parametrize("architecture", NETWORKS)
 def test_it_is_close_to_fp32_whatever_else_is_in_the_batch(architecture: str, precision: str) -> None:
     torch.manual_seed(0)
@@ -28,9 +28,9 @@ def test_it_is_close_to_fp32_whatever_else_is_in_the_batch(architecture: str, pr
         dtype = for_inference(network, precision, torch.device("cpu"))
         together = network.embed(x.to(dtype))
         alone = torch.cat([network.embed(row[None].to(dtype)) for row in x])
-    if precision == "bf16":
+    if precision != "fp32_fast":
         assert torch.equal(together, alone)
     else:  # PyTorch chooses kernels by the size of a batch
         assert ((together - alone).norm(dim=1) < 1e-6 * alone.norm(dim=1)).all()
     cosine = torch.cosine_similarity(together.float(), exact)
-    assert (cosine > (0.9999 if precision == "bf16" else 0.999999)).all()
+    assert (cosine > (0.9999 if precision == "bf16" else 0.999999)).all()  # fp16 has 3 bits more

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
 from sre import SreError
@@ -335,6 +336,24 @@ def test_learnt_scale_stays_positive_and_comes_back(name: str) -> None:
 def test_batches_that_do_not_go(name: str, speakers: list[int], message: str) -> None:
     with pytest.raises(SreError, match=message):
         head_of(name, {})(torch.randn(5, D, dtype=torch.float64), torch.tensor(speakers))
+
+
+@pytest.mark.parametrize("name, options", [form for form in FORMS if HEADS[form[0]].needs_batches])
+def test_the_same_where_the_chunks_of_a_speaker_are_known(name: str, options: dict) -> None:
+    """Then the host need not look: a tensor without numbers refuses to tell any, where a GPU's would make it wait."""
+    x, speakers = batch(3)
+    losses = []
+    for known in (0, 3):
+        head = head_of(name, options)
+        head.chunks_per_speaker = known
+        losses.append((*head(x, speakers), head.targets(speakers)))
+    assert all(torch.equal(a, b) for a, b in zip(*losses, strict=True))
+    with FakeTensorMode():
+        head = build_head(D, CLASSES, name, SCALE, **options)
+        head.chunks_per_speaker = 3
+        loss, _ = head(torch.randn(9, D, requires_grad=True), torch.arange(9) // 3)
+        loss.backward()
+        assert len(head.targets(torch.arange(9) // 3)) in (3, 9)
 
 
 def test_fewer_other_speakers_than_top_k() -> None:
