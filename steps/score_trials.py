@@ -16,7 +16,7 @@ from steps.arguments import add_cohort_options, add_evaluation_options, backend_
 def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("backend", type=backend_file, help="a back-end file, or the word cosine")
-    parser.add_argument("trials", type=input_file, help="lines `enrol test target|nontarget`, or `1|0 enrol test`")
+    parser.add_argument("trials", type=input_file, help="lines `enrol test [target|nontarget]`, or `1|0 enrol test`")
     add_evaluation_options(parser)
     parser.add_argument(
         "--norm",
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     from sre.backends.norm import normalise
     from sre.backends.sides import scores_of_pairs
     from sre.io.trial_check import own_targets
-    from sre.io.trials import read_trials, write_scores
+    from sre.io.trials import read_pairs, write_scores
     from sre.scoring.evaluation import Evaluation
     from sre.scoring.read_cohort import read_cohort
 
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     if not args.norm and (args.cohort or args.cohort_utt2spk or args.cohort_size or args.top_n is not None):
         raise SreError("a cohort is for --norm, which is not given; give it, or leave the cohort's options out")
     backend = load(args.backend)
-    trials, utt2spks = read_trials(args.trials), (args.utt2spk, args.cohort_utt2spk)
+    trials, utt2spks = read_pairs(args.trials), (args.utt2spk, args.cohort_utt2spk)
     evaluation = Evaluation.read(trials, args.enroll_map, args.embeddings, *utt2spks)
     if sentence := own_targets(args.trials, trials, evaluation.models())[1]:
         warn(sentence)

@@ -4,7 +4,12 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 
-MODULES = ("data_check", "data_parts", "data_import")  # of this room; each has add_actions(action)
+MODULES = (  # of this room; each has add_actions(action)
+    "data_check",
+    "data_parts",
+    "data_trials",
+    "data_import",
+)
 Action = Callable[[str, Callable[..., None], str], argparse.ArgumentParser]
 
 

@@ -26,6 +26,7 @@ from sre.io.scp import absolute, read_scp
 from sre.io.tables import invert, read_table, read_utt2spk, write_table
 
 READERS = {"utt2spk": read_utt2spk, "feats.scp": read_scp, "vad.scp": read_scp}  # the others: read_table
+SESSIONS = ("utt2session", "utt2chapter")
 NEEDED = ("wav.scp", "segments", "utt2spk", "feats.scp")  # what stages read; other tables are only carried along
 
 
@@ -61,6 +62,18 @@ class DataDir:
     @property
     def feats(self) -> Table | None:
         return self.tables.get("feats.scp")
+
+    @property
+    def sessions(self) -> Table | None:
+        """The first of SESSIONS that was read: utterance -> its session, within its speaker."""
+        return next((self.tables[name] for name in SESSIONS if name in self.tables), None)
+
+    def table(self, name: str, what: str) -> Table:
+        """Return a table that was read. Raises SreError, which begins with `what`, where there is none of the name."""
+        if name not in self.tables:
+            there = ", ".join(sorted(self.tables))
+            raise SreError(f"{what}: no table {name} in {self.path}, which has {there}; name one of these")
+        return self.tables[name]
 
     @property
     def utts(self) -> list[str]:

@@ -1,13 +1,15 @@
 """Operations on whole data directories, with every table they hold: subset, combine, split."""
 
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from sre import SreError
 from sre.datadir.datadir import DataDir, check_other, read_data_dir
 from sre.datadir.layout import Table, table_files
-from sre.io.atomic import atomic_output
+from sre.datadir.parts import split_evenly
+from sre.io.atomic import atomic_folder, atomic_output
 from sre.io.ids import check_known
 from sre.io.tables import invert
 from sre.io.text import read_text
@@ -52,7 +54,7 @@ def subset(
     if first is not None:
         _enough(source, first, chosen)
         chosen = chosen[:first]
-    data.keep(chosen).write(out)
+    write_data(data.keep(chosen), out)
     return len(chosen)
 
 
@@ -65,6 +67,12 @@ def _draw(items: list[str], count: int, seed: str) -> list[str]:
 def _enough(source: str | Path, count: int, chosen: list[str]) -> None:
     if not 0 < count <= len(chosen):
         raise SreError(f"{source}: {count} utterances asked of {len(chosen)}; ask for 1 to {len(chosen)}")
+
+
+def write_data(data: DataDir, out: str | Path) -> None:
+    """Write a data directory, the whole of it or nothing."""
+    with atomic_folder(out) as folder:
+        data.write(folder)
 
 
 def _read_other(source: str | Path, out: str | Path) -> DataDir:
@@ -111,7 +119,7 @@ def combine(sources: Iterable[str | Path], out: str | Path) -> int:
     for data in parts:
         for name in names:
             _add(data.path / name, joined.tables[name], data.tables[name])
-    joined.write(out)
+    write_data(joined, out)
     return len(joined.tables["utt2spk"])
 
 
@@ -139,28 +147,31 @@ def _with_segments(data: DataDir) -> DataDir:
     return DataDir(data.path, {**data.tables, "segments": {utt: f"{utt} 0.0 {seconds[utt]}" for utt in wav}})
 
 
-def split(source: str | Path, out: str | Path, parts: int, by: str = "speaker") -> list[int]:
-    """Write `out`/1 … `out`/n of about equal numbers of utterances and return these numbers.
+def write_parts(data: DataDir, out: str | Path, parts: Mapping[str, Collection[str]]) -> None:
+    """Write part -> its utterances as data directories in the folder `out`, all or none of them.
 
-    `by` "speaker" keeps a speaker in one part (the largest speakers first, each to the smallest part),
-    "utterance" cuts the sorted list. Raises SreError where there are fewer speakers (utterances) than parts.
+    Raises SreError where one of them, or another numbered part where these are numbered, stands there already.
     """
-    data = _read_other(source, out)
-    utt2spk = data.tables["utt2spk"]
-    groups = invert(utt2spk) if by == "speaker" else {utt: [utt] for utt in sorted(utt2spk)}
-    if not 0 < parts <= len(groups):
-        raise SreError(f"{source}: {parts} parts were asked of {len(groups)} {by}s; ask for 1 to {len(groups)}")
-    if earlier := sorted(path.parent.name for path in Path(out).glob("*/utt2spk") if path.parent.name.isdigit()):
+    out = Path(out)
+    for name in parts:
+        check_other(data.path, out / name)
+        check_free(out / name)
+    earlier = sorted(path.parent.name for path in out.glob("*/utt2spk") if path.parent.name.isdigit())
+    if earlier and all(name.isdigit() for name in parts):
         raise SreError(
             f"{out}: an earlier split stands there (part {earlier[0]}); delete it, or name another directory"
         )
-    shares: list[list[str]] = [[] for _ in range(parts)]
-    if by == "speaker":
-        for spk in sorted(groups, key=lambda spk: (-len(groups[spk]), spk)):
-            min(shares, key=len).extend(groups[spk])
-    else:
-        utts = list(groups)
-        shares = [utts[len(utts) * i // parts : len(utts) * (i + 1) // parts] for i in range(parts)]
-    for number, share in enumerate(shares, 1):
-        data.keep(share).write(Path(out) / str(number))
-    return [len(share) for share in shares]
+    with ExitStack() as stack:
+        for name, utts in parts.items():
+            data.keep(utts).write(stack.enter_context(atomic_folder(out / name)))
+
+
+def split(source: str | Path, out: str | Path, parts: int, by: str = "speaker") -> list[int]:
+    """Write `out`/1 … `out`/n of `split_evenly` and return their numbers of utterances. Raises SreError as that."""
+    data = _read_other(source, out)
+    try:
+        shares = split_evenly(data.tables["utt2spk"], parts, by)
+    except SreError as error:
+        raise SreError(f"{source}: {error}") from None
+    write_parts(data, out, shares)
+    return [len(utts) for utts in shares.values()]

@@ -57,6 +57,33 @@ def atomic_output(path: str | Path, mode: str = "w") -> Iterator[IO]:
     _sync(path.parent)
 
 
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Give an empty folder beside `path`, whose files stand in `path` once all of them are written.
+
+    They come at once where `path` is no folder yet, or an empty one, else one by one in the order of their times. An
+    exception leaves nothing, and what a kill leaves the next call for the same path removes. Raises FileError as
+    `atomic_output` does.
+    """
+    path = Path(os.path.abspath(path))
+    with _refusals(path):
+        temporary = _temporary(path, folder=True)
+        temporary.mkdir()
+    try:
+        yield temporary
+        with _refusals(path):
+            try:
+                os.replace(temporary, path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                for file in sorted(temporary.iterdir(), key=lambda file: file.stat().st_mtime_ns):
+                    os.replace(file, path / file.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _sync(path.parent)
+
+
 def link(source: Path, path: Path) -> None:
     """Give a file of ours a second name, which takes the place of what stood there; its time is now.
 
@@ -116,16 +143,16 @@ def refused(path: str | Path, error: OSError) -> FileError:
     return FileError(f"{path}: cannot be written ({reason}); {cure}, then the same command goes on")
 
 
-def _temporary(path: Path) -> Path:
-    """Return the temporary file's name, beside `path`; delete what killed processes of this machine left there."""
+def _temporary(path: Path, folder: bool = False) -> Path:
+    """Return a temporary name beside `path`, of a file or folder; delete what killed processes of this machine left."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
+    if path.is_dir() and not folder:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     beginning = f".{path.name}.tmp.{socket.gethostname()}."
     for left in path.parent.glob(f"{glob.escape(beginning)}*"):
         if not is_alive(left.name.removeprefix(beginning)):
             with suppress(OSError):
-                left.unlink(missing_ok=True)
+                left.unlink(missing_ok=True) if left.is_file() else shutil.rmtree(left)
     return path.with_name(f"{beginning}{os.getpid()}")
 
 

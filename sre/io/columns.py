@@ -1,4 +1,4 @@
-"""Files of three or four columns and many lines, read and written by Arrow: no Python object a line.
+"""Files of two to four columns and many lines, read and written by Arrow: no Python object a line.
 
 Fields are parted by blanks and tabs, as `sre.io.text` has it. A file with single blanks is read as it stands, another
 after its blanks were made single.
@@ -45,13 +45,14 @@ class Column:
 Columns = tuple[list[Column], np.ndarray]  # columns of strings, and (N,) float64 numbers
 
 
-def read_columns(path: Path, names: list[str]) -> Columns:
-    """Read a Column for each name but `score`, and the numbers of that. The fourth may be absent, empty lines are none.
+def read_columns(path: Path, names: list[str], least: int = 3) -> Columns:
+    """Read a Column for each name but `score`, and the numbers of that. Empty lines are none.
 
+    least : columns that there must be; the first line says how many of the further ones there are
     Raises SreError naming the first line that does not fit, or has characters that cannot be seen.
     """
     begin, last = _ends(path)
-    names = names[: max(3, len(next(filter(None, map(fields, lines_of(begin))), [])))]
+    names = names[: max(least, len(next(filter(None, map(fields, lines_of(begin))), [])))]
     columns = _parse(path, names)
     if columns is None:
         text = read_text(path)
@@ -155,9 +156,9 @@ def arrow_strings(names: Sequence[str] | np.ndarray) -> pa.Array:
 
 
 def write_lines(batch: pa.RecordBatch, file: IO[bytes], quotes: bool) -> None:
-    """Write three columns with single blanks between them; `quotes`: whether a string has quotation marks."""
+    """Write columns with single blanks between them; `quotes`: whether a string has quotation marks."""
     if quotes:  # Arrow refuses them where it may not quote
-        enrol, test, score = (column.cast(pa.string()).to_pylist() for column in batch.columns)
-        file.write("".join(map("%s %s %s\n".__mod__, zip(enrol, test, score, strict=True))).encode())
+        columns = (column.cast(pa.string()).to_pylist() for column in batch.columns)
+        file.write("".join(f"{' '.join(row)}\n" for row in zip(*columns, strict=True)).encode())
     else:
         csv.write_csv(batch, file, csv.WriteOptions(include_header=False, delimiter=" ", quoting_style="none"))

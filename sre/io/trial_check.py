@@ -55,14 +55,18 @@ def own_tests(trials: Trials, models: Mapping[str, Iterable[str]]) -> np.ndarray
     return np.isin(pair_codes(trials), np.array(own, np.int64))
 
 
-def own_targets(what: object, trials: LabelledTrials, models: Mapping[str, Iterable[str]]) -> tuple[int, str]:
-    """Return the number of target trials of a model with an utterance of its own, and a sentence on them, or ""."""
-    own = own_tests(trials, models) & trials.target
+def own_targets(what: object, trials: Trials, models: Mapping[str, Iterable[str]]) -> tuple[int, str]:
+    """Return the number of target trials of a model with an utterance of its own, and a sentence on them, or "".
+
+    A trial without a label that is of such a pair is a target trial, too.
+    """
+    own = own_tests(trials, models) & (True if trials.target is None else trials.target)
     if not own.any():
         return 0, ""
     row, count = int(np.argmax(own)), int(own.sum())
+    of = f"{len(trials)} trials" if trials.target is None else f"{int(trials.target.sum())} target trials"
     return count, (
-        f"{what}: {count} of {int(trials.target.sum())} target trials test a model with one of its own utterances, e.g."
+        f"{what}: {count} of {of} test a model with one of its own utterances, e.g."
         f" {trials.enrol_ids[trials.enrol[row]]} with {trials.test_ids[trials.test[row]]}; error rates are too low"
     )
 

@@ -1,7 +1,7 @@
 """Trial lists, enrolment maps and score files, as index arrays: no Python object a trial."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,21 +71,44 @@ def read_trials(path: str | Path) -> LabelledTrials:
 
     Raises SreError for a label that is neither, or a pair that stands twice.
     """
+    trials = read_pairs(path)
+    if trials.target is None:
+        raise SreError(
+            f"{path}: its lines are `enrol test` without a label, and `enrol test target|nontarget` is needed here;"
+            " give the list with its key (scoring alone takes it as it is)"
+        )
+    return LabelledTrials(trials.enrol_ids, trials.test_ids, trials.enrol, trials.test, trials.target)
+
+
+def read_pairs(path: str | Path) -> Trials:
+    """Read a trial list of `read_trials`, or one without labels: `enrol test` lines.
+
+    Raises SreError for a label that is neither, or a pair that stands twice.
+    """
     path, words = Path(path), LABELS
-    (enrol, test, label), _ = read_columns(path, ["enrol", "test", "target|nontarget"])
+    (enrol, test, *labels), _ = read_columns(path, ["enrol", "test", "target|nontarget"], least=2)
+    if not labels:
+        trials = Trials(*_indexed(enrol, test), None)
+        return _once(path, trials)
+    (label,) = labels
     if set(enrol.strings) <= {"0", "1"} and not set(label.strings) <= words.keys():
         label, enrol, test = enrol, test, label
         words = {"1": True, "0": False}
-    trials = LabelledTrials(*_indexed(enrol, test), _labels(path, label, words))
+    return _once(path, Trials(*_indexed(enrol, test), _labels(path, label, words)))
+
+
+def _once(path: Path, trials: Trials) -> Trials:
+    """Return the trials. Raises SreError if a pair stands twice."""
     if _any_twice(trials):
         raise _twice(path, trials)
     return trials
 
 
-def _twice(path: Path, trials: LabelledTrials) -> SreError:
+def _twice(path: Path, trials: Trials) -> SreError:
     codes = pair_codes(trials)
     copies = np.delete(np.arange(len(codes)), np.unique(codes, return_index=True)[1])
-    contradicted = np.intersect1d(codes[trials.target], codes[~trials.target])
+    target = np.zeros(len(codes), bool) if trials.target is None else trials.target
+    contradicted = np.intersect1d(codes[target], codes[~target])
     row = copies[np.isin(codes[copies], contradicted)][0] if len(contradicted) else copies[0]
     where = f"{path}:{line_of(path, row)}: the pair"
     pair = f"{shown(trials.enrol_ids[trials.enrol[row]])} {shown(trials.test_ids[trials.test[row]])}"
@@ -162,24 +185,42 @@ def speakers_of_sides(
 
 def needed_utterances(path: str | Path, enroll_map: str | Path | None = None) -> set[str]:
     """Return the utterances that a list needs: its tests, and those of its enrolment models."""
-    trials = read_trials(path)
+    trials = read_pairs(path)
     models = read_enroll_map(enroll_map, trials).values()
     return set(trials.test_ids).union(*models)
 
 
+Block = tuple[np.ndarray, np.ndarray, pa.Array | None]  # (P,) int32 places of enrolment models and tests, third column
+
+
+def write_trial_blocks(path: str | Path, enrol_ids: np.ndarray, test_ids: np.ndarray, blocks: Iterable[Block]) -> None:
+    """Write lines of some trials after those of others; a block's third column, if it has one, comes after its ids."""
+    sides = arrow_strings(enrol_ids), arrow_strings(test_ids)
+    quotes = any('"' in name for ids in (enrol_ids, test_ids) for name in ids)
+    with atomic_output(path, "wb") as file:
+        for enrol, test, third in blocks:
+            columns = [arrow_codes(index, ids) for index, ids in zip((enrol, test), sides, strict=True)]
+            columns += [] if third is None else [third]
+            write_lines(pa.record_batch(columns, names=["enrol", "test", "third"][: len(columns)]), file, quotes)
+
+
+def arrow_labels(target: np.ndarray) -> pa.Array:
+    """Return (P,) bool as the words of a trial list."""
+    return arrow_codes((~target).astype(np.int32), arrow_strings(list(LABELS)))
+
+
 def write_scores(path: str | Path, trials: Trials, scores: np.ndarray) -> None:
     """Write `enrol test score` lines of (P,) scores; the digits give every float32 back exactly."""
-    sides = (trials.enrol, arrow_strings(trials.enrol_ids)), (trials.test, arrow_strings(trials.test_ids))
-    quotes = any('"' in name for ids in (trials.enrol_ids, trials.test_ids) for name in ids)
-    with atomic_output(path, "wb") as file:
+
+    def blocks() -> Iterator[Block]:
         for start in range(0, len(trials), WRITE_TRIALS):
             part = slice(start, start + WRITE_TRIALS)
             values = scores[part].astype(np.float32)
             if (np.abs(values) == ROUNDED_TWICE).any():
                 values = values.astype(np.float64)
-            columns = [arrow_codes(index[part].astype(np.int32), ids) for index, ids in sides]
-            columns.append(arrow_numbers(values))
-            write_lines(pa.record_batch(columns, names=["enrol", "test", "score"]), file, quotes)
+            yield trials.enrol[part].astype(np.int32), trials.test[part].astype(np.int32), arrow_numbers(values)
+
+    write_trial_blocks(path, trials.enrol_ids, trials.test_ids, blocks())
 
 
 def read_scores(path: str | Path) -> tuple[Trials, np.ndarray]:

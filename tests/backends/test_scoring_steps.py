@@ -1,6 +1,7 @@
 """The commands about back-ends and scores, on embeddings that are there."""
 
 import json
+import re
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,7 @@ from sre.io.tables import invert, read_table, write_table
 from sre.io.trials import read_scores, read_trials
 from sre.training.held_out import held_out_speakers
 from steps import (
+    compute_metrics,
     import_embeddings,
     make_development_trials,
     normalize_scores,
@@ -76,6 +78,15 @@ COHORT = ["--cohort", "train.scp", "--cohort-utt2spk", "train.utt2spk"]
 def score(backend: str, *options: object) -> np.ndarray:
     call(score_trials.main, backend, "trials", *EVAL, *options, "scores")
     return read_scores("scores")[1]
+
+
+def test_a_list_without_labels_is_scored_as_one_with_them(tmp_path: Path) -> None:
+    expected = score("cosine", *COHORT, "--norm", "asnorm1")
+    Path("unlabelled").write_text(re.sub(r" (non)?target", "", Path("trials").read_text()))
+    call(score_trials.main, "cosine", "unlabelled", *EVAL, *COHORT, "--norm", "asnorm1", tmp_path / "scores")
+    assert (read_scores(tmp_path / "scores")[1] == expected).all()
+    with pytest.raises(SreError, match="unlabelled: its lines are `enrol test` without a label"):
+        call(compute_metrics.main, tmp_path / "scores", "unlabelled")
 
 
 def test_adaptation_and_left_out_speakers() -> None:

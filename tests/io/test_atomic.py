@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from sre import FileError
+from sre import FileError, SreError
 from sre.backends import Cosine, save
 from sre.io.ark import write_ark
-from sre.io.atomic import atomic_output, locked
+from sre.io.atomic import atomic_folder, atomic_output, locked
 from sre.io.tables import write_table
 from sre.models import bundle as bundles
 from sre.training.summary import write_history
@@ -121,3 +121,23 @@ def test_a_log_on_a_full_disk(tmp_path: Path, size: int) -> None:
     said = done.stderr + (tmp_path / "x.log").read_text()
     assert done.returncode == 1 and "Traceback" not in said
     assert "error: t: cannot be written (File too large); make room there, then the same command goes on" in said
+
+
+def test_a_folder_is_there_as_a_whole_or_not(tmp_path: Path) -> None:
+    with pytest.raises(SreError), atomic_folder(tmp_path / "x") as folder:
+        (folder / "a").write_text("half")
+        raise SreError("broken off")
+    assert list(tmp_path.iterdir()) == []
+    code = (
+        "import os, sys; from sre.io.atomic import atomic_folder\nwith atomic_folder(sys.argv[1]) as f:\n"
+        " (f / 'a').touch(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], cwd=ROOT)
+    assert [path.name.startswith(".x.tmp.") for path in tmp_path.iterdir()] == [True]
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/notes").write_text("mine")
+    with atomic_folder(tmp_path / "x") as folder:
+        (folder / "a").write_text("whole")
+        assert not (tmp_path / "x/a").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"x"}
+    assert {path.name: path.read_text() for path in (tmp_path / "x").iterdir()} == {"a": "whole", "notes": "mine"}

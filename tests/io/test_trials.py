@@ -148,7 +148,7 @@ def test_ids_in_bytewise_order(tmp_path: Path) -> None:
         ("a x target\na y maybe\n", "t:2: label 'maybe'; write target or nontarget"),
         ("a x target\na x nontarget\n", "t:2: the pair a x is target and nontarget .1 such pairs.; get the list again"),
         ("1 b x\n1 b x\n1 a x\n0 a x\n", "t:4: the pair a x is target and"),
-        ("a x\n", "2 columns found; each line needs enrol test target|nontarget"),
+        ("a x\n", "t: its lines are `enrol test` without a label, .*; give the list with its key"),
         ("a x target\na y\n", "each line needs"),
         ("a x target\na y target z\n", "each line needs"),
         ("a x target\n\n\nb x target\na y target z\n", "t:5: 4 columns found"),
