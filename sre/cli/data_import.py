@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from sre import SreError
-from sre.cli.arguments import input_folder, output_file, output_folder, share, whole
+from sre.cli.arguments import input_file, input_folder, output_folder, share, whole
 from sre.cli.data import Action
-from sre.datadir.importers.exports import WRITERS, export_data
+from sre.datadir.importers.exports import FORMS, export_data
 from sre.datadir.importers.job import READERS, import_recordings
 from sre.datadir.importers.row import Asked
 from sre.datadir.ops import check_free
@@ -29,9 +29,11 @@ def add_actions(action: Action) -> None:
     add.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
     out = action("export", export_data, "write the utterances of a data directory as a list of another toolkit")
     out.add_argument("source", type=input_folder, help="data directory")
-    out.add_argument("out", type=output_file, help="the list to write")
-    out.add_argument("--format", dest="form", choices=list(WRITERS), required=True, help="of the list")
+    out.add_argument("out", type=Path, help="the list to write; of nist, npy and pickle the folder")
+    out.add_argument("--format", dest="form", choices=FORMS, required=True, help="of the list")
     out.add_argument("--folder", type=input_folder, help="paths are written relative to it (default: absolute)")
+    out.add_argument("--trials", type=input_file, help="a list of trials: for clova it is what is written")
+    out.add_argument("--enroll", type=input_file, help="the map from models to utterances, where the trials have one")
 
 
 def add_layout(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +53,10 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     )
     folder = "where relative paths start (default: the folder of the list)"
     parser.add_argument("--folder", type=input_folder, help=folder)
+    trials = "of its files, `1 a b`, `a b target`, `a b` or CSV; of nist, the models' trials; to OUT/trials"
+    parser.add_argument("--trials", type=input_file, help=trials)
+    key = "NIST's key of the segments' speakers"
+    parser.add_argument("--segment-key", type=input_file, help=key)
     rate = "of sources that count samples, as SpeechBrain's (default: 16000)"
     parser.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
 

@@ -1,5 +1,7 @@
 """Folders, tables and lists of other toolkits into data directories, and back."""
 
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
-from sre.datadir.importers.exports import WRITERS, rows_of
+from sre.datadir.importers.exports import WRITERS, export_data, rows_of
 from sre.datadir.importers.job import READERS, import_recordings
 from sre.datadir.importers.layout import layout_of
 from sre.datadir.importers.naming import distinct, from_path, shared_folder
@@ -19,6 +21,7 @@ from sre.datadir.importers.row import Asked
 from sre.datadir.importers.tables import name_rows, tables_of
 from sre.datadir.layout import Segment
 from sre.datadir.rejected import read_rejected_rows
+from sre.io.record import read_record
 
 
 def noise(path: Path, seconds: float = 0.3, rate: int = 16000, channels: int = 1) -> Path:
@@ -30,7 +33,10 @@ def noise(path: Path, seconds: float = 0.3, rate: int = 16000, channels: int = 1
 
 def tables(path: Path) -> dict[str, dict[str, str]]:
     """All tables of a data directory, but of where they were read from."""
-    return {name: t for name, t in read_data_dir(path, every_table=True).tables.items() if name != "utt2source"}
+    found = {name: t for name, t in read_data_dir(path, every_table=True).tables.items() if name != "utt2source"}
+    if "wav.scp" in found:
+        found["wav.scp"] = {key: os.path.normpath(place) for key, place in found["wav.scp"].items()}
+    return found
 
 
 def imported(source: Path, out: Path, **asked: object) -> dict[str, dict[str, str]]:
@@ -95,6 +101,8 @@ def test_ids() -> None:
     assert shared_folder(["/a/b/c.wav", "/a/b/d.wav"]) == "/a/b/" and shared_folder(["a/x.wav", "b/x.wav"]) == ""
     assert shared_folder(["/a/b/c.wav"]) == "/a/b/" and shared_folder(["/a/bc/x", "/a/bd/x"]) == "/a/"
     assert from_path("./a b/../c\u200b.d.wav", "") == "a_b-c_.d"
+    assert from_path("61/70968/61-70968-0000.flac", "") == "61-70968-0000"
+    assert from_path("dev/SV0250/SV0250_3_02.wav", "") == "dev-SV0250_3_02" and from_path("a/ab.wav", "") == "a-ab"
     assert distinct(["a", "a-2", "a", "a"]) == (["a", "a-2", "a-3", "a-4"], ["a-3", "a-4"])
 
 
@@ -272,3 +280,128 @@ def places(of: dict[str, dict[str, str]]) -> dict[str, tuple]:
     """Utterance -> file, start and end."""
     spans = {utt: value.split() for utt, value in of.get("segments", {}).items()}
     return {utt: (of["wav.scp"][spans[utt][0] if spans else utt], *spans.get(utt, [])[1:]) for utt in of["utt2spk"]}
+
+
+def test_clova_trials_name_the_files_of_the_data(tmp_path: Path) -> None:
+    root = tmp_path / "wav"
+    for name in ("id1/v1/1", "id1/v2/1", "id2/v1/1"):
+        noise(root / f"{name}.wav")
+    (tmp_path / "train.txt").write_text("id1 id1/v1/1.wav\nid1 id1/v2/1.wav\nid2 id2/v1/1.wav\n")
+    (tmp_path / "test.txt").write_text("1 id1/v1/1.wav id1/v2/1.wav\n0 id1/v1/1.wav id2/v1/1.wav\n")
+    import_recordings(tmp_path / "train.txt", tmp_path / "a", Asked(folder=root, trials=tmp_path / "test.txt"))
+    assert (tmp_path / "a/trials").read_text() == "id1-v1-1 id1-v2-1 target\nid1-v1-1 id2-v1-1 nontarget\n"
+    for source, out in ((root, "b"), (tmp_path / "test.txt", "c")):  # the folder, or the list alone, tell the same
+        import_recordings(source, tmp_path / out, Asked(folder=root, trials=tmp_path / "test.txt"))
+        assert (tmp_path / out / "trials").read_bytes() == (tmp_path / "a/trials").read_bytes()
+        assert tables(tmp_path / out)["utt2spk"] == tables(tmp_path / "a")["utt2spk"]
+    export_data(tmp_path / "a", tmp_path / "back.txt", "clova", root, tmp_path / "a/trials")
+    assert (tmp_path / "back.txt").read_text() == (tmp_path / "test.txt").read_text()
+    export_data(tmp_path / "a", tmp_path / "list.txt", "clova", root)
+    assert (tmp_path / "list.txt").read_text() == (tmp_path / "train.txt").read_text()
+    (root / "id2/v1/1.wav").write_bytes(b"")
+    with pytest.raises(SreError, match="1 rejected utterances stand in a trial list, e.g. id2-v1-1"):
+        import_recordings(root, tmp_path / "d", Asked(trials=tmp_path / "test.txt"))
+    (root / "id2/v1/1.wav").unlink()
+    with pytest.raises(SreError, match="1 trials have files that are not in the data, e.g. id2/v1/1.wav"):
+        import_recordings(root, tmp_path / "d", Asked(trials=tmp_path / "test.txt"))
+
+
+@pytest.mark.parametrize("text, labels", [
+    ("label,audio1,audio2\n1,a/1.wav,a/2.wav\n0,a/1.wav,b/1.wav\n", ["target", "nontarget"]),
+    ("a/1 a/2 target\na/1 b/1 nontarget\n", ["target", "nontarget"]),
+    ("a-1 a-2 target\na-1 b-1 nontarget\n", ["target", "nontarget"]),
+    ("audio_1,audio_2\na/1.wav,a/2.wav\na/1.wav,b/1.wav\n", ["", ""]),
+    ("a/1.wav a/2.wav\na/1.wav b/1.wav\n", ["", ""]),
+])  # fmt: skip
+def test_trials_of_other_forms(tmp_path: Path, text: str, labels: list[str]) -> None:
+    for name in ("a/1", "a/2", "b/1"):
+        noise(tmp_path / f"wav/{name}.wav")
+    (tmp_path / "list").write_text(text)
+    import_recordings(tmp_path / "wav", tmp_path / "data", Asked(trials=tmp_path / "list"))
+    wanted = [f"a-1 a-2 {labels[0]}".strip(), f"a-1 b-1 {labels[1]}".strip()]
+    assert (tmp_path / "data/trials").read_text().splitlines() == wanted
+
+
+def test_nist_keys_with_a_header(tmp_path: Path) -> None:
+    for name in ("x/ae.sph", "x/be.sph", "y/ct.sph", "y/dt.sph"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, 0.1 * np.random.default_rng(0).normal(size=4000), 8000, format="NIST")
+    (tmp_path / "enrollment.tsv").write_text("modelid\tsegmentid\tside\n1001\tae.sph\ta\n1001\tbe.sph\ta\n")
+    lines = ["modelid\tsegmentid\tside\ttargettype", "1001\tct.sph\ta\ttarget", "1001\tdt.sph\ta\tnontarget", ""]
+    (tmp_path / "trials.tsv").write_text("\n".join(lines))
+    who = {"ae": "s1\tfemale", "be": "s1\tfemale", "ct": "s1\tfemale", "dt": "s2\tmale"}
+    lines = ["segmentid\tsubjectid\tgender", *(f"{name}.sph\t{told}" for name, told in who.items())]
+    (tmp_path / "key.tsv").write_text("\n".join(lines) + "\n")
+    asked = Asked(trials=tmp_path / "trials.tsv", segment_key=tmp_path / "key.tsv")
+    import_recordings(tmp_path / "enrollment.tsv", tmp_path / "data", asked)
+    out = tables(tmp_path / "data")
+    assert out["utt2spk"] == {"ae": "s1", "be": "s1", "ct": "s1", "dt": "s2"}
+    assert out["spk2gender"] == {"s1": "f", "s2": "m"}
+    assert (tmp_path / "data/enroll").read_text() == "1001 ae be\n"
+    assert (tmp_path / "data/trials").read_text() == "1001 ct target\n1001 dt nontarget\n"
+    export_data(tmp_path / "data", tmp_path / "out", "nist", None, tmp_path / "data/trials", tmp_path / "data/enroll")
+    for name in ("enrollment", "trials"):
+        assert (tmp_path / f"out/{name}.tsv").read_text() == (tmp_path / f"{name}.tsv").read_text()
+    asked = Asked(folder=tmp_path, trials=tmp_path / "out/trials.tsv", segment_key=tmp_path / "out/segment_key.tsv")
+    import_recordings(tmp_path / "out/enrollment.tsv", tmp_path / "back", asked)
+    assert tables(tmp_path / "back") == out
+
+
+def test_nist_keys_without_a_header(tmp_path: Path) -> None:
+    for name in ("taa", "tbb", "tcc"):
+        noise(tmp_path / f"{name}.wav", channels=2)
+    (tmp_path / "train").write_text("10001 m taa:a,tbb:B\n10002 f tbb:a\n")
+    (tmp_path / "ndx").write_text("10001 m tcc:b\n10002 f tcc:a\n")
+    asked = Asked(trials=tmp_path / "ndx", unlabelled=True)
+    import_recordings(tmp_path / "train", tmp_path / "data", asked, check=False)
+    out = tables(tmp_path / "data")
+    assert out["utt2spk"] == {name: name for name in ("taa_a", "tbb_a", "tbb_b", "tcc_a", "tcc_b")}
+    assert out["wav.scp"]["tbb_b"].endswith("/tbb.wav [channel 1]")
+    assert (tmp_path / "data/enroll").read_text() == "10001 taa_a tbb_b\n10002 tbb_a\n"
+    assert (tmp_path / "data/trials").read_text() == "10001 tcc_b\n10002 tcc_a\n"
+    (tmp_path / "tcc.wav").unlink()
+    with pytest.raises(SreError, match="2 of 5 segments are not one file below .*, e.g. tcc has no file"):
+        import_recordings(tmp_path / "train", tmp_path / "more", asked)
+
+
+@pytest.mark.parametrize("form", ["npy", "pickle"])
+def test_features_of_one_file_an_utterance(tmp_path: Path, form: str) -> None:
+    root, values = tmp_path / "feats", np.random.default_rng(0).normal(size=(30, 5))
+    for at in range(12):
+        path = root / f"spk{at % 3}/u{at}.{'npy' if form == 'npy' else 'p'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if form == "npy":
+            np.save(path, values + at)
+        else:
+            path.write_bytes(pickle.dumps({"feat": values + at, "label": f"spk{at % 3}"}, protocol=3))
+    (root / f"spk0/bad.{'npy' if form == 'npy' else 'p'}").write_bytes(b"no array")
+    done = import_recordings(root, tmp_path / "data")
+    assert (done.form, done.utterances, [row[0] for row in done.rejected]) == (form, 12, ["spk0-bad"])
+    data = read_data_dir(tmp_path / "data", every_table=True)
+    assert data.wav is None and data.tables["utt2num_frames"]["spk1-u4"] == "30"
+    found = read_record("spk1-u4", data.feats["spk1-u4"], "matrix")
+    np.testing.assert_array_equal(found, (values + 4).astype(np.float32))
+    export_data(tmp_path / "data", tmp_path / "out", form)
+    import_recordings(tmp_path / "out", tmp_path / "back")
+    back = read_data_dir(tmp_path / "back")
+    assert back.utt2spk == data.utt2spk
+    for utt, place in data.feats.items():
+        np.testing.assert_array_equal(read_record(utt, place), read_record(utt, back.feats[utt]))
+
+
+class Attack:
+    """Runs a command when it is unpickled as pickles are."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.mark}",)
+
+
+def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f/s").mkdir(parents=True)
+    (tmp_path / "f/s/u.p").write_bytes(pickle.dumps({"feat": Attack(tmp_path / "ran"), "label": "s"}))
+    with pytest.raises(SreError, match="not read, since it is a pickle that would run 'posix.system', no plain data"):
+        import_recordings(tmp_path / "f", tmp_path / "data")
+    assert not (tmp_path / "ran").exists()

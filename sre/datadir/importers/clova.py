@@ -9,6 +9,7 @@ from pathlib import Path
 from sre import SreError
 from sre.datadir.importers.layout import layout_of, row_of
 from sre.datadir.importers.row import Asked, Row
+from sre.datadir.importers.trials import Pair
 from sre.io.atomic import atomic_output
 from sre.io.ids import shown
 from sre.io.text import fields, key_and_rest, lines_of, read_text
@@ -50,5 +51,20 @@ def write(out: Path, rows: Iterable[Row]) -> int:
             if row.part:
                 raise SreError(f"{out}: ClovaAI's list holds no parts of files, as {row.utterance} is; use csv or nemo")
             file.write(f"{row.speaker} {row.file}\n")
+            count += 1
+    return count
+
+
+def write_trials(out: Path, rows: Iterable[Row], pairs: Iterable[Pair]) -> int:
+    """Write `1 file file` or `0 file file` lines; return their number. Raises SreError for unlabelled trials."""
+    files = {row.utterance: row.file for row in rows if not row.part}
+    count = 0
+    with atomic_output(out) as file:
+        for pair in pairs:
+            if pair.target is None:
+                raise SreError(f"{out}: ClovaAI's trials have labels, {pair.enrol} {pair.test} has none; label it")
+            if lost := [utt for utt in pair[:2] if utt not in files]:
+                raise SreError(f"{out}: {lost[0]} of the trials is no file of the data; use a list of its utterances")
+            file.write(f"{pair.target:d} {files[pair.enrol]} {files[pair.test]}\n")
             count += 1
     return count

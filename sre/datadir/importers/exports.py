@@ -6,10 +6,13 @@ from pathlib import Path
 
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
-from sre.datadir.importers import clova, nemo, paths, speechbrain, table
+from sre.datadir.importers import arrays, clova, nemo, nist, paths, speechbrain, table
+from sre.datadir.importers import trials as trial_lists
 from sre.datadir.importers.row import Row
 from sre.datadir.layout import Segment
 from sre.io.audio import is_pipe
+from sre.io.tables import read_table
+from sre.io.text import fields
 from sre.machine.log import say
 
 WRITERS: Mapping[str, Callable[[Path, Iterable[Row]], int]] = {
@@ -22,15 +25,36 @@ WRITERS: Mapping[str, Callable[[Path, Iterable[Row]], int]] = {
 OWN = ("wav.scp", "segments", "feats.scp", "vad.scp", "utt2spk", "spk2utt", "utt2session", "utt2source")
 
 
-def export_data(source: str | Path, out: str | Path, form: str, folder: Path | None = None) -> None:
-    """Write the utterances of a data directory as a list, one of WRITERS, and say their number.
+FORMS = (*WRITERS, "nist", "npy", "pickle")
+
+
+def export_data(
+    source: str | Path,
+    out: str | Path,
+    form: str,
+    folder: Path | None = None,
+    trials: Path | None = None,
+    enroll: Path | None = None,
+) -> None:
+    """Write the utterances of a data directory in one of FORMS, and say how many; with trials, ClovaAI's list of these.
 
     folder : paths are written relative to it; None: absolute
-    Raises SreError where the directory has no audio, or something that the form cannot hold.
+    trials, enroll : a list of trials, and its map from models to utterances, for clova and nist
+    Raises SreError where the directory has no audio (or features), or something that the form cannot hold.
     """
-    data = read_data_dir(source, every_table=True)
-    count = WRITERS[form](Path(out), rows_of(data, folder))
-    say(f"{out}: {count} utterances")
+    data, out = read_data_dir(source, every_table=True), Path(out)
+    if trials is not None and form not in ("clova", "nist"):
+        raise SreError(f"{out}: {form} has no trials; take clova or nist, or leave --trials out")
+    if form in ("npy", "pickle"):
+        count = arrays.write(data, out, form)
+    elif form == "nist":
+        models = {name: fields(utts) for name, utts in read_table(enroll, by_hand=True).items()} if enroll else {}
+        count = nist.write(out, rows_of(data, folder), models, trial_lists.read(trials) if trials else [])
+    elif trials is not None:
+        count = clova.write_trials(out, rows_of(data, folder), trial_lists.read(trials))
+    else:
+        count = WRITERS[form](out, rows_of(data, folder))
+    say(f"{out}: {count} {'trials' if trials and form == 'clova' else 'utterances'}")
 
 
 def rows_of(data: DataDir, folder: Path | None = None) -> Iterator[Row]:

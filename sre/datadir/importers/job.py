@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sre.datadir.datadir import DataDir, movable, write_data_dir
-from sre.datadir.importers import clova, folder, nemo, paths, speechbrain, table
+from sre.datadir.importers import arrays, clova, folder, nemo, nist, paths, speechbrain, table, trials
 from sre.datadir.importers.recognise import FORMS, recognise
 from sre.datadir.importers.row import Asked, Reader, first_of
-from sre.datadir.importers.tables import Named, name_rows, tables_of
+from sre.datadir.importers.tables import Named, base_of, name_rows, tables_of
 from sre.datadir.layout import Table
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.datadir.utterance_check import check_utterances
 from sre.io.audio import AudioRules
+from sre.io.ids import shown
+from sre.io.tables import write_table
 from sre.machine.log import say
 
 READERS: Mapping[str, Reader] = {
@@ -23,7 +25,11 @@ READERS: Mapping[str, Reader] = {
     "clova": clova.read,
     "clova-trials": clova.read_trials,
     "speechbrain": speechbrain.read,
+    "nist": nist.read,
+    "npy": arrays.read_npy,
+    "pickle": arrays.read_pickles,
 }
+FEATURES = ("npy", "pickle")  # of which files are no audio
 FEW = 3  # utterances of a small source that may be rejected whatever their share, up to a tenth
 ANY = AudioRules(resample=True)  # what is taken: the recipe says what it does with it
 
@@ -66,27 +72,72 @@ def import_recordings(
     source, out = Path(source), Path(out)
     if form is None:
         form = recognise(source)
-        say(f"{source}: taken for {FORMS[form]} (--format says otherwise)")
+        say(f"{source}: taken for {FORMS[form]} (--format can say otherwise)")
     rows = first_of(READERS[form](source, asked), source, "utterance")
     named = name_rows(source, rows, asked)
     tell_names(source, named)
     tables = tables_of(source, named, asked)
-    rejected = named.rejected
-    total = len(tables["utt2spk"]) + len(rejected)
-    if check:
-        data = DataDir(out, tables)
-        bad, durations, recordings = check_utterances(data, ANY)
-        rejected = rejected + bad
-        data = data.keep(tables["utt2spk"].keys() - {utt for utt, _, _ in bad}) if bad else data
-        tables = with_durations(data.tables, durations, recordings)
-    out.mkdir(parents=True, exist_ok=True)
+    models, pairs = lists_of(source, form, asked, tables)
+    total = len(named.rows) + len(named.rejected)
+    if form in FEATURES:
+        tables, bad = with_features(out, tables, asked)
+    else:
+        tables, bad = checked(out, tables) if check else (tables, [])
+    rejected = named.rejected + bad
+    needed = {pair.test for pair in pairs} | {utt for pair in pairs for utt in models.get(pair.enrol, [pair.enrol])}
     few = min(FEW, total // 10) / total if max_rejected else 0
-    write_rejected(out / "rejected.tsv", rejected, total, "utterances", max(max_rejected, few))
-    return write(out, form, tables, rejected)
+    write_rejected(out / "rejected.tsv", rejected, total, "utterances", max(max_rejected, few), needed)
+    done = write(out, form, tables, rejected)
+    write_lists(out, models, pairs)
+    return done
+
+
+def checked(out: Path, tables: dict[str, Table]) -> tuple[dict[str, Table], Rejected]:
+    """Return the tables of what can be used by its headers, with lengths, and the rejected rows."""
+    data = DataDir(out, tables)
+    bad, durations, recordings = check_utterances(data, ANY)
+    kept = data.keep(tables["utt2spk"].keys() - {utt for utt, _, _ in bad}) if bad else data
+    return with_durations(kept.tables, durations, recordings), bad
+
+
+def with_features(out: Path, tables: dict[str, Table], asked: Asked) -> tuple[dict[str, Table], Rejected]:
+    """Return the tables with features in an archive in the place of files, and the rejected rows."""
+    feats, frames, bad = arrays.write_features(out / "features", tables["wav.scp"], asked.columns)
+    kept = DataDir(out, tables).keep(feats).tables
+    del kept["wav.scp"]
+    return kept | {"feats.scp": feats, "utt2num_frames": {utt: str(count) for utt, count in frames.items()}}, bad
+
+
+def lists_of(
+    source: Path, form: str, asked: Asked, tables: Mapping[str, Table]
+) -> tuple[dict[str, list[str]], list[trials.Pair]]:
+    """Return model -> its utterances, of NIST's enrolment keys, and the trials that were asked for."""
+    if form == "nist":
+        return nist.lists(source, asked)
+    listed = asked.trials or (source if form == "clova-trials" else None)
+    if listed is None:
+        return {}, []
+    names = trials.utterances_by_name(tables["utt2source"], base_of(source, asked))
+    return {}, list(trials.to_ids(listed, trials.read(listed), names))
+
+
+def write_lists(out: Path, models: Mapping[str, list[str]], pairs: list[trials.Pair]) -> None:
+    """Write OUT/enroll and OUT/trials where there are any, and say how many."""
+    if models:
+        write_table(out / "enroll", {model: " ".join(utts) for model, utts in models.items()})
+        say(f"{out}/enroll: {len(models)} models of {sum(map(len, models.values()))} utterances")
+    if pairs:
+        trials.write(out / "trials", pairs)
+        targets = sum(bool(pair.target) for pair in pairs)
+        kind = "unlabelled" if pairs[0].target is None else f"{targets} of them targets"
+        say(f"{out}/trials: {len(pairs)} trials, {kind}")
 
 
 def tell_names(source: Path, named: Named) -> None:
-    """Say which ids were made distinct, or have speakers of other names."""
+    """Say who speaks in the first file, which ids were made distinct, and which speakers have other names."""
+    first = named.rows[0]
+    session = f", session '{first.session}'" if first.session else ""
+    say(f"{source}: {shown(first.file)} is of speaker '{shown(first.speaker)}'{session}; --pattern can say otherwise")
     if named.renamed:
         say(
             f"{source}: {len(named.renamed)} ids would stand twice and have a number at their end, e.g."
@@ -111,12 +162,19 @@ def with_durations(
 def write(out: Path, form: str, tables: dict[str, Table], rejected: Rejected) -> Summary:
     """Write the tables; say and return what they hold."""
     data = DataDir(out, tables)
-    extra = {name: table for name, table in tables.items() if name not in ("wav.scp", "segments", "utt2spk")}
-    assert data.wav is not None and data.utt2spk is not None
-    write_data_dir(out, wav=movable(data.wav, out), segments=data.segments, utt2spk=data.utt2spk, extra=extra)
+    main = ("wav.scp", "segments", "utt2spk", "feats.scp")
+    write_data_dir(
+        out,
+        wav=None if data.wav is None else movable(data.wav, out),
+        segments=data.segments,
+        utt2spk=tables["utt2spk"],
+        feats=data.feats,
+        extra={name: table for name, table in tables.items() if name not in main},
+    )
     lengths = tables.get("utt2dur", {})
-    speakers, count = len(set(data.utt2spk.values())), len(data.utt2spk)
+    speakers, count = len(set(tables["utt2spk"].values())), len(tables["utt2spk"])
     done = Summary(form, speakers, count, sum(map(float, lengths.values())), count - len(lengths), rejected)
-    untold = f" without {done.untold} of unknown length" if done.untold else ""
-    say(f"{out}: {speakers} speakers, {count} utterances, {done.seconds / 3600:.2f} hours{untold}")
+    hours = f", {done.seconds / 3600:.2f} hours" if lengths else ""
+    untold = f" without {done.untold} of unknown length" if lengths and done.untold else ""
+    say(f"{out}: {speakers} speakers, {count} utterances{hours}{untold}")
     return done

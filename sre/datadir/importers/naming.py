@@ -33,9 +33,14 @@ def shared_folder(files: Sequence[str]) -> str:
 
 
 def from_path(file: str, shared: str) -> str:
-    """Return the id that a path makes."""
-    parts = without_suffix(file[len(shared) :]).split("/")
-    return plain("-".join(part for part in parts if part not in ("", ".", "..")))
+    """Return the id that a path makes; folders that its name begins with, as LibriSpeech's do, are not said again."""
+    *folders, name = [part for part in without_suffix(file[len(shared) :]).split("/") if part not in ("", ".", "..")]
+    for at in range(len(folders)):
+        head = "-".join(folders[at:])
+        if name.startswith(head) and not name[len(head) : len(head) + 1].isalnum():
+            folders = folders[:at]
+            break
+    return plain("-".join([*folders, name]))
 
 
 def milliseconds(row: Row) -> str:
@@ -67,7 +72,8 @@ def _wanted(row: Row, speaker: str, shared: str) -> str:
     made = from_path(row.file, shared) + milliseconds(row)
     if row.channel is not None:
         made += f"_{'abcdefgh'[row.channel : row.channel + 1] or row.channel}"
-    return made if not speaker or made == speaker or made.startswith(f"{speaker}-") else f"{speaker}-{made}"
+    begun = made.startswith(speaker) and not made[len(speaker) : len(speaker) + 1].isalnum()
+    return made if begun or not speaker else f"{speaker}-{made}"
 
 
 def distinct(wanted: Iterable[str]) -> tuple[list[str], list[str]]:

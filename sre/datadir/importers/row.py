@@ -61,6 +61,7 @@ class Asked:
     folder : where relative paths start; None: the source's own folder
     unlabelled : utterances without a speaker are taken, each as a speaker of its own
     sample_rate : Hz, of sources that count samples
+    trials : a list of trials of the source's files, or of NIST's models
     segment_key : NIST's key of the segments' speakers
     """
 
@@ -71,6 +72,7 @@ class Asked:
     folder: Path | None = None
     unlabelled: bool = False
     sample_rate: int = 16000
+    trials: Path | None = None
     segment_key: Path | None = None
 
 
