@@ -28,6 +28,16 @@ OFFICIAL = {
     "vox1_h_clean": (550894, ("list_test_hard2.txt", "vox1_H_cleaned.txt")),
 }
 
+# MD5 of the files of VoxCeleb's site, by which PaddleSpeech (dataset/voxceleb/voxceleb1.py) checks its downloads
+MD5 = {
+    "vox1_o": "29fc7cc1c5d59f0816dc15d6e8be60f7",
+    "vox1_o_clean": "b73110731c9223c1461fe49cb48dddfc",
+    "vox1_e": "b9ecf7aa49d4b656aa927a8092844e4a",
+    "vox1_e_clean": "a53e059deb562ffcfc092bf5d90d9f3a",
+    "vox1_h": "21c341b6b2168eea2634df0fb4b8fff1",
+    "vox1_h_clean": "857790e09d579a68eb2e339a090343c8",
+}
+
 
 def list_name(path: str | Path) -> str:
     """The official name where the file is called so and has that many trials, else its stem in [a-z0-9_].

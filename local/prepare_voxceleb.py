@@ -8,7 +8,7 @@ when it is read.
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,8 +131,11 @@ def merged_test_speakers(place: VoxCeleb) -> set[str]:
     return speakers
 
 
-def find_recordings(place: VoxCeleb, subset: str) -> dict[str, str]:
-    """Return utterance -> path, of "dev", "test" or "all". Raises SreError where that is not there or empty."""
+def find_recordings(place: VoxCeleb, subset: str, each: Callable[[int], None] = lambda number: None) -> dict[str, str]:
+    """Return utterance -> path, of "dev", "test" or "all". Raises SreError where that is not there or empty.
+
+    each : is told of the files of each speaker, how many there are
+    """
     if place.merged or subset == "all":
         folders = list(place.folders.values())
     elif subset in place.folders:
@@ -151,7 +154,9 @@ def find_recordings(place: VoxCeleb, subset: str) -> dict[str, str]:
     for folder in folders:
         for speaker in sorted(_speakers(folder)):
             if chosen is None or speaker in chosen:
+                before = len(found)
                 doubles += _scan_speaker(folder / speaker, found)
+                each(len(found) - before)
     if doubles:
         say(
             f"{place.root}: {doubles} files are second versions of an utterance and not used (wav goes before"

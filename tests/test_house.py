@@ -24,7 +24,7 @@ LAYERS = (
     {"augment"},
     {"training", "extraction", "scoring"},
     {"experiments"},
-    {"report"},
+    {"report", "doctor"},
     {"workflow", "cli"},
 )
 SIBLINGS: set[tuple[str, str]] = set()  # (room, room of its own layer that it may import)
@@ -35,6 +35,7 @@ OPTIONAL = {
     "onnxruntime",
     "snakemake",
     "espeakng_loader",
+    "pynvml",
     "tensorboard",
 }  # packages that may be imported in a function
 NAMED_BELOW = ('"steps.', "command[", "recipes/")  # what no room but cli/ may name

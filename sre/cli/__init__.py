@@ -2,6 +2,7 @@
 
 sre data validate data/train
 sre data subset --per-speaker 5 data/train data/train_5each
+sre doctor voxceleb --config voxceleb1=/data/VoxCeleb1               # what would stop it: disk, corpora, packages
 sre explain --config recipe=librispeech corpus=/data/LibriSpeech     # what snakemake will run, why, at what cost
 sre trace exp/mini/report.tsv:2                                      # where a number is from
 sre compare exp/mini exp/mini_before                                 # what changed, and is the difference real?
@@ -20,6 +21,7 @@ from sre.machine import log
 
 VERBS = {  # verb -> its file in here, loaded when the verb is called; one line of help
     "data": ("data", "look after Kaldi data directories"),
+    "doctor": ("doctor", "what would stop a recipe before its first stage: machine, packages, corpora, disk"),
     "explain": ("explain", "what snakemake will run with these arguments, why, and at what cost"),
     "trace": ("trace", "where a number or a file is from: config, data and code, and whether they have changed since"),
     "compare": ("compare", "what changed between experiments, and whether their error rates differ"),

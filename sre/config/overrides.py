@@ -12,6 +12,7 @@ from pathlib import Path
 from sre import SreError
 from sre.config.resolve import read_merged, recipe_file
 from sre.config.schema import Schema
+from sre.config.stages import STAGES
 from sre.io.yaml_text import MAX_DEPTH, merged, read_yaml
 
 SET = "set"  # set=a.b.c=VALUE: one key, wherever it is
@@ -127,6 +128,21 @@ def check_command(arguments: Sequence[str]) -> None:
             raise SreError(f"--config {entry}: Snakemake takes no such key; write {cure}")
         if (bare := text.strip("'\"")) and re.match(r"\s*(#|$)", bare):
             raise SreError(f"--config {entry}: Snakemake takes no such value; write {SET}={entry}")
+
+
+def read_command(recipes: Path, arguments: Sequence[str]) -> dict:
+    """Return the merged config of a command line of Snakemake, not yet checked.
+
+    A target that is no stage and no path is a recipe's name, recipe=NAME. Raises SreError as `check_command` and
+    `read_config` do.
+    """
+    from snakemake.cli import get_argument_parser
+
+    check_command(arguments)
+    known, _ = get_argument_parser().parse_known_args(list(arguments))
+    files = [Path(file) for file in known.configfile or ()]
+    named = [f"recipe={name}" for name in known.targets if name not in (*STAGES, "all") and "/" not in name]
+    return read_config(recipes, files, [*named, *(known.config or ())], known.replace_workflow_config)
 
 
 def check_targets(arguments: Sequence[str], rules: Sequence[str]) -> None:

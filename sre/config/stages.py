@@ -43,6 +43,7 @@ NUMBERLESS = {"make_report", "check_recipe", "check_features"}  # steps whose co
 BY_UTTERANCE = {"extract_embeddings", "make_features", "make_fbank", "make_mfcc"}
 # seconds that a job takes on little data, where it has never been measured
 TYPICAL_S = {"train_embedding": 300.0, "make_mini_corpus": 10.0, "extract_embeddings": 6.0, "make_features": 5.0}
+SURVEYS = "local.surveys"  # counts the corpora of recipes; loaded by its name, as sre knows no corpus
 GATES = ("gates.json", "features_checked.json")
 GATED = ("train_embedding", "extract_embeddings", "score_systems")  # steps that wait for them and do not read them
 BESIDE = {  # not declared as outputs: made by the job of a file that is beside them, or in a folder above

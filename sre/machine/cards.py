@@ -67,11 +67,11 @@ def _begins(name: str, uuid: str) -> bool:
 
 def _known() -> dict[str, Card]:
     """Return the machine's cards by index and by UUID. A card in parts is its parts, and its index is the first one."""
-    told = _nvidia_smi("--query-gpu=uuid,memory.free", "--format=csv,noheader,nounits")
+    told = nvidia_smi("--query-gpu=uuid,memory.free", "--format=csv,noheader,nounits")
     free = {uuid: mib for uuid, _, mib in (line.partition(", ") for line in told)}
     cards: dict[str, Card] = {}
     index = whole = ""
-    for found in filter(None, map(DEVICE.match, _nvidia_smi("-L"))):
+    for found in filter(None, map(DEVICE.match, nvidia_smi("-L"))):
         uuid = found["uuid"]
         if found["gpu"].startswith("GPU"):
             index = whole = found["index"]
@@ -87,7 +87,8 @@ def _known() -> dict[str, Card]:
     return cards
 
 
-def _nvidia_smi(*arguments: str) -> list[str]:
+def nvidia_smi(*arguments: str) -> list[str]:
+    """Return the lines that nvidia-smi prints; none without it, or where it fails."""
     try:
         done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
@@ -168,9 +169,26 @@ def _try(cards: Sequence[Card], wanted: int, least_mib: float) -> tuple[list[Car
     return [card for card in cards if card in locked], []
 
 
+def holder_of(uuid: str) -> str:
+    """Return the number of the job that has a card, "" of a free one; makes no lock."""
+    path = _lock_of(uuid)
+    if not path.is_file():
+        return ""
+    with open(path, "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return lock.read().strip() or "unknown"
+    return ""
+
+
+def _lock_of(name: str) -> Path:
+    return LOCKS / f"{re.sub('[^A-Za-z0-9-]', '_', name)}.lock"
+
+
 def _open(name: str) -> IO[str]:
     """Open a lock file, which any user may lock; the first one makes it."""
-    path = LOCKS / f"{re.sub('[^A-Za-z0-9-]', '_', name)}.lock"
+    path = _lock_of(name)
     if not LOCKS.is_dir():
         LOCKS.mkdir(exist_ok=True)
         LOCKS.chmod(0o1777)

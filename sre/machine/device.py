@@ -3,6 +3,7 @@
 import ctypes
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +74,29 @@ def prepare(device: torch.device, threads: int, deterministic: bool = True) -> N
 def peak_memory_mib(device: torch.device) -> float | None:
     """Return the peak of what tensors of this process have taken of a GPU, in MiB; None of a CPU."""
     return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
+
+
+class TorchBuild(NamedTuple):
+    """What torch was built for: its version of CUDA (None: CPUs), architectures; the cards that it sees, and theirs."""
+
+    version: str
+    cuda: str | None
+    archs: list[str]
+    devices: int
+    of_cards: list[str]
+
+
+def torch_build() -> TorchBuild:
+    """Return what torch was built for, and what it sees of this machine."""
+    devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    numbers = [torch.cuda.get_device_capability(number) for number in range(devices)]
+    of_cards = sorted({f"sm_{major}{minor}" for major, minor in numbers})
+    return TorchBuild(torch.__version__, torch.version.cuda, torch.cuda.get_arch_list(), devices, of_cards)
+
+
+def card_uuid(device: torch.device) -> str | None:
+    """Return the UUID of a GPU as NVML knows it, whatever CUDA_VISIBLE_DEVICES makes its number; None of a CPU."""
+    return f"GPU-{torch.cuda.get_device_properties(device).uuid}" if device.type == "cuda" else None
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:

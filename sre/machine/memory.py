@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROC = Path("/proc")
+CGROUP = Path("/sys/fs/cgroup")  # of version 2; in a container, that of the container
 
 
 def peak_memory_mib() -> float:
@@ -17,6 +18,28 @@ def own_peak_mib() -> float:
     """Return the peak of what this process alone has had in memory, pages that it shares with others included."""
     kib = _kib(PROC / "self" / "status", "VmHWM:")  # ru_maxrss begins with the peak of the process that started it
     return _peak(resource.RUSAGE_SELF) if kib is None else kib / 2**10
+
+
+def machine_mib() -> tuple[float, float] | None:
+    """Return the memory of the machine, or of the container's limit, and what of it is free; None where nobody tells.
+
+    What the system can take back at once, such as files that it keeps in memory, is free.
+    """
+    total, free = (_kib(PROC / "meminfo", name) for name in ("MemTotal:", "MemAvailable:"))
+    if total is None or free is None:
+        return None
+    limit, used = (_bytes(CGROUP / name) for name in ("memory.max", "memory.current"))
+    if limit is not None and used is not None and limit < 2**10 * total:
+        total, free = limit >> 10, min(free, max(0, limit - used) >> 10)
+    return total / 2**10, free / 2**10
+
+
+def _bytes(path: Path) -> int | None:
+    """Return the number that a file of a control group has; None without a limit, or without the file."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def children_mib() -> float | None:

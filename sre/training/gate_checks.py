@@ -124,6 +124,13 @@ def audio_seconds(data_dir: Path) -> float:
     return sum(known.values()) + GUESSED_SECONDS * (len(read_utt2spk(data_dir / "utt2spk")) - len(known))
 
 
+def feature_bytes(seconds: float, config: dict) -> int:
+    """Return how much room the features of so much audio take, with a resolved config."""
+    frames = seconds * 1000 / config["frame_shift"]
+    columns = dimension_of(config) // (1 + config.get("delta_order", 0))  # deltas are not on disk
+    return int(frames) * columns * (2 if config["compression"] else 4)
+
+
 def check_disk(
     data: Path,
     splits: Collection[str],
@@ -142,9 +149,7 @@ def check_disk(
             needed += int(audio_seconds(data / source) * FLAC_BYTES_A_SECOND)
         for name, config in features.items():
             if (data / source / "wav.scp").exists() and not (data / split / "feats" / name / "feats.scp").exists():
-                frames = audio_seconds(data / source) * 1000 / config["frame_shift"]
-                columns = dimension_of(config) // (1 + config.get("delta_order", 0))  # deltas are not on disk
-                needed += int(frames) * columns * (2 if config["compression"] else 4)
+                needed += feature_bytes(audio_seconds(data / source), config)
     free = shutil.disk_usage(data).free
     if needed > free:
         raise SreError(
