@@ -149,7 +149,7 @@ def epochs_done(run: Path, command: str) -> tuple[int, int] | None:
 def seconds_so_far(run: Path, command: str) -> float:
     """Return the seconds of all runs of the training of `command` that has checkpoints; 0 where nobody knows."""
     found = _begun(run, command)
-    return sum(Spent.of(found[0], 0.0).earlier) if found else 0.0
+    return sum(one.seconds for one in Spent.of(found[0], 0.0).earlier) if found else 0.0
 
 
 def _begun(run: Path, command: str) -> tuple[Path, int, int] | None:

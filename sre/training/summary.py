@@ -49,6 +49,9 @@ class TrainSummary(Counts):
         runs, and its training_s is of the epochs alone.
     peak_memory_mib, peak_workers_mib, peak_gpu_mib : of the training's process; of those that read beside it, together,
         where a page that n processes share counts 1/n in each; of tensors on the GPU
+    device_s : seconds of all its runs, each times its devices; num_devices : of the run that ended the training
+    gpu_busy : mean share of the epochs' time, 0 to 1, in which the cards were busy; energy_j : of the cards, over all
+        runs. Both are what NVML tells.
     reading : of sre.training.advice.Reading
     config : the model's resolved config
     init : what the training started from, as of a Bundle; None: it started afresh
@@ -74,6 +77,10 @@ class TrainSummary(Counts):
     peak_memory_mib: float | None = None
     peak_workers_mib: float | None = None
     peak_gpu_mib: float | None = None
+    num_devices: int | None = None
+    device_s: float | None = None
+    gpu_busy: float | None = None
+    energy_j: float | None = None
     reading: dict[str, Any] = field(default_factory=dict)
     config_sha256: str = ""
     config: dict[str, Any] = field(default_factory=dict)

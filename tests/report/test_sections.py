@@ -16,7 +16,7 @@ from sre.report.blocks import Beside, Bullets, Cell, Figure, Figures, Fold, Line
 from sre.report.html import page
 from sre.report.jobs import step_costs
 from sre.report.markdown import markdown
-from sre.report.sections.cost import cost_table
+from sre.report.sections.cost import cost_table, trainings_table
 from sre.report.sections.errors import with_links
 from sre.report.sections.provenance import backend_facts
 from sre.report.terminal import text_table
@@ -142,6 +142,23 @@ def test_costs_of_less_than_a_second_share_a_line() -> None:
     ]
     resumed = {"xvector": Trained("xvector", TrainSummary(training_s=3600.0), [])}
     assert list(cost_table(jobs, resumed).lines[0].cells)[3] == "1:00:00"  # not its last part alone
+
+
+def test_what_trainings_took_of_their_devices() -> None:
+    old = Trained("old", TrainSummary(training_s=3600.0, peak_memory_mib=900.0), [])
+    assert [list(line.cells) for line in trainings_table({"old": old}).lines] == [["old", "1", "900"]]
+    told = {"num_devices": 4, "device_s": 36000.0, "peak_gpu_mib": 70123.0, "gpu_busy": 0.934, "energy_j": 2.52e7}
+    new = Trained("new", TrainSummary(training_s=9000.0, runs=2, **told), [])
+    table = trainings_table({"old": old, "new": new, "elsewhere": Trained("elsewhere", TrainSummary(), [])})
+    assert table.head == [
+        "training", "devices", "device hours", "process, MiB", "GPU, MiB", "GPU busy", "energy, kWh",
+    ]  # fmt: skip
+    assert [list(line.cells) for line in table.lines] == [
+        ["old", "", "1", "900", "", "", ""],
+        ["new", "4", "10", "", "70123", "93 %", "7"],
+        ["all trainings", "", "11", "", "", "", ""],  # whose energy is not known
+    ]
+    assert trainings_table({"elsewhere": Trained("elsewhere", TrainSummary(), [])}) is None
 
 
 def test_files_that_a_browser_plays_are_linked_from_the_page(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from test_resume import Killed, config, data, stop_at, train  # noqa: F401  (the fixture)
@@ -11,7 +12,7 @@ from test_resume import Killed, config, data, stop_at, train  # noqa: F401  (the
 from sre.machine import log
 from sre.training import meter, trainer
 from sre.training.advice import Reading, on_waiting
-from sre.training.meter import Spent, line_of, means, peak
+from sre.training.meter import Spent, line_of, mean_over_time, means, peak
 from sre.training.summary import TrainSummary
 from sre.workflow import joblog
 
@@ -99,6 +100,30 @@ def test_time_that_nobody_kept_is_that_of_the_checkpoint(tmp_path: Path) -> None
     again = Spent.of(tmp_path, time.monotonic())
     again.resumed(41.0)  # known already
     assert (again.runs, round(again.total)) == (3, 47)
+
+
+def test_devices_and_energy_of_all_runs_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / meter.TIME_FILE
+    file.write_text('{"runs_s": [100, 50]}')  # of before, which tells neither
+    spent = Spent.of(tmp_path, time.monotonic() - 10)
+    spent.devices, spent.cards = 4, SimpleNamespace(energy_j=7000.4, busy=lambda: 0.5)
+    assert (round(spent.total), round(spent.device_s), spent.energy_j) == (160, 190, None)
+    assert spent.of_epoch() == {"gpu_busy": 0.5}
+    spent.keep(now=True)
+    assert json.loads(file.read_text()) == {
+        "runs_s": [100, 50, 10.0], "devices": [1, 1, 4], "energy_j": [None, None, 7000],
+    }  # fmt: skip
+    file.write_text('{"runs_s": [10.0], "devices": [4], "energy_j": [7000]}')
+    again = Spent.of(tmp_path, time.monotonic() - 5)
+    assert (round(again.device_s), again.energy_j, again.of_epoch()) == (45, None, {})
+    again.devices, again.cards = 2, SimpleNamespace(energy_j=500.0)
+    assert (round(again.device_s), again.energy_j, again.runs) == (50, 7500, 2)
+
+
+def test_a_mean_over_epochs_is_one_over_time() -> None:
+    history = [{"seconds": 30.0, "gpu_busy": 0.5}, {"seconds": 5.0, "validation_s": 5.0, "gpu_busy": 0.9}]
+    assert mean_over_time([*history, {"seconds": 9.0}], "gpu_busy") == 0.6
+    assert mean_over_time([{"seconds": 9.0}], "gpu_busy") is None
 
 
 def test_a_summary_of_before_is_of_the_epochs_alone() -> None:

@@ -13,13 +13,17 @@ from sre.report.figures.cost import CostPoint, accuracy_cost_front
 from sre.report.jobs import StepCost, step_costs
 from sre.report.ranking import Standing, group_interval
 from sre.report.sections.training import chain_of
-from sre.training.summary import Trained
+from sre.training.summary import Trained, TrainSummary
 
 HEAD = ["step", "of", "jobs", "time, sum", "peak memory, MiB", "rate", "device"]
+MEMORY_HEAD = ["process, MiB", "readers, MiB", "GPU, MiB"]
+TRAINING_HEAD = ["training", "devices", "device hours", *MEMORY_HEAD, "GPU busy", "energy, kWh"]
+J_PER_KWH = 3.6e6
 
 
 def blocks(content: Content) -> list[Block]:
     parts: list[Block] = [cost_table(content.jobs, content.runs)] if content.jobs else []
+    parts += [*filter(None, [trainings_table(content.runs)])]
     drawn = cost_front(content.ranked, content.runs)
     return [Beside([*parts, Figures(drawn)])] if drawn else parts
 
@@ -52,6 +56,46 @@ def _whole(cost: StepCost, runs: Mapping[str, Trained]) -> StepCost:
 def _cells(cost: StepCost, with_device: bool) -> list[str]:
     cells = [cost.step, cost.subject, f"{cost.jobs}", clock(cost.seconds), f"{cost.memory_mib:.0f}", cost.rate]
     return [*cells, cost.device if with_device else ""]
+
+
+def trainings_table(runs: Mapping[str, Trained]) -> Table | None:
+    """Return a line a training on what it took of its devices, and one of their sum; None where none tells its time.
+
+    A column that no training tells is not there: the last two need NVML.
+    """
+    told = {name: run.summary for name, run in runs.items() if run.summary.cost_s()}
+    if not told:
+        return None
+    rows = [[name, *_of_training(summary)] for name, summary in told.items()]
+    if len(rows) > 1:
+        energy = [summary.energy_j for summary in told.values()]
+        known = [joules for joules in energy if joules is not None]
+        hours = sum(map(_device_hours, told.values()))
+        kwh = _number(sum(known) / J_PER_KWH) if len(known) == len(rows) else ""
+        rows.append(["all trainings", "", _number(hours), "", "", "", "", kwh])
+    caption = "By training, all of its runs: device hours are hours times devices, a CPU being one; peaks of memory"
+    return Table.of(caption, TRAINING_HEAD, rows).without_empty()
+
+
+def _device_hours(summary: TrainSummary) -> float:
+    """Return hours times devices; those of a summary that does not tell them are of one device."""
+    return (summary.device_s or summary.cost_s() or 0.0) / 3600
+
+
+def _of_training(summary: TrainSummary) -> list[str]:
+    memory = (summary.peak_memory_mib, summary.peak_workers_mib, summary.peak_gpu_mib)
+    return [
+        f"{summary.num_devices}" if summary.num_devices else "",
+        _number(_device_hours(summary)),
+        *("" if mib is None else f"{mib:.0f}" for mib in memory),
+        "" if summary.gpu_busy is None else f"{100 * summary.gpu_busy:.0f} %",
+        "" if summary.energy_j is None else _number(summary.energy_j / J_PER_KWH),
+    ]
+
+
+def _number(value: float) -> str:
+    """Return three digits, without an exponent."""
+    return f"{value:.3g}" if 0.001 <= value < 1000 else f"{value:.0f}" if value >= 1 else "<0.001"
 
 
 def cost_front(ranked: Mapping[str, Sequence[Standing]], runs: Mapping[str, Trained]) -> list[Figure]:
