@@ -98,7 +98,7 @@ def our_loop(name: str, way: Way) -> Callable[[], None]:
     optimizer, weights = build_optimizer(options, network, head), [*network.parameters(), *head.parameters()]
     update = Update(network, head, optimizer, weights, options, device)
     if way.compile:
-        update.forward = compiled(network, device, (FRAMES, FRAMES))
+        update.module.compiled = compiled(network, device, (FRAMES, FRAMES))
 
     def step() -> None:
         update(chunks, labels, 0.01, 0.2, False, 0, labels)

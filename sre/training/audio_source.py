@@ -50,10 +50,10 @@ class Audio(Source):
         self.num_features = dimension_of(self.config)
         self.kept: Kept | None = None
 
-    def keep(self) -> None:
-        """Decode all utterances at once, if they take at most CACHE_BYTES as 16 bits."""
+    def keep(self, room: int = CACHE_BYTES) -> None:
+        """Decode all utterances at once, if they take at most so many bytes as 16 bits."""
         lengths = lengths_of(self.utts, [store.num_samples for store in self.stores]).tolist()
-        if 2 * sum(lengths) <= CACHE_BYTES:
+        if 2 * sum(lengths) <= room:
             self.kept, self.is_kept = Kept(self.stores, self.utts, lengths), True
 
     @cached_property

@@ -2,9 +2,12 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -12,7 +15,8 @@ from torch.utils.data import DataLoader
 from sre import SreError
 from sre.machine.cores import available_cores
 from sre.training.advice import Reading
-from sre.training.batches import Batches
+from sre.training.batches import Batches, Item
+from sre.training.ranks import Ranks
 from sre.training.sources import Sample, Source
 
 
@@ -52,6 +56,34 @@ def read(loader: DataLoader) -> Iterator[Batch]:
         ) from None
 
 
+@dataclass
+class OwnRows:
+    """The rows of a rank of each of `batches`, whose `parts` are computed one after another: its slice of each part.
+
+    whole : the batches of all ranks that the loader has asked for, and nobody has taken yet
+    """
+
+    batches: Batches
+    ranks: Ranks
+    parts: int = 1
+    whole: deque[list[Item]] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        rows = np.arange(self.batches.chunks).reshape(self.parts, -1)
+        own = rows[:, self.ranks.slice_of(rows.shape[1])].ravel().tolist()
+        for items in self.batches:
+            self.whole.append(items)
+            yield [items[row] for row in own]
+
+    def next_whole(self, copy_of: Callable[[np.ndarray], int]) -> tuple[Tensor, Tensor]:
+        """Return the (B,) utterances and augmented copies of all ranks' part of the next batch of the loader."""
+        items = self.whole.popleft()
+        return torch.tensor([index for index, _, _ in items]), torch.tensor([copy_of(row[1:]) for _, _, row in items])
+
+
 def processes_of(source: Source, num_workers: int) -> int:
     """Return how many processes read beside the training: none where all is in memory and ready."""
     return 0 if source.in_memory else num_workers
@@ -63,8 +95,8 @@ def reading_of(source: Source, num_workers: int) -> Reading:
     return Reading(source.kind, kept, processes_of(source, num_workers), available_cores())
 
 
-def make_loader(source: Source, batches: Batches, num_workers: int) -> DataLoader:
-    """Return a loader of Batches.
+def make_loader(source: Source, batches: Iterable[list[Item]], num_workers: int) -> DataLoader:
+    """Return a loader of batches.
 
     On Linux its processes are forked, also where Python would start them otherwise (3.14): tables and decoded audio are
     shared, not copied into each. They leave a GPU alone, which may be in use by then.

@@ -14,13 +14,13 @@ from sre.features.audio_store import AudioStore
 from sre.features.frontends.options import TfMelOptions
 from sre.features.make_shards import read_checked
 from sre.features.store import FeatureStore, find_feats
-from sre.features.types import FEATURE_TYPES, FbankOptions, options_of
+from sre.features.types import EMBEDDINGS, FEATURE_TYPES, FROM_ELSEWHERE, FbankOptions, options_of
 from sre.features.vector_store import VectorStore
 from sre.io.audio import AudioRules
 from sre.training.audio_source import Audio
 from sre.training.augment import Augmentation
 from sre.training.options import TrainingConfig
-from sre.training.sources import Features, Source
+from sre.training.sources import CACHE_BYTES, Features, Source
 
 Store = FeatureStore | AudioStore | VectorStore  # a training has one kind
 
@@ -65,6 +65,19 @@ def distorter_of(config: dict, noises: Path | None, rooms: Path | None) -> Disto
     return Distorter(steps, added, convolved, config["feature_config"]["sample_rate"])
 
 
+def check_features(asked: TrainingConfig, stores: Sequence[Store]) -> None:
+    """Raise SreError where the stores are not all of one config, or not of that of the model."""
+    for store in stores:
+        if store.config != stores[0].config:
+            raise SreError(
+                f"{store.scp}: its features were made with another config than {stores[0].scp}; make them alike"
+            )
+        if store.config["type"] not in (FROM_ELSEWHERE, EMBEDDINGS) and store.config != asked.feature_config:
+            raise SreError(
+                f"{store.scp}: its features were made with another config than '{asked.features}'; make them again"
+            )
+
+
 def source_of(
     asked: TrainingConfig,
     stores: Sequence[Store],
@@ -72,19 +85,23 @@ def source_of(
     training: bool,
     device: torch.device,
     distorter: Distorter | None,
+    room: int = CACHE_BYTES,
 ) -> Source:
-    """Return the source of utterances, (number of the store, utterance), to train on, or to validate as they are."""
+    """Return the source of utterances, (number of the store, utterance), to train on, or to validate as they are.
+
+    room : bytes up to which all of them are kept in memory
+    """
     augment = {**asked.augment, **_mel_range(asked.feature_config)} if training else {}
     if audio := [store for store in stores if isinstance(store, AudioStore)]:
         waves = Audio(audio, utts, Augmentation(**augment), distorter if training else None, device)
         if training:
-            waves.keep()
+            waves.keep(room)
         return waves
     features = [store for store in stores if not isinstance(store, AudioStore)]
     config = features[0].config
     utterance_mean_is_zero = config.get("cmn") == "utterance" and features[0].vad is None  # VAD follows CMN
     zero_mean = asked.training.chunk_cmn and utterance_mean_is_zero
-    return Features(features, utts, Augmentation(**augment, zero_mean=zero_mean, feature_config=config))
+    return Features(features, utts, Augmentation(**augment, zero_mean=zero_mean, feature_config=config), room)
 
 
 def _mel_range(feature_config: dict) -> dict[str, Any]:

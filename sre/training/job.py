@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,12 +12,11 @@ import torch
 from sre import SreError
 from sre.augment.distorter import Distorter
 from sre.config.checkpoints import decisive, that_stay
-from sre.features.types import EMBEDDINGS, FROM_ELSEWHERE
 from sre.io.atomic import link, locked
 from sre.io.name_tables import Labels
 from sre.losses import build_head
 from sre.machine.cores import available_cores
-from sre.machine.device import choose_device, choose_precision, prepare
+from sre.machine.device import choose_precision, prepare
 from sre.machine.environment import environment
 from sre.machine.log import say, warn
 from sre.models import build, cost
@@ -24,14 +24,16 @@ from sre.models.base import Network
 from sre.models.bundle import Bundle
 from sre.training import kept
 from sre.training.held_out import FIFTH
-from sre.training.inputs import Store, source_of
+from sre.training.inputs import Store, check_features, source_of
 from sre.training.meter import Spent, peak
 from sre.training.options import TrainingConfig
 from sre.training.phases import Base, freeze
+from sre.training.ranks import ALONE, Ranks, joined
 from sre.training.schedule import out_of_reach
 from sre.training.selection import Selection, select
-from sre.training.sources import Source
+from sre.training.sources import CACHE_BYTES, Source
 from sre.training.summary import BUNDLE_FILE, HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
+from sre.training.sync_norm import synchronise
 from sre.training.trainer import Trainer, middle_chunks
 from sre.training.validation import Partition, partition
 
@@ -49,50 +51,51 @@ def train(
 ) -> None:
     """Train the model of a resolved config; resumes what it finds, and writes `out` and train_summary.json beside it.
 
+    Where torchrun has started several processes with the same arguments, they train together, and the first one writes.
+
     distorter : of augment.distort, with source: audio
     originals : distorted copy -> the utterance that it is a copy of, which is trained on or held out with it
     development : validation.speakers are those of a development list
     init : the final.pt that it starts from, where the config names a model
 
     Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames, what it starts from>, so that another
-    config, training set or start never resumes them.
+    config, training set or start never resumes them. Another number of processes does.
     """
-    asked = TrainingConfig.of(decisive(config))
-    _check_features(asked, stores)
-    base = Base.read(asked, init)
-    if base and base.path.resolve() == out.resolve():
-        raise SreError(f"{out}: the training would start from what it writes; name another file for one of the two")
-    everyone = utt2spks[0]
-    if len(utt2spks) > 1:
-        everyone = Labels.of({utt: speaker for table in utt2spks for utt, speaker in table.items()})
-    originals = {copy: utt for copy, utt in originals.items() if utt in everyone}
-    chosen = select(stores, utt2spks, asked.filter, originals)
-    with locked(out.parent / ".train.lock"):
-        begun = time.monotonic()
-        held_out = asked.validation
-        parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals, development)
-        folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter, parts, base)
-        spent = Spent.of(folder, begun)
-        trainer = make_trainer(asked, stores, chosen, parts, folder, choose_device(device_name), distorter, base)
-        trainer.spent = spent
-        say(
-            f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "
-            f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER;"
-            f" {trainer.device}, {trainer.options.precision}"
-        )
-        _say_what_is_missing(parts, held_out.utterances)
-        spent.keep(now=True)
-        if history := kept.finished(folder):
-            say(f"this training is complete; to train again, delete {folder}")
-            trainer.history = history
-        else:
-            _train(asked, trainer, parts.speakers, base, stores[0].config)
-        say(f"{out.name} is {kept.words_of(trainer.history, trainer.options, trainer.span)}")
-        write_history(out.parent / HISTORY_FILE, trainer.history)
-        _summary(asked, chosen, parts, trainer, base, spent).write(out.parent / SUMMARY_FILE)
-        spent.keep(now=True)
-        link(folder / BUNDLE_FILE, out)  # last: what stands for a finished training
-        kept.clear(folder, that_stay(config))
+    with joined(device_name) as ranks:
+        asked = TrainingConfig.of(decisive(config))
+        check_features(asked, stores)
+        base = Base.read(asked, init)
+        if base and base.path.resolve() == out.resolve():
+            raise SreError(f"{out}: the training would start from what it writes; name another file for one of the two")
+        everyone = utt2spks[0]
+        if len(utt2spks) > 1:
+            everyone = Labels.of({utt: speaker for table in utt2spks for utt, speaker in table.items()})
+        originals = {copy: utt for copy, utt in originals.items() if utt in everyone}
+        chosen = select(stores, utt2spks, asked.filter, originals)
+        with locked(out.parent / ".train.lock") if ranks.is_first else nullcontext():
+            begun = time.monotonic()
+            held_out = asked.validation
+            parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals, development)
+            folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter, parts, base)
+            spent = Spent.of(folder, begun)
+            trainer = make_trainer(asked, stores, chosen, parts, folder, ranks.device, distorter, base, ranks)
+            _say_what_there_is(parts, held_out.utterances, trainer)
+            if ranks.is_first:
+                trainer.spent = spent
+                spent.keep(now=True)
+            if history := ranks.from_first(kept.finished(folder) if ranks.is_first else []):
+                say(f"this training is complete; to train again, delete {folder}")
+                trainer.history = history
+            else:
+                _train(asked, trainer, parts.speakers, base, stores[0].config)
+            if not ranks.is_first:
+                return
+            say(f"{out.name} is {kept.words_of(trainer.history, trainer.options, trainer.span)}")
+            write_history(out.parent / HISTORY_FILE, trainer.history)
+            _summary(asked, chosen, parts, trainer, base, spent).write(out.parent / SUMMARY_FILE)
+            spent.keep(now=True)
+            link(folder / BUNDLE_FILE, out)  # last: what stands for a finished training
+            kept.clear(folder, that_stay(config))
 
 
 def _train(
@@ -100,10 +103,13 @@ def _train(
 ) -> None:
     """Train, and leave the bundle beside the checkpoints, with the history."""
     plan = TrainingPlan(asked.sha256, trainer.span.epochs, trainer.span.epoch, trainer.span.updates)
-    plan.write(trainer.folder)
+    if trainer.ranks.is_first:
+        plan.write(trainer.folder)
     for sentence in out_of_reach(trainer.span, trainer.options, "margin" in trainer.head.takes):
         warn(sentence)
     trainer.run()
+    if not trainer.ranks.is_first:
+        return
     bundle = _bundle(asked, trainer, speakers, base, feature_config)
     replace(plan, epochs=len(trainer.history), steps=trainer.step).write(trainer.folder)
     write_history(trainer.folder / HISTORY_FILE, trainer.history)
@@ -158,7 +164,12 @@ def _checkpoints(
     return own
 
 
-def _say_what_is_missing(parts: Partition, utterances: int) -> None:
+def _say_what_there_is(parts: Partition, utterances: int, trainer: Trainer) -> None:
+    say(
+        f"{len(parts.speakers)} speakers, {len(parts.train)} utterances to train on, "
+        f"{len(parts.valid)} for accuracy, {len(parts.held_out)} of held-out speakers for EER;"
+        f" {trainer.device}, {trainer.options.precision}"
+    )
     if parts.fewer:
         say(parts.fewer)
     if parts.short:
@@ -211,28 +222,35 @@ def make_trainer(
     device: torch.device,
     distorter: Distorter | None = None,
     base: Base | None = None,
+    ranks: Ranks = ALONE,
 ) -> Trainer:
     """Return the trainer of a config and its data, with `folder` for its checkpoints, before its first step.
 
     Raises SreError if chunks are too short for the network, or if it cannot start from the base.
     """
-    prepare(device, available_cores())
+    prepare(device, ranks.share_of(available_cores()))
     options = replace(asked.training, precision=choose_precision(asked.training.precision, device))
 
     def source(utts: Sequence[str], training: bool) -> Source:
-        return source_of(asked, stores, chosen.of(utts), training, device, distorter)
+        room = ranks.share_of(CACHE_BYTES)
+        return source_of(asked, stores, chosen.of(utts), training, device, distorter, room)
 
     def labels(utts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(chosen.classes(utts, parts.speakers))
 
     def chunks(utts: Sequence[str]) -> torch.Tensor:
-        return middle_chunks(source(utts, training=False), asked.validation.frames).to(device)
+        frames, own = asked.validation.frames, utts[ranks.slice_of(len(utts))]
+        if not own:  # of fewer chunks than ranks
+            return torch.zeros(0, frames, train_features.num_features, device=device)
+        return middle_chunks(source(own, training=False), frames).to(device)
 
     torch.manual_seed(options.seed)  # the weights' initial values
     train_features = source(parts.train, training=True)
     network = build(asked.architecture, train_features.num_features, asked.network)
     if base:
         base.start_network(network, asked, stores[0].config)
+    if options.sync_batch_norm:
+        synchronise(network, ranks)
     _check_lengths(network, train_features.num_features, asked)
     loss, copies = asked.loss, _classes(asked, train_features, parts.speakers, base)
     classes = len(copies) * len(parts.speakers)
@@ -251,6 +269,7 @@ def make_trainer(
         valid=(chunks(parts.valid), labels(parts.valid).to(device)) if parts.valid else None,
         held_out=(chunks(parts.held_out), held_out) if parts.held_out else None,
         frozen=freeze(network, head, asked.freeze),
+        ranks=ranks,
     )
 
 
@@ -264,15 +283,3 @@ def _check_lengths(network: Network, num_features: int, asked: TrainingConfig) -
                 network(torch.zeros(1, frames, num_features))
         except RuntimeError as error:
             raise SreError(f"{asked.architecture} takes no chunks of {frames} frames ({error}); raise {name}") from None
-
-
-def _check_features(asked: TrainingConfig, stores: Sequence[Store]) -> None:
-    for store in stores:
-        if store.config != stores[0].config:
-            raise SreError(
-                f"{store.scp}: its features were made with another config than {stores[0].scp}; make them alike"
-            )
-        if store.config["type"] not in (FROM_ELSEWHERE, EMBEDDINGS) and store.config != asked.feature_config:
-            raise SreError(
-                f"{store.scp}: its features were made with another config than '{asked.features}'; make them again"
-            )

@@ -1,6 +1,6 @@
 """What a network is worth after an epoch: loss, accuracy and EER on what is held out of its training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from sre.machine.log import warn
 from sre.models.base import Network
 from sre.training.batches import by_speaker
 from sre.training.options import TrainingOptions
+from sre.training.ranks import ALONE, Ranks
 from sre.training.summary import Epoch
 from sre.training.validation import held_out_eer, loss_and_accuracy
 
@@ -27,10 +28,11 @@ REMEDY = {
 
 @dataclass
 class Judge:
-    """The validation of `network` and `head`.
+    """The validation of `network` and `head`. Each rank embeds its part of the chunks, and then judges all of them.
 
-    valid : (V, T, F) chunks of unseen utterances of trained speakers and their (V,) classes, or None
-    held_out : (H, T, F) chunks of unseen speakers and their (H,) names, or None
+    valid : (V, T, F) chunks of unseen utterances of trained speakers, of which a rank has its slice, and all their (V,)
+        classes; or None
+    held_out : (H, T, F) chunks of unseen speakers, of which a rank has its slice, and all their (H,) names; or None
     batches : of a loss that compares chunks, rows of `held_out`: the same in each epoch
     """
 
@@ -40,6 +42,7 @@ class Judge:
     device: torch.device
     valid: tuple[Tensor, Tensor] | None
     held_out: tuple[Tensor, np.ndarray] | None
+    ranks: Ranks = ALONE
     batches: list[np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +65,8 @@ class Judge:
         loss = accuracy = None
         with autocast(self.device, self.options.precision):
             if self.valid and self.head.classifies:  # else logits are of a batch, not of a chunk
-                loss, accuracy = loss_and_accuracy(self.network, self.head, *self.valid)
+                chunks, labels = self.valid
+                loss, accuracy = loss_and_accuracy(self.head, self._embedded(self.network, chunks, len(labels)), labels)
             elif self.batches:
                 loss = self._loss_of_batches()
             return {"valid_loss": loss, "valid_accuracy": accuracy, "valid_eer": self._eer()}
@@ -73,7 +77,7 @@ class Judge:
         assert self.held_out
         chunks, names = self.held_out
         speakers = torch.from_numpy(np.unique(names, return_inverse=True)[1]).to(self.device)
-        embeddings = torch.cat([self.network(part) for part in chunks.split(64)])
+        embeddings = self._embedded(self.network, chunks, len(names))
         total, margin = 0.0, self.head.margin
         self.head.margin = self.options.margin
         with fixed_draws():
@@ -83,10 +87,20 @@ class Judge:
         self.head.margin = margin
         return total / sum(map(len, self.batches))
 
+    @torch.inference_mode()
+    def _embedded(self, embed: Callable[[Tensor], Tensor], chunks: Tensor, n: int) -> Tensor:
+        """Return the (n, D) embeddings of all ranks' chunks, in float32."""
+        if not len(chunks):  # of fewer chunks than ranks
+            return self.ranks.gathered(torch.zeros(0, self.network.embedding_dim, device=self.device), n)
+        return self.ranks.gathered(torch.cat([embed(part).float() for part in chunks.split(64)]), n)
+
     def _eer(self) -> float | None:
         """Return the EER in per cent; None without held-out speakers, or if embeddings are all equal or not finite."""
         try:
-            return held_out_eer(self.network, *self.held_out) if self.held_out else None
+            if not self.held_out:
+                return None
+            chunks, names = self.held_out
+            return held_out_eer(self._embedded(self.network.embed, chunks, len(names)), names)
         except SreError as error:
             warn(f"no EER of held-out speakers: {error}")
             return None

@@ -52,6 +52,10 @@ class Ranks:
         begin = self.rank * least + min(self.rank, more)
         return slice(begin, begin + least + (self.rank < more))
 
+    def share_of(self, count: int) -> int:
+        """Return what each of the ranks on this machine has of something that they share, as its cores; at least 1."""
+        return max(1, count // self.local_size)
+
     def summed(self, tensor: Tensor) -> Tensor:
         """Return the sum of the ranks' tensors, on each of them; with the gradient of the sum of their losses."""
         return tensor if self.size == 1 else _Sum.apply(tensor)

@@ -90,18 +90,22 @@ def crop(feats: np.ndarray, frames: int, start_fraction: float) -> np.ndarray:
 
 
 class Features(Source):
-    """Chunks of features on disk; all are kept in memory if they take at most CACHE_BYTES.
+    """Chunks of features on disk; all are kept in memory if they take at most `room` bytes.
 
     Of others only the frames of a chunk are read, where no others have a part in it.
     """
 
     def __init__(
-        self, stores: Sequence[FeatureStore | VectorStore], utts: Sequence[tuple[int, str]], augmentation: Augmentation
+        self,
+        stores: Sequence[FeatureStore | VectorStore],
+        utts: Sequence[tuple[int, str]],
+        augmentation: Augmentation,
+        room: int = CACHE_BYTES,
     ) -> None:
         self.stores, self.utts, self.augmentation = stores, utts, augmentation
         self.num_features = stores[utts[0][0]].load(utts[0][1]).shape[1]
         total = lengths_of(utts, [store.num_frames for store in stores]).sum() * self.num_features * 4
-        self.in_memory = bool(total <= CACHE_BYTES)
+        self.in_memory = bool(total <= room)
         self.kind = "features" if isinstance(stores[0], FeatureStore) else "embeddings"
         self.cache: dict[int, np.ndarray] = {}
         self.by_rows = not self.in_memory and all(

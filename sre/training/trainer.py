@@ -21,12 +21,13 @@ from sre.models.base import Network
 from sre.training import checkpoint, kept, schedule
 from sre.training.advice import on_waiting
 from sre.training.batches import Batches, SpeakerBatches
-from sre.training.chunks import make_loader, read, reading_of
+from sre.training.chunks import OwnRows, make_loader, read, reading_of
 from sre.training.compiling import compiled
 from sre.training.judge import Judge
 from sre.training.meter import NO_SUMS, Spent, line_of, means, seconds_of
 from sre.training.optimizers import build_optimizer
 from sre.training.options import TrainingOptions
+from sre.training.ranks import ALONE, Ranks
 from sre.training.samplers import batches_of
 from sre.training.schedule import Span
 from sre.training.sources import Source
@@ -43,8 +44,7 @@ class Trainer:
     """The training of `network` and `head` on `features`; all that is not a function of the step is in its checkpoints.
 
     labels : (N,) int64 class of each training utterance
-    valid : (V, T, F) chunks of unseen utterances of trained speakers and their (V,) classes, or None
-    held_out : (H, T, F) chunks of unseen speakers and their (H,) names, or None
+    valid, held_out : as of a Judge
     frozen : parts of the network that stay as they are, whose weights take no gradient
     """
 
@@ -59,6 +59,7 @@ class Trainer:
     held_out: tuple[Tensor, np.ndarray] | None = None
     spent: Spent | None = None
     frozen: Sequence[nn.Module] = ()
+    ranks: Ranks = ALONE
     step: int = 0
     history: list[Epoch] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=lambda: dict(NO_SUMS))
@@ -71,16 +72,19 @@ class Trainer:
         self.num_speakers = int(self.labels.max()) + 1
         parameters = [p for p in (*self.network.parameters(), *self.head.parameters()) if p.requires_grad]
         self.optimizer = build_optimizer(o, self.network, self.head)
-        self.update = Update(self.network, self.head, self.optimizer, parameters, o, self.device, self.frozen)
+        self.update = Update(
+            self.network, self.head, self.optimizer, parameters, o, self.device, self.frozen, self.ranks
+        )
         if o.compile:
-            self.update.forward = compiled(self.network, self.device, o.chunk_frames)
+            self.update.module.compiled = compiled(self.network, self.device, o.chunk_frames)
         self.batches = self._batches()
         self.span = Span.of(o, self.batches.steps_per_epoch)
-        self.judge = Judge(self.network, self.head, o, self.device, self.valid, self.held_out)
+        self.judge = Judge(self.network, self.head, o, self.device, self.valid, self.held_out, self.ranks)
         self._check()
         self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.final == "ema" else None
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
-        self.reading, self.advised = reading_of(self.features, NUM_WORKERS), False
+        self.num_workers = min(NUM_WORKERS, self.ranks.share_of(available_cores()))
+        self.reading, self.advised = reading_of(self.features, self.num_workers), False
 
     def _check(self) -> None:
         """Raise SreError where the options do not go with the number of updates, or with what is held out."""
@@ -88,6 +92,12 @@ class Trainer:
         for key, column in looked_at(o.final, o.patience, o.monitor, o.schedule.type).items():
             if why := self.judge.lacks(column):
                 raise SreError(f"{key} looks at {column}: {why}")
+        size, ranks = self.batches.chunks, self.ranks.size
+        if ranks > 1 and size // o.accumulate < 2 * ranks:
+            raise SreError(
+                f"a batch of {size} chunks, computed in training.accumulate {o.accumulate} parts, leaves fewer than 2"
+                f" chunks of a part for some of {ranks} processes; take fewer devices, or raise training.batch_size"
+            )
         if o.accumulate > 1 and (self.batches.chunks % o.accumulate or self.batches.chunks < 2 * o.accumulate):
             raise SreError(
                 f"training.accumulate {o.accumulate} does not divide the {self.batches.chunks} chunks of a batch, which"
@@ -112,7 +122,7 @@ class Trainer:
 
     def run(self) -> None:
         """Train from where the newest checkpoint stands to the last epoch, or until patience ends."""
-        if state := checkpoint.newest(self.folder):
+        if state := self.ranks.from_first(checkpoint.newest(self.folder) if self.ranks.is_first else None):
             try:
                 self._restore(state)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -144,21 +154,23 @@ class Trainer:
 
     def _all_steps(self, progress: Progress) -> None:
         saved = begun = asked = time.monotonic()
-        batches = read(make_loader(self.features, self.batches, NUM_WORKERS))
-        for batch in batches:
+        own = OwnRows(self.batches, self.ranks, self.options.accumulate)
+        for batch in read(make_loader(self.features, own, self.num_workers)):
             self.sums["waited"] += time.monotonic() - asked
             chunks = batch.chunks.to(self.device, non_blocking=True)
-            self._one_step(batch.indices, batch.copies, self.features.prepared(chunks, batch.draws))
+            indices, copies = own.next_whole(self.features.augmentation.copy_of)
+            self._one_step(indices, copies, self.features.prepared(chunks, batch.draws))
             self.left_out += batch.left_out
             self.sums["seconds"] += time.monotonic() - begun
             share = self.sums["waited"] / self.sums["seconds"]
-            progress.add(len(batch.indices), f"epoch {self.span.number(self.step)}, data wait {100 * share:.0f} %")
+            progress.add(self.batches.chunks, f"epoch {self.span.number(self.step)}, data wait {100 * share:.0f} %")
             if self.span.ends(self.step):
                 self._end_epoch()
             if self.spent:
                 self.spent.keep()
             begun = time.monotonic()
-            if self.span.ends(self.step) or begun - saved > 60 * CHECKPOINT_MINUTES:
+            looked = not self.update.told
+            if self.span.ends(self.step) or looked and self.ranks.from_first(begun - saved > 60 * CHECKPOINT_MINUTES):
                 self._save()
                 saved = time.monotonic()
             if self.span.ends(self.step) and self.is_over:
@@ -166,6 +178,11 @@ class Trainer:
             asked = time.monotonic()
 
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
+        """Learn from a batch.
+
+        indices, copies : (B,) of the batch of all ranks
+        chunks : (b, T, F) of this rank's part
+        """
         rate = schedule.learning_rate(self.step, self.span, self.options, self.history)
         margin = schedule.margin(self.step, self.span, self.options) if "margin" in self.head.takes else 0.0
         labels = self.labels[indices] + self.num_speakers * copies  # a changed speed is another speaker
@@ -191,6 +208,7 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         begun = time.monotonic()
+        self.ranks.give([*self.network.buffers()])  # running statistics of batch norms
         with self.average.in_place() if self.average else nullcontext():
             judged = self.judge()
         row: Epoch = {
@@ -206,13 +224,14 @@ class Trainer:
             "workers_mib": memory.children_mib(),
             "gpu_mib": peak_memory_mib(self.device),
         }
+        row = self.ranks.from_first(row)
         self.history.append(row)
         self.sums = dict(NO_SUMS)
         say(line_of(row, self.span.epochs))
         self._advise(row)
-        if self.left_out:
-            warn(f"{self.left_out} distortions were left out, as the chunk or what was drawn for it is silent")
-            self.left_out = 0
+        if left_out := int(self.ranks.summed(torch.tensor(self.left_out, device=self.device))):
+            warn(f"{left_out} distortions were left out, as the chunk or what was drawn for it is silent")
+        self.left_out = 0
 
     def _advise(self, row: Epoch) -> None:
         """Say once what to do where a run waits for data. The first epoch reads what later ones have in memory."""
@@ -223,6 +242,8 @@ class Trainer:
 
     def _save(self) -> None:
         self._look()
+        if not self.ranks.is_first:
+            return
         state = {
             "step": self.step,
             "network": self.network.state_dict(),

@@ -4,12 +4,15 @@ On a GPU nothing here waits for it: what an update tells stays there until it is
 finite is skipped there. On a CPU both are known at once.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from sre import SreError
@@ -18,6 +21,7 @@ from sre.machine.device import autocast
 from sre.machine.log import warn
 from sre.models.base import Network
 from sre.training.options import TrainingOptions
+from sre.training.ranks import ALONE, Ranks
 from sre.training.skipping import put_back_unless, step_if
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
@@ -52,12 +56,51 @@ class _Told(NamedTuple):
     utts: Tensor
 
 
+class WithLoss(nn.Module):
+    """A network and its loss as one module, whose backward pass torch follows to exchange gradients meanwhile.
+
+    The loss of a rank is that of its own chunks. Where a loss compares chunks, the embeddings of all ranks are gathered
+    first, and each rank has the loss of the whole batch.
+    """
+
+    def __init__(self, network: Network, head: Head, options: TrainingOptions, ranks: Ranks) -> None:
+        super().__init__()
+        self.network, self.head, self.options, self.ranks = network, head, options, ranks
+        self.compiled: Callable[[Tensor], Tensor] | None = None
+        self.compares = head.needs_batches or not head.classifies
+
+    def forward(self, chunks: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Return the mean loss, and the share of right chunks: (b, T, F) of this rank, (B,) classes of all ranks."""
+        with autocast(chunks.device, self.options.precision):
+            embeddings = (self.compiled or self.network)(chunks)
+        if self.compares:
+            embeddings = self.ranks.gathered(embeddings, len(labels))
+            self.ranks.seed(self.options.seed, step, alike=True)
+        else:
+            labels = labels[self.ranks.slice_of(len(labels))]
+        loss, logits = self.head(embeddings, labels)
+        return loss, (logits.argmax(dim=1) == self.head.targets(labels)).float().mean()
+
+
+def _in_parallel(module: WithLoss) -> DistributedDataParallel:
+    """Return a module whose gradient is the mean over the ranks, exchanged while the backward pass goes on.
+
+    With find_unused_parameters torch leaves its buckets of gradients as they are after the first step. Otherwise a
+    training that goes on from a checkpoint would add the gradients of 3 ranks and more in another order.
+    """
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")  # by a name that older torch has not
+    return DistributedDataParallel(
+        module, broadcast_buffers=False, find_unused_parameters=True, gradient_as_bucket_view=True
+    )
+
+
 @dataclass
 class Update:
     """The updates of `network` and `head`, whose `parameters` are those of `optimizer`.
 
+    On several ranks the gradient is that of the mean loss over the batch of all of them, and so is what is told.
+
     frozen : parts of the network that stay as in use: their batch norms' statistics, and no dropout
-    forward : what is called for the network's output: the network, or a compiled form of it
     waits : know at once what an update tells
     """
 
@@ -68,19 +111,21 @@ class Update:
     options: TrainingOptions
     device: torch.device
     frozen: Sequence[nn.Module] = ()
-    forward: Callable[[Tensor], Tensor] | None = None
+    ranks: Ranks = ALONE
     bad_in_a_row: int = 0
     overflows_in_a_row: int = 0
     told: list[_Told] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.waits = self.device.type == "cpu"
+        self.module = WithLoss(self.network, self.head, self.options, self.ranks)
+        self.parallel = _in_parallel(self.module) if self.ranks.size > 1 else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.options.precision == "fp16")
 
     def __call__(
         self, chunks: Tensor, labels: Tensor, rate: float, margin: float, constrain: bool, step: int, utts: Tensor
     ) -> bool:
-        """Do the update of (B, T, F) chunks of (B,) classes at this learning rate and margin.
+        """Do the update of a batch of (B,) classes, of which (b, T, F) chunks are this rank's, at this rate and margin.
 
         Return whether it was done, as far as that is known: True on a GPU.
 
@@ -95,7 +140,8 @@ class Update:
             part.eval()
         before = [buffer.clone() for buffer in self.network.buffers()]
         self.optimizer.zero_grad(set_to_none=True)
-        loss, right = self._gradient(chunks, labels.to(self.device, non_blocking=True))
+        self.ranks.seed(self.options.seed, step)
+        loss, right = self._gradient(chunks, labels.to(self.device, non_blocking=True), step)
         self.scaler.unscale_(self.optimizer)
         norm = self._norm()
         finite = torch.isfinite(loss) & torch.isfinite(norm)
@@ -115,20 +161,23 @@ class Update:
         self.told.append(_Told(torch.stack([loss, right, norm.to(loss), finite.to(loss)]), step, utts))
         return done
 
-    def _gradient(self, chunks: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _gradient(self, chunks: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Return the mean loss, computing its gradient in `accumulate` parts, and the share of right chunks."""
-        parts, forward = self.options.accumulate, self.forward or self.network
+        parts = self.options.accumulate
         losses, shares = [], []
-        for some, classes in zip(chunks.chunk(parts), labels.chunk(parts), strict=True):
-            with autocast(self.device, self.options.precision):
-                embeddings = forward(some)
-            loss, logits = self.head(embeddings, classes)
-            self.scaler.scale(loss / parts if parts > 1 else loss).backward()
+        for number, (some, classes) in enumerate(zip(chunks.chunk(parts), labels.chunk(parts), strict=True), 1):
+            with self.parallel.no_sync() if self.parallel and number < parts else nullcontext():
+                loss, right = (self.parallel or self.module)(some, classes, step)
+                weight = 1.0 if self.module.compares else len(some) * self.ranks.size / len(classes)
+                self.scaler.scale(loss * weight / parts).backward()
             losses.append(loss.detach())
-            shares.append((logits.argmax(dim=1) == self.head.targets(classes)).float().mean())
-        if parts == 1:
-            return losses[0], shares[0].to(losses[0])
-        return torch.stack(losses).mean(), torch.stack(shares).mean().to(losses[0])
+            shares.append(right)
+        means = [losses[0], shares[0].to(losses[0])]
+        if parts > 1:
+            means = [torch.stack(losses).mean(), torch.stack(shares).mean().to(losses[0])]
+        if self.parallel:
+            means = list(self.ranks.summed(torch.stack(means) * (len(some) / len(classes))))
+        return means[0], means[1]
 
     def _norm(self) -> Tensor:
         """Return the norm of the gradient of all parameters, and clip it to clip_norm where there is one."""

@@ -11,7 +11,6 @@ from sre import SreError
 from sre.io.name_tables import Labels, present
 from sre.losses.base import Head
 from sre.metrics.rates import eer
-from sre.models.base import Network
 from sre.training.held_out import FIFTH, HALF, HOLD_OUT_SEED, able_speakers, held_out_speakers
 
 MOST_HELD_OUT = 20  # utterances of a speaker
@@ -117,28 +116,26 @@ def _copies(
 
 
 @torch.inference_mode()
-def loss_and_accuracy(network: Network, head: Head, chunks: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Return the mean loss of (N, T, F) chunks, and the per cent whose largest logit is their speaker's, (N,).
+def loss_and_accuracy(head: Head, embeddings: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the mean loss of (N, D) embeddings, and the per cent whose largest logit is their speaker's, (N,).
 
     Both are without margin, whose schedule would move the loss.
     """
     total, right, margin = 0.0, 0, head.margin
     head.margin = 0.0
-    for part, truth in zip(chunks.split(64), labels.split(64), strict=True):
-        loss, logits = head(network(part), truth)
+    for part, truth in zip(embeddings.split(64), labels.split(64), strict=True):
+        loss, logits = head(part, truth)
         total += float(loss) * len(truth)
         right += int((logits.argmax(dim=1) == truth).sum())
     head.margin = margin
     return total / len(labels), 100 * right / len(labels)
 
 
-@torch.inference_mode()
-def held_out_eer(network: Network, chunks: Tensor, speakers: np.ndarray) -> float:
-    """Return the EER in per cent of cosine over all pairs of (N, T, F) chunks of held-out speakers, (N,) names.
+def held_out_eer(embeddings: Tensor, speakers: np.ndarray) -> float:
+    """Return the EER in per cent of cosine over all pairs of (N, D) embeddings of held-out speakers, (N,) names.
 
     Raises SreError as `eer` does, e.g. for embeddings that are not finite or all equal.
     """
-    embeddings = torch.cat([network.embed(part) for part in chunks.split(64)]).float()
     unit = torch.nn.functional.normalize(embeddings - embeddings.mean(dim=0)).cpu().double().numpy()
     first, second = np.triu_indices(len(unit), 1)
     scores = (unit @ unit.T)[first, second]

@@ -210,9 +210,8 @@ def test_what_16_bits_do_not_hold_is_not_kept(data: Path, tmp_path: Path, monkey
     assert made.kept is not None and made.kept.exact.tolist() == [False, True]
     np.testing.assert_allclose(made._samples(0, 100, 500), made._samples(1, 100, 500), atol=1)
     assert made._samples(0, 100, 500).tolist() != made._samples(1, 100, 500).tolist()
-    monkeypatch.setattr(audio_source, "CACHE_BYTES", 2 * 32000 - 1)
     made = source(tmp_path, Augmentation())
-    made.keep()
+    made.keep(2 * 32000 - 1)
     assert made.kept is None
 
 

@@ -13,7 +13,7 @@ from sre.io.atomic import sha256_text
 from sre.io.name_tables import Counts, Labels
 from sre.io.names import Names
 from sre.io.text import canonical
-from sre.training import selection, sources
+from sre.training import selection
 from sre.training.augment import Augmentation
 from sre.training.options import Filter
 from sre.training.selection import select
@@ -85,8 +85,7 @@ def test_chunks_of_features_that_are_not_kept_in_memory(
     zero_mean = config["cmn"] == "utterance"
     augmentation = Augmentation(zero_mean=zero_mean, speeds=(0.9,), feature_config=config)
     kept = Features([FeatureStore(tmp_path / "feats.scp")], [(0, key) for key, _ in records], augmentation)
-    monkeypatch.setattr(sources, "CACHE_BYTES", 0)
-    read = Features(kept.stores, kept.utts, augmentation)
+    read = Features(kept.stores, kept.utts, augmentation, room=0)
     assert kept.in_memory and not read.in_memory and read.by_rows == (config["cmn"] != "sliding")
     if read.by_rows:
         monkeypatch.setattr(read, "load", None)
