@@ -15,5 +15,9 @@ class SreError(Exception):
     """Something a user can cause and mend; its text names the file or id, what is wrong, and the remedy."""
 
 
+class BrokenOff(SreError):
+    """Work that was ended from outside, or that hung: the same command goes on, so that it is worth a further try."""
+
+
 class FileError(SreError):
     """A product that is damaged, or that cannot be written: never a row of the report, its stage ends."""

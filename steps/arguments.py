@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sre import SreError
-from sre.cli.arguments import input_file, input_folder, json_object, seed, share, whole
+from sre.cli.arguments import input_file, input_folder, json_object, number, seed, share, whole
 from sre.cli.configs import DEFAULT_FEATURES, ConfigArgument, config_argument, schema, systems_config
+from sre.config.checkpoints import OF_THE_RUN
 from sre.config.conditions import Condition, read_condition
 from sre.config.corpus import NAME, TrialList
 from sre.config.extraction import LEAST, MOST
@@ -151,6 +152,27 @@ def pieces_of(args: argparse.Namespace) -> "Pieces":
     from sre.extraction.pieces import Pieces
 
     return Pieces(args.window, args.shift, args.crops, args.crop_frames, args.weight, args.unit_length, args.keep)
+
+
+def devices(text: str) -> int | str:
+    """Type of an argument: a number of devices, or the word all."""
+    return text if text == "all" else whole(1)(text)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the keys of `training` that decide nothing of the network, and --device."""
+    stay = "which stay when the model is there (default: training.checkpoints of the config)"
+    parser.add_argument("--checkpoints", choices=["none", "last", "all"], help=stay)
+    cards = "so many cards, or processes on a CPU, each with its part of a batch (default: training.devices)"
+    parser.add_argument("--devices", type=devices, metavar="N|all", help=cards)
+    hang = "seconds in which nothing was done, after which it ends; 0: never (default: training.watchdog_s)"
+    parser.add_argument("--watchdog-s", type=number(0, 1e6), metavar="S", help=hang)
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
+
+
+def run_options_of(args: argparse.Namespace) -> dict:
+    """Return those keys of `training` that were given."""
+    return {key: value for key in OF_THE_RUN if (value := getattr(args, key)) is not None}
 
 
 def add_max_rejected(parser: argparse.ArgumentParser) -> None:

@@ -51,6 +51,18 @@ def read_of_copies(run):
     return [path for split in copies_of(run) for path in (f"{DATA}/{split}/utt2spk", *read_by(run, split))]
 
 
+def cards_of(run):
+    """Return how many of the cards of this run of Snakemake (--resources gpu=N) a training counts as."""
+    cards = workflow.global_resources.get("gpu").value or 1
+    devices = RECIPE.runs[run].asked.get("devices", 1)
+    return cards if devices == "all" else min(devices, cards)
+
+
+def options_of_training(asked):
+    """Return the options of the step for the keys of a training that decide nothing of its network."""
+    return [word for key, value in asked.items() for word in (f"--{key.replace('_', '-')}", str(value))]
+
+
 rule train_embedding:
     input:
         gates,
@@ -71,7 +83,7 @@ rule train_embedding:
     retries: 2
     threads: CORES
     resources:
-        gpu=1,
+        gpu=lambda wildcards: cards_of(wildcards.run),
         all_cores=int(not HAS_CUDA),
         attempt=lambda wildcards, attempt: attempt,
     params:
@@ -84,7 +96,7 @@ rule train_embedding:
             *repeated("--feats", embeddings_of(wildcards.run)),
             *["--development"] * bool(DEVELOPMENT["speakers"]),
             *given("--init", base_of(wildcards.run)),
-            *given("--checkpoints", RECIPE.runs[wildcards.run].checkpoints.replace("none", "")),
+            *options_of_training(RECIPE.runs[wildcards.run].asked),
         ],
     shell:
         job(

@@ -3,11 +3,14 @@
 python -m steps.train_embedding recipes/mini/models/xvector.yaml --data data/mini_train exp/mini/xvector/final.pt
 """
 
+from argparse import Namespace
+
 from sre.cli.arguments import Parser, input_file, input_folder, output_file, seed
 from sre.cli.configs import audio_rules, config_argument, model_config
 from sre.config.distort import Files
 from sre.machine.log import run
-from steps.arguments import DEVICES
+from sre.training.reporting import as_rank
+from steps.arguments import add_run_options, run_options_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,43 +36,44 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--init", type=input_file, metavar="FILE", help=base)
     half = "hold out up to half of the speakers: those of a development list (default: up to a fifth)"
     parser.add_argument("--development", action="store_true", help=half)
-    stay = "which stay when the model is there (default: training.checkpoints of the config)"
-    parser.add_argument("--checkpoints", choices=["none", "last", "all"], help=stay)
     parser.add_argument("--seed", type=seed, metavar="N", help="of all draws (default: the config's, else 1)")
-    parser.add_argument("--device", default="auto", choices=DEVICES, help="where it runs; auto: a GPU if there is one")
+    add_run_options(parser)
     parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
     args = parser.parse_args(argv)
-    from sre.datadir.datadir import read_originals
-    from sre.features.audio_store import AudioStore
     from sre.features.store import FeatureStore, find_feats
-    from sre.features.vector_store import VectorStore
-    from sre.io.bulk import read_labels
-    from sre.training.inputs import audio_stores, distorter_of, feature_stores, vector_stores
-    from sre.training.job import train
+    from sre.training.launch import run_in_ranks
 
     def made_of(features: str) -> dict:
         return FeatureStore(args.feats[0] if args.feats else find_feats(args.data[0], features)).config
 
     files = Files([kind for kind, folder in (("noise", args.noises), ("room", args.rooms)) if folder])
     config = model_config(args.config, args.seed, made_of, files)
-    config["training"] |= {"checkpoints": args.checkpoints} if args.checkpoints else {}
+    config["training"] |= run_options_of(args)
     audio = config.get("source", "features") == "audio"
     if idle := [name for name in (("feats",) if audio else ("audio", "noises", "rooms")) if getattr(args, name)]:
         parser.error(f"--{idle[0]} would do nothing, as the model has source: {config.get('source', 'features')}")
     if args.init and not config.get("init"):
         parser.error("--init would do nothing, as the model has no init; write it into its YAML")
-    distorter = None
-    stores: list[FeatureStore] | list[AudioStore] | list[VectorStore]
+    run_in_ranks("steps.train_embedding", argv, config, args.device, args.out) or _train(args, config, audio)
+
+
+@as_rank()
+def _train(args: Namespace, config: dict, audio: bool) -> None:
+    from sre.datadir.datadir import read_originals
+    from sre.io.bulk import read_labels
+    from sre.training.inputs import Store, audio_stores, distorter_of, feature_stores, vector_stores
+    from sre.training.job import train
+
+    distorter, stores = None, list[Store]()
     if audio:
-        rules = audio_rules(args.audio, config["feature_config"]["sample_rate"])
-        stores, distorter = audio_stores(args.data, config, rules), distorter_of(config, args.noises, args.rooms)
+        stores += audio_stores(args.data, config, audio_rules(args.audio, config["feature_config"]["sample_rate"]))
+        distorter = distorter_of(config, args.noises, args.rooms)
     elif config.get("source") == "embeddings":
-        stores = vector_stores(args.data, args.feats, config["embeddings_of"])
+        stores += vector_stores(args.data, args.feats, config["embeddings_of"])
     else:
-        stores = feature_stores(args.data, args.feats, config["features"])
-    utt2spks = [read_labels(folder / "utt2spk") for folder in args.data]
-    originals = read_originals(args.data)
-    train(config, stores, utt2spks, args.out, args.device, distorter, originals, args.development, args.init)
+        stores += feature_stores(args.data, args.feats, config["features"])
+    more = distorter, read_originals(args.data), args.development, args.init
+    train(config, stores, [read_labels(folder / "utt2spk") for folder in args.data], args.out, args.device, *more)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sre import SreError
-from sre.config.checkpoints import decisive, that_stay
+from sre.config.checkpoints import decisive, of_the_run
 from sre.config.copies import add_copies, check_copies
 from sre.config.distort import MANIFESTS, Files
 from sre.config.extraction import as_options, check_pieces
@@ -190,7 +190,7 @@ def _add_trainings(
             source = training.get("source", "features")
             features_of, of = training.get("features"), training.get("embeddings_of")
             init = training.get("init")
-            made = Run(path.stem, seed, features_of, source=source, of=of, init=init, checkpoints=that_stay(training))
+            made = Run(path.stem, seed, features_of, source=source, of=of, init=init, asked=of_the_run(training))
             problems.tried(recipe.add_run, run, made)
             recipe.trainings[run] = decisive(training)
             _add_start(recipe, path.stem, init)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sre import SreError
 from sre.config.phases import names_file
@@ -20,7 +20,7 @@ class Run:
     of : the run whose embeddings it reads
     init : the run, or the path of a final.pt, that its training starts from
     bundle : path of a final.pt that was trained elsewhere
-    checkpoints : which of its training stay when it is done
+    asked : keys of its training that decide nothing of the network, as checkpoints, where they have not their defaults
     embeddings : train, eval, adapt -> path of embeddings from elsewhere
     """
 
@@ -32,7 +32,7 @@ class Run:
     source: str = "features"
     of: str | None = None
     init: str | None = None
-    checkpoints: str = "none"
+    asked: dict = field(default_factory=dict)
 
 
 def with_sources(runs: dict[str, Run]) -> dict[str, Run]:

@@ -248,13 +248,15 @@ def _remedy(error: jsonschema.ValidationError) -> str:
     value, wanted = error.instance, error.validator_value
     if error.validator == "pattern" and wanted == NAME:
         return "; it names files: write small letters, digits and _"
+    if error.validator == "pattern" and wanted == "^all$":
+        return "; write a whole number, or all"
     if error.validator == "pattern" and "+" in str(value):
         return "; write backend, backend+norm or backend+norm+cal, without blanks"
     if error.validator == "minItems" and value:
         return f"; {wanted} are the least"
     if error.validator != "type":
         return ""
-    if "string" in wanted and isinstance(value, bool | float):
+    if "string" in wanted and "integer" not in wanted and isinstance(value, bool | float):
         return "; put it into quotes"
     if isinstance(value, str) and "object" in wanted:
         return "; a blank belongs behind the colon" if ":" in value else "; write {KEY: VALUE}"

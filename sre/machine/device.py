@@ -18,7 +18,7 @@ def choose_device(name: str = "auto", least_mib: float = cards.LEAST_MIB) -> tor
     least_mib : free memory that the card must have; the process waits for one that no other job has
     Raises SreError if there is no CUDA device.
     """
-    if name != "cpu" and torch.backends.cuda.is_built():
+    if name != "cpu" and torch.backends.cuda.is_built() and not torch.cuda.is_initialized():
         cards.take(1, least_mib, own=int(os.environ["LOCAL_RANK"]) if "LOCAL_RANK" in os.environ else None)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

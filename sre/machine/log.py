@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sre import SreError
+from sre import BrokenOff, SreError
 
 LINE_EVERY_S = 30.0  # where there is no terminal to redraw
 FIRST_LINES_S = (3.0, 10.0)  # before that
@@ -41,21 +41,30 @@ def run(main: Callable[[], object]) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
-    except SreError as error:
-        _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `… | head` has read enough
         sys.stdout = None
         sys.exit(141)
-    except OSError as error:  # what the system refuses: no room, a read-only or missing place, a quota
+    except Exception as error:
+        if sentence_of(error) is None:
+            raise
+        fail(error)
+
+
+def sentence_of(error: Exception) -> str | None:
+    """Return what to tell a person of an error; None where it is a fault of the program, for which a traceback is."""
+    if isinstance(error, SreError):
+        return str(error)
+    if isinstance(error, OSError):  # what the system refuses: no room, a read-only or missing place, a quota
         where = "" if error.filename is None else f"{error.filename}: "
-        _fail(f"{where}{error.strerror or error}; mend that, then the same command goes on")
-    except UnicodeEncodeError as error:  # a path that is not UTF-8, on its way into a table
+        return f"{where}{error.strerror or error}; mend that, then the same command goes on"
+    if isinstance(error, UnicodeEncodeError):  # a path that is not UTF-8, on its way into a table
         words = re.split(r"\s", error.object[: error.start])[-1], error.object[error.start :].split()[0]
-        _fail(f"{''.join(words)!a}: not UTF-8 text, which files of ours are; rename it")
-    except MemoryError as error:
-        _fail(f"not enough memory ({str(error) or 'of this machine'}); ask for less at once, or free some")
+        return f"{''.join(words)!a}: not UTF-8 text, which files of ours are; rename it"
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({str(error) or 'of this machine'}); ask for less at once, or free some"
+    return None
 
 
 def run_at_least(main: Callable[[], object]) -> None:
@@ -75,9 +84,19 @@ def run_at_least(main: Callable[[], object]) -> None:
         os._exit(1)
 
 
-def _fail(text: str) -> NoReturn:
-    print(f"error: {text}", file=sys.stderr)
+def fail(error: Exception) -> NoReturn:
+    """Print the sentence of an error and exit. A job that was broken off is tried again, one with an error is not."""
+    print(
+        f"{'broken off' if isinstance(error, BrokenOff) else 'error'}: {sentence_of(error)}",
+        file=sys.stderr,
+        flush=True,
+    )
     sys.exit(1)
+
+
+def show(text: str) -> None:
+    """Print a text of several lines on stderr, as it is."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def print_to(log: Path) -> None:

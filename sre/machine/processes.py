@@ -1,7 +1,11 @@
 """Work that several processes share, in an order that does not depend on how many there are."""
 
+import ctypes
 import os
+import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -54,6 +58,26 @@ def end_with_parent() -> None:
     A worker of a pool waits for work for ever where its parent was killed by kill -9.
     """
     threading.Thread(target=_wait_and_end, daemon=True).start()
+
+
+def end_with(parent: int) -> None:
+    """End this process as soon as `parent`, which has started it, has ended, however that was, also if it is stopped.
+
+    Where the system is not Linux a thread looks for the parent each second.
+    """
+    PR_SET_PDEATHSIG = 1
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
+
+
+def _end_without(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _wait_and_end() -> None:

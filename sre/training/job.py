@@ -11,7 +11,7 @@ import torch
 
 from sre import SreError
 from sre.augment.distorter import Distorter
-from sre.config.checkpoints import decisive, that_stay
+from sre.config.checkpoints import decisive, that_stay, watchdog_s
 from sre.io.atomic import link, locked
 from sre.io.name_tables import Labels
 from sre.losses import build_head
@@ -32,7 +32,15 @@ from sre.training.ranks import ALONE, Ranks, joined
 from sre.training.schedule import out_of_reach
 from sre.training.selection import Selection, select
 from sre.training.sources import CACHE_BYTES, Source
-from sre.training.summary import BUNDLE_FILE, HISTORY_FILE, SUMMARY_FILE, TrainingPlan, TrainSummary, write_history
+from sre.training.summary import (
+    BUNDLE_FILE,
+    HISTORY_FILE,
+    SUMMARY_FILE,
+    TrainingPlan,
+    TrainSummary,
+    card_memory_mib,
+    write_history,
+)
 from sre.training.sync_norm import synchronise
 from sre.training.trainer import Trainer, middle_chunks
 from sre.training.validation import Partition, partition
@@ -61,7 +69,7 @@ def train(
     Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames, what it starts from>, so that another
     config, training set or start never resumes them. Another number of processes does.
     """
-    with joined(device_name) as ranks:
+    with joined(device_name, card_memory_mib(out.parent)) as ranks:
         asked = TrainingConfig.of(decisive(config))
         check_features(asked, stores)
         base = Base.read(asked, init)
@@ -79,6 +87,7 @@ def train(
             folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter, parts, base)
             spent = Spent.of(folder, begun)
             trainer = make_trainer(asked, stores, chosen, parts, folder, ranks.device, distorter, base, ranks)
+            trainer.hang_s = watchdog_s(config)
             _say_what_there_is(parts, held_out.utterances, trainer)
             if ranks.is_first:
                 trainer.spent = spent

@@ -16,9 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, distributed
 
-from sre import SreError
+from sre import BrokenOff, SreError
+from sre.machine.cards import LEAST_MIB
 from sre.machine.device import choose_device
 from sre.machine.log import silence
+from sre.training.watch import OWN, Doing
 
 MOST_WAIT = timedelta(minutes=30)  # for the slowest of them, at an exchange
 KEYS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # that torchrun gives
@@ -71,21 +73,24 @@ class Ranks:
     def give(self, tensors: Sequence[Tensor]) -> None:
         """Give the tensors of all ranks the values that they have on the first."""
         if self.size > 1:
-            for tensor in tensors:
-                distributed.broadcast(tensor, 0)
+            with OWN.during(Doing.WAITS):
+                for tensor in tensors:
+                    distributed.broadcast(tensor, 0)
 
     def from_first(self, value: T) -> T:
         """Return what the first rank has given, whatever the others gave."""
         if self.size == 1:
             return value
         told: list[Any] = [value if self.is_first else None]
-        distributed.broadcast_object_list(told, 0, device=self.device)
+        with OWN.during(Doing.WAITS):
+            distributed.broadcast_object_list(told, 0, device=self.device)
         return told[0]
 
     def barrier(self) -> None:
         """Wait until all ranks are here."""
         if self.size > 1:
-            distributed.barrier()
+            with OWN.during(Doing.WAITS):
+                distributed.barrier()
 
     def seed(self, seed: int, step: int, alike: bool = False) -> None:
         """Seed torch's draws, as of dropout, by the training's seed, the step and the rank; alike: not by the rank.
@@ -106,7 +111,8 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
         whole = tensor.clone(memory_format=torch.contiguous_format)
-        distributed.all_reduce(whole)
+        with OWN.during(Doing.WAITS):
+            distributed.all_reduce(whole)
         return whole
 
     @staticmethod
@@ -115,13 +121,13 @@ class _Sum(torch.autograd.Function):
 
 
 @contextmanager
-def joined(device_name: str = "auto") -> Iterator[Ranks]:
+def joined(device_name: str = "auto", least_mib: float = LEAST_MIB) -> Iterator[Ranks]:
     """Join the other processes of a training, of which torchrun's environment tells, on a device: auto, cpu or cuda.
 
     Without that environment, and of a single process, the rank is alone. Raises SreError where the environment is not
     whole, a card is missing, or another process has ended.
     """
-    ranks = replace(_told(), device=choose_device(device_name))
+    ranks = replace(_told(), device=choose_device(device_name, least_mib))
     if ranks.size == 1:
         yield ranks
         return
@@ -141,7 +147,7 @@ def joined(device_name: str = "auto") -> Iterator[Ranks]:
         if not _is_of_peers(error):
             raise
         reason = re.sub(r"^\[\S+\] ", "", str(error).strip()).partition(". ")[0].splitlines()[0]
-        raise SreError(
+        raise BrokenOff(
             f"process {ranks.rank} of {ranks.size} lost another one of this training ({reason[:160]}); see what it"
             " said; then the same command goes on from the last checkpoint"
         ) from None

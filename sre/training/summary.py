@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from sre import SreError
 from sre.io.atomic import atomic_output, sha256_text, write_json
 from sre.io.forms import NONE, NUMBER, built, check_form, form_of
 from sre.io.text import canonical, read_object, read_text, read_versioned
+from sre.machine.cards import LEAST_MIB
 
 VERSION = 1  # of train_summary.json; the form before it had none
 SUMMARY_FILE, HISTORY_FILE, BUNDLE_FILE = "train_summary.json", "history.jsonl", "final.pt"
@@ -124,6 +126,14 @@ class TrainSummary(Counts):
         known = {one.name for one in fields(cls)} - {"others"}
         others = {name: value for name, value in content.items() if name not in known}
         return built(cls, content | {"others": others})
+
+
+def card_memory_mib(folder: Path) -> float:
+    """Return the free memory that a training in a folder needs of a card, in MiB: by the one that was done there."""
+    peak = None
+    with suppress(SreError):  # damaged, and to be written anew
+        peak = TrainSummary.read(folder / SUMMARY_FILE).peak_gpu_mib if (folder / SUMMARY_FILE).is_file() else None
+    return LEAST_MIB if peak is None else 1.25 * peak + 1024  # what torch keeps beside its tensors, and CUDA's own
 
 
 COUNTED = ("utterances_found", "utterances", "speakers", "held_out_speakers")  # which a bundle of elsewhere lacks

@@ -33,6 +33,7 @@ from sre.training.schedule import Span
 from sre.training.sources import Source
 from sre.training.summary import HISTORY_FILE, Epoch, write_history
 from sre.training.update import Update
+from sre.training.watch import OWN, Doing, stopped, watched
 
 CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
 CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
@@ -46,6 +47,7 @@ class Trainer:
     labels : (N,) int64 class of each training utterance
     valid, held_out : as of a Judge
     frozen : parts of the network that stay as they are, whose weights take no gradient
+    hang_s : seconds in which nothing is done, after which the training is broken off; 0: never
     """
 
     network: Network
@@ -60,6 +62,7 @@ class Trainer:
     spent: Spent | None = None
     frozen: Sequence[nn.Module] = ()
     ranks: Ranks = ALONE
+    hang_s: float = 0
     step: int = 0
     history: list[Epoch] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=lambda: dict(NO_SUMS))
@@ -139,11 +142,10 @@ class Trainer:
             "train", self.span.updates * size, "utt", self.step * size, at_most=self.options.patience > 0
         )
         try:
-            self._all_steps(progress)
+            with watched(self.hang_s, self.step, self.span.updates):
+                self._all_steps(progress)
         except KeyboardInterrupt:
-            found = checkpoint.find(self.folder)
-            step = int(found[-1].stem.split("_")[1]) if found else 0
-            say(f"stopped at step {self.step}; the same command goes on from step {step} of {self.span.updates}")
+            say(stopped({0: OWN.state}))
             raise
         finally:
             if self.spent:
@@ -156,22 +158,26 @@ class Trainer:
         saved = begun = asked = time.monotonic()
         own = OwnRows(self.batches, self.ranks, self.options.accumulate)
         for batch in read(make_loader(self.features, own, self.num_workers)):
+            OWN.note(Doing.COMPUTES)
             self.sums["waited"] += time.monotonic() - asked
             chunks = batch.chunks.to(self.device, non_blocking=True)
             indices, copies = own.next_whole(self.features.augmentation.copy_of)
             self._one_step(indices, copies, self.features.prepared(chunks, batch.draws))
+            OWN.ended(self.step)
             self.left_out += batch.left_out
             self.sums["seconds"] += time.monotonic() - begun
             share = self.sums["waited"] / self.sums["seconds"]
             progress.add(self.batches.chunks, f"epoch {self.span.number(self.step)}, data wait {100 * share:.0f} %")
             if self.span.ends(self.step):
-                self._end_epoch()
+                with OWN.during(Doing.JUDGES):
+                    self._end_epoch()
             if self.spent:
                 self.spent.keep()
             begun = time.monotonic()
             looked = not self.update.told
             if self.span.ends(self.step) or looked and self.ranks.from_first(begun - saved > 60 * CHECKPOINT_MINUTES):
-                self._save()
+                with OWN.during(Doing.SAVES):
+                    self._save()
                 saved = time.monotonic()
             if self.span.ends(self.step) and self.is_over:
                 break
@@ -259,6 +265,7 @@ class Trainer:
             state["average"] = self.average.state_dict()
         checkpoint.save(kept.path_of(self.folder, self.step), state)
         write_history(self.folder.parent.parent / HISTORY_FILE, self.history)
+        OWN.saved = self.step
         kept.tidy(self.folder, kept.final_epochs(self.history, self.options, self.span), self.span)
 
     def _restore(self, state: dict) -> None:

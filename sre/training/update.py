@@ -23,6 +23,7 @@ from sre.models.base import Network
 from sre.training.options import TrainingOptions
 from sre.training.ranks import ALONE, Ranks
 from sre.training.skipping import put_back_unless, step_if
+from sre.training.watch import OWN, Doing
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
 OVERFLOWS = 40  # so many gradients in a row that overflow in fp16 do: the scale begins at 2^16
@@ -169,6 +170,7 @@ class Update:
             with self.parallel.no_sync() if self.parallel and number < parts else nullcontext():
                 loss, right = (self.parallel or self.module)(some, classes, step)
                 weight = 1.0 if self.module.compares else len(some) * self.ranks.size / len(classes)
+                OWN.note(Doing.EXCHANGES)
                 self.scaler.scale(loss * weight / parts).backward()
             losses.append(loss.detach())
             shares.append(right)

@@ -435,9 +435,16 @@ def test_batches_that_do_not_fit_are_refused_before_features(
         resolve_model_config(schema, model, "m.yaml", features, 1)
 
 
-def test_which_checkpoints_stay_is_no_part_of_what_a_training_is_known_by() -> None:
+def test_how_a_training_is_run_is_no_part_of_what_it_is_known_by() -> None:
     """So that it can be changed at any time, and nothing is trained again."""
     plain = recipe("mini")
-    kept = recipe("mini", xvector={"training": {"checkpoints": "all"}})
-    assert kept.trainings == plain.trainings
-    assert [told.runs["xvector"].checkpoints for told in (plain, kept)] == ["none", "all"]
+    asked = {"checkpoints": "all", "devices": 2, "watchdog_s": 0}
+    changed = recipe("mini", xvector={"training": asked})
+    assert changed.trainings == plain.trainings
+    assert [told.runs["xvector"].asked for told in (plain, changed)] == [{}, asked]
+
+
+@pytest.mark.parametrize("devices", [0, "every", 1.5, True])
+def test_devices_are_a_number_or_all(devices: object) -> None:
+    with pytest.raises(SreError, match="training.devices"):
+        recipe("mini", xvector={"training": {"devices": devices}})
