@@ -83,7 +83,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("corpus", type=input_folder, help="the folder that holds simulated_rirs and the others")
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="data directory to write")
-    bad = "of the files that may be rejected; one may always be, none at 0 (default: 0.01)"
+    bad = "of the files that may be rejected; a few may always be, none at 0 (default: 0.01)"
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
     add_held_out(parser)
     prepare(**vars(parser.parse_args(argv)))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from sre.cli.arguments import share, whole
+from sre.cli.arguments import channel, share, whole
 from sre.datadir.audio_check import check_audio
 from sre.datadir.datadir import movable, write_data_dir
 from sre.datadir.layout import Segment
@@ -19,13 +19,14 @@ def add_audio_options(parser: argparse.ArgumentParser) -> None:
     rate = "of the features; files of another rate are rejected (default: 16000)"
     parser.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
     parser.add_argument("--resample", action="store_true", help="accept other rates, to be converted when read")
-    bad = "of the recordings that may be rejected; one may always be, none at 0 (default: 0.01)"
+    parser.add_argument("--channel", type=channel, metavar="N|mix", help="of several: one, from 0 on, or their mean")
+    bad = "of the recordings that may be rejected; a few may always be, none at 0 (default: 0.01)"
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
 
 
 def take_audio_rules(args: dict[str, Any]) -> AudioRules:
     """Return the rules that `add_audio_options` asked for, and take them out; max_rejected stays in `args`."""
-    return AudioRules(**{name: args.pop(name) for name in ("sample_rate", "resample")})
+    return AudioRules(**{name: args.pop(name) for name in ("sample_rate", "resample", "channel")})
 
 
 def good_audio(

@@ -5,7 +5,6 @@ A recipe with a corpus of its own adds its folders to ROOTS.
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from local.prepare_voxceleb import find_voxceleb
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
 from sre.doctor.survey import Counts, ListFile, Part, Root, Survey
-from sre.io.audio import FFMPEG_SUFFIXES, is_pipe
+from sre.io.commands import by_ffmpeg
 from sre.io.ids import shown
+from sre.io.place import is_pipe
 from sre.machine.log import Progress
 from sre.training.gate_checks import audio_seconds
 
@@ -105,8 +105,7 @@ def _list(name: str, path: Path) -> ListFile:
 
 
 def _by_ffmpeg(recordings: list[str]) -> int:
-    kinds = Counter(os.path.splitext(path)[1].lower() for path in recordings if not is_pipe(path))
-    return sum(kinds[suffix] for suffix in FFMPEG_SUFFIXES)
+    return sum(by_ffmpeg(path) for path in recordings)
 
 
 def survey_noises(config: Mapping[str, Any]) -> Survey:

@@ -176,7 +176,7 @@ def run_options_of(args: argparse.Namespace) -> dict:
 
 
 def add_max_rejected(parser: argparse.ArgumentParser) -> None:
-    bad = "share of the utterances that may be rejected; one may always be, none at 0 (default: 0.01)"
+    bad = "share of the utterances that may be rejected; a few may always be, none at 0 (default: 0.01)"
     parser.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
 
 

@@ -77,6 +77,7 @@ HAS_CUDA, FEATURES_ON_GPU = (
 # The thread counts replace those that Snakemake exports from -j: no result may depend on -j.
 ENVIRONMENT = "PYTHONPATH={BASE} OMP_NUM_THREADS={CORES} OPENBLAS_NUM_THREADS={CORES} MKL_NUM_THREADS={CORES}"
 AUDIO_OPTIONS = f"--sample-rate {CONFIG['audio']['sample_rate']}" + " --resample" * CONFIG["audio"]["resample"]
+AUDIO_OPTIONS += f" --channel {CONFIG['audio']['channel']}" if "channel" in CONFIG["audio"] else ""
 MAX_REJECTED = CONFIG["max_rejected"]  # in shell lines only: tolerating more must not make anything again
 
 

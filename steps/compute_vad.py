@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
         "--max-rejected", type=share, default=0.01, metavar="SHARE", help="of utterances, without a voiced frame"
     )
     parser.add_argument("--data", type=input_folder, help="data directory of the features' audio")
-    sound = "of that audio: resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    sound = "of that audio: resample, channel, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     parser.add_argument("--num-workers", "--nj", type=processes, default=1, metavar="N", help="processes that listen")
     column = "the first column is the log energy, whatever the config beside feats.scp says"

@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="of all draws (default: 1)")
     ids = "appended to the utterance ids, e.g. --suffix=-noise (default: the ids stay as they are)"
     parser.add_argument("--suffix", default="", help=ids)
-    sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    sound = "sample_rate (Hz), resample, channel, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     parser.add_argument("--num-workers", "--nj", type=processes, default=1, metavar="N", help="processes (default: 1)")
     add_max_rejected(parser)

@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("data", type=input_folder, help="data directory with sound")
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="data directory to write")
     parser.add_argument("--seconds", type=number(1e-3, 1e6), required=True, metavar="S", help="length of each piece")
-    sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    sound = "sample_rate (Hz), resample, channel, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     args = parser.parse_args(argv)
     from sre.datadir.cut import cut_utterances

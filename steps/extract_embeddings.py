@@ -24,9 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=output_folder, help="folder for embeddings.{ark,scp}")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--feats", type=input_file, help="feats.scp, where it is elsewhere")
-    sound = (
-        "make features of the audio, as is done where there are none: sample_rate, resample, allow_pipes; YAML or JSON"
-    )
+    sound = "make features of the audio, as is done where there are none: the keys of a recipe's audio; YAML or JSON"
     source.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     add_pieces_options(parser)
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="docs/extraction.md has them (fp32)")

@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("data", type=input_folder, help="data directory with wav.scp")
     parser.add_argument("out", type=output_folder, help="folder for utt2num_samples, config and rejected.tsv")
-    sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    sound = "sample_rate (Hz), resample, channel, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     headers = "read headers alone, and decode only what has no length there: fast, and damage is not found"
     parser.add_argument("--headers-only", action="store_true", help=headers)

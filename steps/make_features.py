@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     names = ["--config", *(f"--{one}-config" for one in kinds if one in ("fbank", "mfcc"))]
     parser.add_argument(*names, dest="config", type=config_argument, metavar="CONFIG", help=options)
     parser.add_argument("--num-workers", "--nj", type=processes, default=1, metavar="N", help="processes, and archives")
-    sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    sound = "sample_rate (Hz), resample, channel, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     device = "where they are made (default: cpu); auto takes a GPU if there is one"
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help=device)

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     taken = "a YAML of VAD options, JSON text, or the config of features with a VAD (default: energy)"
     parser.add_argument("--vad", "--config", type=config_argument, metavar="CONFIG", help=taken)
-    sound = "sample_rate (Hz), resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    sound = "sample_rate (Hz), resample, channel, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     seconds = number(0, 3600)
     least = "speech that is not longer is none (default: the VAD's, 0.25)"

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
         type=input_file,
         help="feats.scp of each --data, where it is elsewhere; or its embeddings",
     )
-    sound = "with source: audio: sample_rate, resample, allow_pipes: a YAML, as a recipe's config.yaml, or JSON text"
+    sound = "with source: audio: sample_rate, resample, channel, …: a YAML, as a recipe's config.yaml, or JSON text"
     parser.add_argument("--audio", type=config_argument, metavar="CONFIG", help=sound)
     prepared = "data directory that local.{} has written, which augment.distort takes {} from"
     parser.add_argument("--noises", type=input_folder, metavar="DIR", help=prepared.format("prepare_musan", "noises"))

@@ -36,6 +36,7 @@ OPTIONAL = {
     "snakemake",
     "espeakng_loader",
     "pynvml",
+    "imageio_ffmpeg",
     "tensorboard",
 }  # packages that may be imported in a function
 NAMED_BELOW = ('"steps.', "command[", "recipes/")  # what no room but cli/ may name

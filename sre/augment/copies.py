@@ -1,7 +1,6 @@
 """A split distorted into files, as in Kaldi's recipes: the same utterances, labels and VAD beside other sound."""
 
 import hashlib
-import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
-import soundfile
 import torch
 
 from sre import SreError
@@ -21,6 +19,7 @@ from sre.datadir.rejected import Rejected, write_rejected
 from sre.features.waves import Waves
 from sre.io.atomic import atomic_output, locked, sha256_text
 from sre.io.audio import AudioRules
+from sre.io.audio_file import write_audio
 from sre.io.text import canonical, read_text
 from sre.machine.log import Progress, say, warn
 from sre.machine.processes import in_processes
@@ -138,12 +137,7 @@ def _make(job: Copying, utts: list[str]) -> Made:
     waves, distorter = Waves(job.data, job.audio_rules), job.distorter
     distorter.left_out.clear()
     for utt, wave in waves.read(utts):
-        distorted = distorter(wave, job.draw(utt))
-        content = io.BytesIO()  # libsndfile does not say that a disk is full
-        samples = np.clip(np.rint(distorted), -32768, 32767).astype(np.int16)
-        soundfile.write(content, samples, job.audio_rules.sample_rate, format="FLAC", subtype="PCM_16")
-        with atomic_output(job.path(utt), "wb") as file:
-            file.write(content.getbuffer())
+        write_audio(job.path(utt), distorter(wave, job.draw(utt)), job.audio_rules.sample_rate)
     return Made(len(utts), waves.rejected, dict(distorter.left_out))
 
 

@@ -105,6 +105,13 @@ def share(text: str) -> float:
     return value
 
 
+def channel(text: str) -> str:
+    """Type of an argument: a channel, from 0 on, or mix."""
+    if text != "mix" and not (text.isascii() and text.isdigit()):
+        raise ArgumentTypeError(f"'{text}' is no channel; write a number from 0 on, or mix for the mean of all")
+    return text
+
+
 def operating_point(text: str) -> tuple[str, tuple[float, float, float]]:
     """'0.01,10,1' -> its name, as it was written, and P_target, C_miss, C_fa."""
     try:

@@ -9,6 +9,7 @@ MODULES = (  # of this room; each has add_actions(action)
     "data_parts",
     "data_trials",
     "data_import",
+    "data_convert",
 )
 Action = Callable[[str, Callable[..., None], str], argparse.ArgumentParser]
 

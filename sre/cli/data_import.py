@@ -1,6 +1,7 @@
 """`sre data import` and `sre data export`: recordings and lists of other toolkits, and data directories."""
 
 import argparse
+import os
 from pathlib import Path
 
 from sre import SreError
@@ -63,10 +64,9 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 def existing(text: str) -> Path:
     """A file or a folder."""
-    path = Path(text)
-    if not text or not path.exists():
+    if not os.path.exists(text):  # a Path raises OSError for a name that is too long
         raise argparse.ArgumentTypeError(f"{text or 'the path'}: no such file or folder; check the path")
-    return path
+    return Path(text)
 
 
 def columns_of(text: str) -> dict[str, str]:

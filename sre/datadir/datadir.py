@@ -21,7 +21,7 @@ from sre.datadir.layout import (
     parse_segment,
     table_files,
 )
-from sre.io.audio import is_pipe, openable
+from sre.io.place import exists, is_pipe, openable
 from sre.io.scp import absolute, read_scp
 from sre.io.tables import invert, read_table, read_utt2spk, write_table
 
@@ -107,7 +107,7 @@ class DataDir:
         rest = {name: table for name, table in self.tables.items() if name not in (*NEEDED, "spk2utt")}
         wav = self.wav
         if wav is not None:
-            wav = {key: os.path.abspath(text) if os.path.exists(text) else text for key, text in wav.items()}
+            wav = {key: os.path.abspath(text) if exists(text) else text for key, text in wav.items()}
         write_data_dir(out, wav=wav, segments=self.segments, utt2spk=self.utt2spk or {}, feats=self.feats, extra=rest)
 
 

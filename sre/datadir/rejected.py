@@ -1,5 +1,6 @@
 """rejected.tsv: what a stage could not use, each with its reason, and whether that was too much."""
 
+import math
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from sre.io.text import lines_of, read_text
 from sre.machine.log import warn
 
 Rejected = list[tuple[str, str, str]]  # id, path, reason
+FEW, FEW_SHARE = 3, 0.1  # of a small corpus, of which 1 % would be less than one, so many may be rejected
+NAMED = 5  # rejected rows that a warning names
 
 
 def write_rejected_rows(path: str | Path, rows: Rejected) -> None:
@@ -40,7 +43,8 @@ def write_rejected(
 ) -> None:
     """Write rejected.tsv (`id path reason`; the header alone where nothing was rejected), then judge it.
 
-    max_rejected : share of `total`, 0 to 1; one may always be rejected, but none at 0
+    max_rejected : share of `total`, 0 to 1; one may always be rejected, and FEW where they are at most FEW_SHARE, but
+        none at 0
     needed : ids of which none may be rejected (those of trials); what : names the things, as "recordings"
     Raises SreError where all were rejected, more than `max_rejected`, or one that is `needed`.
     """
@@ -51,11 +55,14 @@ def write_rejected(
     example = f"e.g. {key} ({location}): {reason}"
     if len(rows) == total:
         raise SreError(f"{path}: all {total} {what} are rejected, {example}; mend them, or give others")
-    allowed = max(max_rejected * total, 1) if max_rejected > 0 else 0
+    few = max(min(FEW, FEW_SHARE * total), 1)
+    allowed = max(max_rejected * total, few) if max_rejected > 0 else 0
     if len(rows) > allowed:
+        enough = math.ceil(100 * len(rows) / total) / 100
         raise SreError(
             f"{path}: {len(rows)} of {total} {what} are rejected, more than max_rejected ({max_rejected:.3g}) allows,"
-            f" {example}; mend them, take them out of the corpus, or set a larger max_rejected (--max-rejected)"
+            f" {example}; mend them, take them out of the corpus, or set max_rejected to {enough:g} (snakemake --config"
+            f" max_rejected={enough:g}, or --max-rejected {enough:g} of a command)"
         )
     wanted = set(needed)
     if missing := sorted(row for row in rows if row[0] in wanted):
@@ -64,4 +71,6 @@ def write_rejected(
             f"{path}: {len(missing)} rejected {what} stand in a trial list, e.g. {key} ({location}): {reason}"
             "; mend them or take their trials out of the list"
         )
-    warn(f"{path}: {len(rows)} of {total} {what} rejected and left out, {example}")
+    named = "; ".join(f"{key} ({location}): {reason}" for key, location, reason in sorted(rows)[:NAMED])
+    more = f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    warn(f"{path}: {len(rows)} of {total} {what} rejected and left out, e.g. {named}{more}")

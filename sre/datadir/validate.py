@@ -17,8 +17,8 @@ from sre.datadir.layout import (
     sentence,
     table_files,
 )
-from sre.io.audio import is_pipe, openable
 from sre.io.ids import alike, check_ids, is_plain, shown, unseen
+from sre.io.place import exists, is_pipe, openable
 from sre.io.scp import find, parse_place, split_offset
 from sre.io.tables import CUT, end_it, invert, may_be_cut
 from sre.io.text import fields, key_and_rest, lines_of, number, read_bytes, read_text
@@ -163,8 +163,8 @@ def _check_segments(path: Path, tables: Mapping[str, Table]) -> list[str]:
 def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
     """Return sentences on recordings and archives that do not exist, or end before an offset."""
     problems: list[str] = []
-    gone = [at for at in tables.get("wav.scp", {}).values() if at and not is_pipe(at) and not os.path.exists(at)]
-    if gone := [place for place in (openable(at, path) for at in gone) if not os.path.exists(place)]:
+    gone = [at for at in tables.get("wav.scp", {}).values() if at and not is_pipe(at) and not exists(at)]
+    if gone := [place for place in (openable(at, path) for at in gone) if not exists(place)]:
         remedy = "restore them, or take their lines out of wav.scp (and run `sre data fix`)"
         if any(os.path.isfile(split_offset(at)[0]) for at in gone[:3]):
             remedy = "places in archives are not read as audio: write each out as a file of its own"

@@ -2,7 +2,6 @@
 
 import configparser
 import platform
-import shutil
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from sre.config.recipe import Recipe
 from sre.doctor.findings import NOTE, OK, STOP, Finding
+from sre.io.commands import find_ffmpeg
 from sre.io.text import lines_of, read_text
 from sre.machine.environment import package_version
 
@@ -77,11 +77,11 @@ def _extras(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _ffmpeg(uses: Sequence[str]) -> Finding:
-    found = shutil.which("ffmpeg")
+    found = find_ffmpeg()
     if not uses:
         text = found or "none, and nothing that was looked at needs it"
         return Finding(SECTION, "ffmpeg", OK, text)
     if found:
         return Finding(SECTION, "ffmpeg", OK, f"{found}, for {', '.join(uses)}")
-    cure = "apt-get install ffmpeg, conda install ffmpeg, or convert the recordings to FLAC or WAV."
+    cure = "apt-get install ffmpeg, pip install imageio-ffmpeg, or convert the recordings to FLAC or WAV."
     return Finding(SECTION, "ffmpeg", STOP, f"none, and it is needed for {', '.join(uses)}", cure)

@@ -17,7 +17,7 @@ from sre.extraction.embedder import MIN_FRAMES, PIECE_FRAMES, Embedder
 from sre.features.store import FeatureStore, find_feats
 from sre.features.waves import Waves
 from sre.io.atomic import atomic_output
-from sre.io.audio import AudioError, AudioRules
+from sre.io.audio import MIX, AudioError, AudioRules
 
 COSINE, COSINE_INT8 = 0.9999, 0.99  # at least, between the file's embedding and the bundle's
 WORTH_IT = 1.1  # times as fast is int8 at least, or it is not written: two timings may differ by as much
@@ -119,7 +119,7 @@ def _waves(data: Path, utts: Sequence[str], sample_rate: int) -> Iterator[np.nda
     directory = read_data_dir(data, need_speakers=False)
     if directory.wav is None:
         raise SreError(f"{data}: no wav.scp in it; give a data directory with sound, or export with --from fbank")
-    waves = Waves(directory, AudioRules(sample_rate, resample=True))
+    waves = Waves(directory, AudioRules(sample_rate, resample=True, channel=MIX))
     for utt in utts:
         read = dict(waves.read([utt]))
         for _, path, reason in waves.rejected:

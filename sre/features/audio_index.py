@@ -106,7 +106,8 @@ def write_index(data: DataDir, audio_rules: AudioRules, out: Path, max_rejected:
 
 
 def _facts(audio_rules: AudioRules) -> dict[str, object]:
-    return {"sample_rate": audio_rules.sample_rate, "resample": audio_rules.resample}
+    chosen = {} if audio_rules.channel is None else {"channel": str(audio_rules.channel)}
+    return {"sample_rate": audio_rules.sample_rate, "resample": audio_rules.resample, **chosen}
 
 
 class AudioIndex:
@@ -141,7 +142,9 @@ def read_index(data: DataDir, audio_rules: AudioRules) -> tuple[Mapping[str, int
     if not (folder / COUNTS).is_file():
         return count_samples(data, audio_rules)
     if read_object(folder / "config", {"sample_rate": int}, remedy) != _facts(audio_rules):
-        raise SreError(f"{folder}: made for another sample rate or resample; {remedy} with the recipe's --audio")
+        raise SreError(
+            f"{folder}: made by other rules (sample_rate, resample, channel); {remedy} with the recipe's --audio"
+        )
     counts: dict[str, int] = {}
     for utt, count in read_table(folder / COUNTS).items():
         if not (count.isascii() and count.isdigit()):

@@ -1,8 +1,8 @@
 """What the header of an audio file promises, held against the bytes that are there.
 
 Decoders mend a header that contradicts its file in silence, in either direction. Here that is an AudioError, and
-sizes that a writer into a pipe could not know are taken as "to the end". RIFF, RIFX, RF64, W64, AIFF, CAF, AU and NIST
-SPHERE are read here, FLAC, Ogg, AAC and MP4 in `sre.io.coded_audio`, MPEG audio in `sre.io.mpeg`.
+sizes that a writer into a pipe could not know are taken as "to the end". RIFF, RIFX, RF64, W64, AIFF, 8SVX, CAF, AU,
+VOC and NIST SPHERE are read here, FLAC, Ogg, AAC and MP4 in `sre.io.coded_audio`, MPEG audio in `sre.io.mpeg`.
 """
 
 import io
@@ -52,6 +52,7 @@ FORMS = {
     b"RIFX": Form(12, struct.Struct(">4sI")),
     b"RF64": Form(12, struct.Struct("<4sI")),
     b"FORM": Form(12, struct.Struct(">4sI"), b"SSND", inside=8),
+    b"8SVX": Form(12, struct.Struct(">4sI"), b"BODY"),  # a FORM, too
     b"caff": Form(8, struct.Struct(">4sQ"), inside=4, pad=1),
     b"riff": Form(40, struct.Struct("<16sQ"), pad=8, whole=True),  # W64, whose names are 16 bytes
 }
@@ -81,6 +82,10 @@ def examine(file: BinaryIO, whole: bool = False) -> Promise:
         return replace(inner, patches=(*moved, (0, begin, b"")))
     if magic[:4] in FORMS and magic[8:] in (b"WAVE", b"AIFF", b"AIFC") or magic[:4] in (b"caff", b"riff"):
         return _chunked(file, magic[:4], size)
+    if magic[:4] == b"FORM" and magic[8:] in (b"8SVX", b"16SV"):
+        return _chunked(file, b"8SVX", size)
+    if magic == b"Creative Voi":
+        return _voc(file, size)
     if magic[:4] in (b".snd", b"dns."):
         return _au(file, magic, size)
     if magic[:7] == b"NIST_1A":
@@ -186,12 +191,25 @@ def _au(file: BinaryIO, magic: bytes, size: int) -> Promise:
     return Promise(size=max(size - at, 0), patches=((8, 4, b"\xff\xff\xff\xff"),))
 
 
+def _voc(file: BinaryIO, size: int) -> Promise:
+    """Read the blocks of Creative's VOC: each tells its size, and the last has none."""
+    at = int.from_bytes(read_at(file, 20, 2), "little")
+    while at < size and (head := read_at(file, at, 4))[0]:
+        length = int.from_bytes(head[1:], "little")
+        at += 4
+        _check_size(file, at, length, min(size, at + length))
+        at += length
+    if size - at > 1:
+        raise AudioError(f"{size - at - 1} bytes follow its last block; write it again")
+    return Promise(slack=1)
+
+
 def _nist(file: BinaryIO, size: int) -> Promise:
     """Read the header of NIST SPHERE, 1024 bytes or more of `name -type value` lines."""
     lines = read_at(file, 0, 1024).split(b"\n")
     fields = {words[0]: words[2] for line in lines[2:] if len(words := line.split(None, 2)) == 3}
     if b"shorten" in fields.get(b"sample_coding", b""):
-        raise AudioError("compressed by shorten; convert it with sph2pipe")
+        raise AudioError("compressed by shorten, which is not read here; convert it (sph2pipe -f wav IN OUT)")
     try:
         at = int(lines[1])
         count, width = int(fields.get(b"sample_count", b"0")), int(fields.get(b"sample_n_bytes", b"2"))

@@ -9,11 +9,20 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from sre.io.audio import AudioError, AudioRules, Straight, by_ffmpeg, is_pipe, load, opened, reasons
+from sre.io.audio import (
+    BYTES,
+    AudioError,
+    AudioRules,
+    Straight,
+    by_ffmpeg,
+    is_pipe,
+    load,
+    opened,
+    reasons,
+)
 from sre.io.audio_header import examine
 
-# Ogg and MP3 are entered at the nearest frame, and their first samples then depend on what was not decoded
-ENTERED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC"}
+ENTERED = {*BYTES, "IMA_ADPCM", "MS_ADPCM"}  # at any sample; GSM, G.721 and others at none
 
 
 class Piece(NamedTuple):
@@ -31,27 +40,28 @@ class Piece(NamedTuple):
 
 
 def load_piece(location: str, span: Callable[[int], tuple[int, int]], audio_rules: AudioRules) -> Piece:
-    """Decode a piece of a recording, or the whole of one that cannot be entered.
+    """Decode a piece of a recording, or the whole of one that cannot be entered; one channel of it.
 
     span : first sample and end of the piece, of the recording's own rate in Hz
 
-    Not to be entered are commands, what ffmpeg decodes, Ogg and MP3, and files whose header does not tell their length.
+    Not to be entered are commands, what ffmpeg decodes, Ogg and MP3, some codecs in WAV (GSM, G.721), and
+    files whose header does not tell their length.
     Less is returned where the recording ends before. Raises AudioError and SreError as `load` does.
     """
-    if is_pipe(location) or by_ffmpeg(location):
+    file_place, rules = audio_rules.at(location)
+    if is_pipe(file_place) or by_ffmpeg(file_place):
         return _whole(location, audio_rules)
-    with reasons(), opened(location) as source:
+    with reasons(), opened(file_place) as source:
         if examine(source).patches:
             return _whole(location, audio_rules)
-        with Straight(location) as file:  # which seeks once, not before and after reading too
-            if file.format not in ENTERED:
+        with Straight(file_place) as file:  # which seeks once, not before and after reading too
+            if file.format != "FLAC" and file.subtype not in ENTERED:
                 return _whole(location, audio_rules)
-            if file.channels != 1:
-                raise AudioError(f"{file.channels} channels; mix or split it to one")
+            rules.check_channels(file.channels)
             start, end = span(file.samplerate)
             file.seek(min(start, file.frames))
-            wave = file.read(end - start, dtype="float32")
-            return Piece(wave, start, file.samplerate, False)
+            block = file.read(end - start, dtype="float32", always_2d=True)
+            return Piece(np.ascontiguousarray(rules.one_channel(block)), start, file.samplerate, False)
 
 
 def _whole(location: str, audio_rules: AudioRules) -> Piece:

@@ -16,7 +16,7 @@ import numpy as np
 
 from sre import SreError
 from sre.datadir.layout import parse_segment
-from sre.io.audio import openable
+from sre.io.place import openable
 from sre.io.scp import read_scp
 from sre.io.tables import read_table, read_utt2spk
 from sre.io.trials import LabelledTrials, read_enroll_map

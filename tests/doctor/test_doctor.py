@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def place(tmp_path: Path, sound_dir, capsys: pytest.CaptureFixture, monkeypatch:
     sound_dir(tmp_path / "train", speakers=4), sound_dir(tmp_path / "eval", speakers=2, first=5)
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # neither ffmpeg nor nvidia-smi
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     return Place(tmp_path, capsys)
 
 

@@ -23,6 +23,7 @@ from steps import index_audio
 ROOT = Path(__file__).resolve().parents[2]
 RULES = AudioRules(resample=True, allow_pipes=True)
 FORMS = {"a": ("flac", 16000), "b": ("wav", 16000), "c": ("flac", 44100), "d": ("ogg", 16000), "e": ("wav", 8000)}
+BLOCKS = ("GSM610", "IMA_ADPCM", "MS_ADPCM", "G721_32")
 
 
 def fbank(cmn: str = "utterance", **options: object) -> dict:
@@ -88,6 +89,23 @@ def test_a_piece_is_that_of_the_whole(data: Path, monkeypatch: pytest.MonkeyPatc
     assert wholly_decoded == {"ogg", "wav |"}
 
 
+@pytest.mark.parametrize("subtype", [*BLOCKS, "PCM_16"])
+def test_a_piece_of_codecs_of_blocks_and_of_a_channel(tmp_path: Path, subtype: str) -> None:
+    """libsndfile cannot enter GSM and G.721."""
+    channels = 1 if subtype in ("GSM610", "G721_32") else 2
+    noise = np.random.default_rng(0).normal(0, 0.1, (20000, channels)).cumsum(axis=0).clip(-0.9, 0.9)
+    soundfile.write(tmp_path / "a.wav", noise, 16000, subtype=subtype)
+    write_data_dir(tmp_path / "d", wav={"a": f"{tmp_path}/a.wav"}, utt2spk={"a": "s"})
+    rules = AudioRules(channel="mix")
+    store, whole = AudioStore(read_data_dir(tmp_path / "d"), fbank(), rules), load(f"{tmp_path}/a.wav", rules)
+    for start in (0, 1, 7000, 19000):
+        np.testing.assert_array_equal(store.samples("a", start, 900), whole.wave[start : start + 900] * 32768)
+    index_audio.main([str(tmp_path / "d"), str(tmp_path / "d/audio"), "--audio", '{"channel": "mix"}'])
+    assert AudioStore(read_data_dir(tmp_path / "d"), fbank(), AudioRules(channel="mix")).places.keys() == {"a"}
+    with pytest.raises(SreError, match="made by other rules .*; run"):
+        AudioStore(read_data_dir(tmp_path / "d"), fbank(), AudioRules(channel=0))
+
+
 def test_what_was_decoded_whole_is_kept_within_bounds(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = AudioStore(read_data_dir(data), fbank(), RULES)
     monkeypatch.setattr(audio_store, "WHOLE_BYTES", 200_000)  # a recording has 128,000
@@ -108,7 +126,7 @@ def test_the_index(data: Path, tmp_path: Path) -> None:
     assert store.num_samples == {"b": 32000, "d": 32000}
     with pytest.raises(SreError, match="'bad' has no usable audio; see rejected.tsv in .*audio"):
         store.samples("bad", 0, 1)
-    with pytest.raises(SreError, match="made for another sample rate or resample; run python -m steps.index_audio"):
+    with pytest.raises(SreError, match="made by other rules .*; run python -m steps.index_audio"):
         AudioStore(read_data_dir(tmp_path / "d"), fbank(), RULES)
     (tmp_path / "d/audio/utt2num_samples").write_text("b 3x\n")
     with pytest.raises(SreError, match="'b 3x' is not `utterance samples`; run python -m steps.index_audio"):

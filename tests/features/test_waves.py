@@ -9,6 +9,7 @@ import soundfile
 from local import prepare_custom
 from sre import SreError, cli
 from sre.datadir.datadir import read_data_dir, write_data_dir
+from sre.features import waves as waves_module
 from sre.features.make import decoded_in_threads
 from sre.features.waves import Sound, Waves
 from sre.io.audio import AudioError, AudioRules, load
@@ -101,3 +102,55 @@ def test_segments_of_a_recording(tmp_path: Path) -> None:
             sound.piece(0.6, 0.9, 0.1)
         with pytest.raises(AudioError, match="too short: 0.050 s, at least 0.1 s"):
             sound.piece(0.1, 0.15, 0.1)
+
+
+def test_pieces_of_long_recordings_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can be entered is not decoded whole; what cannot is, once for its segments."""
+    noise = np.random.default_rng(0).normal(0, 0.1, (32000, 2))
+    kinds = [
+        ("a", "WAV", "PCM_16", 1, 16000),
+        ("b", "FLAC", "PCM_24", 2, 16000),
+        ("c", "WAV", "FLOAT", 2, 16000),
+        ("d", "WAV", "GSM610", 1, 16000),
+        ("e", "OGG", "VORBIS", 1, 16000),
+        ("f", "WAV", "PCM_16", 1, 8000),
+    ]
+    for name, form, subtype, channels, rate in kinds:
+        soundfile.write(tmp_path / name, noise[:, :channels], rate, format=form, subtype=subtype)
+    wav = {name: f"{tmp_path}/{name}" for name, *_ in kinds} | {"g": f"{tmp_path}/b [channel 1]"}
+    times = [(0.0, 0.5), (0.30001, 1.7), (1.5, 2.05), (1.9999, 2.0), (0.0, -1), (1.0, 2.2)]
+    for name in wav:
+        lines = {f"{name}-{k}": f"{name} {start} {end}" for k, (start, end) in enumerate(times)}
+        write_data_dir(tmp_path / "D", wav={name: wav[name]}, utt2spk=dict.fromkeys(lines, name))
+        write_table(tmp_path / "D/segments", lines)
+        rules, decoded = AudioRules(resample=True, channel="mix"), []
+        monkeypatch.setattr(waves_module, "load", lambda *given, decoded=decoded: decoded.append(given) or load(*given))
+        found = []
+        for long_s in (600, 1):
+            monkeypatch.setattr(waves_module, "LONG_S", long_s)
+            waves = Waves(read_data_dir(tmp_path / "D"), rules, 0.025)
+            found.append((dict(waves.read(sorted(lines))), waves.rejected))
+        (whole, _), (pieces, _) = found
+        assert found[0][1] == found[1][1] and len(found[0][1]) == (1 if name == "f" else 2), found[0][1]
+        assert whole.keys() == pieces.keys() and len(whole) >= 4
+        for utt, wave in whole.items():
+            np.testing.assert_array_equal(pieces[utt], wave, strict=True)
+        assert len(decoded) == (2 if name in "def" else 1), name
+
+
+def test_a_long_recording_that_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the segments that meet the damage are rejected."""
+    monkeypatch.setattr(waves_module, "LONG_S", 1)
+    noise = np.random.default_rng(0).normal(0, 0.1, 48000)
+    soundfile.write(tmp_path / "a.flac", noise, 16000)
+    (tmp_path / "a.flac").write_bytes((tmp_path / "a.flac").read_bytes()[:60000])
+    noise[20000], noise[32000:] = np.nan, 0.25
+    soundfile.write(tmp_path / "b.wav", noise, 16000, subtype="FLOAT")
+    wav = {name: f"{tmp_path}/{name}" for name in ("a.flac", "b.wav")}
+    segments = {f"{name}-{k}": (name, float(k), k + 0.5) for name in wav for k in (0, 1, 2)}
+    write_data_dir(tmp_path / "d", wav=wav, segments=segments, utt2spk=dict.fromkeys(segments, "s"))
+    waves = Waves(read_data_dir(tmp_path / "d"), AudioRules(), 0.025)
+    assert [utt for utt, _ in waves.read(sorted(segments))] == ["a.flac-0", "a.flac-1", "b.wav-0"]
+    reasons = {utt: reason for utt, _, reason in waves.rejected}
+    assert "truncated or damaged" in reasons["a.flac-2"] or "unreadable" in reasons["a.flac-2"]
+    assert reasons["b.wav-1"] == "NaN or infinite samples" and reasons["b.wav-2"].startswith("no signal")

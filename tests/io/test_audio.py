@@ -3,6 +3,9 @@
 import math
 import os
 import shlex
+import subprocess
+import sys
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -11,7 +14,14 @@ import pytest
 import soundfile
 
 from sre import SreError
-from sre.io.audio import AudioError, AudioRules, load, openable, probe
+from sre.config.schema import Schema
+from sre.io import commands
+from sre.io.audio import AudioError, AudioRules, load, look, probe
+from sre.io.commands import find_ffmpeg
+from sre.io.place import openable
+
+ROOT = Path(__file__).resolve().parents[2]
+STEREO = np.random.default_rng(0).normal(0, 0.1, (9000, 2)).cumsum(axis=0).clip(-0.9, 0.9)
 
 
 @pytest.fixture
@@ -70,12 +80,50 @@ def test_too_short(wav: Path) -> None:
 
 def test_stereo(wav: Path) -> None:
     soundfile.write(wav, np.zeros((8000, 2)), 16000)
-    refused_by_both(wav, "2 channels; mix or split it to one")
+    refused_by_both(wav, "2 channels; set audio.channel to mix for their mean, or to one of them, from 0 on")
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype"),
+    [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("NIST", "ULAW"),
+     ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_24"), ("CAF", "ALAC_16"), ("VOC", "PCM_16"), ("IRCAM", "PCM_16")],
+)  # fmt: skip
+def test_a_channel_is_taken_or_all_are_mixed(tmp_path: Path, form: str, subtype: str) -> None:
+    place = f"{tmp_path}/a.bin"
+    soundfile.write(place, STEREO, 16000, format=form, subtype=subtype)
+    both, _ = soundfile.read(place, dtype="float32")
+    for channel, expected in ((0, both[:, 0]), ("1", both[:, 1]), ("mix", (both[:, 0] + both[:, 1]) / 2)):
+        for at in (place, f"cat {place} |"):
+            found = load(at, AudioRules(channel=channel, allow_pipes=True)).wave
+            np.testing.assert_array_equal(found, expected, strict=True)
+        np.testing.assert_array_equal(load(f"{place} [channel {channel}]", AudioRules(channel=0)).wave, expected)
+    header = look(place, AudioRules(channel="mix"))
+    assert header.channels == 2 and (math.isnan(header.seconds) or header.seconds == len(both) / 16000)
+    for function in (probe, load):
+        with pytest.raises(AudioError, match="2 channels, of which 2 was asked for, from 0 on"):
+            function(place, AudioRules(channel=2))
+
+
+def test_a_channel_of_one(wav: Path) -> None:
+    for channel in (0, "mix"):
+        np.testing.assert_array_equal(read(str(wav), AudioRules(channel=channel)), read(str(wav)))
+    with pytest.raises(AudioError, match="1 channel, of which 1 was asked for"):
+        probe(f"{wav} [channel 1]", AudioRules())
+    assert openable("a.wav [channel 0]", wav.parent) == f"{wav} [channel 0]"
+    wav.rename(wav.parent / "a.wav [channel 7]")  # a name
+    assert probe(f"{wav} [channel 7]", AudioRules()) == 0.5
+
+
+def test_rules_by_default_are_those_of_the_schema() -> None:
+    schema = Schema(ROOT / "recipes/config.schema.yaml")
+    keys = schema.root["properties"]["audio"]["properties"]
+    assert AudioRules() == AudioRules(**{key: part["default"] for key, part in keys.items()})
+    assert schema.check({}, "", "properties", "audio").keys() == {"sample_rate", "resample", "allow_pipes"}
 
 
 def test_wrong_rate(wav: Path) -> None:
     soundfile.write(wav, np.zeros(8000), 8000)
-    refused_by_both(wav, "sample rate 8000, the recipe's is 16000; set audio.resample: true")
+    refused_by_both(wav, "sample rate 8000, the features' is 16000; set audio.resample to convert it")
 
 
 def test_nan(wav: Path) -> None:
@@ -89,7 +137,7 @@ def test_a_command_runs_only_where_it_is_allowed(wav: Path, tmp_path: Path) -> N
     made = tmp_path / "made"
     command = f"touch {shlex.quote(str(made))}; cat {shlex.quote(str(wav))} |"
     assert math.isnan(probe(command, AudioRules()))
-    with pytest.raises(SreError, match="is a command; set audio.allow_pipes: true"):
+    with pytest.raises(SreError, match="is a command; set audio.allow_pipes to run it"):
         read(command)
     assert not made.exists()
     np.testing.assert_array_equal(read(command, AudioRules(allow_pipes=True)), read(str(wav)))
@@ -141,6 +189,7 @@ def test_floats_that_are_no_sound(wav: Path) -> None:
         ("echo oh >&2; exit 3", "the command failed: oh"),
         ("cat {}; exit 3", "the command failed: exit status 3"),
         ("kill -9 $$", "the command failed: exit status -9"),
+        ("echo one >&2; echo two >&2; false", "the command failed: two$"),
         ("echo no audio", "unreadable: Format not recognised"),
         ("head -c 30 {}", "no samples"),
         ("cat {} {}", "more bytes follow"),
@@ -152,6 +201,50 @@ def test_floats_that_are_no_sound(wav: Path) -> None:
 def test_commands_that_fail(wav: Path, command: str, reason: str) -> None:
     with pytest.raises(AudioError, match=reason):
         read(command.replace("{}", shlex.quote(str(wav))) + " |", AudioRules(allow_pipes=True))
+
+
+def test_a_command_that_takes_too_long_is_killed_with_what_it_started(wav: Path, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    command = f"sleep 60 & echo $! $$ > {pids}; sleep 60; cat {wav} |"
+    begun = time.monotonic()
+    with pytest.raises(AudioError, match=r"took longer than audio.pipe_timeout_s \(0.3 s\) and was killed"):
+        read(command, AudioRules(allow_pipes=True, pipe_timeout_s=0.3))
+    assert time.monotonic() - begun < 4
+    for pid in pids.read_text().split():
+        assert not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.mark.skipif(find_ffmpeg() is None, reason="no ffmpeg here: neither the system's nor imageio-ffmpeg")
+def test_formats_that_ffmpeg_decodes(tmp_path: Path) -> None:
+    """Each is what ffmpeg itself writes as samples, and half of one is refused."""
+    ffmpeg = [str(find_ffmpeg()), "-nostdin", "-v", "error", "-y"]
+    soundfile.write(tmp_path / "a.wav", np.tile(STEREO, (6, 1)), 16000)
+    for suffix in ("m4a", "mp4", "aac", "wma", "webm", "mka", "tta", "wv", "ac3", "opus", "amr"):
+        narrow = ["-ar", "8000", "-ac", "1"] if suffix == "amr" else []
+        path = tmp_path / f"b 'c'.{suffix}"
+        subprocess.run([*ffmpeg, "-i", tmp_path / "a.wav", *narrow, path], check=True)
+        raw = subprocess.run([*ffmpeg, "-i", path, "-f", "s16le", "-"], check=True, capture_output=True).stdout
+        channels = 1 if suffix == "amr" else 2
+        expected = np.frombuffer(raw, np.int16).reshape(-1, channels)[:, -1] / np.float32(32768)
+        rules = AudioRules(resample=True, channel=channels - 1)
+        np.testing.assert_array_equal(load(str(path), rules).wave, expected)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(AudioError, match="truncated|promises"):
+            load(str(path), rules)
+    path.with_suffix(".m4a").write_bytes(b"<html>404</html>")
+    with pytest.raises(AudioError, match="^ffmpeg: moov atom not found$"):
+        load(str(path.with_suffix(".m4a")), AudioRules())
+
+
+def test_ffmpeg_is_the_systems_or_else_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ffmpeg").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", Mock(get_ffmpeg_exe=lambda: "the package's"))
+    assert find_ffmpeg() == f"{tmp_path}/ffmpeg"
+    (tmp_path / "ffmpeg").unlink()
+    assert find_ffmpeg() == "the package's"
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    assert find_ffmpeg() is None
 
 
 def test_what_ffmpeg_decodes_is_held_against_what_it_was_promised(wav: Path, tmp_path: Path, monkeypatch) -> None:
@@ -174,23 +267,26 @@ def test_what_ffmpeg_decodes_is_held_against_what_it_was_promised(wav: Path, tmp
     assert says(told, "[info]   Stream #0:0: Video: h264") == 8000
     with pytest.raises(AudioError, match="its header promises 60.60 s, 0.50 s were decoded"):
         says(told)
-    with pytest.raises(AudioError, match=r"the command failed: \[aac @ 0x1\] \[error\] no$"):
+    with pytest.raises(AudioError, match=r"^ffmpeg: no$"):
         says(told, "[aac @ 0x1] [error] no", "[info] size=0", status=1)
+    with pytest.raises(AudioError, match=r"^truncated or damaged: ffmpeg: corrupt input packet$"):
+        says("[in#0/tta @ 0x5] [warning] corrupt input packet in stream 0")
+    assert says("[info]   Duration: 00:00:00.60, start: 0", "[aac @ 0x1] [error] no") == 8000  # all of it is there
     (tmp_path / "ffmpeg").unlink()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SreError, match="ffmpeg is needed for this format; install it"):
+    monkeypatch.setattr(commands, "find_ffmpeg", lambda: None)
+    with pytest.raises(SreError, match="ffmpeg is needed for this format; install it .*pip install imageio-ffmpeg"):
         read(location)
 
 
 def test_what_is_no_sound_file(wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "fifo.wav")
     (tmp_path / "a.raw").write_bytes(wav.read_bytes()[44:])
-    soundfile.write(tmp_path / "a.voc", np.arange(8000, dtype=np.int16), 16000, format="VOC")
+    soundfile.write(tmp_path / "a.avr", np.arange(8000, dtype=np.int16), 16000, format="AVR")
     reasons = {
         "": "a folder",
         "fifo.wav": "no regular file; use a command",
         "a.raw": "unreadable: |RAW is not read",
-        "a.voc": "VOC is not read, for its length cannot be checked; convert it",
+        "a.avr": "AVR is not read, for its length cannot be checked; convert it",
         "a.wav/b.wav": "no such file",
         "a\0.wav": "unreadable: embedded null byte",
         "a" * 300: "unreadable: File name too long",

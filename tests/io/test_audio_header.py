@@ -99,7 +99,9 @@ def test_a_wav_that_claims_more_or_less_is_refused(tmp_path: Path, make, size: i
         assert f"promises {size} bytes of samples" in reason and rest in reason
 
 
-@pytest.mark.parametrize("form", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize(
+    "form", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3", "SVX", "VOC", "HTK"]
+)
 def test_cut_and_lengthened_files(tmp_path: Path, form: str) -> None:
     whole = encoded(form)
     assert outcomes(written(tmp_path, whole)) == [N, N, N]

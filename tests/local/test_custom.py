@@ -1,5 +1,7 @@
 """Data directories and trial lists that somebody else made."""
 
+import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import soundfile
 from local import import_trials, prepare_custom
 from sre import SreError
 from sre.datadir.datadir import read_data_dir
+from sre.datadir.rejected import write_rejected
 from sre.datadir.validate import validate
 from sre.io.tables import read_table, write_table
 from sre.io.trials import needed_utterances
@@ -53,11 +56,50 @@ def test_rejected_utterances_are_left_out(source: Path, tmp_path: Path) -> None:
     with pytest.raises(SreError, match="stand in a trial list, e.g. u005 .*truncated"):
         prepare_custom.main([str(source), str(tmp_path / "out"), "--trials", str(tmp_path / "trials"),
                              "--enroll", str(tmp_path / "enroll")])  # fmt: skip
-    stereo = np.zeros((16000, 2))
+    stereo = np.random.default_rng(0).normal(0, 0.1, (16000, 2))
     soundfile.write(source / "cut.wav", stereo, 16000)
-    write_table(source / "wav.scp", table | {"u005": "cut.wav", "u006": "cut.wav"})
-    with pytest.raises(SreError, match="2 of 120 utterances are rejected, more than max_rejected .* 2 channels"):
+    write_table(source / "wav.scp", table | {f"u00{n}": "cut.wav" for n in range(4)})
+    with pytest.raises(SreError, match="4 of 120 utterances are rejected, more than max_rejected .* 2 channels"):
         prepare_custom.prepare(source, tmp_path / "out")
+    prepare_custom.main([str(source), str(tmp_path / "out"), "--channel", "mix"])
+    assert len(read_data_dir(tmp_path / "out").utts) == 120
+
+
+def test_a_few_of_many_may_be_broken(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """5 of 1000 are named, each with its reason; of 50 the reason and the key are said."""
+    whole = (source / "u.wav").read_bytes()
+    broken = {"u000": whole[:9000], "u001": b"", "u002": b"<html>", "u003": whole + bytes(99), "u004": whole[:30]}
+    for name, content in broken.items():
+        (source / f"{name}.wav").write_bytes(content)
+    ids = [f"u{n:03}" for n in range(1000)]
+    write_table(source / "wav.scp", dict.fromkeys(ids, "u.wav") | {name: f"{name}.wav" for name in broken})
+    write_table(source / "utt2spk", dict.fromkeys(ids, "s"))
+    prepare_custom.prepare(source, tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "5 of 1000 utterances rejected and left out" in said and len(read_data_dir(tmp_path / "out").utts) == 995
+    reasons = ["truncated", "empty file", "unreadable", "more bytes follow", "hold no samples"]
+    for name, reason in zip(broken, reasons, strict=True):
+        assert re.search(rf"{name} \([^)]*\): [^;]*{reason}", said), name
+    write_table(source / "wav.scp", dict.fromkeys(ids, "u.wav") | {f"u{n:03}": "u000.wav" for n in range(50)})
+    remedy = r"max_rejected \(0.01\) allows, e.g. u000 .*truncated.*; .* set max_rejected to 0.05 .*--max-rejected 0.05"
+    with pytest.raises(SreError, match=rf"50 of 1000 utterances are rejected, more than {remedy}"):
+        prepare_custom.prepare(source, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("total", "bad", "most", "passes"),
+    [(9, 1, 0.01, True), (9, 2, 0.01, False), (65, 3, 0.01, True), (65, 4, 0.01, False), (20, 2, 0.01, True),
+     (19, 2, 0.01, False), (65, 1, 0.0, False), (9, 2, 0.3, True), (2, 2, 1.0, False), (1000, 10, 0.01, True)],
+)  # fmt: skip
+def test_how_many_may_be_rejected(tmp_path: Path, total: int, bad: int, most: float, passes: bool) -> None:
+    rows = [(f"u{n}", "u.wav", "empty file") for n in range(bad)]
+    try:
+        write_rejected(tmp_path / "rejected.tsv", rows, total, "recordings", most)
+    except SreError as error:
+        assert not passes, error
+        assert bad == total or f"set max_rejected to {math.ceil(100 * bad / total) / 100:g} (" in str(error)
+    else:
+        assert passes
 
 
 def test_segments_beyond_their_recording(source: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from sre.datadir.importers.tables import Named, base_of, name_rows, tables_of
 from sre.datadir.layout import Table
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.datadir.utterance_check import check_utterances
-from sre.io.audio import AudioRules
+from sre.io.audio import MIX, AudioRules
 from sre.io.ids import shown
 from sre.io.tables import write_table
 from sre.machine.log import say
@@ -30,8 +30,7 @@ READERS: Mapping[str, Reader] = {
     "pickle": arrays.read_pickles,
 }
 FEATURES = ("npy", "pickle")  # of which files are no audio
-FEW = 3  # utterances of a small source that may be rejected whatever their share, up to a tenth
-ANY = AudioRules(resample=True)  # what is taken: the recipe says what it does with it
+ANY = AudioRules(resample=True, channel=MIX)  # what is taken: the recipe says what it does with it
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def import_recordings(
 
     form : one of READERS; None: looked for, and said
     check : the headers of all files are looked at; else nothing is opened, and lengths are those of the source
-    max_rejected : share of the utterances that may be unusable; of a small source FEW may be, up to a tenth
+    max_rejected : share of the utterances that may be unusable
     Raises SreError for what is no source, names that contradict each other, and too much that cannot be used.
     """
     source, out = Path(source), Path(out)
@@ -85,8 +84,7 @@ def import_recordings(
         tables, bad = checked(out, tables) if check else (tables, [])
     rejected = named.rejected + bad
     needed = {pair.test for pair in pairs} | {utt for pair in pairs for utt in models.get(pair.enrol, [pair.enrol])}
-    few = min(FEW, total // 10) / total if max_rejected else 0
-    write_rejected(out / "rejected.tsv", rejected, total, "utterances", max(max_rejected, few), needed)
+    write_rejected(out / "rejected.tsv", rejected, total, "utterances", max_rejected, needed)
     done = write(out, form, tables, rejected)
     write_lists(out, models, pairs)
     return done

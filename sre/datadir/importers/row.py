@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sre import SreError
-from sre.io.audio import FFMPEG_SUFFIXES
+from sre.io.commands import FFMPEG_SUFFIXES
 from sre.io.ids import shown
 from sre.io.text import number
 
