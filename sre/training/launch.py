@@ -106,6 +106,7 @@ def _place(rank: int, ranks: int, port: int, folder: str) -> dict[str, str]:
     }
     place |= {"MASTER_ADDR": HOST, "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": True}
     place |= {"GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"}  # a host's own name may lead nowhere
+    place |= {"TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR")}  # DDP advises us in each rank
     return {key: str(value) for key, value in (place | {NOTES: folder, PARENT: os.getpid()}).items()}
 
 

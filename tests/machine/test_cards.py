@@ -124,6 +124,17 @@ def test_a_card_with_enough_memory_is_taken_and_processes_of_the_job_take_no_oth
     cards._held.pop().close()
 
 
+def test_a_rank_of_torchrun_takes_its_own_card_and_sees_all(machine, monkeypatch) -> None:
+    machine(*TWO)
+    cards.take(1, own=1)
+    monkeypatch.delenv(cards.TAKEN)  # for another job
+    assert cards.VISIBLE not in os.environ
+    with job() as other:
+        assert other.stdout.readline().strip() == "GPU-aaaa"
+        other.stdin.close()
+    cards._held.pop().close()
+
+
 def test_more_cards_than_are_given(machine, monkeypatch) -> None:
     machine(*TWO)
     monkeypatch.setenv(cards.VISIBLE, "1")

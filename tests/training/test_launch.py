@@ -143,6 +143,17 @@ def test_a_process_alone_prints_its_stack_and_ends() -> None:
     assert done.stderr.splitlines()[-1] == f"broken off: {sentence}; the same command goes on at step 3"
 
 
+def test_how_many_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch.cards, "given", lambda: ["0", "1", "2"])
+    monkeypatch.setattr(launch.torch.backends.cuda, "is_built", lambda: True)
+    asked = [("all", "auto"), ("all", "cpu"), (2, "auto"), (2, "cpu")]
+    assert [launch.number_of(*one) for one in asked] == [3, 1, 2, 2]
+    monkeypatch.setattr(launch.cards, "given", list)
+    assert launch.number_of("all", "auto") == 1
+    monkeypatch.setenv("RANK", "0")  # torchrun has started this process
+    assert [launch.number_of(*one) for one in asked] == [1, 1, 1, 1]
+
+
 def arguments(data: Path, out: Path, **training: object) -> list[str]:
     return [canonical(config(**training)), "--data", str(data), "--device", "cpu", str(out / "final.pt")]
 

@@ -21,6 +21,7 @@ $ python -m steps.train_embedding '{"lr": 1}' exp/final.pt
 17:00:03 warning: step 9: the loss or its gradient is not finite; skipped
 17:00:03 warning: step 9: the loss or its gradient is not finite; skipped
 """
+BROKEN_OFF = "broken off: rank 1 of 2 (process 7) was ended by SIGKILL; the same command goes on at step 4"
 
 
 def test_a_log_tells_progress_warnings_and_what_was_done(tmp_path: Path) -> None:
@@ -43,10 +44,16 @@ def test_a_log_tells_progress_warnings_and_what_was_done(tmp_path: Path) -> None
         ("$ x\n17:00:00 begun\n", 137, "SIGKILL: the machine had no memory left"),
         ("Traceback (most recent call last):\n  File x\nKeyError: 'a'\n", 1, "KeyError: 'a' (a fault of the program"),
         ("$ python -m x\n", 3, "without a word"),
+        (f"$ python -m x\nrank 1, at step 5:\n  File x\n{BROKEN_OFF}\n", 1, BROKEN_OFF),
     ],
 )
 def test_a_failed_job_has_a_sentence(text: str, status: int, said: str) -> None:
     assert said in joblog.failure(text, status)
+
+
+def test_what_was_broken_off_is_tried_again() -> None:
+    assert joblog.refusal("$ python -m x\nerror: a: no such file\n") == "a: no such file"
+    assert joblog.refusal(f"$ python -m x\n{BROKEN_OFF}\n") is None and joblog.stopped(BROKEN_OFF) is None
 
 
 @pytest.mark.parametrize(
