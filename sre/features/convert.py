@@ -19,6 +19,7 @@ from sre.features.waves import Sound
 from sre.io.atomic import atomic_output, locked
 from sre.io.audio import AudioError, AudioRules, load
 from sre.io.audio_file import write_audio
+from sre.io.commands import by_ffmpeg, of_ffmpeg_at_once
 from sre.io.place import is_pipe, split_channel
 from sre.io.text import canonical, read_text
 from sre.machine.log import Progress, say, warn
@@ -126,10 +127,12 @@ def _begin(job: Conversion) -> Conversion:
 def _make(job: Conversion, recordings: list[str]) -> Made:
     rejected: Rejected = []
     clipped: list[str] = []
+    files = {recording: split_channel(job.wav[recording])[0] for recording in recordings}
+    decoded = of_ffmpeg_at_once([file for file in files.values() if by_ffmpeg(file)])
     for recording in recordings:
         place, rate = job.wav[recording], job.audio_rules.sample_rate
         try:
-            samples = Sound(load(place, job.audio_rules), rate).samples
+            samples = Sound(load(place, job.audio_rules, decoded.get(files[recording])), rate).samples
         except AudioError as error:
             rejected.append((recording, place, str(error)))
             continue

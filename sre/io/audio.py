@@ -14,7 +14,7 @@ import soundfile
 from sre import SreError
 from sre.io.audio_header import examine
 from sre.io.audio_rules import MIX, AudioRules
-from sre.io.commands import by_ffmpeg, of_command, of_ffmpeg
+from sre.io.commands import Decoded, by_ffmpeg, of_command, of_ffmpeg
 from sre.io.place import is_pipe
 from sre.io.promise import AudioError, Buffer, Promise
 from sre.io.scp import split_offset
@@ -125,16 +125,17 @@ def look(location: str, audio_rules: AudioRules) -> Header:
         return Header(seconds, header.samplerate, header.channels, entered)
 
 
-def load(location: str, audio_rules: AudioRules) -> Recording:
+def load(location: str, audio_rules: AudioRules, decoded: Decoded | None = None) -> Recording:
     """Decode one recording, to one channel.
 
+    decoded : what ffmpeg has made of it already
     Raises AudioError as `probe` does, where the header promised more or fewer samples than were decoded, for NaN or
     infinite samples, and where all are equal; SreError where a command is not allowed, or ffmpeg is not installed.
     """
     location, audio_rules = audio_rules.at(location)
     with reasons():
         if is_pipe(location) or by_ffmpeg(location):
-            data, promised_s = _by_others(location, audio_rules)
+            data, promised_s = _by_others(location, audio_rules, decoded)
             source = Buffer(data)
             wave, rate = _decode(source, source, audio_rules)
         else:
@@ -263,7 +264,7 @@ def check_signal(wave: np.ndarray) -> None:
         raise AudioError(f"no signal: all {len(wave)} samples are {float(least):.4g} of full scale")
 
 
-def _by_others(location: str, audio_rules: AudioRules) -> tuple[bytes, float]:
+def _by_others(location: str, audio_rules: AudioRules, decoded: Decoded | None) -> Decoded:
     """Return what a command of wav.scp, or ffmpeg, writes, and the seconds that ffmpeg sees in the header, or nan."""
     if is_pipe(location):
         if not audio_rules.allow_pipes:
@@ -274,4 +275,4 @@ def _by_others(location: str, audio_rules: AudioRules) -> tuple[bytes, float]:
         return of_command(location.rstrip().removesuffix("|"), audio_rules.pipe_timeout_s), math.nan
     with opened(location) as file:
         examine(file)
-    return of_ffmpeg(location)
+    return decoded or of_ffmpeg(location)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from sre.datadir.validate import validate
 from sre.features import convert as convert_module
 from sre.features.convert import Conversion, convert
 from sre.features.waves import Sound
+from sre.io import audio, commands
 from sre.io.audio import AudioRules, load
 from sre.io.audio_file import write_audio
+from sre.io.commands import find_ffmpeg
 from sre.io.tables import read_table
 
 RULES = AudioRules(16000, resample=True, channel="mix")
@@ -48,7 +51,7 @@ def test_a_data_directory_is_converted(data: Path, tmp_path: Path, monkeypatch: 
     options = ["--channel", "mix", "--max-rejected", "0.2"]
     cli.main(["data", "convert", *options, "--nj", "2", str(data), str(tmp_path / "o")])
     found, source = read_data_dir(tmp_path / "o", every_table=True), read_data_dir(data, every_table=True)
-    assert validate(tmp_path / "o") == []
+    assert validate(data) == validate(tmp_path / "o") == []
     assert found.segments == {utt: part for utt, part in source.segments.items() if part.recording != "z"}
     assert found.tables["text"].keys() == found.segments.keys() and "utt2num_frames" not in found.tables
     assert "z\t" in (tmp_path / "o/rejected.tsv").read_text()
@@ -102,6 +105,37 @@ def test_a_killed_conversion_leaves_whole_files(data: Path, tmp_path: Path, monk
     again = Conversion(wav, tmp_path / "p", RULES)
     convert(again)
     assert files_of(tmp_path / "o") == files_of(tmp_path / "p")
+
+
+@pytest.mark.skipif(find_ffmpeg() is None, reason="no ffmpeg here: neither the system's nor imageio-ffmpeg")
+def test_files_that_one_ffmpeg_decodes_are_those_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged files among them are rejected with the same reasons."""
+    wav, alone = {}, []
+    for k, suffix in enumerate(["m4a", "webm", "opus", "aac", "m4a", "mp4", "m4a", "amr"]):
+        noise = np.random.default_rng(k).normal(0, 0.1, (8000 + 1000 * k, 2))
+        soundfile.write(tmp_path / "a.wav", noise, 16000)
+        wav[f"{k}"] = f"{tmp_path}/{k} '.{suffix}"
+        more = ["-ar", "8000", "-ac", "1"] if suffix == "amr" else ["-t", "0.3"]
+        subprocess.run([str(find_ffmpeg()), "-v", "error", "-i", tmp_path / "a.wav", *more, wav[f"{k}"]], check=True)
+    whole = Path(wav["0"]).read_bytes()
+    monkeypatch.setattr(commands, "of_ffmpeg", lambda at, of_one=commands.of_ffmpeg: alone.append(at) or of_one(at))
+    monkeypatch.setattr(audio, "of_ffmpeg", commands.of_ffmpeg)
+
+    def outcome(name: str) -> tuple:
+        job = Conversion(wav, tmp_path / name, RULES)
+        _, rejected = convert(job)
+        return files_of(job.out), rejected
+
+    expected = outcome("one")
+    assert sorted(alone) == [wav["3"], wav["7"]] and expected[1] == []
+    monkeypatch.setattr(convert_module, "of_ffmpeg_at_once", lambda files: {})
+    assert outcome("many") == expected and len(alone) == 2 + 8
+    monkeypatch.undo()
+    Path(wav["4"]).write_bytes(whole[: len(whole) // 2])
+    Path(wav["6"]).write_bytes(b"<html>")
+    found, rejected = outcome("broken")
+    assert found.keys() == expected[0].keys() - {str(Conversion(wav, Path(), RULES).path(k)) for k in "46"}
+    assert ["truncated" in rejected[0][2], rejected[1][2] == "ffmpeg: moov atom not found"] == [True, True]
 
 
 def test_what_is_louder_than_16_bits_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
