@@ -16,16 +16,17 @@ from sre.io.atomic import link, locked
 from sre.io.name_tables import Labels
 from sre.losses import build_head
 from sre.machine.cores import available_cores
-from sre.machine.device import choose_precision, prepare
+from sre.machine.device import card_uuid, choose_precision, prepare
 from sre.machine.environment import environment
 from sre.machine.log import say, warn
+from sre.machine.nvml import Cards
 from sre.models import build, cost
 from sre.models.base import Network
 from sre.models.bundle import Bundle
 from sre.training import kept
 from sre.training.held_out import FIFTH
 from sre.training.inputs import Store, check_features, source_of
-from sre.training.meter import Spent, peak
+from sre.training.meter import Spent, mean_over_time, peak
 from sre.training.options import TrainingConfig
 from sre.training.phases import Base, freeze
 from sre.training.ranks import ALONE, Ranks, joined
@@ -86,11 +87,12 @@ def train(
             parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals, development)
             folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter, parts, base)
             spent = Spent.of(folder, begun)
+            spent.devices, cards = ranks.size, filter(None, ranks.told_by_all(card_uuid(ranks.device)))
             trainer = make_trainer(asked, stores, chosen, parts, folder, ranks.device, distorter, base, ranks)
             trainer.hang_s = watchdog_s(config)
             _say_what_there_is(parts, held_out.utterances, trainer)
             if ranks.is_first:
-                trainer.spent = spent
+                trainer.spent, spent.cards = spent, Cards.watch([*cards])
                 spent.keep(now=True)
             if history := ranks.from_first(kept.finished(folder) if ranks.is_first else []):
                 say(f"this training is complete; to train again, delete {folder}")
@@ -197,6 +199,7 @@ def _summary(
         **asdict(chosen.counts),
         speakers=len(parts.speakers),
         utterances=len(parts.train),
+        hours=round(chosen.hours(parts.train, shift), 3),
         held_out_speakers=len({chosen.utt2spk[utt] for utt in parts.held_out}),
         fewer_held_out=parts.fewer,
         parameters=sum(p.numel() for p in trainer.network.parameters()),
@@ -208,12 +211,11 @@ def _summary(
         final_epochs=kept.final_epochs(trainer.history, trainer.options, trainer.span),
         seed=asked.training.seed,
         precision=trainer.options.precision,
-        training_s=round(spent.total, 1),
-        this_run_s=round(spent.this_run, 1),
-        runs=spent.runs,
+        **spent.of_summary(),
         peak_memory_mib=peak(trainer.history, "memory_mib"),
         peak_workers_mib=peak(trainer.history, "workers_mib"),
         peak_gpu_mib=peak(trainer.history, "gpu_mib"),
+        gpu_busy=mean_over_time(trainer.history, "gpu_busy"),
         reading=trainer.reading.as_dict(),
         config_sha256=asked.sha256,
         config=asked.config,

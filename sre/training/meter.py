@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sre import SreError
 from sre.io.atomic import write_json
@@ -142,6 +142,12 @@ class Spent:
         """Return the columns of history.jsonl that the cards tell of the time since the last epoch; {} without any."""
         busy = self.cards.busy() if self.cards else None
         return {} if busy is None else {"gpu_busy": busy}
+
+    def of_summary(self) -> dict[str, Any]:
+        """Return the fields of a TrainSummary that tell the cost of all runs."""
+        seconds = {"training_s": self.total, "this_run_s": self.this_run, "device_s": self.device_s}
+        told = {name: round(value, 1) for name, value in seconds.items()}
+        return {**told, "runs": self.runs, "num_devices": self.devices, "energy_j": self.energy_j}
 
     def resumed(self, seconds: float) -> None:
         """Take the seconds of the steps in a checkpoint for the earlier runs, where no time of them is kept."""

@@ -86,6 +86,14 @@ class Ranks:
             distributed.broadcast_object_list(told, 0, device=self.device)
         return told[0]
 
+    def told_by_all(self, value: T) -> list[T]:
+        """Return what each rank has given, in their order, on each of them."""
+        if self.size == 1:
+            return [value]
+        told: list[Any] = [None] * self.size
+        distributed.all_gather_object(told, value)
+        return told
+
     def barrier(self) -> None:
         """Wait until all ranks are here."""
         if self.size > 1:

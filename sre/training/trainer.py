@@ -230,7 +230,7 @@ class Trainer:
             "workers_mib": memory.children_mib(),
             "gpu_mib": peak_memory_mib(self.device),
         }
-        row = self.ranks.from_first(row)
+        row = self.ranks.from_first(row | (self.spent.of_epoch() if self.spent else {}))
         self.history.append(row)
         self.sums = dict(NO_SUMS)
         say(line_of(row, self.span.epochs))

@@ -10,7 +10,7 @@ import pytest
 from test_resume import Killed, config, data, stop_at, train  # noqa: F401  (the fixture)
 
 from sre.machine import log
-from sre.training import meter, trainer
+from sre.training import job, meter, trainer
 from sre.training.advice import Reading, on_waiting
 from sre.training.meter import Spent, line_of, mean_over_time, means, peak
 from sre.training.summary import TrainSummary
@@ -89,6 +89,30 @@ def test_the_cost_of_a_resumed_training_is_that_of_all_its_runs(
         "cores": trainer.available_cores(),
     }
     assert summary.peak_memory_mib > 50 and summary.peak_gpu_mib is None
+    assert (summary.num_devices, summary.energy_j, summary.gpu_busy) == (1, None, None)
+    assert summary.device_s == pytest.approx(summary.training_s, abs=0.2) and summary.hours > 0
+
+
+def test_a_training_on_cards_keeps_what_they_tell(
+    data: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The cards are played: what they are asked by is the device's UUID."""
+    asked = []
+
+    def watch(uuids: list[str]) -> SimpleNamespace:
+        asked.append(uuids)
+        return SimpleNamespace(energy_j=36.4, busy=lambda: 0.75)
+
+    monkeypatch.setattr(job, "card_uuid", lambda device: f"GPU-{device}")
+    monkeypatch.setattr(job.Cards, "watch", watch)
+    train(data, tmp_path, epochs=2, **SMALL)
+    assert asked == [["GPU-cpu"]]
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [row["gpu_busy"] for row in rows] == [0.75, 0.75]
+    summary = TrainSummary.read(tmp_path / "train_summary.json")
+    assert (summary.gpu_busy, summary.energy_j) == (0.75, 36.4)
 
 
 def test_time_that_nobody_kept_is_that_of_the_checkpoint(tmp_path: Path) -> None:
