@@ -17,7 +17,7 @@ def examine(recipe: Recipe, project: Path, roots: Sequence[Root]) -> Iterator[Fi
     """
     surveys, of_corpora = corpora.count(roots, recipe.config)
     sound = [f"{survey.by_ffmpeg:,} recordings of {key}" for key, survey in surveys.items() if survey.by_ffmpeg]
-    yield from machine.looked_at(recipe.config, recipe.trainings)
+    yield from machine.looked_at(recipe)
     yield from software.looked_at(project, recipe, sound)
     yield from of_corpora
     yield from _other_paths(recipe, roots)

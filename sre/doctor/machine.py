@@ -8,6 +8,7 @@ from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import NamedTuple
 
+from sre.config.recipe import Recipe
 from sre.doctor.findings import NOTE, OK, STOP, Finding
 from sre.features.types import dimension_of
 from sre.machine.cards import holder_of, nvidia_smi
@@ -32,12 +33,15 @@ class Gpu(NamedTuple):
     driver: str
 
 
-def looked_at(config: Mapping, trainings: Mapping[str, dict]) -> Iterator[Finding]:
-    """Yield what the machine has, beside what the resolved config and its trainings want of it."""
+def looked_at(recipe: Recipe) -> Iterator[Finding]:
+    """Yield what the machine has, beside what the recipe wants of it."""
+    cards = gpus_here()
     yield _cores()
     yield _memory()
-    yield from gpus(gpus_here(), torch_build(), {config["device"], config["features_device"]})
-    yield from _shared_memory(trainings)
+    yield from gpus(cards, torch_build(), {recipe.config["device"], recipe.config["features_device"]})
+    if cards and recipe.config["device"] != "cpu":
+        yield from _devices(recipe, len(cards))
+    yield from _shared_memory(recipe.trainings)
     yield _open_files()
 
 
@@ -86,6 +90,16 @@ def gpus(cards: Sequence[Gpu], torch: TorchBuild, asked: Collection[str]) -> Ite
         text += f"; job {holder} has it" if holder else ""
         yield Finding(SECTION, "GPU", NOTE if holder else OK, text, "A job waits until it is free." if holder else "")
     yield _torch_on(torch, needed)
+
+
+def _devices(recipe: Recipe, cards: int) -> Iterator[Finding]:
+    """Yield the models of which a training asks for more cards than there are."""
+    for run in recipe.runs.values():
+        wanted = run.asked.get("devices", 1)
+        if isinstance(wanted, int) and wanted > cards:
+            text = f"training.devices {wanted} of {run.model}, and there are {cards}"
+            cure = f"Lower it (set={run.model}.training.devices={cards}), or take a machine with more."
+            yield Finding(SECTION, "devices", STOP, text, cure)
 
 
 def _torch_on(torch: TorchBuild, needed: str) -> Finding:

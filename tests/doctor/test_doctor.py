@@ -183,6 +183,16 @@ def test_a_card_that_a_job_has(place: Place, monkeypatch: pytest.MonkeyPatch) ->
     assert "ok GPU NVIDIA H200" in place.page()
 
 
+def test_more_devices_than_there_are_cards(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(place, "nvidia-smi", CARD)
+    monkeypatch.setattr(machine, "torch_build", lambda: TorchBuild("2.14", "13.0", ["sm_90"], 1, ["sm_90"]))
+    page = place.page("set=small.training.devices=4", stops=True)
+    assert (
+        "STOP devices training.devices 4 of small, and there are 1 -> Lower it (set=small.training.devices=1)" in page
+    )
+    assert "training.devices" not in place.page("set=small.training.devices=all")
+
+
 def test_without_a_gpu_that_is_asked_for(place: Place) -> None:
     assert "STOP GPU none, and cuda is asked for -> Set device" in place.page(device="cuda", stops=True)
 
