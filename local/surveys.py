@@ -20,7 +20,7 @@ from sre.datadir.datadir import DataDir, read_data_dir
 from sre.doctor.survey import Counts, ListFile, Part, Root, Survey
 from sre.io.commands import by_ffmpeg
 from sre.io.ids import shown
-from sre.io.place import is_pipe
+from sre.io.place import exists, is_pipe, openable
 from sre.machine.log import Progress
 from sre.training.gate_checks import audio_seconds
 
@@ -171,7 +171,7 @@ def survey_custom(role: str) -> Callable[[Mapping[str, Any]], Survey]:
 def _check_recordings(root: Path, data: DataDir, found: Survey) -> None:
     """Raise SreError where recordings are missing, by a look at the first and the last."""
     for path in (*found.recordings[:1], *found.recordings[-1:]):
-        if not (os.path.exists(path) or (root / path).exists()):
+        if not exists(openable(path, root)):
             raise SreError(f"{root}/wav.scp: {shown(path)}: no such file; mend its paths, or mount their disk")
 
 
