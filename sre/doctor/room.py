@@ -92,7 +92,7 @@ def splits_of(surveys: Mapping[str, Survey], data: Path) -> tuple[dict[str, tupl
             )
             found[part.split] = both, trained
     for split, (counts, trained) in found.items():
-        if (data / split / "utt2spk").is_file():  # it is made already
+        if counts.hours and (data / split / "utt2spk").is_file():  # it is made already
             made = Counts(counts.speakers, counts.utterances, audio_seconds(data / split) / 3600)
             found[split] = made, trained
     return found, " and ".join(ways)
@@ -121,6 +121,7 @@ def estimate(
     data, exp = root / "data", root / "exp" / recipe.name
     speakers = sum(counts.speakers for counts, trained in splits.values() if trained)
     copies = {name for one in recipe.trainings.values() for name in one.get("copies", {})}
+    copies -= {name for name in copies for path in data.glob(f"*_{name}/wav.scp")}
     needed = {"features": 0, "copies of sound": 0, "embeddings": 0, "networks": 0, "score files": 0}
     dimensions = {}
     for name, run in recipe.runs.items():
