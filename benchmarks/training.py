@@ -18,7 +18,7 @@ from datetime import date
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sre.cli.arguments import Parser, output_file, whole
 from sre.machine.cores import available_cores
@@ -58,11 +58,29 @@ def ways() -> list[Way]:
 
 
 def plain_loop(name: str) -> Callable[[], None]:
-    """Return a step of the plain loop."""
+    """Return a step of the plain loop, on the CPU."""
     import torch
 
     torch.set_num_threads(available_cores())
+    return plain_step(*parts(name))
+
+
+def our_loop(name: str, way: Way) -> Callable[[], None]:
+    """Return a step of ours, on the CPU."""
+    import torch
+
+    from sre.machine.device import memory_format, prepare
+
+    prepare(torch.device("cpu"), available_cores())
     network, head, chunks, labels = parts(name)
+    network.to(memory_format=memory_format(network))
+    return our_step(way, network, head, chunks, labels)
+
+
+def plain_step(network: Any, head: Any, chunks: Any, labels: Any) -> Callable[[], None]:
+    """Return a step of the plain loop of a network and its loss on a batch."""
+    import torch
+
     weights = [*network.parameters(), *head.parameters()]
     optimizer = torch.optim.SGD(weights, 0.01, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
@@ -77,37 +95,32 @@ def plain_loop(name: str) -> Callable[[], None]:
     return step
 
 
-def our_loop(name: str, way: Way) -> Callable[[], None]:
-    """Return a step of ours."""
-    import torch
-
+def our_step(way: Way, network: Any, head: Any, chunks: Any, labels: Any) -> Callable[[], None]:
+    """Return a step of ours of a network and its loss on a batch."""
     from sre.cli.configs import schema
-    from sre.machine.device import memory_format, prepare
     from sre.training.compiling import compiled
     from sre.training.optimizers import build_optimizer
     from sre.training.options import TrainingOptions
     from sre.training.update import Update
 
-    device = torch.device("cpu")
-    prepare(device, available_cores())
-    network, head, chunks, labels = parts(name)
-    network.to(memory_format=memory_format(network))
-    given = {"batch_size": CHUNKS, "precision": way.precision}
+    given = {"batch_size": len(chunks), "precision": way.precision}
     training = schema().check(given, "training", "$defs", "model", "properties", "training")
     options = TrainingOptions(**training, margin=0.2, margin_epochs=(0, 0), seed=1)
     optimizer, weights = build_optimizer(options, network, head), [*network.parameters(), *head.parameters()]
-    update = Update(network, head, optimizer, weights, options, device)
+    update = Update(network, head, optimizer, weights, options, chunks.device)
     if way.compile:
-        update.module.compiled = compiled(network, device, (FRAMES, FRAMES))
+        update.module.compiled = compiled(network, chunks.device, (chunks.shape[1], chunks.shape[1]))
+    classes = labels.cpu()
 
     def step() -> None:
-        update(chunks, labels, 0.01, 0.2, False, 0, labels)
-        update.outcomes()
+        update(chunks, classes, 0.01, 0.2, False, 0, classes)
+        if update.is_due:
+            update.outcomes()
 
     return step
 
 
-def parts(name: str) -> tuple:
+def parts(name: str, chunks: int = CHUNKS, frames: int = FRAMES) -> tuple:
     """Return a network, its loss, a batch and its classes."""
     import torch
 
@@ -118,7 +131,7 @@ def parts(name: str) -> tuple:
     architecture, options = model(name)
     network = build(architecture, BINS, options)
     head = build_head(network.embedding_dim, CLASSES, "aam", 32.0)
-    return network, head, torch.randn(CHUNKS, FRAMES, BINS), torch.randint(0, CLASSES, (CHUNKS,))
+    return network, head, torch.randn(chunks, frames, BINS), torch.randint(0, CLASSES, (chunks,))
 
 
 def model(name: str) -> tuple[str, dict]:
@@ -132,30 +145,43 @@ def model(name: str) -> tuple[str, dict]:
     return architecture, schema().check(options, name, "$defs", "architectures", architecture)
 
 
-def hardware(precision: str) -> dict[str, float]:
-    """Return multiply-adds a second, in 1e9, of a product of matrices, and of a convolution with its gradients."""
+def hardware(precision: str, device: Any = "cpu", side: int = 2048) -> dict[str, float]:
+    """Return multiply-adds a second, in 1e9, of a product of matrices, and of a convolution with its gradients.
+
+    side : rows and columns of the matrices
+    """
     import torch
 
     from sre.machine.device import prepare
 
-    prepare(torch.device("cpu"), available_cores())
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = torch.randn(2, 2048, 2048).to(kind)
-    x = torch.randn(16, 64, 40, 100).to(kind).to(memory_format=torch.channels_last).requires_grad_()
-    layer = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).to(kind).to(memory_format=torch.channels_last)
-    gradient = torch.randn(16, 64, 40, 100).to(kind).to(memory_format=torch.channels_last)
+    device = torch.device(device)
+    prepare(device, available_cores())
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    a, b = torch.randn(2, side, side, device=device).to(kind)
+    x = torch.randn(16, 64, 40, 100, device=device).to(kind, memory_format=torch.channels_last).requires_grad_()
+    layer = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False, device=device).to(kind, memory_format=torch.channels_last)
+    gradient = torch.randn(16, 64, 40, 100, device=device).to(kind, memory_format=torch.channels_last)
 
     def rate(work: Callable[[], object], operations: float) -> float:
-        work()
+        work(), wait(device)
         begun = time.perf_counter()
         for _ in range(3):
             work()
+        wait(device)
         return 3 * operations / (time.perf_counter() - begun) / 1e9
 
     return {
-        "product": rate(lambda: a @ b, 2048**3),
+        "product": rate(lambda: a @ b, side**3),
         "convolution": rate(lambda: layer(x).backward(gradient), 3 * 16 * 64 * 64 * 9 * 40 * 100),
     }
+
+
+def wait(device: Any) -> None:
+    """Wait until a device has done what it was given."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def worker(name: str, way: Way, commands: Connection) -> None:

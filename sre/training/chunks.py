@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
+from torch import Tensor, UntypedStorage
+from torch.utils.data import DataLoader, get_worker_info
 
 from sre import SreError
-from sre.machine.cores import available_cores
+from sre.machine.cores import available_cores, one_blas_thread
 from sre.training.advice import Reading
 from sre.training.batches import Batches, Item
 from sre.training.ranks import Ranks
 from sre.training.sources import Sample, Source
+
+CPU = torch.device("cpu")
 
 
 class Batch(NamedTuple):
@@ -38,7 +40,17 @@ class Batch(NamedTuple):
 
 def _collate(samples: list[Sample]) -> Batch:
     indices, copies, chunks, draws, left_out = zip(*samples, strict=True)
-    return Batch(torch.tensor(indices), torch.tensor(copies), torch.stack(chunks), torch.stack(draws), sum(left_out))
+    out = None
+    if get_worker_info():  # in memory that the training sees too, so that the batch is not copied there once more
+        room = UntypedStorage._new_shared(4 * len(chunks) * chunks[0].numel())
+        out = torch.empty(0).set_(room).view(len(chunks), *chunks[0].shape)
+    stacked = torch.stack(chunks, out=out)
+    return Batch(torch.tensor(indices), torch.tensor(copies), stacked, torch.stack(draws), sum(left_out))
+
+
+def _begin_reading(number: int) -> None:
+    """Let a reading process multiply by one thread: of a thread a core in each of them, most would be in the way."""
+    one_blas_thread()
 
 
 def read(loader: DataLoader) -> Iterator[Batch]:
@@ -84,25 +96,31 @@ class OwnRows:
         return torch.tensor([index for index, _, _ in items]), torch.tensor([copy_of(row[1:]) for _, _, row in items])
 
 
-def processes_of(source: Source, num_workers: int) -> int:
-    """Return how many processes read beside the training: none where all is in memory and ready."""
-    return 0 if source.in_memory else num_workers
+def processes_of(source: Source, num_workers: int, device: torch.device = CPU) -> int:
+    """Return how many processes read beside the training: none where all is in memory, and the CPU has the network.
+
+    A training on a GPU keeps its own process for what the GPU is told: a thread that reads would hold Python's lock.
+    """
+    return 0 if source.in_memory and device.type == "cpu" else num_workers
 
 
-def reading_of(source: Source, num_workers: int) -> Reading:
-    """Return how a training reads a source with at most so many processes."""
+def reading_of(source: Source, num_workers: int, device: torch.device = CPU) -> Reading:
+    """Return how a training on a device reads a source with at most so many processes."""
     kept = source.in_memory or source.is_kept
-    return Reading(source.kind, kept, processes_of(source, num_workers), available_cores())
+    return Reading(source.kind, kept, processes_of(source, num_workers, device), available_cores())
 
 
-def make_loader(source: Source, batches: Iterable[list[Item]], num_workers: int) -> DataLoader:
-    """Return a loader of batches.
+def make_loader(
+    source: Source, batches: Iterable[list[Item]], num_workers: int, device: torch.device = CPU
+) -> DataLoader:
+    """Return a loader of batches, for a training on a device; for a GPU they are in pinned memory.
 
     On Linux its processes are forked, also where Python would start them otherwise (3.14): tables and decoded audio are
     shared, not copied into each. They leave a GPU alone, which may be in use by then.
     """
-    workers = processes_of(source, num_workers)
-    pinned = torch.cuda.is_available()
+    workers, on_gpu = processes_of(source, num_workers, device), device.type == "cuda"
+    if workers:
+        source.load_all()  # before they are forked
     context = "fork" if workers and sys.platform == "linux" else None
     own = torch.Generator()  # without it the loader draws from the global one, and a resumed training has other draws
     return DataLoader(
@@ -110,7 +128,8 @@ def make_loader(source: Source, batches: Iterable[list[Item]], num_workers: int)
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate,
-        pin_memory=pinned,
+        pin_memory=on_gpu,
         generator=own,
+        worker_init_fn=_begin_reading if on_gpu else None,  # on a CPU speeds would end in other last digits
         multiprocessing_context=context,
     )

@@ -15,12 +15,16 @@ from sre.models.base import Network
 REMEDY = "install one, or set training.compile: false"
 
 
-def compiled(network: Network, device: torch.device, frames: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+def compiled(
+    network: Network, device: torch.device, frames: tuple[int, int], deterministic: bool = True
+) -> Callable[[Tensor], Tensor]:
     """Return what computes the network's output and gradient by compiled code, made at the first call.
 
     The network and its state stay as they are; the code is for its training mode.
     frames : least and greatest length of a chunk. If they differ, the code is made once, for any length, on a GPU. On a
         CPU torch's code of convolutions is for one length.
+    deterministic : on a GPU the code is chosen by rules; False: also by how long each form takes there, so that two
+        compilations may sum in another order
 
     Raises SreError where there is no compiler for the device, or lengths differ on a CPU.
     """
@@ -31,7 +35,8 @@ def compiled(network: Network, device: torch.device, frames: tuple[int, int]) ->
             f" {list(frames)}; give it one length, or set training.compile: false"
         )
     varies = frames[0] < frames[1]
-    code = torch.compile(network, dynamic=None if varies else False)
+    rules = {"options": {"deterministic": True}} if deterministic and device.type == "cuda" else {}
+    code = torch.compile(network, dynamic=None if varies else False, **rules)
 
     def forward(chunks: Tensor) -> Tensor:
         if varies:

@@ -239,7 +239,7 @@ def make_trainer(
 
     Raises SreError if chunks are too short for the network, or if it cannot start from the base.
     """
-    prepare(device, ranks.share_of(available_cores()))
+    prepare(device, ranks.share_of(available_cores()), asked.training.deterministic)
     options = replace(asked.training, precision=choose_precision(asked.training.precision, device))
 
     def source(utts: Sequence[str], training: bool) -> Source:

@@ -32,13 +32,18 @@ class NovoGrad(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    def begin(self) -> None:
+        """Make what is kept of the parameters that have a gradient, where it is not there."""
         for group in self.param_groups:
-            for weights in group["params"]:
-                self.state[weights] = {"m": torch.zeros_like(weights), "v": weights.new_zeros(())}
+            for one in group["params"]:
+                if one.grad is not None and not self.state[one]:
+                    self.state[one] |= {"m": torch.zeros_like(one), "v": one.new_zeros(())}
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # torch's takes a closure
         """Change the parameters that have a gradient."""
+        self.begin()
         for group in self.param_groups:
             if weights := [one for one in group["params"] if one.grad is not None]:
                 self._update(weights, [one.grad for one in weights], group)

@@ -85,6 +85,7 @@ class TrainingOptions:
     utterances_per_speaker: int = 0
     accumulate: int = 1
     compile: bool = False
+    deterministic: bool = True
     sync_batch_norm: bool = False
 
 

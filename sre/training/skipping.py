@@ -7,18 +7,33 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 
-def put_back_unless(good: Tensor, tensors: Iterable[Tensor], before: Iterable[Tensor]) -> None:
-    """Give tensors their values of before, unless `good`, a bool on their device."""
-    with torch.no_grad():
-        for tensor, value in zip(tensors, before, strict=True):
-            tensor.copy_(torch.where(good, tensor, value))
+class Before:
+    """What tensors held before an update.
+
+    All of one type are one copy: a network has hundreds of buffers, and a GPU takes longer to start a kernel than to
+    copy one of them. The tensors must be dense, as weights and buffers are.
+    """
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        self.tensors: dict[torch.dtype, list[Tensor]] = {}  # as they lie in memory, (n,) each
+        for tensor in tensors:
+            lying = tensor.detach().as_strided((tensor.numel(),), (1,))
+            self.tensors.setdefault(tensor.dtype, []).append(lying)
+        self.values = {dtype: torch.cat(group) for dtype, group in self.tensors.items()}
+
+    @torch.no_grad()
+    def put_back_unless(self, good: Tensor) -> None:
+        """Give the tensors their values of before, unless `good`, a bool on their device."""
+        for dtype, group in self.tensors.items():
+            wanted = torch.where(good, torch.cat(group), self.values[dtype])
+            torch._foreach_copy_(group, wanted.split([len(tensor) for tensor in group]))
 
 
 def step_if(good: Tensor, optimizer: Optimizer) -> None:
     """Do an optimiser's step if `good`, a bool on the device of its weights.
 
     torch's fused optimisers do so by themselves, as for its GradScaler. Of others the weights and what the optimiser
-    keeps of them are put back. Their first step waits for the device, for only it makes what they keep.
+    keeps of them are put back. Without a method `begin` their first step waits for the device, for only it makes that.
     """
     if getattr(optimizer, "_step_supports_amp_scaling", False):
         _begin_momentum(optimizer)
@@ -28,13 +43,15 @@ def step_if(good: Tensor, optimizer: Optimizer) -> None:
         for name in told:
             delattr(optimizer, name)
         return
+    if begin := getattr(optimizer, "begin", None):
+        begin()
     if not optimizer.state:
         if good:
             optimizer.step()
         return
-    before = [value.detach().clone() for value in _kept(optimizer)]
+    before = Before(_kept(optimizer))
     optimizer.step()
-    put_back_unless(good, _kept(optimizer), before)
+    before.put_back_unless(good)
 
 
 def _begin_momentum(optimizer: Optimizer) -> None:

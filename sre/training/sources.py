@@ -17,6 +17,7 @@ from sre.features.store import FeatureStore
 from sre.features.vector_store import VectorStore
 from sre.io.name_tables import numbers_of
 from sre.io.names import Names
+from sre.machine.log import Progress
 from sre.training.augment import Augmentation
 from sre.training.batches import Item
 
@@ -61,6 +62,9 @@ class Source(Dataset[Sample]):
 
     @abstractmethod
     def __getitem__(self, item: Item) -> Sample: ...
+
+    def load_all(self) -> None:
+        """Read what is kept in memory, which is read when it is first asked for otherwise."""
 
     def prepared(self, chunks: Tensor, draws: Tensor) -> Tensor:
         """Return (B, T, F) as the network takes them, of stacked chunks and draws, on the chunks' device."""
@@ -122,6 +126,15 @@ class Features(Source):
         if self.in_memory:
             self.cache[index] = feats
         return feats
+
+    def load_all(self) -> None:
+        if not self.in_memory:
+            return
+        progress = Progress("load", len(self), "utt")
+        for index in range(len(self)):
+            self.load(index)
+            progress.add(1)
+        progress.close()
 
     def _check(self, index: int, feats: np.ndarray) -> None:
         store, utt = self.utts[index]

@@ -23,6 +23,7 @@ from sre.training.advice import on_waiting
 from sre.training.batches import Batches, SpeakerBatches
 from sre.training.chunks import OwnRows, make_loader, read, reading_of
 from sre.training.compiling import compiled
+from sre.training.feeding import Feed
 from sre.training.judge import Judge
 from sre.training.meter import NO_SUMS, Spent, line_of, means, seconds_of
 from sre.training.optimizers import build_optimizer
@@ -37,7 +38,7 @@ from sre.training.watch import OWN, Doing, stopped, watched
 
 CHECKPOINT_MINUTES = 10  # at most so long between checkpoints; there is one at each epoch's end
 CONSTRAIN_EVERY = 4  # steps, of networks that keep matrices semi-orthogonal (Kaldi's rate)
-NUM_WORKERS = min(8, available_cores())  # reading processes, where features do not fit into memory
+NUM_WORKERS = min(16, available_cores())  # reading processes, where features do not fit into memory, or for a GPU
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Trainer:
             self.network, self.head, self.optimizer, parameters, o, self.device, self.frozen, self.ranks
         )
         if o.compile:
-            self.update.module.compiled = compiled(self.network, self.device, o.chunk_frames)
+            self.update.module.compiled = compiled(self.network, self.device, o.chunk_frames, o.deterministic)
         self.batches = self._batches()
         self.span = Span.of(o, self.batches.steps_per_epoch)
         self.judge = Judge(self.network, self.head, o, self.device, self.valid, self.held_out, self.ranks)
@@ -87,7 +88,7 @@ class Trainer:
         self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.final == "ema" else None
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
         self.num_workers = min(NUM_WORKERS, self.ranks.share_of(available_cores()))
-        self.reading, self.advised = reading_of(self.features, self.num_workers), False
+        self.reading, self.advised = reading_of(self.features, self.num_workers, self.device), False
 
     def _check(self) -> None:
         """Raise SreError where the options do not go with the number of updates, or with what is held out."""
@@ -155,16 +156,16 @@ class Trainer:
             say(why)
 
     def _all_steps(self, progress: Progress) -> None:
-        saved = begun = asked = time.monotonic()
+        saved = begun = time.monotonic()
         own = OwnRows(self.batches, self.ranks, self.options.accumulate)
-        for batch in read(make_loader(self.features, own, self.num_workers)):
+        feed = Feed(read(make_loader(self.features, own, self.num_workers, self.device)), self.device)
+        for batch in feed:
             OWN.note(Doing.COMPUTES)
-            self.sums["waited"] += time.monotonic() - asked
-            chunks = batch.chunks.to(self.device, non_blocking=True)
             indices, copies = own.next_whole(self.features.augmentation.copy_of)
-            self._one_step(indices, copies, self.features.prepared(chunks, batch.draws))
+            self._one_step(indices, copies, self.features.prepared(batch.chunks, batch.draws))
             OWN.ended(self.step)
             self.left_out += batch.left_out
+            self.sums["waited"] += feed.waited()
             self.sums["seconds"] += time.monotonic() - begun
             share = self.sums["waited"] / self.sums["seconds"]
             progress.add(self.batches.chunks, f"epoch {self.span.number(self.step)}, data wait {100 * share:.0f} %")
@@ -181,7 +182,6 @@ class Trainer:
                 saved = time.monotonic()
             if self.span.ends(self.step) and self.is_over:
                 break
-            asked = time.monotonic()
 
     def _one_step(self, indices: Tensor, copies: Tensor, chunks: Tensor) -> None:
         """Learn from a batch.

@@ -17,12 +17,12 @@ from torch.optim import Optimizer
 
 from sre import SreError
 from sre.losses.base import Head
-from sre.machine.device import autocast
+from sre.machine.device import autocast, to_device
 from sre.machine.log import warn
 from sre.models.base import Network
 from sre.training.options import TrainingOptions
 from sre.training.ranks import ALONE, Ranks
-from sre.training.skipping import put_back_unless, step_if
+from sre.training.skipping import Before, step_if
 from sre.training.watch import OWN, Doing
 
 BAD_STEPS = 10  # so many non-finite losses in a row end the training
@@ -134,27 +134,27 @@ class Update:
         step, utts : see Outcome
         """
         self.head.margin = margin
+        self.head.chunks_per_speaker = 0 if self.waits else self.options.chunks_per_speaker  # else they are counted
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train(), self.head.train()
         for part in self.frozen:
             part.eval()
-        before = [buffer.clone() for buffer in self.network.buffers()]
+        before = Before(self.network.buffers())
         self.optimizer.zero_grad(set_to_none=True)
         self.ranks.seed(self.options.seed, step)
-        loss, right = self._gradient(chunks, labels.to(self.device, non_blocking=True), step)
+        loss, right = self._gradient(chunks, to_device(labels, self.device), step)
         self.scaler.unscale_(self.optimizer)
         norm = self._norm()
         finite = torch.isfinite(loss) & torch.isfinite(norm)
         done = bool(finite) if self.waits else True
         if not self.waits:
             step_if(finite, self.optimizer)
-            put_back_unless(finite, self.network.buffers(), before)
+            before.put_back_unless(finite)
         elif done:
             self.optimizer.step()
         else:
-            for buffer, value in zip(self.network.buffers(), before, strict=True):
-                buffer.copy_(value)  # batch norm's running statistics would stay NaN for good
+            before.put_back_unless(finite)  # batch norm's running statistics would stay NaN for good
         if constrain and done:
             self.network.constrain()
         if self.scaler.is_enabled():

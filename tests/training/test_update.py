@@ -19,6 +19,7 @@ from sre.losses import HEADS, build_head
 from sre.models import build
 from sre.models.base import Network
 from sre.training import checkpoint, trainer, update
+from sre.training.kept import MovingAverage
 from sre.training.optimizers import build_optimizer
 from sre.training.options import TrainingConfig
 from sre.training.update import Outcome, Update
@@ -97,16 +98,29 @@ def test_a_bad_update_is_skipped_on_the_device_as_on_the_host(optimizer: str, ba
     assert all(torch.isfinite(value).all() for value in state(known))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("loss", [name for name, head in HEADS.items() if not head.needs_batches])
-def test_an_update_does_not_ask_the_device(loss: str, precision: str) -> None:
+NETWORK = ("ecapa", {"channels": 16})
+OF_BATCHES = [name for name, head in HEADS.items() if head.needs_batches]
+
+
+@pytest.mark.parametrize(
+    "kind, loss, optimizer, precision",
+    [
+        *((None, loss, "sgd", "fp32") for loss in HEADS),
+        (NETWORK, "aam", "sgd", "bf16"),
+        (NETWORK, "aam", "adam", "fp32"),
+        (NETWORK, "aam", "novograd", "fp32"),
+    ],
+)
+def test_an_update_does_not_ask_the_device(kind: tuple | None, loss: str, optimizer: str, precision: str) -> None:
     """A tensor without numbers refuses to tell one, where a GPU's would make the host wait."""
     with FakeTensorMode():
-        for optimizer in ("sgd", "adam"):
-            one = update_of(("ecapa", {"channels": 16}), loss, optimizer, precision=precision, clip_norm=1.0)
-            one.waits = False
-            for step in range(2):
-                one(torch.randn(12, 20, 20), torch.arange(12) // 3, 0.05, 0.1, True, step, torch.arange(12))
+        keys = {"chunks_per_speaker": 3} if loss in OF_BATCHES else {}
+        one = update_of(kind, loss, optimizer, precision=precision, clip_norm=1.0, **keys)
+        one.waits = False
+        average = MovingAverage([one.network, one.head], 0.9)
+        for step in range(2):
+            one(torch.randn(12, 20, 20), torch.arange(12) // 3, 0.05, 0.1, True, step, torch.arange(12))
+            average.add()
     assert len(one.told) == 2 and one.told[0].numbers.shape == (4,)
 
 
