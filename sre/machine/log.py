@@ -86,11 +86,9 @@ def run_at_least(main: Callable[[], object]) -> None:
 
 def fail(error: Exception) -> NoReturn:
     """Print the sentence of an error and exit. A job that was broken off is tried again, one with an error is not."""
-    print(
-        f"{'broken off' if isinstance(error, BrokenOff) else 'error'}: {sentence_of(error)}",
-        file=sys.stderr,
-        flush=True,
-    )
+    kind = "broken off" if isinstance(error, BrokenOff) else "error"
+    whose = f"rank {os.environ.get('RANK')}: " if _is_silent else ""  # of torchrun's processes, all but the first
+    show(f"{kind}: {whose}{sentence_of(error)}")
     sys.exit(1)
 
 
