@@ -56,7 +56,7 @@ def by_stem(files: Mapping[str, Iterable[Path]]) -> tuple[dict[str, str], dict[s
     return wav, categories
 
 
-def from_data_dir(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+def from_data_dir(folder: Path) -> tuple[Mapping[str, str], dict[str, str]]:
     """Return id -> path and id -> category of a data directory. Raises SreError where utt2category lacks one."""
     wav = read_data_dir(folder, need_speakers=False).wav or {}
     categories = read_table(folder / "utt2category")

@@ -4,7 +4,7 @@
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def direct_path(response: np.ndarray, sample_rate: int) -> int:
     return begin + int(level[begin : begin + max(sample_rate // 1000, 1)].argmax())
 
 
-def _complete(path: Path, wav: dict[str, str]) -> dict[str, str]:
+def _complete(path: Path, wav: Mapping[str, str]) -> dict[str, str]:
     table = read_table(path)
     if missing := sorted(wav.keys() - table.keys()):
         raise SreError(f"{path}: {len(missing)} files of wav.scp are not in it, e.g. {missing[0]}; prepare it again")

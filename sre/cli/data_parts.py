@@ -1,4 +1,4 @@
-"""`sre data subset`, `combine` and `split`: parts of data directories, and several as one."""
+"""`sre data subset`, `copy`, `combine` and `split`: parts of data directories, and several as one."""
 
 import re
 from argparse import ArgumentTypeError
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sre import SreError
-from sre.cli.arguments import MOST, count, input_file, input_folder, output_folder, share, whole
+from sre.cli.arguments import MOST, count, input_file, input_folder, number, output_folder, share, whole
 from sre.cli.data import Action
 from sre.datadir import ops as datadir_ops
 from sre.datadir.datadir import DataDir, read_data_dir
@@ -20,12 +20,23 @@ def add_actions(action: Action) -> None:
     subset = action("subset", subset_data, "write part of a data directory; conditions are applied in this order")
     subset.add_argument("--utts", type=input_file, metavar="FILE", help="the utterances whose ids begin its lines")
     subset.add_argument("--speakers", type=input_file, metavar="FILE", help="the speakers whose ids begin its lines")
+    least = "utterances of S seconds or more, by segments, utt2dur or reco2dur, else by headers"
+    subset.add_argument("--min-duration", type=number(0, 1e6), metavar="S", help=least)
+    enough = "speakers of whom N utterances or more are left"
+    subset.add_argument("--min-utterances", type=count, metavar="N", help=enough)
     subset.add_argument("--per-speaker", type=count, metavar="N", help="at most N utterances of each, drawn by seed")
     subset.add_argument("--random", type=count, metavar="N", dest="random_count", help="N utterances drawn by seed")
     subset.add_argument("--first", type=count, metavar="N", help="the first N utterances in bytewise order")
     subset.add_argument("--seed", type=whole(-MOST), default=1, metavar="N", help="of the draws (default: 1)")
     subset.add_argument("source", type=input_folder, help="data directory")
     subset.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
+    copy = action("copy", copy_data, "write a data directory under other ids, to be joined with one that has the same")
+    ids = "before the ids of utterances and recordings"
+    copy.add_argument("--prefix", default="", help=ids)
+    copy.add_argument("--suffix", default="", help=ids.replace("before", "behind"))
+    copy.add_argument("--speakers", action="store_true", help="the ids of speakers get them, too")
+    copy.add_argument("source", type=input_folder, help="data directory")
+    copy.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
     combine = action("combine", combine_data, "join data directories that share no utterance id")
     combine.add_argument("sources", type=input_folder, nargs="+", help="data directories")
     combine.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
@@ -34,8 +45,13 @@ def add_actions(action: Action) -> None:
 
 def subset_data(source: Path, out: Path, utts: Path | None, speakers: Path | None, **conditions: Any) -> None:
     ids = [None if path is None else read_ids(path) for path in (utts, speakers)]
-    count = datadir_ops.subset(source, out, utts=ids[0], speakers=ids[1], **conditions)
-    say(f"{out}: {count} utterances")
+    datadir_ops.subset(source, out, utts=ids[0], speakers=ids[1], **conditions)
+
+
+def copy_data(source: Path, out: Path, prefix: str, suffix: str, speakers: bool) -> None:
+    if not prefix + suffix:
+        raise SreError("the ids would stay as they are; give --prefix or --suffix")
+    say(f"{out}: {datadir_ops.copy(source, out, prefix, suffix, speakers)} utterances of {source}")
 
 
 def combine_data(sources: list[Path], out: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sre.datadir.datadir import read_data_dir
-from sre.datadir.layout import sentence
+from sre.datadir.layout import parse_segment, recording_of, sentence
 from sre.datadir.rejected import Rejected
 from sre.io.audio import MIX, AudioError, AudioRules, Header, by_ffmpeg, check_end, look
 from sre.io.commands import need_ffmpeg
@@ -76,16 +76,19 @@ def check_ends(path: str | Path) -> list[str]:
 
     Raises SreError as `read_data_dir`.
     """
-    data = read_data_dir(path, need_speakers=False)
-    if data.segments is None or data.wav is None:
+    if not (Path(path) / "segments").exists() or not (Path(path) / "wav.scp").exists():
         return []
+    data = read_data_dir(path, need_speakers=False, every_table=True)
+    assert data.wav is not None
     table = Path(path) / "reco2dur"
     told = {key: float(seconds) for key, seconds in read_table(table).items()} if table.exists() else {}
-    used = {recording for recording, _, _ in data.segments.values()}
+    lines = data.tables["segments"]
+    used = set(map(recording_of, lines.values()))
     files = {key: data.wav[key] for key in used if not by_ffmpeg(data.wav[key])}
     told |= headers_of(files, AudioRules(resample=True, channel=MIX)).durations
     bad = []
-    for utt, (recording, _, end) in data.segments.items():
+    for utt, value in lines.items():
+        recording, _, end = parse_segment(data.path, utt, value)
         try:
             check_end(end, told.get(recording, math.inf))
         except AudioError as error:

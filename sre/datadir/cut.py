@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sre import SreError
-from sre.datadir.audio_check import check_audio
-from sre.datadir.datadir import DataDir, check_other, movable, read_data_dir, write_data_dir
+from sre.datadir.datadir import check_other, movable, read_data_dir, write_data_dir
+from sre.datadir.durations import durations
 from sre.datadir.layout import Segment
 from sre.datadir.ops import claim
 from sre.io.atomic import atomic_output
-from sre.io.audio import AudioError, AudioRules, load
-from sre.io.tables import read_numbers
+from sre.io.audio import AudioRules
 from sre.machine.log import say
 
 OF_THE_WHOLE = ("feats.scp", "vad.scp", "text", "utt2dur", "utt2num_frames", "utt2num_samples")  # not of a part
@@ -29,7 +28,7 @@ def cut_utterances(source: str | Path, out: str | Path, seconds: float, audio_ru
         raise SreError(f"{source}: no wav.scp in it; only a data directory with sound can be cut")
     check_other(source, out)
     segments = data.segments or {utt: Segment(utt, 0.0, math.inf) for utt in data.utts}
-    lengths = _lengths(data, segments, audio_rules)
+    lengths = durations(data, audio_rules)
     cut, shorter = dict[str, Segment](), 0
     for utt, segment in segments.items():
         whole = lengths.get(utt, 0.0)
@@ -49,21 +48,3 @@ def cut_utterances(source: str | Path, out: str | Path, seconds: float, audio_ru
         file.write(f"{note}\n" if shorter else "")
     say(note)
     return shorter
-
-
-def _lengths(data: DataDir, segments: Mapping[str, Segment], audio_rules: AudioRules) -> dict[str, float]:
-    """Return the seconds of each utterance: of its segment, by utt2dur or reco2dur, by the header, or by decoding."""
-    assert data.wav is not None
-    told = {name: read_numbers(data.path / name) for name in ("utt2dur", "reco2dur") if name in data.tables}
-    recordings = dict(told.get("reco2dur", {})) | ({} if data.segments else dict(told.get("utt2dur", {})))
-    open_ended = {segment.recording for segment in segments.values() if segment.end == math.inf}
-    unknown = {name: data.wav[name] for name in open_ended - recordings.keys()}
-    found, rejected = check_audio(unknown, audio_rules) if unknown else ({}, [])
-    recordings |= found
-    for name in sorted(unknown.keys() - found.keys() - {name for name, _, _ in rejected}):
-        try:
-            recordings[name] = load(data.wav[name], audio_rules).duration
-        except AudioError:
-            continue  # the making of features rejects it, with the reason
-    ends = {utt: min(segment.end, recordings.get(segment.recording, math.inf)) for utt, segment in segments.items()}
-    return {utt: end - segments[utt].start for utt, end in ends.items() if end < math.inf}

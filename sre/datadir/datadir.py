@@ -19,13 +19,18 @@ from sre.datadir.layout import (
     lost_segments,
     main_table,
     parse_segment,
+    recording_of,
     table_files,
 )
+from sre.io.name_tables import NameTable, kept_in, share_names
+from sre.io.names import Names
 from sre.io.place import exists, is_pipe, openable
 from sre.io.scp import absolute, read_scp
 from sre.io.tables import invert, read_table, read_utt2spk, write_table
+from sre.io.text_tables import changed, read_scp_texts, read_speakers, read_texts
 
 READERS = {"utt2spk": read_utt2spk, "feats.scp": read_scp, "vad.scp": read_scp}  # the others: read_table
+IN_ARRAYS = {"utt2spk": read_speakers, "feats.scp": read_scp_texts, "vad.scp": read_scp_texts}  # the others: read_texts
 SESSIONS = ("utt2session", "utt2chapter")
 NEEDED = ("wav.scp", "segments", "utt2spk", "feats.scp")  # what stages read; other tables are only carried along
 
@@ -85,34 +90,33 @@ class DataDir:
         utts = set(utts)
         speakers = {spk for utt, spk in (self.utt2spk or {}).items() if utt in utts}
         recordings = utts
-        if self.segments is not None:
-            recordings = {segment.recording for utt, segment in self.segments.items() if utt in utts}
+        if "segments" in self.tables:
+            recordings = {recording_of(value) for utt, value in self.tables["segments"].items() if utt in utts}
+        in_arrays = {id(ids): Names.of(ids) for ids in (utts, recordings, speakers)}
 
-        def kept(name: str) -> set[str]:
-            if name.startswith("spk2"):
-                return speakers
-            return recordings if name == "wav.scp" or name.startswith("reco2") else utts
+        def kept(name: str, table: Table) -> Table:
+            ids = speakers if name.startswith("spk2") else utts
+            ids = recordings if name == "wav.scp" or name.startswith("reco2") else ids
+            return kept_in(table, in_arrays[id(ids)] if isinstance(table, NameTable) else ids)
 
-        tables = {name: (kept(name), table) for name, table in self.tables.items()}
-        return DataDir(
-            self.path,
-            {name: {key: value for key, value in table.items() if key in ids} for name, (ids, table) in tables.items()},
-        )
+        return DataDir(self.path, {name: kept(name, table) for name, table in self.tables.items()})
 
     def write(self, out: str | Path) -> None:
         """Write every table, paths that exist as absolute ones; spk2utt is made from utt2spk.
 
+        A table of which nothing is left, as of genders that are known of other speakers, is not written.
         Raises SreError where there is no utterance.
         """
-        rest = {name: table for name, table in self.tables.items() if name not in (*NEEDED, "spk2utt")}
+        apart = ("wav.scp", "utt2spk", "spk2utt", "feats.scp")
+        rest = {name: table for name, table in self.tables.items() if name not in apart and table}
         wav = self.wav
         if wav is not None:
-            wav = {key: os.path.abspath(text) if exists(text) else text for key, text in wav.items()}
-        write_data_dir(out, wav=wav, segments=self.segments, utt2spk=self.utt2spk or {}, feats=self.feats, extra=rest)
+            wav = changed(wav, lambda text: os.path.abspath(text) if exists(text) else text)
+        write_data_dir(out, wav=wav, utt2spk=self.utt2spk or {}, feats=self.feats, extra=rest)
 
 
 def read_data_dir(path: str | Path, need_speakers: bool = True, every_table: bool = False) -> DataDir:
-    """Read the tables that stages need, or with `every_table` all that belong to the utterances.
+    """Read the tables that stages need, or with `every_table` all that belong to the utterances, into arrays.
 
     Only wav.scp or feats.scp is needed, and utt2spk with `need_speakers`. Reads only; `validate` finds all that is
     wrong at once. Raises SreError for a missing folder or table, for lines that cannot be parsed, and for a segment or
@@ -122,16 +126,23 @@ def read_data_dir(path: str | Path, need_speakers: bool = True, every_table: boo
     check_folder(path)
     names = [file.name for file in table_files(path)] if every_table else NEEDED
     there = [name for name in names if os.path.lexists(path / name)]
-    data = DataDir(path, {name: READERS.get(name, read_table)(path / name) for name in there})
+    if every_table:
+        data = DataDir(path, {name: IN_ARRAYS.get(name, read_texts)(path / name) for name in there})
+        share_names(*data.tables.values())
+    else:
+        data = DataDir(path, {name: READERS.get(name, read_table)(path / name) for name in there})
     main_table(path, data.tables)
     if need_speakers and data.utt2spk is None:
         raise SreError(f"{path}: no utt2spk in it; write one `utterance speaker` line for each utterance")
     if empty := [key for key, location in (data.wav or {}).items() if not location]:
         raise SreError(f"{path}/wav.scp: {len(empty)} ids have no file, e.g. '{empty[0]}'; write it or delete the line")
-    for lost in lost_segments(path, data.segments or {}, data.wav):
+    segments = data.tables.get("segments", {})
+    for utt, value in segments.items():
+        parse_segment(path, utt, value)
+    for lost in lost_segments(path, segments.items(), data.wav):
         raise SreError(lost)
     if data.wav is not None:
-        data.tables["wav.scp"] = {key: openable(location, path) for key, location in data.wav.items()}
+        data.tables["wav.scp"] = changed(data.wav, lambda location: openable(location, path))
     return data
 
 
@@ -180,7 +191,7 @@ def write_data_dir(
         tables["segments"] = {utt: str(Segment(*segment)) for utt, segment in segments.items()}
     if feats is not None:
         tables["feats.scp"] = feats
-    tables |= {name: absolute(tables[name]) for name in ("feats.scp", "vad.scp") if name in tables}
+    tables |= {name: changed(tables[name], absolute) for name in ("feats.scp", "vad.scp") if name in tables}
     if wav is not None:
         tables["wav.scp"] = wav
     out.mkdir(parents=True, exist_ok=True)

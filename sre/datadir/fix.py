@@ -50,7 +50,7 @@ def _fix_table(file: Path, done: list[str]) -> Table:
     rows, problems, untidy = scan(file)
     if problems and not rows:
         raise SreError(problems[0])
-    table: Table = {}
+    table: dict[str, str] = {}
     for key, value in rows:
         check_ids(file, [key] if file.name in FREE else [key, *fields(value)])
         if table.setdefault(key, value) != value:

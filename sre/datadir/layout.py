@@ -3,14 +3,14 @@
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from sre import SreError
-from sre.io.text import fields, number
+from sre.io.text import fields, key_and_rest, number
 
-Table = dict[str, str]  # id -> value
+Table = Mapping[str, str]  # id -> value: a dict, or of a large data directory arrays (sre.io.name_tables.Texts)
 
 # the tables that belong to the utterances of a data directory; other files (trials, notes) are not looked at
 UTT_TABLES = re.compile(r"wav\.scp|segments|feats\.scp|vad\.scp|text|utt2\w+|spk2\w+|reco2\w+")
@@ -77,11 +77,22 @@ def parse_segment(path: Path, utt: str, value: str) -> Segment:
     return Segment(recording, start, end)
 
 
-def lost_segments(path: Path, segments: Mapping[str, Segment], wav: Mapping[str, str] | None) -> list[str]:
-    """Return a sentence on the segments whose recording is not in wav.scp; nothing where there is none."""
-    lost = [utt for utt, segment in segments.items() if wav is not None and segment.recording not in wav]
+def recording_of(value: str) -> str:
+    """Return the recording that the value of a segments line begins with."""
+    return key_and_rest(value)[0]
+
+
+def lost_segments(path: Path, segments: Iterable[tuple[str, str]], wav: Collection[str] | None) -> list[str]:
+    """Return a sentence on the segments whose recording is not in wav.scp; nothing where there is none.
+
+    segments : (utterance, value of its line)
+    """
+    if wav is None:
+        return []
+    known = set(wav)
+    lost = [(utt, recording_of(value)) for utt, value in segments if recording_of(value) not in known]
     if not lost:
         return []
-    example = f"{segments[lost[0]].recording} of {lost[0]}"
+    example = f"{lost[0][1]} of {lost[0][0]}"
     remedy = f"add them, or run `{fix_command(path)}` to drop them"
     return [sentence(path / "segments", len(lost), "segments are of recordings not in wav.scp", example, remedy)]

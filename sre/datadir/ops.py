@@ -1,18 +1,26 @@
 """Operations on whole data directories, with every table they hold: subset, combine, split."""
 
 import random
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+
 from sre import SreError
 from sre.datadir.datadir import DataDir, check_other, read_data_dir
-from sre.datadir.layout import Table, table_files
+from sre.datadir.durations import durations
+from sre.datadir.layout import COMPLETE, Table, table_files
 from sre.datadir.parts import split_evenly
+from sre.datadir.rename import renamed
 from sre.io.atomic import atomic_folder, atomic_output
+from sre.io.audio import AudioRules
 from sre.io.ids import check_known
+from sre.io.name_tables import Texts, absent, present
 from sre.io.tables import invert
 from sre.io.text import read_text
+from sre.io.text_tables import as_texts
 from sre.machine.log import say
 
 MARK = ".made_by"  # of a data directory: the command that wrote it
@@ -24,6 +32,8 @@ def subset(
     *,
     utts: Collection[str] | None = None,
     speakers: Collection[str] | None = None,
+    min_duration: float | None = None,
+    min_utterances: int | None = None,
     first: int | None = None,
     per_speaker: int | None = None,
     random_count: int | None = None,
@@ -31,31 +41,69 @@ def subset(
 ) -> int:
     """Write part of a data directory and return its number of utterances; conditions apply in this order.
 
-    `utts`, `speakers`: these ids. `per_speaker`: at most N utterances of each speaker, drawn with `seed`.
-    `random_count`: N utterances drawn with `seed`. `first`: the first N in bytewise order.
+    `utts`, `speakers`: these ids. `min_duration`: utterances of so many seconds or more. `min_utterances`: speakers
+    with so many or more that are left. `per_speaker`: at most N utterances of each speaker, drawn with `seed`.
+    `random_count`: N utterances drawn with `seed`. `first`: the first N in bytewise order. Says what each leaves out.
     Raises SreError for an id that is not there or a count that cannot be had.
     """
     data = _read_other(source, out)
-    utt2spk = data.tables["utt2spk"]
-    chosen = sorted(utt2spk)
+    choice = Choice(data)
     if utts is not None:
-        check_known("the utterances asked for", utts, utt2spk, source)
-        chosen = sorted(set(utts))
+        check_known("the utterances asked for", utts, choice.utt2spk, source)
+        choice.keep(sorted(set(utts)), "not asked for")
     if speakers is not None:
-        check_known("the speakers asked for", speakers, utt2spk.values(), source)
+        check_known("the speakers asked for", speakers, choice.utt2spk.values(), source)
         wanted = set(speakers)
-        chosen = [utt for utt in chosen if utt2spk[utt] in wanted]
+        choice.keep([utt for utt in choice.utts if choice.utt2spk[utt] in wanted], "of other speakers")
+    if min_duration is not None:
+        choice.long_enough(min_duration)
+    if min_utterances is not None:
+        counts = Counter(choice.utt2spk[utt] for utt in choice.utts)
+        enough = [utt for utt in choice.utts if counts[choice.utt2spk[utt]] >= min_utterances]
+        choice.keep(enough, f"of speakers with fewer than {min_utterances}")
     if per_speaker is not None:
-        groups = invert({utt: utt2spk[utt] for utt in chosen})
-        chosen = sorted(utt for spk, group in groups.items() for utt in _draw(group, per_speaker, f"{seed} {spk}"))
+        groups = invert({utt: choice.utt2spk[utt] for utt in choice.utts})
+        drawn = sorted(utt for spk, group in groups.items() for utt in _draw(group, per_speaker, f"{seed} {spk}"))
+        choice.keep(drawn, f"beyond {per_speaker} of a speaker")
     if random_count is not None:
-        _enough(source, random_count, chosen)
-        chosen = sorted(_draw(chosen, random_count, str(seed)))
+        _enough(source, random_count, choice.utts)
+        choice.keep(sorted(_draw(choice.utts, random_count, str(seed))), "not drawn")
     if first is not None:
-        _enough(source, first, chosen)
-        chosen = chosen[:first]
-    write_data(data.keep(chosen), out)
-    return len(chosen)
+        _enough(source, first, choice.utts)
+        choice.keep(choice.utts[:first], f"after the first {first}")
+    told = choice.told()
+    write_data(data.keep(choice.utts), out)
+    say(f"{out}: {told}")
+    return len(choice.utts)
+
+
+class Choice:
+    """Utterances of a data directory, of which one condition after the other leaves some; what each does is counted."""
+
+    def __init__(self, data: DataDir) -> None:
+        self.data, self.utt2spk = data, dict(data.tables["utt2spk"].items())
+        self.utts, self.lost = sorted(self.utt2spk), list[str]()
+
+    def keep(self, utts: list[str], why: str) -> None:
+        """Go on with some of the utterances; `why` is said of the others."""
+        if len(utts) < len(self.utts):
+            self.lost.append(f"{len(self.utts) - len(utts)} {why}")
+        self.utts = utts
+
+    def long_enough(self, seconds: float) -> None:
+        """Go on with the utterances of so many seconds or more."""
+        found = durations(self.data, AudioRules(resample=True))
+        self.keep([utt for utt in self.utts if utt in found], "of unknown length")
+        self.keep([utt for utt in self.utts if found[utt] >= seconds], f"shorter than {seconds:g} s")
+
+    def told(self) -> str:
+        """Return a line on what is left, and on what is not and why. Raises SreError where nothing is left."""
+        if not self.utts:
+            lost = ", ".join(self.lost)
+            raise SreError(f"{self.data.path}: no utterance is left of {len(self.utt2spk)}: {lost}; ask for less")
+        speakers = len({self.utt2spk[utt] for utt in self.utts}), len(set(self.utt2spk.values()))
+        lost = f"; left out: {', '.join(self.lost)}" if self.lost else ""
+        return f"{len(self.utts)} of {len(self.utt2spk)} utterances, {speakers[0]} of {speakers[1]} speakers{lost}"
 
 
 def _draw(items: list[str], count: int, seed: str) -> list[str]:
@@ -99,40 +147,66 @@ def claim(out: str | Path, maker: str) -> None:
             file.write(f"{maker}\n")
 
 
+def copy(source: str | Path, out: str | Path, prefix: str = "", suffix: str = "", speakers: bool = False) -> int:
+    """Write a data directory under the ids of `renamed`, and return its number of utterances."""
+    data = renamed(_read_other(source, out), prefix, suffix, speakers)
+    write_data(data, out)
+    return len(data.utts)
+
+
 def combine(sources: Iterable[str | Path], out: str | Path) -> int:
     """Join data directories and return the number of utterances.
 
-    A table that only some of them have is left out, and that is said; but where some have segments, the
-    recordings of the others become segments by their utt2dur. Raises SreError where an utterance or recording
-    id stands in two, or a speaker has two values (gender …).
+    A table that has all utterances (COMPLETE) is left out if only some of the directories have it. A map that may be
+    partial, as spk2gender, is joined of those that have it. Both are said. Where some have segments, the recordings of
+    the others become segments by their utt2dur. Raises SreError where an utterance or recording id stands in two, or a
+    speaker has two values (gender …).
     """
     parts = [_read_other(source, out) for source in sources]
     if any("segments" in data.tables for data in parts):
         parts = [_with_segments(data) for data in parts]
-    everything = set.union(*(set(data.tables) for data in parts)) - {"spk2utt"}
-    names = sorted(name for name in everything if all(name in data.tables for data in parts))
-    if not {"wav.scp", "feats.scp"} & set(names):
+    everywhere = set.intersection(*(set(data.tables) for data in parts))
+    if not {"wav.scp", "feats.scp"} & everywhere:
         raise SreError(f"{out}: some of the directories have only wav.scp, others only feats.scp; make features first")
-    for name in sorted(everything - set(names)):
-        say(f"{out}: {name} is left out, for not every directory has it")
-    joined = DataDir(Path(out), {name: {} for name in names})
-    for data in parts:
-        for name in names:
-            _add(data.path / name, joined.tables[name], data.tables[name])
+    joined = DataDir(Path(out), {})
+    for name in sorted(set.union(*(set(data.tables) for data in parts)) - {"spk2utt"}):
+        with_it = [data for data in parts if name in data.tables]
+        if name in COMPLETE and name not in everywhere:
+            say(f"{out}: {name} is left out, for not every directory has it")
+            continue
+        if name not in everywhere:
+            say(f"{out}: {name} is only of {len(with_it)} of the {len(parts)} directories")
+        joined.tables[name] = _joined(name, with_it)
     write_data(joined, out)
     return len(joined.tables["utt2spk"])
 
 
-def _add(file: Path, table: Table, more: Table) -> None:
-    clash = sorted(table.keys() & more.keys())
-    if file.name.startswith("spk2"):  # a speaker may be in several directories, but is one person
-        clash = [spk for spk in clash if table[spk] != more[spk]]
+def _joined(name: str, parts: list[DataDir]) -> Table:
+    """Return the rows of a table of all directories. Raises SreError for an id with two."""
+    if name.startswith("spk2"):  # a speaker may be in several directories, but is one person
+        table: dict[str, str] = {}
+        for data in parts:
+            more = data.tables[name]
+            _check_clash(data.path / name, [spk for spk in more if table.get(spk, more[spk]) != more[spk]])
+            table.update(more)
+        return table
+    tables = [as_texts(data.tables[name]) for data in parts]
+    for place, data in enumerate(parts):
+        for other in tables[:place]:
+            _check_clash(data.path / name, _in_both(tables[place], other))
+    return Texts.joined(tables)
+
+
+def _in_both(table: Texts, other: Texts) -> list[str]:
+    return [table.names[row] for row in np.flatnonzero(present(table, other)).tolist()]
+
+
+def _check_clash(file: Path, clash: list[str]) -> None:
     if clash:
         raise SreError(
-            f"{file}: {len(clash)} ids are also in another of the directories, e.g. {clash[0]};"
+            f"{file}: {len(clash)} ids are also in another of the directories, e.g. {min(clash)};"
             " rename them, e.g. with a prefix for each corpus"
         )
-    table.update(more)
 
 
 def _with_segments(data: DataDir) -> DataDir:
@@ -140,11 +214,12 @@ def _with_segments(data: DataDir) -> DataDir:
     if "segments" in data.tables:
         return data
     wav, seconds = data.tables.get("wav.scp"), data.tables.get("utt2dur", {})
-    if wav is None or wav.keys() - seconds.keys():
+    if wav is None or absent(wav, seconds):
         raise SreError(
             f"{data.path}: it has no segments and not every length in utt2dur, others have segments; make utt2dur"
         )
-    return DataDir(data.path, {**data.tables, "segments": {utt: f"{utt} 0.0 {seconds[utt]}" for utt in wav}})
+    whole = Texts.of((utt, f"{utt} 0.0 {seconds[utt]}") for utt in wav)
+    return DataDir(data.path, {**data.tables, "segments": whole})
 
 
 def write_parts(data: DataDir, out: str | Path, parts: Mapping[str, Collection[str]]) -> None:

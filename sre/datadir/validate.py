@@ -1,8 +1,10 @@
 """What is wrong with a data directory: everything at once, each with its remedy; and what is only untidy."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from sre import SreError
 from sre.datadir.layout import (
@@ -18,10 +20,12 @@ from sre.datadir.layout import (
     table_files,
 )
 from sre.io.ids import alike, check_ids, is_plain, shown, unseen
+from sre.io.name_tables import absent, share_names
 from sre.io.place import exists, is_pipe, openable
 from sre.io.scp import find, parse_place, split_offset
 from sre.io.tables import CUT, end_it, invert, may_be_cut
 from sre.io.text import fields, key_and_rest, lines_of, number, read_bytes, read_text
+from sre.io.text_tables import is_visible, read_tidy
 
 NUMBERS = {"utt2num_frames": int, "utt2dur": float, "reco2dur": float}
 
@@ -43,41 +47,49 @@ def scan(path: Path) -> tuple[list[tuple[str, str]], list[str], list[str]]:
     return rows, problems, remarks
 
 
-def _check_rows(path: Path, rows: list[tuple[str, str]]) -> list[str]:
-    """Return sentences on the duplicates, ids and values of one table."""
+def _note(problems: list[str], path: Path, bad: Collection[str], what: str, remedy: str) -> None:
+    if bad:
+        problems.append(sentence(path, len(bad), what, f"'{shown(next(iter(bad)))}'", remedy))
+
+
+def _check_keys(path: Path, rows: list[tuple[str, str]]) -> list[str]:
+    """Return sentences on the duplicates and ids of one table."""
     keys = [key for key, _ in rows]
     problems: list[str] = []
-
-    def note(bad: Collection[str], what: str, remedy: str) -> None:
-        if bad:
-            problems.append(sentence(path, len(bad), what, f"'{shown(next(iter(bad)))}'", remedy))
-
     if not rows:
         problems.append(f"{path}: empty; make it again, or delete it if it is not meant to be there")
     if len(set(keys)) < len(keys):
-        first: Table = {}
+        first: dict[str, str] = {}
         same: list[str] = []
         other: list[str] = []
         for key, value in rows:
             if key in first:
                 (same if first[key] == value else other).append(key)
             first.setdefault(key, value)
-        note(same, "lines stand twice", f"run `{fix_command(path.parent)}`")
-        note(other, "ids stand twice with different values", "keep the right line of each")
-    values = [] if path.name in FREE else [value for _, value in rows]
-    problems += _check_seen(path, keys, "ids hold") + _check_seen(path, values, "values hold")
-    empty = [key for key, value in rows if not value and path.name != "text"]  # nothing may have been said
-    note(empty, "ids have no value", "write the value or delete the line")
+        _note(problems, path, same, "lines stand twice", f"run `{fix_command(path.parent)}`")
+        _note(problems, path, other, "ids stand twice with different values", "keep the right line of each")
+    return problems + _check_seen(path, keys, "ids hold")
+
+
+def _check_values(path: Path, rows: Iterable[tuple[str, str]], plain: bool = False) -> list[str]:
+    """Return sentences on the values of one table; `rows` is gone through several times.
+
+    plain : there is no empty value, nor one with a character that cannot be seen
+    """
+    values = () if path.name in FREE or plain else (value for _, value in rows)
+    problems = _check_seen(path, values, "values hold")
+    empty = [] if path.name == "text" or plain else [key for key, value in rows if not value]  # text: nothing was said
+    _note(problems, path, empty, "ids have no value", "write the value or delete the line")
     if path.name == "utt2spk":
         several = [key for key, value in rows if len(fields(value)) > 1]
-        note(several, "utterances have several speakers", "keep one")
+        _note(problems, path, several, "utterances have several speakers", "keep one")
     if path.name in NUMBERS:
         wrong = [key for key, value in rows if value and not _positive(value, NUMBERS[path.name])]
-        note(wrong, "ids have a value that is no positive number", "make the table again")
+        _note(problems, path, wrong, "ids have a value that is no positive number", "make the table again")
     return problems
 
 
-def _check_seen(path: Path, texts: Collection[str], what: str) -> list[str]:
+def _check_seen(path: Path, texts: Iterable[str], what: str) -> list[str]:
     bad = [text for text in texts if not is_plain(text) and any(map(unseen, fields(text)))]
     if not bad:
         return []
@@ -101,13 +113,13 @@ def _check_sets(path: Path, tables: Mapping[str, Table]) -> list[str]:
         main = main_table(path, tables)
     except SreError as error:
         return [str(error)]
-    utts = tables[main].keys()
+    utts = tables[main]
     speakers = set(tables["utt2spk"].values()) if "utt2spk" in tables else None
     problems: list[str] = []
 
     def compare(name: str, known: Collection[str], source: str, what: str) -> None:
         remedy = f"mend it, or run `{fix_command(path)}` to keep what all tables share"
-        extra, missing = tables[name].keys() - known, known - tables[name].keys()
+        extra, missing = absent(tables[name], known), absent(known, tables[name])
         if extra:
             example = shown(min(extra)) + alike(min(extra), known)
             problems.append(sentence(path / name, len(extra), f"{what} are not in {source}", example, remedy))
@@ -122,7 +134,7 @@ def _check_sets(path: Path, tables: Mapping[str, Table]) -> list[str]:
             if speakers is not None:
                 compare(name, speakers, "utt2spk", "speakers")
         elif name.startswith("reco2"):
-            compare(name, tables.get("wav.scp", {}).keys(), "wav.scp", "recordings")
+            compare(name, tables.get("wav.scp", {}), "wav.scp", "recordings")
         else:
             compare(name, utts, main, "utterances")
     return problems + _check_speakers(path, tables) + _check_segments(path, tables)
@@ -146,18 +158,24 @@ def _check_speakers(path: Path, tables: Mapping[str, Table]) -> list[str]:
 def _check_segments(path: Path, tables: Mapping[str, Table]) -> list[str]:
     if "segments" not in tables:
         return []
-    segments, bad = {}, []
-    for utt, value in tables["segments"].items():
-        try:
-            segments[utt] = parse_segment(path, utt, value)
-        except SreError:
-            bad.append(f"'{utt} {value}'")
+    bad = []
+
+    def good() -> Iterator[tuple[str, str]]:
+        for utt, value in tables["segments"].items():
+            try:
+                parse_segment(path, utt, value)
+            except SreError:
+                bad.append(f"'{utt} {value}'")
+            else:
+                yield utt, value
+
+    lost = lost_segments(path, list(good()), tables.get("wav.scp"))
     problems = []
     if bad:
         what = "lines are not `utterance recording start end` with 0 <= start < end"
         remedy = f"mend them, or run `{fix_command(path)}` to drop them"
         problems.append(sentence(path / "segments", len(bad), what, bad[0], remedy))
-    return problems + lost_segments(path, segments, tables.get("wav.scp"))
+    return problems + lost
 
 
 def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
@@ -192,31 +210,47 @@ def _check_files(path: Path, tables: Mapping[str, Table]) -> list[str]:
     return problems
 
 
+class Examined(NamedTuple):
+    """What is wrong with a data directory, what is untidy in it, which nothing minds, and its number of utterances."""
+
+    problems: list[str]
+    untidy: list[str]
+    utterances: int = 0
+
+
 def validate(path: str | Path) -> list[str]:
     """Return all problems of a data directory, one sentence each with file, what and remedy; [] when it is good.
 
     Does not open audio (`check_audio` does).
     """
-    return examine(path)[0]
+    return examine(path).problems
 
 
-def examine(path: str | Path) -> tuple[list[str], list[str]]:
-    """Return the problems of a data directory, and what is untidy in it, which nothing minds."""
+def examine(path: str | Path) -> Examined:
+    """Examine all tables of a data directory, and whether the files exist that they name."""
     path = Path(path)
     try:
         check_folder(path)
     except SreError as error:
-        return [str(error)], []
+        return Examined([str(error)], [])
     tables: dict[str, Table] = {}
     problems: list[str] = []
     untidy: list[str] = []
     for file in table_files(path):
-        rows, form, remarks = scan(file)
-        problems += form
-        problems += _check_rows(file, rows) if rows or not form else []
-        keys = [key for key, _ in rows]
-        untidy += remarks + [f"{file}: not in bytewise order"] * (keys != sorted(keys))
-        tables[file.name] = dict(rows)
+        table = read_tidy(file)
+        if table is not None:
+            tables[file.name], in_order = table, table.names.ascend()
+            problems += _check_values(file, table.items(), is_visible(table))
+        else:
+            rows, form, remarks = scan(file)
+            problems += form
+            problems += _check_keys(file, rows) + _check_values(file, rows) if rows or not form else []
+            untidy += remarks
+            tables[file.name], in_order = dict(rows), all(first[0] <= second[0] for first, second in pairwise(rows))
+        untidy += [f"{file}: not in bytewise order"] * (not in_order)
+    share_names(*tables.values())
     if "utt2spk" in tables and "spk2utt" not in tables:
         untidy.append(f"{path}: no spk2utt")
-    return problems + _check_sets(path, tables) + _check_files(path, tables), untidy
+    problems += _check_sets(path, tables) + _check_files(path, tables)
+    utterances = 0 if problems else len(tables[main_table(path, tables)])
+    return Examined(problems, untidy, utterances)

@@ -23,6 +23,7 @@ from sre.io.audio import AudioRules
 from sre.io.record import check_usable
 from sre.io.scp import absolute
 from sre.io.tables import write_table
+from sre.io.text_tables import changed
 from sre.machine.cores import available_cores
 from sre.machine.device import choose_device
 from sre.machine.log import Progress, say, warn
@@ -126,7 +127,7 @@ def import_features(data: DataDir, config: Mapping[str, Any], out: Path) -> None
         )
     scp = data.path / "feats.scp"
     frames, dimension = _read_shapes(scp, data.feats)
-    write_table(out / "feats.scp", absolute(data.feats))
+    write_table(out / "feats.scp", changed(data.feats, absolute))
     write_table(out / "utt2num_frames", frames)
     write_rejected_rows(out / "rejected.tsv", [])
     write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **reading_of(config)})

@@ -4,7 +4,7 @@ What is not in the one form that programs write, `key value` in visible ASCII wi
 readers of tables.py and scp.py line by line, which say what is wrong with it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from sre.io.name_tables import Counts, Labels, Places
 from sre.io.names import Names
 from sre.io.scp import REFUSED, find, read_scp, split_offset
 from sre.io.tables import read_table, read_utt2spk
+from sre.io.text_tables import whole_lines
 
 READ_BYTES = 1 << 22  # of a table at a time
 VISIBLE = bytes(range(ord(" "), 127)) + b"\n"
@@ -125,7 +126,7 @@ def _read(path: Path, take: Take) -> Names | None:
     if not path.is_file():  # a pipe can be read only once
         return None
     try:
-        for lines in _pieces(path):
+        for lines in whole_lines(path, READ_BYTES):
             if lines.translate(None, VISIBLE):
                 return None
             whole = csv.ReadOptions(column_names=list(FIELDS.column_types), block_size=len(lines) + 1)
@@ -149,18 +150,3 @@ def _joined(keys: pa.StringArray) -> bytes:
     """Return the keys, with a line end after each."""
     ended = pc.binary_join_element_wise(keys, "", "\n")
     return ended.buffers()[2].to_pybytes()[: pc.sum(pc.binary_length(ended)).as_py()]
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    """Yield whole lines of a file. Raises ValueError if the last has no end."""
-    with open(path, "rb") as file:
-        left = b""
-        while piece := file.read(READ_BYTES):
-            end = piece.rfind(b"\n") + 1
-            if end:
-                yield left + piece[:end]
-                left = piece[end:]
-            else:
-                left += piece
-        if left:
-            raise ValueError("the last line has no end")

@@ -1,12 +1,12 @@
 """Tables of many names in arrays: mappings of Names (names.py), which behave as dicts do that nobody changes."""
 
-from collections.abc import Collection, ItemsView, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
 import numpy as np
 
-from sre.io.names import Names
+from sre.io.names import Lines, Names
 
 V = TypeVar("V", int, str)
 
@@ -23,6 +23,10 @@ class NameTable(Mapping[str, V], Generic[V]):
     def take(self, rows: np.ndarray) -> "NameTable[V]":
         """Return the table of some rows, in the order of these."""
         raise NotImplementedError
+
+    def each(self) -> Iterator[V]:
+        """Yield the values in the order of their rows."""
+        return map(self.value, range(len(self)))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -60,14 +64,14 @@ class _Items(ItemsView[str, V]):
     _mapping: NameTable[V]
 
     def __iter__(self) -> Iterator[tuple[str, V]]:
-        return zip(self._mapping.names, map(self._mapping.value, range(len(self._mapping))), strict=True)
+        return zip(self._mapping.names, self._mapping.each(), strict=True)
 
 
 class _Values(ValuesView[V]):
     _mapping: NameTable[V]
 
     def __iter__(self) -> Iterator[V]:
-        return map(self._mapping.value, range(len(self._mapping)))
+        return self._mapping.each()
 
 
 class Counts(NameTable[int]):
@@ -89,6 +93,40 @@ class Counts(NameTable[int]):
     def take(self, rows: np.ndarray) -> "Counts":
         """Return the table of some rows, in the order of these."""
         return Counts(self.names.take(rows), self.counts[rows])
+
+
+class Texts(NameTable[str]):
+    """Name -> any string without a line end, of (N,) `texts`."""
+
+    def __init__(self, names: Names, texts: Lines) -> None:
+        self.names, self.texts = names, texts
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, str]]) -> "Texts":
+        """Return the table of these rows, whose names are distinct."""
+        keys, values = bytearray(), bytearray()
+        for key, value in rows:
+            keys += f"{key}\n".encode()
+            values += f"{value}\n".encode()
+        return cls(Names(bytes(keys)), Lines(bytes(values)))
+
+    @classmethod
+    def joined(cls, tables: Sequence["Texts"]) -> "Texts":
+        """Return the rows of all tables, which have no name in common."""
+        names = Names(b"".join(table.names.data for table in tables))
+        return cls(names, Lines(b"".join(table.texts.data for table in tables)))
+
+    def value(self, row: int) -> str:
+        """Return the string of the row."""
+        return self.texts[row]
+
+    def each(self) -> Iterator[str]:
+        """Yield the strings in the order of their rows."""
+        return iter(self.texts)
+
+    def take(self, rows: np.ndarray) -> "Texts":
+        """Return the table of some rows, in the order of these."""
+        return Texts(self.names.take(rows), self.texts.take(rows))
 
 
 class Labels(NameTable[str]):
@@ -180,8 +218,9 @@ def kept_in(table: Mapping[str, V], other: Collection[str]) -> Mapping[str, V]:
     return {name: value for (name, value), kept in zip(table.items(), there.tolist(), strict=True) if kept}
 
 
-def share_names(first: object, *others: object) -> None:
+def share_names(*tables: object) -> None:
     """Have tables use the names of the first where they have the same, and make its hashes now."""
+    first, *others = tables or (None,)
     if isinstance(first, NameTable):
         first.names.prepare()
         for other in others:

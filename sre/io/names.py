@@ -7,27 +7,21 @@ Python counts references in them. These take the bytes of the names, and 13 byte
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
 PRIME = 4294967291  # 2^32 - 5
 PIECE = 1 << 14  # names that are strings at one time
+TAKEN = 1 << 16  # names whose bytes have places at one time
 
 
-class Names(Sequence[str]):
-    """N distinct names without line ends, in an order; `find` is the place of one.
+class Lines(Sequence[str]):
+    """N strings without line ends, in an order.
 
-    A name's hash is the number that its bytes are, the first being the least, modulo PRIME. Hashes are made when a name
-    is first looked for, or by `prepare`, for the time before processes are forked.
-
-    data : the names in UTF-8, each with a line end
+    data : the strings in UTF-8, each with a line end
     starts : (N + 1,) places of their first bytes
-    order, hashes : (N,) the rows in the order of their hashes, and these
     """
-
-    order: np.ndarray
-    hashes: np.ndarray
 
     def __init__(self, data: bytes, starts: np.ndarray | None = None) -> None:
         self.data = data
@@ -36,15 +30,81 @@ class Names(Sequence[str]):
             starts = np.concatenate([[0], starts])
         self.starts = starts.astype(np.uint32 if len(data) <= 1 << 31 else np.int64)
         self._starts = self.starts.data
-        self._hashes: memoryview | None = None
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> "Names":
-        """Return these names, which are distinct."""
-        return cls("".join(f"{name}\n" for name in names).encode())
+    def of(cls, strings: Iterable[str]) -> Self:
+        """Return these strings."""
+        return cls("".join(f"{string}\n" for string in strings).encode())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Names, (self.data, self.starts)
+        return type(self), (self.data, self.starts)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        row = range(len(self))[row]
+        return self.data[self._starts[row] : self._starts[row + 1] - 1].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        for row in range(0, len(self), PIECE):
+            end = min(row + PIECE, len(self))
+            yield from self.data[self._starts[row] : self._starts[end] - 1].decode().split("\n")
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Lines):
+            return self.data == other.data
+        return list(self) == other
+
+    __hash__ = None  # type: ignore[assignment]  # as lists have none
+
+    def __add__(self, others: Sequence[str]) -> list[str]:
+        return [*self, *others]
+
+    def ascend(self) -> bool:
+        """Return whether each string is, bytewise, after the one before it."""
+        return all(string < after for string, after in pairwise(self))
+
+    def sorted_rows(self) -> np.ndarray:
+        """Return (N,) int32 rows in bytewise order of their strings."""
+        if self.ascend():
+            return np.arange(len(self), dtype=np.int32)
+        return np.array(sorted(range(len(self)), key=list(self).__getitem__), np.int32)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the strings of some rows, in the order of these."""
+        if len(rows) == len(self) and (rows == np.arange(len(self))).all():
+            return self
+        first = self.starts[:-1].astype(np.int64)[rows]
+        length = self.starts[1:].astype(np.int64)[rows] - first
+        starts = np.concatenate([[0], np.cumsum(length)])
+        pieces = [
+            _gathered(self.data, first[at : at + TAKEN], length[at : at + TAKEN]) for at in range(0, len(rows), TAKEN)
+        ]
+        return type(self)(b"".join(pieces), starts)
+
+
+class Names(Lines):
+    """N distinct names without line ends, in an order; `find` is the place of one.
+
+    A name's hash is the number that its bytes are, the first being the least, modulo PRIME. Hashes are made when a name
+    is first looked for, or by `prepare`, for the time before processes are forked.
+
+    order, hashes : (N,) the rows in the order of their hashes, and these
+    """
+
+    order: np.ndarray
+    hashes: np.ndarray
+
+    def __init__(self, data: bytes, starts: np.ndarray | None = None) -> None:
+        super().__init__(data, starts)
+        self._hashes: memoryview | None = None
 
     def prepare(self) -> memoryview:
         """Return the hashes in their order."""
@@ -68,24 +128,6 @@ class Names(Sequence[str]):
             hashes[rows] = ((hashes[rows] << np.uint64(32)) | word) % np.uint64(PRIME)
         return hashes.astype(np.uint32)
 
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
-    def __getitem__(self, row: int | slice) -> str | list[str]:
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
-        row = range(len(self))[row]
-        return self.data[self._starts[row] : self._starts[row + 1] - 1].decode()
-
-    def __iter__(self) -> Iterator[str]:
-        for row in range(0, len(self), PIECE):
-            end = min(row + PIECE, len(self))
-            yield from self.data[self._starts[row] : self._starts[end] - 1].decode().split("\n")
-
     def find(self, name: object) -> int:
         """Return the place of a name; -1 if it is not among them."""
         if not isinstance(name, str):
@@ -103,22 +145,6 @@ class Names(Sequence[str]):
 
     def __contains__(self, name: object) -> bool:
         return self.find(name) >= 0
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Names):
-            return self.data == other.data
-        return list(self) == other
-
-    __hash__ = None  # type: ignore[assignment]  # as lists have none
-
-    def __add__(self, others: Sequence[str]) -> list[str]:
-        return [*self, *others]
-
-    def sorted_rows(self) -> np.ndarray:
-        """Return (N,) int32 rows in bytewise order of their names."""
-        if all(name < after for name, after in pairwise(self)):
-            return np.arange(len(self), dtype=np.int32)
-        return np.array(sorted(range(len(self)), key=list(self).__getitem__), np.int32)
 
     def twice(self) -> bool:
         """Return whether a name stands twice, against what is said of them."""
@@ -148,16 +174,13 @@ class Names(Sequence[str]):
             rows[row] = self.find(others[row])
         return rows
 
-    def take(self, rows: np.ndarray) -> "Names":
-        """Return the names of some rows, in the order of these."""
-        if len(rows) == len(self) and (rows == np.arange(len(self))).all():
-            return self
-        first = self.starts[:-1].astype(np.int64)[rows]
-        length = self.starts[1:].astype(np.int64)[rows] - first
-        starts = np.concatenate([[0], np.cumsum(length)])
-        places = np.repeat(first - starts[:-1], length)
-        places += np.arange(starts[-1])
-        return Names(_bytes(self.data)[places].tobytes(), starts)
+
+def _gathered(data: bytes, first: np.ndarray, length: np.ndarray) -> bytes:
+    """Return the bytes of some strings, one after the other."""
+    ends = np.cumsum(length)
+    places = np.repeat(first - ends + length, length)
+    places += np.arange(len(places))
+    return _bytes(data)[places].tobytes()
 
 
 def _bytes(data: bytes) -> np.ndarray:

@@ -6,7 +6,7 @@ relative path is from the scp's folder; where nothing is there, from the working
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,8 +91,12 @@ def read_scp(scp: str | Path) -> dict[str, str]:
 
     Raises SreError naming the key where what follows it is no place.
     """
+    return dict(resolved(scp, read_table(scp)))
+
+
+def resolved(scp: str | Path, table: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield key and place of what was read from an scp. Raises SreError as `read_scp`."""
     scp = Path(scp)
-    table = read_table(scp)
     found: dict[str, str] = {}
     for key, text in table.items():
         path, offset = split_offset(text)
@@ -103,9 +107,7 @@ def read_scp(scp: str | Path) -> dict[str, str]:
                 raise SreError(f"{scp}: '{key} {text}' is {error}") from None
         if path not in found:
             found[path] = find(scp.parent, path)
-        if found[path] != path:
-            table[key] = found[path] + text[len(path) :]
-    return table
+        yield key, text if found[path] == path else found[path] + text[len(path) :]
 
 
 def find(folder: Path, path: str) -> str:
@@ -141,6 +143,6 @@ def _relative(path: str, folder: Path) -> str:
     return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))  # `..` leaves a linked folder elsewhere
 
 
-def absolute(places: Mapping[str, str]) -> dict[str, str]:
-    """Return key -> place with absolute paths: for archives that are not the project's, and stay where they are."""
-    return {key: os.path.abspath(text) if not os.path.isabs(text) else text for key, text in places.items()}
+def absolute(place: str) -> str:
+    """Return a place with an absolute path: for archives that are not the project's, and stay where they are."""
+    return place if os.path.isabs(place) else os.path.abspath(place)

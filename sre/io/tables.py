@@ -15,6 +15,7 @@ from pathlib import Path
 from sre import SreError
 from sre.io.atomic import atomic_output
 from sre.io.ids import check_ids, is_plain, shown, unseen
+from sre.io.name_tables import NameTable
 from sre.io.text import BLANKS, fields, key_and_rest, lines_of, number, read_text
 from sre.machine.log import warn
 
@@ -87,8 +88,13 @@ def _decimals(value: str) -> int:
 
 def read_numbers(path: str | Path) -> dict[str, float]:
     """Read key -> number, of a table like utt2dur. Raises SreError as `read_table`, and for no number above 0."""
+    return numbers_in(path, read_table(path))
+
+
+def numbers_in(path: str | Path, table: Mapping[str, str]) -> dict[str, float]:
+    """Return key -> number of a table that was read. Raises SreError for no number above 0."""
     numbers: dict[str, float] = {}
-    for key, value in read_table(path).items():
+    for key, value in table.items():
         try:
             numbers[key] = number(value)
         except ValueError:
@@ -141,14 +147,21 @@ def write_table(path: str | Path, table: Mapping[str, object] | Iterable[tuple[s
 
     Raises SreError for what `read_table` would read as something else.
     """
-    pairs = sorted((key, str(value)) for key, value in (table.items() if isinstance(table, Mapping) else table))
-    for key, value in pairs:
-        if not key or not is_plain(key):
-            check_ids(path, [key])
-        if not value.isprintable() or value != value.strip(BLANKS):
-            _check_value(path, key, value)
+    pairs: Iterable[tuple[str, object]]
+    if isinstance(table, NameTable):
+        pairs = table.take(table.names.sorted_rows()).items()
+    else:
+        pairs = sorted((key, str(value)) for key, value in (table.items() if isinstance(table, Mapping) else table))
     with atomic_output(path) as file:
-        file.writelines(f"{key} {value}\n" for key, value in pairs)
+        file.writelines(_written(path, key, str(value)) for key, value in pairs)
+
+
+def _written(path: str | Path, key: str, value: str) -> str:
+    if not key or not is_plain(key):
+        check_ids(path, [key])
+    if not value.isprintable() or value != value.strip(BLANKS):
+        _check_value(path, key, value)
+    return f"{key} {value}\n"
 
 
 def _check_value(path: str | Path, key: str, value: str) -> None:
@@ -164,6 +177,6 @@ def _check_value(path: str | Path, key: str, value: str) -> None:
 def invert(utt2spk: Mapping[str, str]) -> dict[str, list[str]]:
     """Return the spk2utt of a utt2spk: speakers and their utterances, both in bytewise order."""
     spk2utt: dict[str, list[str]] = {}
-    for utt in sorted(utt2spk):
-        spk2utt.setdefault(utt2spk[utt], []).append(utt)
+    for utt, speaker in sorted(utt2spk.items()):
+        spk2utt.setdefault(speaker, []).append(utt)
     return dict(sorted(spk2utt.items()))

@@ -136,9 +136,9 @@ def as_value(file: str) -> str:
     return f"./{file}" if file != file.strip(" \t") and not file.startswith("/") else file
 
 
-def _others(source: Path, named: Named, recordings: Sequence[str], utt2spk: Table) -> dict[str, Table]:
+def _others(source: Path, named: Named, recordings: Sequence[str], utt2spk: Table) -> dict[str, dict[str, str]]:
     """Return the tables that the rows bring along, and utt2dur of parts; an id with two values gets none."""
-    found: dict[str, Table] = {}
+    found: dict[str, dict[str, str]] = {}
     clashes: dict[str, set[str]] = {}
     for utt, row, recording in zip(named.utts, named.rows, recordings, strict=True):
         if row.end is not None:
