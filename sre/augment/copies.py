@@ -105,7 +105,6 @@ def copy_distorted(job: Copying, workers: int = 1, max_rejected: float = 0.01) -
 
 
 def _clear(job: Copying) -> None:
-    """Remove what is there of another copy, or of one that is complete; its wav.scp first."""
     manifests = [one for one in (job.distorter.noises, job.distorter.rooms) if one is not None]
     folders = [(job.data.path, ("wav.scp", "segments")), *((one.path, NOISE_TABLES) for one in manifests)]
     tables = [folder / name for folder, names in folders for name in names if (folder / name).is_file()]
@@ -117,12 +116,17 @@ def _clear(job: Copying) -> None:
         "tables": [[str(path.resolve()), path.stat().st_mtime_ns] for path in tables],
         "utts": sha256_text(" ".join(job.data.utts)),
     }
-    mark, text = job.out / FOLDER / MADE_OF, canonical(asked)
+    begin(job.out, asked)
+
+
+def begin(out: Path, asked: dict[str, Any]) -> None:
+    """Remove what is there of a copy that another thing was asked of, or that is complete; its wav.scp first."""
+    mark, text = out / FOLDER / MADE_OF, canonical(asked)
     if mark.is_file() and read_text(mark) == text:
         return
-    (job.out / "wav.scp").unlink(missing_ok=True)
-    if (job.out / FOLDER).exists():
-        shutil.rmtree(job.out / FOLDER)
+    (out / "wav.scp").unlink(missing_ok=True)
+    if (out / FOLDER).exists():
+        shutil.rmtree(out / FOLDER)
     with atomic_output(mark) as file:
         file.write(text)
 

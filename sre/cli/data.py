@@ -8,6 +8,7 @@ MODULES = (  # of this room; each has add_actions(action)
     "data_check",
     "data_parts",
     "data_trials",
+    "data_sound",
     "data_import",
     "data_convert",
 )

@@ -8,7 +8,7 @@ import soundfile
 
 from sre.datadir.datadir import DataDir
 from sre.datadir.durations import told_durations
-from sre.io.audio import is_pipe
+from sre.io.place import is_pipe
 from sre.machine.log import Progress
 
 OF_FEW_VALUES = 12  # a table with no more values is told by value
