@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [path for folder in ("sre", "steps", "local", "recipes") for path in sorted((ROOT / folder).rglob("*.py"))]
-RULES = [ROOT / "Snakefile", *sorted(ROOT.glob("recipes/*/data.smk")), *sorted(ROOT.glob("steps/*.smk"))]
+RULES = [ROOT / "Snakefile", *sorted(ROOT.glob("recipes/*/*.smk")), *sorted(ROOT.glob("steps/*.smk"))]
 FORBIDDEN = {
     **{f"sre/{room}": {"torch", "steps", "local", "recipes"} for room in ("backends", "metrics", "report", "scoring")},
     "sre": {"steps", "local", "recipes"},

@@ -23,6 +23,8 @@ def add_actions(action: Action) -> None:
     )
     add_layout(add)
     add_columns(add)
+    rate = "of sources that count samples, as SpeechBrain's (default: 16000)"
+    add.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
     unlabelled = "take utterances without a speaker, each as a speaker of its own"
     add.add_argument("--unlabelled", action="store_true", help=unlabelled)
     add.add_argument("--no-check", dest="check", action="store_false", help="open no file; lengths are the source's")
@@ -58,8 +60,6 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=input_file, help=trials)
     key = "NIST's key of the segments' speakers"
     parser.add_argument("--segment-key", type=input_file, help=key)
-    rate = "of sources that count samples, as SpeechBrain's (default: 16000)"
-    parser.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
 
 
 def existing(text: str) -> Path:

@@ -1,5 +1,6 @@
 """`sre data trials`: a trial list of a data directory, labelled or not, with its enrolment map."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ from sre.machine.log import say
 
 
 def add_actions(action: Action) -> None:
-    parser = action("trials", make_trial_list, "make a trial list: all pairs of utterances, or a seeded draw of them")
+    """Add the action."""
+    text = "make a trial list: all pairs of utterances, or a seeded draw of them"
+    add_arguments(action("trials", make_trial_list, text))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `make_trial_list`."""
     most = "at most N target trials of each speaker, drawn by seed (default: all)"
     parser.add_argument("--per-speaker", type=count, metavar="N", help=most)
     ratio = "nontarget trials for each target trial, about equally many of each speaker (default: all)"

@@ -18,7 +18,7 @@ class Stage:
 
 
 STAGES = {
-    "data": Stage(  # and the rules of recipes/*/data.smk
+    "data": Stage(  # and the rules of recipes/*/*.smk
         (
             "check_recipe",
             "make_development_trials",

@@ -9,6 +9,7 @@ from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.draws import Draw
 from sre.io.tables import invert
+from sre.machine.log import warn
 
 UNKNOWN = "unknown"  # the gender of whom no table tells
 
@@ -24,7 +25,7 @@ class TrialRules:
     nontargets : nontarget trials for each target trial, about equally many of each speaker; None: all
     enrol : utterances of an enrolment model, which are no tests; None: a model is an utterance, and a pair stands once
     models : enrolment models of a speaker, where `enrol` is given
-    other_sessions : a target trial's test is of another session than its model, where a table has sessions
+    other_sessions : a target trial's test is of another session than its model, where a speaker has two
     same_gender : a nontarget trial is of one gender, where spk2gender tells it
     labelled : the lines have their labels
     """
@@ -78,6 +79,9 @@ def sides_of(data: DataDir, rules: TrialRules, remarks: list[str]) -> Sides:
     if sessions is not None and (lost := [utt for utt in utts if utt not in sessions]):
         raise SreError(f"{data.path}: {len(lost)} utterances have no session, e.g. {lost[0]}; add them to its table")
     of_speaker = invert({utt: utt2spk[utt] for utt in utts})
+    if sessions and all(len({sessions[utt] for utt in some}) == 1 for some in of_speaker.values()):
+        warn(f"{data.path}: no speaker has two sessions: target trials are within one, which is easier than across two")
+        sessions = None
     if rules.enrol is None:
         models, tests = {utt: [utt] for utt in utts}, utts
     else:

@@ -13,7 +13,7 @@ from sre.machine.cores import available_cores
 
 PROJECT = Path(sre.__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "kaldiio", "soundfile", "snakemake")
-CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/data.smk")
+CODE = ("sre", "steps", "local", "Snakefile", "recipes/*/*.smk")
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_COMMANDS = {"__init__.py", "arguments.py"}
-RULES = [*sorted(ROOT.glob("steps/*.smk")), *sorted(ROOT.glob("recipes/*/data.smk"))]
+RULES = [*sorted(ROOT.glob("steps/*.smk")), *sorted(ROOT.glob("recipes/*/*.smk"))]
 RULE = re.compile(
     r"^ *rule ?(?P<name>\w*):\n(?P<body>(?:(?! *rule\b).*\n)*?) *shell:\s+job\(\s*\"(?P<command>[a-z_.]+)", re.MULTILINE
 )

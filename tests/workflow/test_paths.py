@@ -55,7 +55,7 @@ def test_a_value_is_one_word_to_the_shell(name: str) -> None:
 
 def test_every_shell_line_of_a_rule_is_a_job() -> None:
     project = Path(__file__).resolve().parents[2]
-    rules = [*project.glob("steps/*.smk"), *project.glob("recipes/*/data.smk")]
+    rules = [*project.glob("steps/*.smk"), *project.glob("recipes/*/*.smk")]
     shells = [found for path in rules for found in re.findall(r"^ +shell:\s+(\S+?)\(", path.read_text(), re.M)]
     assert len(shells) > 15 and set(shells) == {"job"}
     text = "".join(path.read_text() for path in rules)

@@ -30,7 +30,7 @@ READERS: Mapping[str, Reader] = {
     "pickle": arrays.read_pickles,
 }
 FEATURES = ("npy", "pickle")  # of which files are no audio
-ANY = AudioRules(resample=True, channel=MIX)  # what is taken: the recipe says what it does with it
+ANY = AudioRules(resample=True, channel=MIX)  # where a recipe, later, says what it does with it
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,13 @@ def import_recordings(
     *,
     form: str | None = None,
     check: bool = True,
+    rules: AudioRules = ANY,
     max_rejected: float = 0.01,
 ) -> Summary:
     """Write the data directory of a folder, list or manifest.
 
     form : one of READERS; None: looked for, and said
+    rules : which audio is taken
     check : the headers of all files are looked at; else nothing is opened, and lengths are those of the source
     max_rejected : share of the utterances that may be unusable
     Raises SreError for what is no source, names that contradict each other, and too much that cannot be used.
@@ -81,7 +83,7 @@ def import_recordings(
     if form in FEATURES:
         tables, bad = with_features(out, tables, asked)
     else:
-        tables, bad = checked(out, tables) if check else (tables, [])
+        tables, bad = checked(out, tables, rules) if check else (tables, [])
     rejected = named.rejected + bad
     needed = {pair.test for pair in pairs} | {utt for pair in pairs for utt in models.get(pair.enrol, [pair.enrol])}
     write_rejected(out / "rejected.tsv", rejected, total, "utterances", max_rejected, needed)
@@ -90,10 +92,10 @@ def import_recordings(
     return done
 
 
-def checked(out: Path, tables: dict[str, Table]) -> tuple[dict[str, Table], Rejected]:
+def checked(out: Path, tables: dict[str, Table], rules: AudioRules) -> tuple[dict[str, Table], Rejected]:
     """Return the tables of what can be used by its headers, with lengths, and the rejected rows."""
     data = DataDir(out, tables)
-    bad, durations, recordings = check_utterances(data, ANY)
+    bad, durations, recordings = check_utterances(data, rules)
     kept = data.keep(tables["utt2spk"].keys() - {utt for utt, _, _ in bad}) if bad else data
     return with_durations(kept.tables, durations, recordings), bad
 
