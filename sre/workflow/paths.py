@@ -42,11 +42,11 @@ def check_inputs(places: Iterable[Place]) -> None:
 
 def absent_folders(places: Iterable[Place]) -> list[str]:
     """Return a sentence for each folder of a corpus that is not there: what was once made of it needs it no more."""
-    there = {"path": os.path.isdir, "source": os.path.exists}  # a source may be a list, too
+    kinds = {"path": (os.path.isdir, "folder"), "source": (os.path.exists, "folder or list")}
     return [
-        f"{key}: {path}: no such folder{" or list" * (kind == "source")}; what is made already is used, and nothing new can be made of it"
+        f"{key}: {path}: no such {kinds[kind][1]}; what is made already is used, and nothing new can be made of it"
         for key, path, kind in places
-        if kind in there and key != "root" and not there[kind](path)
+        if kind in kinds and key != "root" and not kinds[kind][0](path)
     ]
 
 
