@@ -12,11 +12,15 @@ from sre.features.frontends.options import FRONTENDS
 from sre.features.store import FeatureStore
 from sre.features.types import FbankOptions, MfccOptions
 from sre.io.audio import AudioRules
-from sre.losses import build_head
+from sre.losses import HEADS, build_head
 from sre.models import build
 from sre.models.bundle import Bundle
+from sre.training.augment import Augmentation
+from sre.training.chunks import make_loader, read
+from sre.training.feeding import Feed
 from sre.training.optimizers import build_optimizer
 from sre.training.options import TrainingOptions
+from sre.training.sources import Features
 from sre.training.update import Update
 from steps import make_features, train_embedding
 
@@ -125,7 +129,7 @@ def test_training_and_extraction_from_audio(sound_dir, tmp_path):
         assert np.linalg.norm(vector - on["cuda"][utt]) / np.linalg.norm(vector) < 1e-3
 
 
-@pytest.mark.parametrize("precision", ["fp32_fast", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32_fast", "bf16", "fp16"])
 def test_other_precisions(precision, feature_dir, tmp_path):
     torch.manual_seed(0)
     network = build("resnet34", 8, {"channels": 16, "blocks": [1, 1, 1]})
@@ -164,3 +168,30 @@ def test_the_host_does_not_wait_for_updates(precision, optimizer):
             torch.cuda.set_sync_debug_mode("default")
     assert [one.finite for one in update.outcomes()] == [False, False]
     assert all(torch.equal(a, b) for a, b in zip(before, network.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "novograd"])
+@pytest.mark.parametrize("loss", HEADS)
+def test_the_host_waits_for_no_part_of_a_step(loss, optimizer, feature_dir, tmp_path):
+    """From pinned batches of features to the update; the steps before load what they need, and may wait."""
+    store = FeatureStore(feature_dir(tmp_path / "d", dimension=20) / "feats.scp")
+    utts = [(0, utt) for utt in sorted(store.places)]
+    source = Features([store], utts, Augmentation(time_masks=1, freq_masks=1, mask_fill="mean"))
+    network = build("ecapa", 20, {"channels": 16}).cuda()
+    head = build_head(network.embedding_dim, 8, loss, 16.0).cuda()
+    given = {"precision": "bf16", "optimizer": optimizer, "chunks_per_speaker": 4 if head.needs_batches else 1}
+    training = schema().check(given, "m", "$defs", "model", "properties", "training")
+    options = TrainingOptions(**training, margin=0.2, margin_epochs=(0, 0), seed=1)
+    weights, card = [*network.parameters(), *head.parameters()], torch.device("cuda")
+    update = Update(network, head, build_optimizer(options, network, head), weights, options, card)
+    items = [(index, 40, np.random.default_rng(index).random(1 + source.augmentation.num_draws)) for index in range(24)]
+    feed, labels = Feed(read(make_loader(source, [items] * 4, 1, card)), card), torch.arange(24) // 4
+    try:
+        for step, batch in enumerate(feed):
+            assert batch.chunks.is_cuda and torch.equal(batch.indices, torch.arange(24))
+            torch.cuda.set_sync_debug_mode("error" if step > 1 else "default")
+            update(source.prepared(batch.chunks, batch.draws), labels, 0.01, 0.2, True, step, labels)
+            torch.cuda.set_sync_debug_mode("default")
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(one.finite for one in update.outcomes()) and 0 <= feed.waited() < 60
