@@ -165,7 +165,8 @@ def test_every_pooling_is_registered() -> None:
 def test_a_loss_and_the_schema_say_the_same_of_what_it_takes(name: str) -> None:
     said = schema().part("$defs", "losses", name)
     kind = HEADS[name]
-    assert set(kind.takes) == set(said.get("x-takes", ())) <= {"scale", "margin"}, f"{name}: takes, and x-takes"
+    known = {"scale", "margin", "sampled", "sharded"}
+    assert set(kind.takes) == set(said.get("x-takes", ())) <= known, f"{name}: takes, and x-takes"
     assert kind.needs_batches == said.get("x-needs-batches", False), f"{name}: needs_batches, and x-needs-batches"
 
 

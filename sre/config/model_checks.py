@@ -87,7 +87,8 @@ def check_ranges(model: dict, where: str) -> None:
 def check_loss(schema: Schema, loss: str, keys: Collection[str], training: dict, where: str) -> None:
     """Check a model's loss. Raises SreError where one of its `keys` would do nothing, or where it needs batches."""
     traits = schema.part("$defs", "losses", loss)
-    needs = {"scale": "scale", "margin": "margin", "margin_epochs": "margin", "margin_schedule": "margin"}
+    needs = {key: key for key in ("scale", "margin", "sampled", "sharded")}
+    needs |= {"margin_epochs": "margin", "margin_schedule": "margin"}
     idle = [f"loss.{key}" for key, needed in needs.items() if key in keys and needed not in traits.get("x-takes", ())]
     if idle:
         raise SreError(f"{where}: {' and '.join(idle)} would do nothing, as loss {loss} has no such thing; take it out")

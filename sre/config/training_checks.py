@@ -51,6 +51,11 @@ def check_training(schema: Schema, model: dict, keys: Collection[str], where: st
     training = model["training"]
     if "steps" in keys and "epochs" in keys and training.get("steps"):
         raise SreError(f"{where}: training.steps stands in the place of training.epochs; take one of them out")
+    if model["loss"].get("sharded") and training["optimizer"] == "novograd":
+        raise SreError(
+            f"{where}: training.optimizer novograd divides by the norm of a whole gradient, and with loss.sharded each"
+            " process has a part of it; take loss.sharded out, or another optimizer"
+        )
     schedule = training.get("schedule", {"type": "exponential"})
     _check_idle(schema, model, schedule["type"], keys, where)
     _check_schedule(schema, model, schedule, where)

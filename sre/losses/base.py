@@ -1,7 +1,11 @@
 """What a training asks of its loss. Shapes: B chunks of a batch, D embedding, N speakers, M chunks of each of them."""
 
+from operator import attrgetter
+
 import torch
 from torch import Tensor, nn
+
+from sre.losses.partial import Part
 
 
 class Head(nn.Module):
@@ -12,9 +16,11 @@ class Head(nn.Module):
 
     classifies : it has a class for each training speaker, and is built from embedding_dim (D) and num_speakers (N).
         Each row of its logits judges one chunk by itself, so that they tell accuracy on single chunks.
-    takes : which of "scale" and "margin" of a model's `loss` it takes (schema: x-takes). It is built with the scale,
-        and the trainer's schedule sets its attribute `margin`. A config that gives what it does not take is refused.
+    takes : which of "scale", "margin", "sampled" and "sharded" of a model's `loss` it takes (schema: x-takes). It is
+        built with the scale, and the trainer's schedule sets its attribute `margin`. A config that gives what it does
+        not take is refused.
     by_class : names in its state dict of the tensors that have rows of classes, as many for each, in their order
+    part : the classes that an update computes with here, where these are not all
     needs_batches : it compares the chunks of a batch, and needs training.chunks_per_speaker (schema: x-needs-batches)
 
     Beside the margin a trainer sets `chunks_per_speaker`: as many chunks each speaker of a batch has. 0: a loss that
@@ -24,9 +30,26 @@ class Head(nn.Module):
     classifies = True
     takes: tuple[str, ...] = ()
     by_class: tuple[str, ...] = ()
+    part: Part | None = None
     needs_batches = False
     margin = 0.0
     chunks_per_speaker = 0
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether it has a part of the classes here and the ranks of a training have the others: all use it together,
+        on the embeddings of all of them.
+        """
+        return self.part is not None and self.part.sharded
+
+    def rows(self) -> list[nn.Parameter]:
+        """Return the tensors `by_class`, (N K, ...) each, K of a class."""
+        return [attrgetter(name)(self) for name in self.by_class]
+
+    def begin(self, speakers: Tensor, step: int) -> None:
+        """Take the classes of an update, of the (B,) class indices of its whole batch on the CPU."""
+        if self.part:
+            self.part.begin(speakers, step)
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean loss and the logits, without margin; of each row the largest should be at `targets`."""

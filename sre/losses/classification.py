@@ -1,15 +1,51 @@
 """Losses with a class for each training speaker: the logits are (B, N), N all speakers."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sre.losses.base import Head
+from sre.losses.partial import Part
 
 
-class Softmax(Head):
+class OverClasses(Head):
+    """The cross entropy of logits over classes, which may be a part of all speakers (sre/losses/partial.py: C)."""
+
+    takes: tuple[str, ...] = (
+        "sampled",
+        "sharded",
+    )
+
+    def similarity(self, embeddings: Tensor, rows: Sequence[Tensor]) -> Tensor:
+        """Return how near embeddings are to classes, (B, D) -> (B, C), by rows of the tensors `by_class`."""
+        raise NotImplementedError
+
+    def logits(self, similarity: Tensor, embeddings: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the (B, C) logits with margin and without, of (B, 1) columns of the targets."""
+        return similarity, similarity
+
+    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        if self.part:
+            return self._of_part(self.part, embeddings, speakers)
+        logits, plain = self.logits(self.similarity(embeddings, self.rows()), embeddings, speakers[:, None])
+        return functional.cross_entropy(logits, speakers), plain
+
+    def _of_part(self, part: Part, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss over the classes of an update, or in eval mode over all; and (B, 2) logits: other, target."""
+        rows = [part.averaged()] if self.training else part.blocks()
+        similarity = torch.cat([self.similarity(embeddings, some) for some in rows], dim=1)
+        column = part.columns(speakers, self.training)[:, None]
+        logits, plain = self.logits(functional.pad(similarity, (0, 1)), embeddings, column)  # (B, C + 1)
+        return part.cross_entropy(logits, plain, column)
+
+    def targets(self, speakers: Tensor) -> Tensor:
+        return torch.ones_like(speakers) if self.part else speakers
+
+
+class Softmax(OverClasses):
     """Plain softmax over speakers."""
 
     by_class = ("linear.weight", "linear.bias")
@@ -18,15 +54,14 @@ class Softmax(Head):
         super().__init__()
         self.linear = nn.Linear(embedding_dim, num_speakers)
 
-    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.linear(embeddings)
-        return functional.cross_entropy(logits, speakers), logits
+    def similarity(self, embeddings: Tensor, rows: Sequence[Tensor]) -> Tensor:
+        return functional.linear(embeddings, *rows)
 
 
-class CosineHead(Head):
+class CosineHead(OverClasses):
     """Softmax of scaled cosines; `pushed` says what the margin makes of the target's."""
 
-    takes: tuple[str, ...] = ("scale", "margin")
+    takes: tuple[str, ...] = ("scale", "margin", "sampled", "sharded")
     by_class = ("weight",)
 
     def __init__(self, embedding_dim: int, num_speakers: int, scale: float) -> None:
@@ -35,18 +70,17 @@ class CosineHead(Head):
         nn.init.xavier_uniform_(self.weight)
         self.scale = scale
 
-    def cosines(self, embeddings: Tensor) -> Tensor:
-        """Return the cosines to each speaker, (B, D) -> (B, N)."""
-        return functional.linear(functional.normalize(embeddings), functional.normalize(self.weight))
+    def similarity(self, embeddings: Tensor, rows: Sequence[Tensor]) -> Tensor:
+        """Return the cosines to each class."""
+        return functional.linear(functional.normalize(embeddings), functional.normalize(rows[0]))
 
     def pushed(self, target: Tensor) -> Tensor:
         """Return the (B, 1) cosines of the targets with the margin."""
         raise NotImplementedError
 
-    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        cosine, column = self.cosines(embeddings), speakers[:, None]
-        with_margin = cosine.scatter(1, column, self.pushed(cosine.gather(1, column)))
-        return functional.cross_entropy(self.scale * with_margin, speakers), self.scale * cosine
+    def logits(self, similarity: Tensor, embeddings: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+        with_margin = similarity.scatter(1, column, self.pushed(similarity.gather(1, column)))
+        return self.scale * with_margin, self.scale * similarity
 
 
 class AMSoftmax(CosineHead):
@@ -99,15 +133,18 @@ class SubcentreAAM(AAMSoftmax):
         super().__init__(embedding_dim, num_speakers * centres, scale)
         self.centres, self.top_k, self.penalty = centres, min(top_k, num_speakers - 1), penalty
 
-    def cosines(self, embeddings: Tensor) -> Tensor:
-        return super().cosines(embeddings).unflatten(1, (-1, self.centres)).amax(dim=2)  # (B, N K) -> (B, N)
+    def similarity(self, embeddings: Tensor, rows: Sequence[Tensor]) -> Tensor:
+        return super().similarity(embeddings, rows).unflatten(1, (-1, self.centres)).amax(dim=2)  # (B, C K) -> (B, C)
 
-    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        cosine, column = self.cosines(embeddings), speakers[:, None]
-        hardest = cosine.detach().scatter(1, column, -math.inf).topk(self.top_k).indices  # (B, top_k)
-        nearer = turned(cosine.gather(1, hardest), -self.penalty * self.margin / 0.2)
-        with_margin = cosine.scatter(1, column, self.pushed(cosine.gather(1, column))).scatter(1, hardest, nearer)
-        return functional.cross_entropy(self.scale * with_margin, speakers), self.scale * cosine
+    def logits(self, similarity: Tensor, embeddings: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+        if self.part:
+            hardest = self.part.hardest(similarity, column, self.top_k)
+        else:
+            hardest = similarity.detach().scatter(1, column, -math.inf).topk(self.top_k).indices  # (B, top_k)
+        nearer = turned(similarity.gather(1, hardest), -self.penalty * self.margin / 0.2)
+        pushed = self.pushed(similarity.gather(1, column))
+        with_margin = similarity.scatter(1, column, pushed).scatter(1, hardest, nearer)
+        return self.scale * with_margin, self.scale * similarity
 
 
 class SphereFace(CosineHead):
@@ -120,7 +157,7 @@ class SphereFace(CosineHead):
     multiple : m
     """
 
-    takes = ("margin",)
+    takes = ("margin", "sampled", "sharded")
 
     def __init__(self, embedding_dim: int, num_speakers: int, multiple: int = 4) -> None:
         super().__init__(embedding_dim, num_speakers, scale=1.0)
@@ -135,11 +172,10 @@ class SphereFace(CosineHead):
         psi = (1 - 2 * (k % 2)) * now - 2 * k
         return target + self.margin * (psi - target)
 
-    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        cosine, column = self.cosines(embeddings), speakers[:, None]
+    def logits(self, similarity: Tensor, embeddings: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
         length = embeddings.norm(dim=1, keepdim=True)  # (B, 1)
-        logits = length * cosine.scatter(1, column, self.pushed(cosine.gather(1, column)))
-        return functional.cross_entropy(logits, speakers), length * cosine
+        with_margin = similarity.scatter(1, column, self.pushed(similarity.gather(1, column)))
+        return length * with_margin, length * similarity
 
 
 class SphereFace2(CosineHead):
@@ -152,13 +188,15 @@ class SphereFace2(CosineHead):
     t : an integer; a larger one spreads the similarities of other speakers
     """
 
+    takes = ("scale", "margin")  # a sum over a sample of the classes would be another loss
+
     def __init__(self, embedding_dim: int, num_speakers: int, scale: float, balance: float = 0.7, t: int = 3) -> None:
         super().__init__(embedding_dim, num_speakers, scale)
         self.bias = nn.Parameter(torch.zeros(()))
         self.balance, self.t = balance, t
 
     def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        cosine, column = self.cosines(embeddings), speakers[:, None]
+        cosine, column = self.similarity(embeddings, self.rows()), speakers[:, None]
         g = 2 * ((cosine + 1) / 2) ** self.t - 1
         positive = functional.softplus(-self.scale * (g.gather(1, column) - self.margin) - self.bias)  # (B, 1)
         negative = functional.softplus(self.scale * (g + self.margin) + self.bias).scatter(1, column, 0.0)
@@ -173,10 +211,9 @@ class Circle(CosineHead):
     brackets are constants to the gradient, as in the paper's equation 10; the paper has s 256, m 0.25.
     """
 
-    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        cosine, column, m = self.cosines(embeddings), speakers[:, None], self.margin
+    def logits(self, similarity: Tensor, embeddings: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+        cosine, m = similarity, self.margin
         target = cosine.gather(1, column)
         positive = (1 + m - target.detach()).relu() * (target - 1 + m)  # (B, 1)
-        negative = (cosine.detach() + m).relu() * (cosine - m)  # (B, N)
-        logits = self.scale * negative.scatter(1, column, positive)
-        return functional.cross_entropy(logits, speakers), self.scale * cosine
+        negative = (cosine.detach() + m).relu() * (cosine - m)  # (B, C)
+        return self.scale * negative.scatter(1, column, positive), self.scale * cosine

@@ -15,6 +15,7 @@ from sre.config.checkpoints import decisive, that_stay, watchdog_s
 from sre.io.atomic import link, locked
 from sre.io.name_tables import Labels
 from sre.losses import build_head
+from sre.losses.partial import Part
 from sre.machine.cores import available_cores
 from sre.machine.device import card_uuid, choose_precision, prepare
 from sre.machine.environment import environment
@@ -32,7 +33,7 @@ from sre.training.phases import Base, freeze
 from sre.training.ranks import ALONE, Ranks, joined
 from sre.training.schedule import out_of_reach
 from sre.training.selection import Selection, select
-from sre.training.sources import CACHE_BYTES, Source
+from sre.training.sources import CACHE_BYTES, Source, middle_chunks
 from sre.training.summary import (
     BUNDLE_FILE,
     HISTORY_FILE,
@@ -43,7 +44,7 @@ from sre.training.summary import (
     write_history,
 )
 from sre.training.sync_norm import synchronise
-from sre.training.trainer import Trainer, middle_chunks
+from sre.training.trainer import Trainer
 from sre.training.validation import Partition, partition
 
 
@@ -119,9 +120,9 @@ def _train(
     for sentence in out_of_reach(trainer.span, trainer.options, "margin" in trainer.head.takes):
         warn(sentence)
     trainer.run()
+    bundle = _bundle(asked, trainer, speakers, base, feature_config)
     if not trainer.ranks.is_first:
         return
-    bundle = _bundle(asked, trainer, speakers, base, feature_config)
     replace(plan, epochs=len(trainer.history), steps=trainer.step).write(trainer.folder)
     write_history(trainer.folder / HISTORY_FILE, trainer.history)
     bundle.save(trainer.folder / BUNDLE_FILE)
@@ -268,6 +269,8 @@ def make_trainer(
     head = build_head(network.embedding_dim, classes, loss.type, loss.scale, **loss.options)
     if base:
         base.start_head(head, asked, parts.speakers, copies)
+    if loss.sampled < 1 or loss.sharded and ranks.size > 1:
+        head.part = Part(head.rows(), classes, ranks, loss.sampled, loss.sharded, options.seed)
     held_out = np.array([chosen.utt2spk[utt] for utt in parts.held_out])
     return Trainer(
         network=network,

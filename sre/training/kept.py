@@ -134,9 +134,9 @@ def mean_of(folder: Path, epochs: Sequence[int], span: Span) -> States:
     return States(*parts)
 
 
-def state_of(module: nn.Module) -> dict[str, Tensor]:
+def copy_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a copy of a module's state on the CPU."""
-    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
 class MovingAverage:

@@ -1,6 +1,7 @@
 """Optimisers: which there are, NovoGrad, and which weights they let decay."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ class NovoGrad(Optimizer):
         """Change them all by few kernels, none of which waits for the device."""
         means, moments = ([self.state[one][name] for one in weights] for name in ("m", "v"))
         beta1, beta2 = group["betas"]
-        v, squares = torch.stack(moments), torch.stack(_squares(gradients))
+        v, squares = torch.stack(moments), torch.stack(list(_squares(gradients)))
         v = torch.where(v == 0, squares, beta2 * v + (1 - beta2) * squares)  # no update at 0
         torch._foreach_copy_(moments, v.unbind())
         steps = torch._foreach_div(gradients, (v.sqrt() + group["eps"]).unbind())
@@ -72,6 +73,40 @@ def _squares(gradients: list[Tensor]) -> Sequence[Tensor]:
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "novograd": NovoGrad}
 
 
+def trained(network: Network, head: Head) -> list[nn.Parameter]:
+    """Return the parameters that require a gradient; of a part of the classes what takes it in their place."""
+    stand_ins = head.part.stand_ins if head.part else {}
+    both = (*network.parameters(), *head.parameters())
+    return [stand_ins.get(one, one) for one in both if one.requires_grad or one in stand_ins]
+
+
+@contextmanager
+def rows_in_place(optimizer: Optimizer, head: Head) -> Iterator[None]:
+    """Let a step see the rows of sampled classes alone, of the weights and of what the optimiser keeps; then put them
+    back among all.
+
+    All other rows stay as they are, and neither decay nor have a momentum that moves them. Nothing is done for a loss
+    whose classes are not sampled.
+    """
+    part = head.part
+    if part is None or part.share == 1:
+        yield
+        return
+    whole: dict[nn.Parameter, dict[str, Tensor]] = {}
+    for weight, stand_in in part.stand_ins.items():
+        kept = optimizer.state.get(stand_in, {})
+        whole[stand_in] = {name: value for name, value in kept.items() if value.shape == weight.shape}
+        kept.update({name: part.rows_of(value) for name, value in whole[stand_in].items()})
+    yield
+    for weight, stand_in in part.stand_ins.items():
+        part.put(weight.detach(), stand_in.detach())
+        kept = optimizer.state.get(stand_in, {})
+        for name, rows in [*kept.items()]:
+            if rows.shape == stand_in.shape:
+                kept[name] = whole[stand_in][name] if name in whole[stand_in] else torch.zeros_like(weight)
+                part.put(kept[name], rows)
+
+
 def build_optimizer(options: TrainingOptions, network: Network, head: Head) -> Optimizer:
     """Return the optimiser of a network and its loss, without parameters that require no gradient.
 
@@ -81,7 +116,7 @@ def build_optimizer(options: TrainingOptions, network: Network, head: Head) -> O
     What training.no_decay names is a second group of parameters, whose weights do not decay. The rate is set anew
     before each update. Raises SreError where it names what there is not.
     """
-    o, parameters = options, [*network.parameters(), *head.parameters()]
+    o, parameters = options, trained(network, head)
     own: dict[str, Any] = {}
     if o.optimizer == "sgd":
         own = {"momentum": o.momentum, "nesterov": o.momentum > 0}
@@ -89,11 +124,11 @@ def build_optimizer(options: TrainingOptions, network: Network, head: Head) -> O
         own = {"betas": o.betas}
     if o.optimizer == "sgd" or o.optimizer != "novograd" and any(one.is_cuda for one in parameters):
         own["fused"] = True
-    spared = {id(one) for name in o.no_decay for one in _named(name, network, head)}
-    trained = [one for one in parameters if one.requires_grad]
-    groups: list[dict[str, Any]] = [{"params": [one for one in trained if id(one) not in spared]}]
+    stand_ins = head.part.stand_ins if head.part else {}
+    spared = {id(stand_ins.get(one, one)) for name in o.no_decay for one in _named(name, network, head)}
+    groups: list[dict[str, Any]] = [{"params": [one for one in parameters if id(one) not in spared]}]
     if spared:
-        groups.append({"params": [one for one in trained if id(one) in spared], "weight_decay": 0.0})
+        groups.append({"params": [one for one in parameters if id(one) in spared], "weight_decay": 0.0})
     return OPTIMIZERS[o.optimizer](groups, o.lr, weight_decay=o.weight_decay, **own)
 
 

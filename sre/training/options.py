@@ -23,6 +23,8 @@ class Loss:
     type: str
     options: dict[str, Any]
     scale: float
+    sampled: float = 1.0
+    sharded: bool = False
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,19 @@ class Ranks:
         whole[self.slice_of(n)] = rows
         return self.summed(whole)
 
+    def to_first(self, rows: Tensor, n: int) -> Tensor:
+        """Return on the first rank all (n, …) rows, on the CPU, of which each rank has its `slice_of(n)`."""
+        if not self.is_first:
+            distributed.send(rows.detach().contiguous(), 0)
+            return rows
+        whole = [rows.detach().cpu()]
+        for rank in range(1, self.size):
+            own = replace(self, rank=rank).slice_of(n)
+            part = rows.new_empty(own.stop - own.start, *rows.shape[1:])
+            distributed.recv(part, rank)
+            whole.append(part.cpu())
+        return torch.cat(whole)
+
     def give(self, tensors: Sequence[Tensor]) -> None:
         """Give the tensors of all ranks the values that they have on the first."""
         if self.size > 1:

@@ -165,3 +165,8 @@ class Features(Source):
 
     def middle(self, index: int, frames: int) -> Tensor:
         return torch.from_numpy(self.augmentation.normalised(self._crop(index, frames, 0.5)))
+
+
+def middle_chunks(source: Source, frames: int) -> Tensor:
+    """Return (N, frames, F): the middle of every utterance, for validation."""
+    return torch.stack([source.middle(index, frames) for index in range(len(source))])

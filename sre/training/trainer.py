@@ -18,7 +18,7 @@ from sre.machine.cores import available_cores
 from sre.machine.device import memory_format, peak_memory_mib
 from sre.machine.log import Progress, say, warn
 from sre.models.base import Network
-from sre.training import checkpoint, kept, schedule
+from sre.training import checkpoint, kept, schedule, shards
 from sre.training.advice import on_waiting
 from sre.training.batches import Batches, SpeakerBatches
 from sre.training.chunks import OwnRows, make_loader, read, reading_of
@@ -26,7 +26,7 @@ from sre.training.compiling import compiled
 from sre.training.feeding import Feed
 from sre.training.judge import Judge
 from sre.training.meter import NO_SUMS, Spent, line_of, means, seconds_of
-from sre.training.optimizers import build_optimizer
+from sre.training.optimizers import build_optimizer, trained
 from sre.training.options import TrainingOptions
 from sre.training.ranks import ALONE, Ranks
 from sre.training.samplers import batches_of
@@ -74,8 +74,8 @@ class Trainer:
         self.network.to(self.device).to(memory_format=memory_format(self.network))
         self.head.to(self.device)
         self.num_speakers = int(self.labels.max()) + 1
-        parameters = [p for p in (*self.network.parameters(), *self.head.parameters()) if p.requires_grad]
         self.optimizer = build_optimizer(o, self.network, self.head)
+        parameters = trained(self.network, self.head)
         self.update = Update(
             self.network, self.head, self.optimizer, parameters, o, self.device, self.frozen, self.ranks
         )
@@ -248,8 +248,6 @@ class Trainer:
 
     def _save(self) -> None:
         self._look()
-        if not self.ranks.is_first:
-            return
         state = {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -263,12 +261,16 @@ class Trainer:
         }
         if self.average:
             state["average"] = self.average.state_dict()
+        state = shards.of_all(state, self.network, self.head, self.optimizer)
+        if not self.ranks.is_first:
+            return
         checkpoint.save(kept.path_of(self.folder, self.step), state)
         write_history(self.folder.parent.parent / HISTORY_FILE, self.history)
         OWN.saved = self.step
         kept.tidy(self.folder, kept.final_epochs(self.history, self.options, self.span), self.span)
 
     def _restore(self, state: dict) -> None:
+        state = shards.of_rank(state, self.network, self.head, self.optimizer)
         self.network.load_state_dict(state["network"])
         self.head.load_state_dict(state["head"])
         for group in state["optimizer"]["param_groups"]:
@@ -287,14 +289,12 @@ class Trainer:
             self.spent.resumed(self.sums["seconds"] + seconds_of(self.history))
 
     def final(self) -> kept.States:
-        """Return the weights of what `training.final` asks for, of network and head."""
+        """Return on the first rank the weights of what `training.final` asks for; all ask for it together."""
         if self.average:
             with self.average.in_place():
-                return kept.States(kept.state_of(self.network), kept.state_of(self.head))
+                states = self.network.state_dict(), shards.head_of_all(self.head)
+                return kept.States(*map(kept.copy_of, states))
+        if not self.ranks.is_first:
+            return kept.States({}, {})
         epochs = kept.final_epochs(self.history, self.options, self.span)
         return kept.mean_of(self.folder, epochs, self.span)
-
-
-def middle_chunks(source: Source, frames: int) -> Tensor:
-    """Return (N, frames, F): the middle of every utterance, for validation."""
-    return torch.stack([source.middle(index, frames) for index in range(len(source))])

@@ -20,6 +20,7 @@ from sre.losses.base import Head
 from sre.machine.device import autocast, to_device
 from sre.machine.log import warn
 from sre.models.base import Network
+from sre.training.optimizers import rows_in_place
 from sre.training.options import TrainingOptions
 from sre.training.ranks import ALONE, Ranks
 from sre.training.skipping import Before, step_if
@@ -60,21 +61,21 @@ class _Told(NamedTuple):
 class WithLoss(nn.Module):
     """A network and its loss as one module, whose backward pass torch follows to exchange gradients meanwhile.
 
-    The loss of a rank is that of its own chunks. Where a loss compares chunks, the embeddings of all ranks are gathered
-    first, and each rank has the loss of the whole batch.
+    The loss of a rank is that of its own chunks. Where a loss compares chunks, or a rank has some of its classes only,
+    the embeddings of all ranks are gathered first, and each rank has the loss of the whole batch.
     """
 
     def __init__(self, network: Network, head: Head, options: TrainingOptions, ranks: Ranks) -> None:
         super().__init__()
         self.network, self.head, self.options, self.ranks = network, head, options, ranks
         self.compiled: Callable[[Tensor], Tensor] | None = None
-        self.compares = head.needs_batches or not head.classifies
+        self.gathers = head.needs_batches or not head.classifies or head.is_sharded
 
     def forward(self, chunks: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Return the mean loss, and the share of right chunks: (b, T, F) of this rank, (B,) classes of all ranks."""
         with autocast(chunks.device, self.options.precision):
             embeddings = (self.compiled or self.network)(chunks)
-        if self.compares:
+        if self.gathers:
             embeddings = self.ranks.gathered(embeddings, len(labels))
             self.ranks.seed(self.options.seed, step, alike=True)
         else:
@@ -89,6 +90,9 @@ def _in_parallel(module: WithLoss) -> DistributedDataParallel:
     With find_unused_parameters torch leaves its buckets of gradients as they are after the first step. Otherwise a
     training that goes on from a checkpoint would add the gradients of 3 ranks and more in another order.
     """
+    if module.head.is_sharded:
+        own = [f"head.{name}" for name in module.head.by_class]
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(module, own)
     warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")  # by a name that older torch has not
     return DistributedDataParallel(
         module, broadcast_buffers=False, find_unused_parameters=True, gradient_as_bucket_view=True
@@ -120,7 +124,8 @@ class Update:
     def __post_init__(self) -> None:
         self.waits = self.device.type == "cpu"
         self.module = WithLoss(self.network, self.head, self.options, self.ranks)
-        self.parallel = _in_parallel(self.module) if self.ranks.size > 1 else None
+        learns = any(weight.requires_grad for weight in self.module.parameters())  # more than a part of the classes
+        self.parallel = _in_parallel(self.module) if self.ranks.size > 1 and learns else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.options.precision == "fp16")
 
     def __call__(
@@ -142,6 +147,7 @@ class Update:
             part.eval()
         before = Before(self.network.buffers())
         self.optimizer.zero_grad(set_to_none=True)
+        self.head.begin(labels, step)
         self.ranks.seed(self.options.seed, step)
         loss, right = self._gradient(chunks, to_device(labels, self.device), step)
         self.scaler.unscale_(self.optimizer)
@@ -149,10 +155,12 @@ class Update:
         finite = torch.isfinite(loss) & torch.isfinite(norm)
         done = bool(finite) if self.waits else True
         if not self.waits:
-            step_if(finite, self.optimizer)
+            with rows_in_place(self.optimizer, self.head):
+                step_if(finite, self.optimizer)
             before.put_back_unless(finite)
         elif done:
-            self.optimizer.step()
+            with rows_in_place(self.optimizer, self.head):
+                self.optimizer.step()
         else:
             before.put_back_unless(finite)  # batch norm's running statistics would stay NaN for good
         if constrain and done:
@@ -169,7 +177,7 @@ class Update:
         for number, (some, classes) in enumerate(zip(chunks.chunk(parts), labels.chunk(parts), strict=True), 1):
             with self.parallel.no_sync() if self.parallel and number < parts else nullcontext():
                 loss, right = (self.parallel or self.module)(some, classes, step)
-                weight = 1.0 if self.module.compares else len(some) * self.ranks.size / len(classes)
+                weight = 1.0 if self.module.gathers else len(some) * self.ranks.size / len(classes)
                 OWN.note(Doing.EXCHANGES)
                 self.scaler.scale(loss * weight / parts).backward()
             losses.append(loss.detach())
@@ -177,15 +185,22 @@ class Update:
         means = [losses[0], shares[0].to(losses[0])]
         if parts > 1:
             means = [torch.stack(losses).mean(), torch.stack(shares).mean().to(losses[0])]
-        if self.parallel:
+        if self.ranks.size > 1:
             means = list(self.ranks.summed(torch.stack(means) * (len(some) / len(classes))))
         return means[0], means[1]
 
     def _norm(self) -> Tensor:
         """Return the norm of the gradient of all parameters, and clip it to clip_norm where there is one."""
+        own = {id(one) for one in self.head.part.own_stand_ins} if self.head.part else set()
+        norm, of_rank = (
+            nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None and (id(p) in own) == mine])
+            for mine in (False, True)
+        )
+        if own:
+            norm = (norm.square() + self.ranks.summed(of_rank.square())).sqrt()
         if self.options.clip_norm:
-            return nn.utils.clip_grad_norm_(self.parameters, self.options.clip_norm)
-        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+            nn.utils.clip_grads_with_norm_(self.parameters, self.options.clip_norm, norm)
+        return norm
 
     @property
     def is_due(self) -> bool:

@@ -126,7 +126,7 @@ def loss_and_accuracy(head: Head, embeddings: Tensor, labels: Tensor) -> tuple[f
     for part, truth in zip(embeddings.split(64), labels.split(64), strict=True):
         loss, logits = head(part, truth)
         total += float(loss) * len(truth)
-        right += int((logits.argmax(dim=1) == truth).sum())
+        right += int((logits.argmax(dim=1) == head.targets(truth)).sum())
     head.margin = margin
     return total / len(labels), 100 * right / len(labels)
 
