@@ -154,9 +154,13 @@ def check_other(source: str | Path, out: str | Path) -> None:
 
 def movable(wav: Mapping[str, str], out: Path) -> dict[str, str]:
     """Return places relative to `out` for recordings below the folder that it is in, as mini's are: they move along."""
-    root = os.path.abspath(out.parent)
-    inside = {key: at for key, at in wav.items() if not is_pipe(at) and os.path.abspath(at).startswith(f"{root}/")}
-    return {**wav, **{key: os.path.relpath(at, out) for key, at in inside.items()}}
+    root, own = os.path.abspath(out.parent), f"{os.path.abspath(out)}/"
+    inside: dict[str, str] = {}
+    for key, at in wav.items():
+        place = os.path.abspath(at)
+        if place.startswith(f"{root}/") and not is_pipe(at):  # os.path.relpath is slow for millions
+            inside[key] = place[len(own) :] if place.startswith(own) else f"../{place[len(root) + 1 :]}"
+    return {**wav, **inside}
 
 
 def read_originals(folders: Iterable[str | Path]) -> dict[str, str]:
