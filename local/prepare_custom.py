@@ -13,6 +13,7 @@ from local.import_trials import applicable_map
 from local.preparing import add_audio_options, take_audio_rules
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder
+from sre.datadir.audio_check import check_audio
 from sre.datadir.datadir import DataDir, read_data_dir
 from sre.datadir.rejected import write_rejected
 from sre.datadir.utterance_check import check_utterances
@@ -36,7 +37,7 @@ def prepare(
         raise SreError("\n".join([found, *problems]))
     data = read_data_dir(source, every_table=True)
     utt2spk = data.tables["utt2spk"]
-    rejected, durations, _ = check_utterances(data, audio_rules)
+    rejected, durations, _ = check_utterances(data, *check_audio(data.wav or {}, audio_rules))
     write_rejected(out / "rejected.tsv", rejected, len(utt2spk), "utterances", max_rejected, needed)
     good = utt2spk.keys() - {utt for utt, _, _ in rejected}
     tables = data.keep(good).tables

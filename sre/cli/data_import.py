@@ -3,14 +3,18 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
-from sre.cli.arguments import input_file, input_folder, output_folder, share, whole
+from sre.cli.arguments import channel, input_file, input_folder, output_folder, processes, share, whole
 from sre.cli.data import Action
 from sre.datadir.importers.exports import FORMS, export_data
-from sre.datadir.importers.job import READERS, import_recordings
+from sre.datadir.importers.job import READERS, Converter, import_recordings
 from sre.datadir.importers.row import Asked
 from sre.datadir.ops import check_free
+from sre.io.audio_file import FORMS as AUDIO_FORMS
+from sre.io.audio_rules import MIX, AudioRules
+from sre.machine.cores import available_cores
 
 
 def add_actions(action: Action) -> None:
@@ -28,7 +32,13 @@ def add_actions(action: Action) -> None:
     unlabelled = "take utterances without a speaker, each as a speaker of its own"
     add.add_argument("--unlabelled", action="store_true", help=unlabelled)
     add.add_argument("--no-check", dest="check", action="store_false", help="open no file; lengths are the source's")
-    bad = "of the utterances that may be rejected; none at 0; of few, up to three (default: 0.01)"
+    convert = "write all recordings as files of one form, rate and channel, into OUT/audio_files"
+    add.add_argument("--convert", choices=AUDIO_FORMS, help=convert)
+    add.add_argument(
+        "--channel", type=channel, metavar="N|mix", help="with --convert: of several, from 0 on, or their mean"
+    )
+    add.add_argument("--num-workers", "--nj", type=processes, metavar="N", help="of --convert (default: one a core)")
+    bad = "of the utterances that may be rejected; a few may always be, none at 0 (default: 0.01)"
     add.add_argument("--max-rejected", type=share, default=0.01, metavar="SHARE", help=bad)
     out = action("export", export_data, "write the utterances of a data directory as a list of another toolkit")
     out.add_argument("source", type=input_folder, help="data directory")
@@ -85,8 +95,38 @@ def mark(text: str) -> str:
     return text
 
 
-def import_data(source: Path, out: Path, form: str | None, check: bool, max_rejected: float, **asked: object) -> None:
+def import_data(
+    source: Path,
+    out: Path,
+    form: str | None,
+    check: bool,
+    convert: str | None,
+    channel: str | None,
+    num_workers: int | None,
+    max_rejected: float,
+    **asked: Any,
+) -> None:
     if source.resolve() == out.resolve():
         raise SreError(f"{out}: the output is the input itself; name another directory")
+    if channel is not None and convert is None:
+        raise SreError("--channel is of --convert; give both, or set=audio.channel for a recipe")
     check_free(out)
-    import_recordings(source, out, Asked(**asked), form=form, check=check, max_rejected=max_rejected)  # type: ignore[arg-type]
+    rules = AudioRules(asked["sample_rate"], resample=True, channel=channel if convert else MIX)
+    to_files = converter(out, rules, convert, num_workers or available_cores()) if convert else None
+    import_recordings(
+        source,
+        out,
+        Asked(**asked),
+        form=form,
+        check=check,
+        audio_rules=rules,
+        convert=to_files,
+        max_rejected=max_rejected,
+    )
+
+
+def converter(out: Path, rules: AudioRules, form: str, workers: int) -> Converter:
+    """Return what writes recordings into a folder of OUT; torch, which it loads, takes a while."""
+    from sre.features.convert import FOLDER, Conversion, convert
+
+    return lambda wav: convert(Conversion(wav, out / FOLDER, rules, form), workers)

@@ -1,11 +1,11 @@
 """The utterances of a data directory with audio, checked by headers: recordings, and the parts that are meant."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from sre.datadir.audio_check import check_audio
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import Rejected
-from sre.io.audio import MIN_DURATION_S, AudioError, AudioRules, check_end
+from sre.io.audio import MIN_DURATION_S, AudioError, check_end
 
 
 class Checked(NamedTuple):
@@ -16,14 +16,14 @@ class Checked(NamedTuple):
     recordings: dict[str, float]
 
 
-def check_utterances(data: DataDir, audio_rules: AudioRules) -> Checked:
-    """Return the utterances that cannot be used, and the lengths of the others where headers or reco2dur tell."""
-    if data.wav is None:
-        return Checked([], {}, {})
-    durations, bad = check_audio(data.wav, audio_rules)
-    if data.segments is None:
-        return Checked(bad, durations, durations)
-    durations = {key: float(seconds) for key, seconds in data.tables.get("reco2dur", {}).items()} | durations
+def check_utterances(data: DataDir, durations: Mapping[str, float], bad: Rejected) -> Checked:
+    """Return which utterances cannot be used, and the lengths of the others where headers or reco2dur tell.
+
+    durations, bad : seconds of recordings, and the rejected ones, by their headers
+    """
+    if data.wav is None or data.segments is None:
+        return Checked(bad, dict(durations), dict(durations))
+    durations = {key: float(seconds) for key, seconds in data.tables.get("reco2dur", {}).items()} | dict(durations)
     reasons = {recording: reason for recording, _, reason in bad}
     rejected: Rejected = []
     lengths: dict[str, float] = {}

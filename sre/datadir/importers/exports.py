@@ -10,7 +10,7 @@ from sre.datadir.importers import arrays, clova, nemo, nist, paths, speechbrain,
 from sre.datadir.importers import trials as trial_lists
 from sre.datadir.importers.row import Row
 from sre.datadir.layout import Segment
-from sre.io.audio import is_pipe
+from sre.io.place import is_pipe, split_channel
 from sre.io.tables import read_table
 from sre.io.text import fields
 from sre.machine.log import say
@@ -65,7 +65,7 @@ def rows_of(data: DataDir, folder: Path | None = None) -> Iterator[Row]:
     sessions, speakers = data.tables.get("utt2session", {}), data.tables["utt2spk"]
     for utt in data.utts:
         segment = data.segments[utt] if data.segments else Segment(utt, 0.0, float("inf"))
-        place = data.wav[segment.recording]
+        place, channel = split_channel(data.wav[segment.recording])
         if is_pipe(place):
             where = f"{data.path}/wav.scp: {segment.recording}"
             raise SreError(f"{where} is a command, which no list of another toolkit holds; write it to a file")
@@ -79,5 +79,6 @@ def rows_of(data: DataDir, folder: Path | None = None) -> Iterator[Row]:
             segment.start,
             None if segment.end == float("inf") else segment.end,
             segment.recording if data.segments else "",
-            tables=told,
+            int(channel) if channel and channel.isdigit() else None,
+            told,
         )

@@ -1,9 +1,11 @@
 """Any source of recordings to a data directory, in one call."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sre.datadir.audio_check import Headers, headers_of
 from sre.datadir.datadir import DataDir, movable, write_data_dir
 from sre.datadir.importers import arrays, clova, folder, nemo, nist, paths, speechbrain, table, trials
 from sre.datadir.importers.recognise import FORMS, recognise
@@ -12,7 +14,8 @@ from sre.datadir.importers.tables import Named, base_of, name_rows, tables_of
 from sre.datadir.layout import Table
 from sre.datadir.rejected import Rejected, write_rejected
 from sre.datadir.utterance_check import check_utterances
-from sre.io.audio import MIX, AudioRules
+from sre.io.audio_rules import MIX, AudioRules
+from sre.io.commands import by_ffmpeg
 from sre.io.ids import shown
 from sre.io.tables import write_table
 from sre.machine.log import say
@@ -30,7 +33,12 @@ READERS: Mapping[str, Reader] = {
     "pickle": arrays.read_pickles,
 }
 FEATURES = ("npy", "pickle")  # of which files are no audio
-ANY = AudioRules(resample=True, channel=MIX)  # where a recipe, later, says what it does with it
+SHORT_S = 0.5  # utterances that are shorter are said: there is little of a voice in them
+# what is taken; a recipe, or a conversion, says what becomes of it
+ANY = AudioRules(resample=True, channel=MIX)
+Converter = Callable[
+    [Mapping[str, str]], tuple[dict[str, str], Rejected]
+]  # recording -> place, to files; rejected rows
 
 
 @dataclass(frozen=True)
@@ -59,14 +67,16 @@ def import_recordings(
     *,
     form: str | None = None,
     check: bool = True,
-    rules: AudioRules = ANY,
+    audio_rules: AudioRules = ANY,
+    convert: Converter | None = None,
     max_rejected: float = 0.01,
 ) -> Summary:
     """Write the data directory of a folder, list or manifest.
 
     form : one of READERS; None: looked for, and said
-    rules : which audio is taken
     check : the headers of all files are looked at; else nothing is opened, and lengths are those of the source
+    audio_rules : which recordings are taken; by default those of any rate and number of channels
+    convert : writes the recordings as files of one form, whose places then stand in wav.scp
     max_rejected : share of the utterances that may be unusable
     Raises SreError for what is no source, names that contradict each other, and too much that cannot be used.
     """
@@ -83,7 +93,10 @@ def import_recordings(
     if form in FEATURES:
         tables, bad = with_features(out, tables, asked)
     else:
-        tables, bad = checked(out, tables, rules) if check else (tables, [])
+        tables, bad = checked(out, tables, audio_rules, convert is None) if check else (tables, [])
+        if convert is not None:
+            tables, worse = converted(out, tables, convert)
+            bad = bad + worse
     rejected = named.rejected + bad
     needed = {pair.test for pair in pairs} | {utt for pair in pairs for utt in models.get(pair.enrol, [pair.enrol])}
     write_rejected(out / "rejected.tsv", rejected, total, "utterances", max_rejected, needed)
@@ -92,12 +105,48 @@ def import_recordings(
     return done
 
 
-def checked(out: Path, tables: dict[str, Table], rules: AudioRules) -> tuple[dict[str, Table], Rejected]:
-    """Return the tables of what can be used by its headers, with lengths, and the rejected rows."""
+def checked(
+    out: Path, tables: dict[str, Table], audio_rules: AudioRules, tell: bool
+) -> tuple[dict[str, Table], Rejected]:
+    """Return the tables of what can be used by its headers, with lengths, and the rejected rows.
+
+    tell : say what has to be converted
+    """
     data = DataDir(out, tables)
-    bad, durations, recordings = check_utterances(data, rules)
+    found = headers_of(tables["wav.scp"], audio_rules)
+    bad, durations, recordings = check_utterances(data, found.durations, found.rejected)
+    if tell:
+        tell_sound(out, tables["wav.scp"], found, audio_rules.sample_rate)
     kept = data.keep(tables["utt2spk"].keys() - {utt for utt, _, _ in bad}) if bad else data
     return with_durations(kept.tables, durations, recordings), bad
+
+
+def tell_sound(out: Path, wav: Mapping[str, str], found: Headers, sample_rate: int) -> None:
+    """Say what has to be converted, by a recipe or here."""
+    count = len(wav)
+    if found.several:
+        cure = "set=audio.channel=mix (or 0) for a recipe, or --convert flac --channel mix (or 0) here"
+        say(f"{out}: {found.several} of {count} recordings have several channels; {cure}")
+    if found.other:
+        cure = "set=audio.resample=yes for a recipe, or --convert flac here"
+        say(f"{out}: {found.other} of {count} recordings are not of {sample_rate} Hz; {cure}")
+    if coded := sum(map(by_ffmpeg, wav.values())):
+        say(f"{out}: {coded} of {count} recordings are decoded by ffmpeg each time; --convert flac here does it once")
+
+
+def converted(out: Path, tables: dict[str, Table], convert: Converter) -> tuple[dict[str, Table], Rejected]:
+    """Return the tables with converted recordings and their lengths, and the rows of utterances that cannot be."""
+    data = DataDir(out, tables)
+    made, bad = convert(tables["wav.scp"])
+    reasons = {recording: (place, reason) for recording, place, reason in bad}
+    recording = {utt: segment.recording for utt, segment in (data.segments or {}).items()}
+    rows = [(utt, *reasons[key]) for utt in data.utts if (key := recording.get(utt, utt)) in reasons]
+    kept = data.keep(tables["utt2spk"].keys() - {utt for utt, _, _ in rows}).tables
+    kept["wav.scp"] = {key: os.path.abspath(made[key]) for key in kept["wav.scp"]}
+    if not kept["utt2spk"]:
+        return kept, rows
+    tables, unfit = checked(out, kept, ANY, False)
+    return tables, rows + unfit
 
 
 def with_features(out: Path, tables: dict[str, Table], asked: Asked) -> tuple[dict[str, Table], Rejected]:
@@ -177,4 +226,6 @@ def write(out: Path, form: str, tables: dict[str, Table], rejected: Rejected) ->
     hours = f", {done.seconds / 3600:.2f} hours" if lengths else ""
     untold = f" without {done.untold} of unknown length" if lengths and done.untold else ""
     say(f"{out}: {speakers} speakers, {count} utterances{hours}{untold}")
+    if short := [utt for utt, seconds in lengths.items() if float(seconds) < SHORT_S]:
+        say(f"{out}: {len(short)} utterances are shorter than {SHORT_S} s, e.g. {short[0]} ({lengths[short[0]]} s)")
     return done

@@ -18,7 +18,8 @@ from sre.io.text import lines_of, read_text
 
 FILE, SPEAKERS = "audio_filepath", ("label", "speaker")
 OURS = ("session", "utterance", "recording", "channel")
-TABLES = {"gender": "spk2gender", "text": "text", "duration": "utt2dur"}
+OWN = (FILE, "offset", "duration")
+TABLES = {"gender": "spk2gender", "text": "text"}
 
 
 def read(source: Path, asked: Asked) -> Iterator[Row]:
@@ -31,11 +32,11 @@ def read(source: Path, asked: Asked) -> Iterator[Row]:
         content = _object(where, line)
         place = layout(content[FILE]) if layout else None
         told = {name: _word(where, name, content.pop(name, None)) for name in (*OURS, *SPEAKERS)}
-        start, end = _times(where, content)
-        rest = {key: value for key, value in content.items() if key not in (FILE, "offset") and value not in (None, "")}
+        start, end, length = _times(where, content)
+        rest = {key: value for key, value in content.items() if key not in OWN and value not in (None, "")}
         tables = {TABLES.get(key) or table_name(key): tell(value) for key, value in rest.items()}
-        if "duration" in rest:
-            tables["utt2dur"] = f"{rest['duration']:.3f}"
+        if length is not None and end is None:
+            tables["utt2dur"] = f"{length:.3f}"
         yield Row(
             content[FILE],
             told["label"] or told["speaker"] or (place.speaker if place else ""),
@@ -65,11 +66,12 @@ def _word(where: str, name: str, value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _times(where: str, content: dict[str, Any]) -> tuple[float, float | None]:
+def _times(where: str, content: dict[str, Any]) -> tuple[float, float | None, float | None]:
+    """Return start, end (None: of the file) and length in seconds; without `offset` all of the file is meant."""
     start, length = (seconds(where, name, content.get(name)) for name in ("offset", "duration"))
     if length == 0:
         raise SreError(f"{where}: its duration is 0; mend it, or delete the line")
-    return start or 0.0, None if start is None or length is None else plus(start, length)
+    return start or 0.0, None if start is None or length is None else plus(start, length), length
 
 
 def write(out: Path, rows: Iterable[Row]) -> int:
@@ -88,6 +90,7 @@ def write(out: Path, rows: Iterable[Row]) -> int:
                 line["duration"] = float(told)
             line["label"] = row.speaker
             line |= {name: value for name in ("utterance", "session", "recording") if (value := getattr(row, name))}
+            line |= {} if row.channel is None else {"channel": row.channel}
             line |= {names.get(table, table): value for table, value in tables.items()}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             count += 1

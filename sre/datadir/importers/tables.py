@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.datadir.importers import naming
-from sre.datadir.importers.row import Asked, Row, minus
+from sre.datadir.importers.row import Asked, Row
 from sre.datadir.layout import Segment, Table
 from sre.datadir.rejected import Rejected
 from sre.io.ids import shown
@@ -141,13 +141,13 @@ def _others(source: Path, named: Named, recordings: Sequence[str], utt2spk: Tabl
     found: dict[str, dict[str, str]] = {}
     clashes: dict[str, set[str]] = {}
     for utt, row, recording in zip(named.utts, named.rows, recordings, strict=True):
-        if row.end is not None:
-            found.setdefault("utt2dur", {})[utt] = f"{minus(row.end, row.start):.3f}"
         for name, value in row.tables.items():
             key = {"spk2": utt2spk[utt], "reco": recording}.get(name[:4], utt)
             value = value.replace("\n", " ")
             if found.setdefault(name, {}).setdefault(key, value) != value:
                 clashes.setdefault(name, set()).add(key)
+        if row.end is not None:
+            found.setdefault("utt2dur", {}).setdefault(utt, f"{row.end - row.start:.3f}")
     for name, ids in clashes.items():
         warn(f"{source}: {len(ids)} ids have several values of {name}, e.g. {min(ids)}, and get none")
         found[name] = {key: value for key, value in found[name].items() if key not in ids}
