@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sre import SreError
 from sre.datadir.audio_check import Headers, headers_of
 from sre.datadir.datadir import DataDir, movable, write_data_dir
 from sre.datadir.importers import arrays, clova, folder, nemo, nist, paths, speechbrain, table, trials
@@ -33,6 +34,7 @@ READERS: Mapping[str, Reader] = {
     "pickle": arrays.read_pickles,
 }
 FEATURES = ("npy", "pickle")  # of which files are no audio
+FOLDERS = ("folder", *FEATURES)
 SHORT_S = 0.5  # utterances that are shorter are said: there is little of a voice in them
 # what is taken; a recipe, or a conversion, says what becomes of it
 ANY = AudioRules(resample=True, channel=MIX)
@@ -84,6 +86,9 @@ def import_recordings(
     if form is None:
         form = recognise(source)
         say(f"{source}: taken for {FORMS[form]} (--format can say otherwise)")
+    if source.is_dir() != (form in FOLDERS):
+        kind = "a folder" if form in FOLDERS else "a file"
+        raise SreError(f"{source}: {FORMS[form]} is {kind}, which this is not; give one, or another --format")
     rows = first_of(READERS[form](source, asked), source, "utterance")
     named = name_rows(source, rows, asked)
     tell_names(source, named)

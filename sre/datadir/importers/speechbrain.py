@@ -63,7 +63,7 @@ def write(out: Path, rows: Iterable[Row]) -> int:
             if told is None:
                 raise SreError(
                     f"{out}: SpeechBrain needs the length of {row.file} (utterance {row.utterance}), which is in no"
-                    " utt2dur or reco2dur; import the data without --no-check"
+                    " utt2dur or reco2dur; convert the data (sre data convert), or import it without --no-check"
                 )
             end = float(told) if row.end is None else row.end
             samples = [round(time * RATE) for time in (row.start, end)]
