@@ -20,6 +20,7 @@ from sre.datadir.importers.naming import distinct, from_path, shared_folder
 from sre.datadir.importers.recognise import recognise
 from sre.datadir.importers.row import Asked
 from sre.datadir.importers.tables import name_rows, tables_of
+from sre.datadir.importers.trials import Names
 from sre.datadir.layout import Segment
 from sre.datadir.rejected import read_rejected_rows
 from sre.io.record import read_record
@@ -60,6 +61,20 @@ def test_folder_of_speakers_and_sessions(tmp_path: Path, capsys: pytest.CaptureF
     assert "taken for a folder of audio files" in said and "1 other files are passed over (1 .txt)" in said
     assert "4 utterances are shorter than 0.5 s, e.g. ann-b (0.300 s)" in said
     assert "1 ids would stand twice and have a number at their end, e.g. ann-day_1-a-2" in said
+
+
+def test_a_folder_of_links_comes_back(tmp_path: Path) -> None:
+    for name in ("ann/mon/ann-mon-a.wav", "ann/tue/b.flac", "bob/c d.wav"):
+        noise(tmp_path / "rec" / name)
+    there = imported(tmp_path / "rec", tmp_path / "data")
+    export_data(tmp_path / "data", tmp_path / "links", "folder")
+    back = imported(tmp_path / "links", tmp_path / "back")
+    assert {name: back[name] for name in ("utt2spk", "utt2session")} == {
+        n: there[n] for n in ("utt2spk", "utt2session")
+    }
+    assert {key: os.path.realpath(place) for key, place in back["wav.scp"].items()} == there["wav.scp"]
+    with pytest.raises(SreError, match="is there already; delete"):
+        export_data(tmp_path / "data", tmp_path / "links", "folder")
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
@@ -335,6 +350,13 @@ def test_clova_trials_name_the_files_of_the_data(tmp_path: Path) -> None:
     (root / "id2/v1/1.wav").unlink()
     with pytest.raises(SreError, match="1 trials have files that are not in the data, e.g. id2/v1/1.wav"):
         import_recordings(root, tmp_path / "d", Asked(trials=tmp_path / "test.txt"))
+
+
+def test_names_in_trials() -> None:
+    names = Names({"u": "a/u.wav", "v": "/d/a/v.wav", "w1": "a/w.wav", "w2": "a/w.flac", "x": "./b//x.mp3"}, "/d")
+    told = ["u", "a/u.wav", "a/u", "/d/a/u.wav", "a/u.npy", "a/v.wav", "a/w.wav", "a/w.flac", "a/w", "b/x.mp3", "c"]
+    wanted = ["u", "u", "u", "u", "u", "v", "w1", "w2", None, "x", None]
+    assert [names.find(name) for name in told] == wanted
 
 
 @pytest.mark.parametrize("text, labels", [

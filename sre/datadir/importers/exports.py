@@ -7,6 +7,7 @@ from pathlib import Path
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
 from sre.datadir.importers import arrays, clova, nemo, nist, paths, speechbrain, table
+from sre.datadir.importers import folder as folder_of_files
 from sre.datadir.importers import trials as trial_lists
 from sre.datadir.importers.row import Row
 from sre.datadir.layout import Segment
@@ -16,6 +17,7 @@ from sre.io.text import fields
 from sre.machine.log import say
 
 WRITERS: Mapping[str, Callable[[Path, Iterable[Row]], int]] = {
+    "folder": folder_of_files.write,
     "csv": table.write,
     "nemo": nemo.write,
     "paths": paths.write,
@@ -43,6 +45,8 @@ def export_data(
     Raises SreError where the directory has no audio (or features), or something that the form cannot hold.
     """
     data, out = read_data_dir(source, every_table=True), Path(out)
+    if folder is not None and form == "folder":
+        raise SreError(f"{out}: links of a folder have no other folder; leave --folder out")
     if trials is not None and form not in ("clova", "nist"):
         raise SreError(f"{out}: {form} has no trials; take clova or nist, or leave --trials out")
     if form in ("npy", "pickle"):

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sre import SreError
@@ -86,3 +86,24 @@ def rows_below(source: Path, asked: Asked, suffixes: frozenset[str]) -> Iterator
     if others:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
         say(f"{source}: {others.total()} other files are passed over ({kinds})")
+
+
+def write(out: Path, rows: Iterable[Row]) -> int:
+    """Write OUT/SPEAKER/[SESSION/]UTTERANCE.wav (or its suffix) as links to the files; return their number.
+
+    Raises SreError for parts and channels of files, and where there is something of that name.
+    """
+    count = 0
+    for row in rows:
+        if row.part or row.channel is not None:
+            raise SreError(f"{out}: links are to whole files, {row.utterance} is a part of one; use csv or nemo")
+        suffix = os.path.splitext(row.file)[1]
+        parts = [name.replace("/", "_") for name in (row.speaker, row.session, row.utterance + suffix) if name]
+        path = out.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.symlink_to(os.path.abspath(row.file))
+        except FileExistsError:
+            raise SreError(f"{path}: is there already; delete {out}, or name another folder") from None
+        count += 1
+    return count

@@ -38,9 +38,8 @@ FOLDERS = ("folder", *FEATURES)
 SHORT_S = 0.5  # utterances that are shorter are said: there is little of a voice in them
 # what is taken; a recipe, or a conversion, says what becomes of it
 ANY = AudioRules(resample=True, channel=MIX)
-Converter = Callable[
-    [Mapping[str, str]], tuple[dict[str, str], Rejected]
-]  # recording -> place, to files; rejected rows
+# from recording -> place, to recording -> file, and rows of what cannot be converted
+Converter = Callable[[Mapping[str, str]], tuple[dict[str, str], Rejected]]
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,8 @@ def import_recordings(
     rejected = named.rejected + bad
     needed = {pair.test for pair in pairs} | {utt for pair in pairs for utt in models.get(pair.enrol, [pair.enrol])}
     write_rejected(out / "rejected.tsv", rejected, total, "utterances", max_rejected, needed)
-    done = write(out, form, tables, rejected)
     write_lists(out, models, pairs)
-    return done
+    return write(out, form, tables, rejected)
 
 
 def checked(
@@ -171,7 +169,7 @@ def lists_of(
     listed = asked.trials or (source if form == "clova-trials" else None)
     if listed is None:
         return {}, []
-    names = trials.utterances_by_name(tables["utt2source"], base_of(source, asked))
+    names = trials.Names(tables["utt2source"], base_of(source, asked))
     return {}, list(trials.to_ids(listed, trials.read(listed), names))
 
 
@@ -204,7 +202,7 @@ def tell_names(source: Path, named: Named) -> None:
 def with_durations(
     tables: dict[str, Table], durations: Mapping[str, float], recordings: Mapping[str, float]
 ) -> dict[str, Table]:
-    """Return tables with what headers tell of lengths, before what the source tells; parts that are all are none."""
+    """Return tables with what headers tell of lengths, before what the source tells."""
     told = {utt: f"{seconds:.3f}" for utt, seconds in durations.items()}
     tables = {**tables, "utt2dur": {**tables.get("utt2dur", {}), **told}}
     if "segments" in tables:

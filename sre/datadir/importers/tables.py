@@ -87,7 +87,7 @@ def _same(source: Path, row: Row, other: Row) -> bool:
 
 def base_of(source: Path, asked: Asked) -> str:
     """Return the absolute folder where relative paths of a source start."""
-    return os.path.abspath(asked.folder or (source if source.is_dir() else source.parent))
+    return os.path.abspath(source if source.is_dir() else asked.folder or source.parent)
 
 
 def tables_of(source: Path, named: Named, asked: Asked) -> dict[str, Table]:

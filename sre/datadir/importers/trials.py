@@ -66,31 +66,45 @@ def _pair(where: str, found: list[str]) -> Pair:
     raise SreError(f"{where}: '{shown(' '.join(found))[:80]}' is no trial; write `1 a b`, `a b target` or `a b`")
 
 
-def utterances_by_name(sources: Mapping[str, str], folder: str = "") -> dict[str, str]:
-    """Return the names that a list may give to utterances -> these: their ids, their files, those without suffix.
+class Names:
+    """Finds utterances by what a list calls them: their ids, or their files with or without suffix.
 
-    sources : utterance -> file. A name that would be of two utterances is of none.
+    sources : utterance -> file, as the source has it; folder : where relative ones start
     """
-    names: dict[str, str] = {}
-    doubtful: set[str] = set()
-    for utt, file in sources.items():
-        for name in {file, os.path.normpath(file), without_suffix(file), os.path.join(folder, file)}:
-            if names.setdefault(name, utt) != utt:
-                doubtful.add(name)
-    for name in doubtful:
-        del names[name]
-    return names | {utt: utt for utt in sources}
+
+    def __init__(self, sources: Mapping[str, str], folder: str) -> None:
+        self.sources, self.folder = sources, folder
+        self.stems: dict[str, str] = {}
+        self.files: dict[str, str] = {}  # of those that share a stem
+        for utt, file in sources.items():
+            stem = self._stem(file)
+            if (other := self.stems.setdefault(stem, utt)) != utt:
+                self.files |= {self._whole(sources[one]): one for one in (other, utt)}
+
+    def _whole(self, file: str) -> str:
+        return os.path.normpath(file).removeprefix(f"{self.folder}/")
+
+    def _stem(self, file: str) -> str:
+        return without_suffix(self._whole(file))
+
+    def find(self, name: str) -> str | None:
+        """Return the utterance; None where there is none, or several that this could be."""
+        if name in self.sources:
+            return name
+        found = self.stems.get(self._stem(name))
+        doubtful = found is not None and self._whole(self.sources[found]) in self.files
+        return self.files.get(self._whole(name)) if doubtful else found
 
 
-def to_ids(source: Path, pairs: Iterable[Pair], names: Mapping[str, str]) -> Iterator[Pair]:
+def to_ids(source: Path, pairs: Iterable[Pair], names: Names) -> Iterator[Pair]:
     """Yield the trials with utterances of a data directory. Raises SreError naming those that are not in it."""
     missing: list[str] = []
     for pair in pairs:
-        enrol, test = (names.get(name) or names.get(without_suffix(name)) for name in pair[:2])
+        enrol, test = map(names.find, pair[:2])
         if enrol and test:
             yield Pair(enrol, test, pair.target)
         else:
-            missing.append(pair.enrol if enrol is None else pair.test)
+            missing.append(pair.test if enrol else pair.enrol)
     if missing:
         raise SreError(
             f"{source}: {len(missing)} trials have files that are not in the data, e.g. {shown(missing[0])}; import"
