@@ -2,19 +2,21 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sre import SreError
 from sre.cli.arguments import channel, input_file, input_folder, output_folder, processes, share, whole
 from sre.cli.data import Action
-from sre.datadir.importers.exports import FORMS, export_data
-from sre.datadir.importers.job import READERS, Converter, import_recordings
+from sre.datadir.importers.recognise import FORMS
 from sre.datadir.importers.row import Asked
 from sre.datadir.ops import check_free
 from sre.io.audio_file import FORMS as AUDIO_FORMS
 from sre.io.audio_rules import MIX, AudioRules
 from sre.machine.cores import available_cores
+
+EXPORTED = [form for form in FORMS if form != "clova-trials"]  # these are written by clova with --trials
 
 
 def add_actions(action: Action) -> None:
@@ -22,9 +24,7 @@ def add_actions(action: Action) -> None:
     add = action("import", import_data, "write a data directory of recordings: a folder, a table, a manifest, a list")
     add.add_argument("source", type=existing, help="folder of recordings, or a file that names them")
     add.add_argument("out", type=output_folder, help="data directory to write; none may stand there")
-    add.add_argument(
-        "--format", dest="form", choices=list(READERS), help="of the source (default: looked for, and said)"
-    )
+    add.add_argument("--format", dest="form", choices=list(FORMS), help="of the source (default: looked for, and said)")
     add_layout(add)
     add_columns(add)
     rate = "of sources that count samples, as SpeechBrain's (default: 16000)"
@@ -43,7 +43,7 @@ def add_actions(action: Action) -> None:
     out = action("export", export_data, "write the utterances of a data directory as a list of another toolkit")
     out.add_argument("source", type=input_folder, help="data directory")
     out.add_argument("out", type=Path, help="the list to write; of nist, npy and pickle the folder")
-    out.add_argument("--format", dest="form", choices=FORMS, required=True, help="of the list")
+    out.add_argument("--format", dest="form", choices=EXPORTED, required=True, help="of the list")
     out.add_argument("--folder", type=input_folder, help="paths are written relative to it (default: absolute)")
     out.add_argument("--trials", type=input_file, help="a list of trials: for clova it is what is written")
     out.add_argument("--enroll", type=input_file, help="the map from models to utterances, where the trials have one")
@@ -112,6 +112,8 @@ def import_data(
         raise SreError("--channel is of --convert; give both, or set=audio.channel for a recipe")
     check_free(out)
     rules = AudioRules(asked["sample_rate"], resample=True, channel=channel if convert else MIX)
+    from sre.datadir.importers.job import import_recordings
+
     to_files = converter(out, rules, convert, num_workers or available_cores()) if convert else None
     import_recordings(
         source,
@@ -125,8 +127,16 @@ def import_data(
     )
 
 
-def converter(out: Path, rules: AudioRules, form: str, workers: int) -> Converter:
+def converter(out: Path, rules: AudioRules, form: str, workers: int) -> Callable:
     """Return what writes recordings into a folder of OUT; torch, which it loads, takes a while."""
     from sre.features.convert import FOLDER, Conversion, convert
 
     return lambda wav: convert(Conversion(wav, out / FOLDER, rules, form), workers)
+
+
+def export_data(
+    source: Path, out: Path, form: str, folder: Path | None, trials: Path | None, enroll: Path | None
+) -> None:
+    from sre.datadir.importers.exports import export_data
+
+    export_data(source, out, form, folder, trials, enroll)

@@ -27,9 +27,6 @@ WRITERS: Mapping[str, Callable[[Path, Iterable[Row]], int]] = {
 OWN = ("wav.scp", "segments", "feats.scp", "vad.scp", "utt2spk", "spk2utt", "utt2session", "utt2source")
 
 
-FORMS = (*WRITERS, "nist", "npy", "pickle")
-
-
 def export_data(
     source: str | Path,
     out: str | Path,
@@ -38,7 +35,9 @@ def export_data(
     trials: Path | None = None,
     enroll: Path | None = None,
 ) -> None:
-    """Write the utterances of a data directory in one of FORMS, and say how many; with trials, ClovaAI's list of these.
+    """Write the utterances of a data directory as one of WRITERS, nist, npy or pickle, and say how many.
+
+    With trials, clova writes the list of these alone.
 
     folder : paths are written relative to it; None: absolute
     trials, enroll : a list of trials, and its map from models to utterances, for clova and nist
