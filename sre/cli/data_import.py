@@ -13,7 +13,7 @@ from sre.datadir.importers.recognise import FORMS
 from sre.datadir.importers.row import Asked
 from sre.datadir.ops import check_free
 from sre.io.audio_file import FORMS as AUDIO_FORMS
-from sre.io.audio_rules import MIX, AudioRules
+from sre.io.audio_rules import AudioRules
 from sre.machine.cores import available_cores
 
 EXPORTED = [form for form in FORMS if form != "clova-trials"]  # these are written by clova with --trials
@@ -27,7 +27,7 @@ def add_actions(action: Action) -> None:
     add.add_argument("--format", dest="form", choices=list(FORMS), help="of the source (default: looked for, and said)")
     add_layout(add)
     add_columns(add)
-    rate = "of sources that count samples, as SpeechBrain's (default: 16000)"
+    rate = "that is wanted, of --convert, and of SpeechBrain's samples (default: 16000)"
     add.add_argument("--sample-rate", type=whole(1000, 10**6), default=16000, metavar="HZ", help=rate)
     unlabelled = "take utterances without a speaker, each as a speaker of its own"
     add.add_argument("--unlabelled", action="store_true", help=unlabelled)
@@ -111,7 +111,7 @@ def import_data(
     if channel is not None and convert is None:
         raise SreError("--channel is of --convert; give both, or set=audio.channel for a recipe")
     check_free(out)
-    rules = AudioRules(asked["sample_rate"], resample=True, channel=channel if convert else MIX)
+    rules = AudioRules(asked["sample_rate"], resample=True, channel=channel)
     from sre.datadir.importers.job import import_recordings
 
     to_files = converter(out, rules, convert, num_workers or available_cores()) if convert else None
@@ -121,7 +121,7 @@ def import_data(
         Asked(**asked),
         form=form,
         check=check,
-        audio_rules=rules,
+        rules=rules if convert else None,
         convert=to_files,
         max_rejected=max_rejected,
     )

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sre import SreError
-from sre.datadir.audio_check import Headers, headers_of
+from sre.datadir.audio_check import Headers, check_audio, headers_of
 from sre.datadir.datadir import DataDir, movable, write_data_dir
 from sre.datadir.importers import arrays, clova, folder, nemo, nist, paths, speechbrain, table, trials
 from sre.datadir.importers.recognise import FORMS, recognise
@@ -68,7 +68,7 @@ def import_recordings(
     *,
     form: str | None = None,
     check: bool = True,
-    audio_rules: AudioRules = ANY,
+    rules: AudioRules | None = None,
     convert: Converter | None = None,
     max_rejected: float = 0.01,
 ) -> Summary:
@@ -76,7 +76,7 @@ def import_recordings(
 
     form : one of READERS; None: looked for, and said
     check : the headers of all files are looked at; else nothing is opened, and lengths are those of the source
-    audio_rules : which recordings are taken; by default those of any rate and number of channels
+    rules : which recordings are taken; None: those of any rate and number of channels, of which it is said how many
     convert : writes the recordings as files of one form, whose places then stand in wav.scp
     max_rejected : share of the utterances that may be unusable
     Raises SreError for what is no source, names that contradict each other, and too much that cannot be used.
@@ -97,9 +97,9 @@ def import_recordings(
     if form in FEATURES:
         tables, bad = with_features(out, tables, asked)
     else:
-        tables, bad = checked(out, tables, audio_rules, convert is None) if check else (tables, [])
+        tables, bad = checked(out, tables, rules, asked.sample_rate) if check else (tables, [])
         if convert is not None:
-            tables, worse = converted(out, tables, convert)
+            tables, worse = converted(out, tables, convert, rules or ANY)
             bad = bad + worse
     rejected = named.rejected + bad
     needed = {pair.test for pair in pairs} | {utt for pair in pairs for utt in models.get(pair.enrol, [pair.enrol])}
@@ -109,17 +109,20 @@ def import_recordings(
 
 
 def checked(
-    out: Path, tables: dict[str, Table], audio_rules: AudioRules, tell: bool
+    out: Path, tables: dict[str, Table], rules: AudioRules | None, sample_rate: int
 ) -> tuple[dict[str, Table], Rejected]:
     """Return the tables of what can be used by its headers, with lengths, and the rejected rows.
 
-    tell : say what has to be converted
+    sample_rate : Hz; without rules, what is of another one is said
     """
-    data = DataDir(out, tables)
-    found = headers_of(tables["wav.scp"], audio_rules)
-    bad, durations, recordings = check_utterances(data, found.durations, found.rejected)
-    if tell:
-        tell_sound(out, tables["wav.scp"], found, audio_rules.sample_rate)
+    data, wav = DataDir(out, tables), tables["wav.scp"]
+    if rules is None:
+        found = headers_of(wav, replace(ANY, sample_rate=sample_rate))
+        tell_sound(out, wav, found, sample_rate)
+        known = found.durations, found.rejected
+    else:
+        known = check_audio(wav, rules)
+    bad, durations, recordings = check_utterances(data, *known)
     kept = data.keep(tables["utt2spk"].keys() - {utt for utt, _, _ in bad}) if bad else data
     return with_durations(kept.tables, durations, recordings), bad
 
@@ -137,7 +140,9 @@ def tell_sound(out: Path, wav: Mapping[str, str], found: Headers, sample_rate: i
         say(f"{out}: {coded} of {count} recordings are decoded by ffmpeg each time; --convert flac here does it once")
 
 
-def converted(out: Path, tables: dict[str, Table], convert: Converter) -> tuple[dict[str, Table], Rejected]:
+def converted(
+    out: Path, tables: dict[str, Table], convert: Converter, rules: AudioRules
+) -> tuple[dict[str, Table], Rejected]:
     """Return the tables with converted recordings and their lengths, and the rows of utterances that cannot be."""
     data = DataDir(out, tables)
     made, bad = convert(tables["wav.scp"])
@@ -148,7 +153,7 @@ def converted(out: Path, tables: dict[str, Table], convert: Converter) -> tuple[
     kept["wav.scp"] = {key: os.path.abspath(made[key]) for key in kept["wav.scp"]}
     if not kept["utt2spk"]:
         return kept, rows
-    tables, unfit = checked(out, kept, ANY, False)
+    tables, unfit = checked(out, kept, rules, rules.sample_rate)
     return tables, rows + unfit
 
 
