@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     from sre.config.problems import Problems
     from sre.features.audio_index import AudioIndex
     from sre.features.store import FeatureStore
-    from sre.training.gate_checks import ListFiles, check_features, describe_features
+    from sre.training.gate_checks import ListFiles, check_features, describe_features, summary_of
     from sre.training.gate_files import FeaturesChecked
 
     data, lists = args.data, lists_of(args)
@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     problems.end()
     FeaturesChecked(described, job).write(args.out)
     say(f"every utterance of {', '.join(lists)} has features")
+    say(summary_of(described, args.train))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from sre.training.summary import BUNDLE_FILE
 TEMPORARY = re.compile(r"\..+\.tmp\.(?P<host>.+)\.(?P<pid>\d+)")
 LEAST = 50_000  # bytes that are worth a line: it shows in MB
 HEADINGS = ["MB", "files", "what"]
+DATA = Path("data")  # features and tables, which experiments share
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,16 @@ class Item:
 
 
 def find(folders: Sequence[Path]) -> dict[Path, list[Item]]:
-    """Map each experiment (none given: those in exp/) to what can go of it. Raises SreError for what is none."""
-    folders = folders or sorted(path for path in Path("exp").glob("*") if is_experiment(path))
+    """Map each experiment to what can go of it; none given: those in exp/, and data/ after them.
+
+    Raises SreError for what is no experiment.
+    """
     if not folders:
-        raise SreError("exp: no experiment in it; name one, as sre clean exp/mini")
+        folders = sorted(path for path in Path("exp").glob("*") if is_experiment(path))
+        if not folders:
+            raise SreError("exp: no experiment in it; name one, as sre clean exp/mini")
+        data = {DATA: list(left_behind(DATA))}
+        return {folder: list(items(folder)) for folder in folders} | (data if data[DATA] else {})
     if strange := [folder for folder in folders if not is_experiment(folder)]:
         raise SreError(f"{strange[0]}: no experiment, which has gates.json or RUN/final.pt; give exp/NAME")
     return {folder: list(items(folder)) for folder in folders}
@@ -71,6 +78,11 @@ def items(folder: Path) -> Iterator[Item]:
                 item = Item(checkpoints, "checkpoints of a training that is done", *_size(checkpoints))
                 if item.size >= LEAST:
                     yield item
+    yield from left_behind(folder)
+
+
+def left_behind(folder: Path) -> Iterator[Item]:
+    """Yield the temporary files in a folder, and below it, of processes of this machine that are gone."""
     for path in sorted(folder.rglob(".*.tmp.*")):
         name = TEMPORARY.fullmatch(path.name)
         if name and path.is_file() and name["host"] == socket.gethostname() and not is_alive(name["pid"]):

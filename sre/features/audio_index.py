@@ -123,6 +123,13 @@ class AudioIndex:
         self.scp = folder / COUNTS
         self.places = read_table(self.scp)
 
+    @property
+    def hours(self) -> float:
+        """The hours of the samples that can be used."""
+        remedy = "delete it, and it is made again"
+        rate = read_object(self.scp.parent / "config", {"sample_rate": int}, remedy)["sample_rate"]
+        return sum(map(int, self.places.values())) / rate / 3600
+
 
 def read_index(data: DataDir, audio_rules: AudioRules) -> tuple[Mapping[str, int], Rejected]:
     """Return utterance -> samples at the features' rate: what DATA/audio has, or without it what headers tell.

@@ -80,6 +80,12 @@ class FeatureStore:
             raise SreError(f"{counts}: no count for '{unknown[0]}' of {self.scp}; make the features again")
         share_names(self.places, self.num_frames, self.vad)
 
+    @property
+    def hours(self) -> float:
+        """The hours of its frames, with a VAD of the voiced ones."""
+        shift = self.config.get("frame_shift", 10.0)  # features from elsewhere tell none
+        return sum(self.num_frames[utt] for utt in self.places) * shift / 3.6e6
+
     def raw(self, utt: str) -> np.ndarray:
         """Read (T, F) features as they are in the archive. Raises SreError where there are none of the utterance."""
         if utt not in self.places:

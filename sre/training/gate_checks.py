@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from sre import SreError
 from sre.config.corpus import TrialList
 from sre.config.problems import Problems
 from sre.datadir.rejected import Rejected, rejected_in
+from sre.features.audio_index import FOLDER as AUDIO
 from sre.features.audio_index import AudioIndex
 from sre.features.store import FeatureStore
 from sre.features.types import dimension_of
@@ -168,6 +169,7 @@ def describe_split(folder: Path) -> SplitCounts:
         round(audio_seconds(folder) / 3600, 3) if (folder / "utt2dur").is_file() else None,
         *describe_rejected(rejected_in(folder, ["rejected.tsv"])),
         lines_of(read_text(notes)) if notes.is_file() else [],
+        (folder / "segments").is_file(),
     )
 
 
@@ -179,4 +181,22 @@ def describe_rejected(rows: Rejected) -> tuple[int, dict[str, int]]:
 
 def describe_features(split: str, folder: Path, store: FeatureStore | AudioIndex) -> FeatureCounts:
     """Count what is in data/<split>/feats/<features> or data/<split>/audio, and what was lost on the way there."""
-    return FeatureCounts(split, folder.name, len(store.places), *describe_rejected(rejected_in(folder)))
+    utt2spk = read_utt2spk(folder.parent / "utt2spk" if folder.name == AUDIO else folder.parents[1] / "utt2spk")
+    speakers = {utt2spk[utt] for utt in store.places if utt in utt2spk}
+    lost = describe_rejected(rejected_in(folder))
+    return FeatureCounts(split, folder.name, len(store.places), *lost, len(speakers), round(store.hours, 3))
+
+
+def summary_of(described: Sequence[FeatureCounts], train: str) -> str:
+    """Return a line on what training and tests have, and on what was lost on the way to features, with its reasons."""
+    kinds = len({part.features for part in described})
+    parts = [part for part in described if part.features == described[0].features]
+    of_train = next((part.left for part in parts if part.split == train), "nothing")
+    others = [part for part in parts if part.split != train]
+    tests = f"{sum(part.utterances for part in others):,} utterances in {len(others)} split" + "s" * (len(others) != 1)
+    lost = sum((Counter(part.reasons) for part in described), Counter[str]())
+    why = "; ".join(f"{count:,} {reason}" for reason, count in lost.most_common())
+    in_all = f", in {kinds} kinds of features" if kinds > 1 else ""
+    return f"to train on: {of_train}; to test on: {tests}; lost{in_all}: {sum(lost.values()):,}" + f" ({why})" * bool(
+        why
+    )

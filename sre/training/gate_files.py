@@ -24,7 +24,10 @@ class ListCounts:
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """What a split has after the data stage, and what that rejected: how many recordings, and reason -> how many."""
+    """What a split has after the data stage, and what that rejected: how many recordings, and reason -> how many.
+
+    cut : its utterances are segments, of which a recording may have given several or none
+    """
 
     split: str
     utterances: int
@@ -33,17 +36,29 @@ class SplitCounts:
     rejected: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    cut: bool = False
 
 
 @dataclass(frozen=True)
 class FeatureCounts:
-    """What a split has of one kind of features, and what was rejected on the way there."""
+    """What a split has of one kind of features, and what was rejected on the way there.
+
+    speakers, hours : of the utterances that are left; hours are of their frames, with a VAD of the voiced ones
+    """
 
     split: str
     features: str
     utterances: int
     rejected: int
     reasons: dict[str, int] = field(default_factory=dict)
+    speakers: int | None = None
+    hours: float | None = None
+
+    @property
+    def left(self) -> str:
+        """What is left, in words."""
+        of = "" if self.speakers is None else f" of {self.speakers:,} speakers"
+        return f"{self.utterances:,} utterances{of}" + ("" if self.hours is None else f", {self.hours:.3g} h")
 
 
 @dataclass(frozen=True)

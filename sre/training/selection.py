@@ -63,6 +63,12 @@ class Selection:
         names = utts if isinstance(utts, Names) else Names.of(utts)
         return Chosen(names, self.source.counts[self.utt2spk.names.rows_of(names)])
 
+    def hours(self, utts: Sequence[str], frame_shift: float) -> float:
+        """Return the hours of utterances, each once, by their frames at a shift in ms."""
+        names = utts if isinstance(utts, Names) else Names.of(utts)
+        frames = self.num_frames.counts[self.utt2spk.names.rows_of(names)]
+        return float(frames.sum(dtype=np.int64)) * frame_shift / 3.6e6
+
     def classes(self, utts: Sequence[str], speakers: Sequence[str]) -> np.ndarray:
         """Return (len(utts),) int64 places of their speakers among these."""
         names = utts if isinstance(utts, Names) else Names.of(utts)

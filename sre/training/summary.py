@@ -41,7 +41,7 @@ class Counts:
 class TrainSummary(Counts):
     """What a training was made of, and what it cost; None is what a summary of elsewhere does not tell.
 
-    utterances, speakers : trained on; held_out_speakers are kept for validation
+    utterances, speakers, hours : trained on, once, as they are read; held_out_speakers are kept for validation
     fewer_held_out : why these are fewer than the config asks for
     macs_2s : multiply-adds of the network for 2 s; utterances_per_s_8s : of 8 s, embedded by one CPU core
     epochs : that were done; ended : why they are fewer than was asked for
@@ -62,6 +62,7 @@ class TrainSummary(Counts):
 
     speakers: int | None = None
     utterances: int | None = None
+    hours: float | None = None
     held_out_speakers: int | None = None
     fewer_held_out: str = ""
     parameters: int | None = None

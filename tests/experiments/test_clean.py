@@ -1,6 +1,7 @@
 """`sre clean` lists what can go, and removes only that, and only with --yes."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,42 @@ def test_what_a_killed_process_left(experiment: Path, capsys: pytest.CaptureFixt
     dead.touch()
     clean([experiment], yes=True)
     assert not dead.exists() and "left by a process that was killed" in capsys.readouterr().out
+
+
+def test_what_a_killed_process_left_among_the_data(experiment: Path, capsys: pytest.CaptureFixture) -> None:
+    with atomic_output(Path("data/train/feats/x/feats.1.ark")):
+        (temporary,) = Path("data").rglob(".*.tmp.*")
+        clean([])
+    assert "data:" not in capsys.readouterr().out  # nothing of it can go
+    dead = temporary.with_name(temporary.name.rpartition(".")[0] + ".999999999")
+    dead.write_bytes(bytes(300_000))
+    clean([experiment], yes=True)
+    assert dead.exists()  # of the experiment alone
+    clean([], yes=True)
+    assert not dead.exists() and Path("data/train/feats/x/feats.1.ark").is_file()
+    assert "data: 0.3 of 0.3 MB can go\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("answer", "goes"), [("y", True), ("Yes", True), ("", False), ("n", False), (EOFError, False)])
+def test_it_asks_a_person(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, answer: str | type[EOFError], goes: bool
+) -> None:
+    asked = []
+
+    def told(question: str) -> str:
+        asked.append(question)
+        if not isinstance(answer, str):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("builtins.input", told)
+    clean([experiment])  # no terminal: pytest has taken both ends
+    assert asked == []
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    clean([experiment])
+    assert asked == ["Remove 2.0 MB in 1 places? [y/N] "]
+    assert Path("exp/mini/done/checkpoints").exists() is not goes
 
 
 def test_other_folders_are_refused(experiment: Path) -> None:

@@ -16,10 +16,12 @@ from sre.report.blocks import Beside, Bullets, Cell, Figure, Figures, Fold, Line
 from sre.report.html import page
 from sre.report.jobs import step_costs
 from sre.report.markdown import markdown
+from sre.report.sections import data
 from sre.report.sections.cost import cost_table, trainings_table
 from sre.report.sections.errors import with_links
 from sre.report.sections.provenance import backend_facts
 from sre.report.terminal import text_table
+from sre.training.gate_files import FeatureCounts, FeaturesChecked, Gates, ListCounts, SplitCounts
 from sre.training.summary import TrainSummary
 
 EXTENDING = Path(__file__).resolve().parents[2] / "docs/extending.md"
@@ -159,6 +161,29 @@ def test_what_trainings_took_of_their_devices() -> None:
         ["all trainings", "", "11", "", "", "", ""],  # whose energy is not known
     ]
     assert trainings_table({"elsewhere": Trained("elsewhere", TrainSummary(), [])}) is None
+
+
+def test_what_became_of_the_data() -> None:
+    """What a stage leaves comes into the next one; a summary of before tells no hours."""
+    splits = [SplitCounts("train", 9, 3, 0.5, 1, {"too short": 1}), SplitCounts("cut", 40, 3, cut=True)]
+    gates = Gates([], splits, {"main": ListCounts(3, 7000, 2, 7003)})
+    checked = FeaturesChecked([FeatureCounts("train", "fbank40", 8, 1, {"silent": 1}, 3, 0.45)])
+    counts = {"utterances_found": 8, "dropped_short": 2, "utterances": 4, "speakers": 2, "held_out_speakers": 1}
+    runs = {
+        name: Trained(name, TrainSummary(hours=hours, **counts), []) for name, hours in (("new", 0.2), ("old", None))
+    }
+    held_out = "held out for validation, among them all of 1 speakers"
+    filtered = ["8", "6", "", "", "2", "2 are shorter than filter.min_frames"]
+    assert data.lines(gates, checked, runs) == [
+        ["data", "train", "10", "9", "3", "0.50", "1", "1 too short"],
+        ["data", "cut", "", "40", "3", "", "0", ""],
+        ["feats fbank40", "train", "9", "8", "3", "0.45", "1", "1 silent"],
+        ["train: filters", "new", *filtered],
+        ["train: held out", "new", "6", "4", "2", "0.20", "2", held_out],
+        ["train: filters", "old", *filtered],
+        ["train: held out", "old", "6", "4", "2", "", "2", held_out],
+    ]
+    assert data.list_lines(gates) == [["main", "3", "7,000", "2"]]
 
 
 def test_files_that_a_browser_plays_are_linked_from_the_page(tmp_path: Path) -> None:

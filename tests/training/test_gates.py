@@ -1,6 +1,7 @@
 """What stops a run before hours are spent."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from sre.training.gate_checks import (
     check_features,
     check_tables,
     check_trials,
+    describe_features,
+    summary_of,
 )
-from sre.training.gate_files import ListCounts
+from sre.training.gate_files import FeatureCounts, ListCounts
 from sre.training.job import select
 from sre.training.options import Filter
 from steps import check_recipe, compute_vad, extract_embeddings, make_mfcc, train_embedding
@@ -219,6 +222,31 @@ def test_the_gates_of_a_recipe(tmp_path, monkeypatch):
         check_recipe.main([*given, "--list", "l"])
     with pytest.raises(SreError, match="data/trials/l.enroll: no such file"):
         check_recipe.main([*given, "--enroll", "l"])
+
+
+def test_features_are_counted_with_their_speakers_and_hours(tmp_path: Path, feature_dir) -> None:
+    made = feature_dir(tmp_path / "tr", speakers=3, utterances=4)
+    folder = made / "feats/fbank40"
+    folder.mkdir(parents=True)
+    (made / "feats.scp").rename(folder / "feats.scp")
+    write_rejected_rows(folder / "rejected.tsv", [("s09_00", "x.wav", "silent"), ("s09_01", "y.wav", "silent")])
+    store = FeatureStore(folder / "feats.scp")
+    hours = round(sum(store.num_frames.values()) / 360_000, 3)
+    assert describe_features("tr", folder, store) == FeatureCounts("tr", "fbank40", 12, 2, {"silent": 2}, 3, hours)
+
+
+def test_a_line_on_what_is_left_and_what_was_lost() -> None:
+    """Of two kinds of features the utterances are told once, and what each lost is told together."""
+    one = FeatureCounts("tr", "fbank40", 8, 2, {"silent": 2}, 3, 0.4567)
+    test = FeatureCounts("te", "fbank40", 5, 1, {"too short": 1}, 2, 0.2)
+    assert summary_of([one, test], "tr") == (
+        "to train on: 8 utterances of 3 speakers, 0.457 h; to test on: 5 utterances in 1 split;"
+        " lost: 3 (2 silent; 1 too short)"
+    )
+    again = replace(one, features="mfcc", rejected=0, reasons={})
+    assert summary_of([again, one], "tr").endswith(
+        "0 utterances in 0 splits; lost, in 2 kinds of features: 2 (2 silent)"
+    )
 
 
 def test_a_full_disk(tmp_path, sound_dir, monkeypatch):

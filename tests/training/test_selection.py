@@ -48,6 +48,7 @@ def test_by_hand(monkeypatch: pytest.MonkeyPatch, in_arrays: bool, piece: int) -
     parts = partition(found.utt2spk, 0, 0)
     assert parts == partition(dict(found.utt2spk), 0, 0) and isinstance(parts.train, Names)
     assert parts.train == ["a1", "a2", "b1", "b2", "b3", "b4"]
+    assert found.hours(parts.train, 10.0) == pytest.approx(2.1 / 3600)
     chosen = found.of(parts.train)
     assert list(chosen) == [(0, "a1"), (0, "a2"), (0, "b1"), (0, "b2"), (1, "b3"), (1, "b4")] == list(chosen[:])
     assert chosen[-1] == (1, "b4") and found.classes(parts.train, parts.speakers).tolist() == [0, 0, 1, 1, 1, 1]

@@ -195,14 +195,23 @@ def test_distorted_copies_until_the_report_then_nothing_then_another_noise(proje
 
 @pytest.mark.slow
 def test_adding_a_system_keeps_the_scores_of_the_others(project):
-    config = ["--config", "models=[fast]", "primary_system=cosine", "systems=[cosine]"]
+    """Also where `sre clean` has removed the checkpoints in between."""
+    config = ["--config", "models=[fast]", "set=fast.training.checkpoints=all", "primary_system=cosine"]
+    config.append("systems=[cosine]")
     snakemake(project, "-j2", *config)
-    scores = project / "exp/mini/fast/scores/mini/cosine.scores"
-    before = scores.stat().st_mtime_ns
+    run, report = project / "exp/mini/fast", project / "exp/mini/report.html"
+    scores = run / "scores/mini/cosine.scores"
+    before, page = scores.stat().st_mtime_ns, report.read_bytes()
+    assert "(checkpoints of a training that is done)" in sre_command(project, "clean", "exp/mini", "--yes")
+    assert not (run / "checkpoints").exists() and (run / "final.pt").is_file()
+    assert jobs(snakemake(project, "-n", *config)[1]) == set() and report.read_bytes() == page
+    assert "fast" in sre_command(project, "trace", "exp/mini/report.tsv:2")
+    trained = (run / "final.pt").stat().st_mtime_ns
     snakemake(project, "-j2", *config[:-1], "systems=[cosine, cosine_centred+snorm]")
     assert scores.stat().st_mtime_ns == before
     metrics = json.loads((scores.parent / "metrics.json").read_text())
     assert metrics["systems"]["cosine_centred+snorm"]["status"] == "ok"
+    assert (run / "final.pt").stat().st_mtime_ns == trained
 
 
 def run_and_kill(project, config, marker, everything):

@@ -14,7 +14,8 @@ from sre.report.ranking import Standing
 from sre.training.gate_files import FeatureCounts, FeaturesChecked, Gates, SplitCounts
 from sre.training.summary import Trained, TrainSummary
 
-LINE = ["stage", "of", "what is left", "lost", "why"]
+LINE = ["stage", "of", "in", "out", "speakers", "hours", "lost", "why"]
+LIST = ["list", "target trials", "nontarget trials", "models or enrolment utterances"]
 DROPPED = (
     ("dropped_without_features", "have no features"),
     ("dropped_short", "are shorter than filter.min_frames"),
@@ -26,7 +27,9 @@ def blocks(content: Content) -> list[Block]:
     found = lines(content.gates, content.features, content.runs)
     parts: list[Block] = [Bullets(content.gates.notes)] if content.gates.notes else []
     if found:
-        parts.append(Table.of("From the corpus to training and trials", LINE, found))
+        parts.append(Table.of("From the corpus to training: utterances in and out of each stage", LINE, found))
+    if listed := list_lines(content.gates):
+        parts.append(Table.of("Trial lists", LIST, listed))
     drawn = maps(content.ranked)
     return [*parts, Figures(drawn)] if drawn else parts
 
@@ -36,34 +39,43 @@ def lines(gates: Gates, features: FeaturesChecked, runs: Mapping[str, Trained]) 
     found = [*map(_split_line, gates.data), *map(_features_line, features.described)]
     for name, run in runs.items():
         found += _training_lines(name, run.summary)
-    for name, counts in gates.trials.items():
-        left = f"{counts.targets:,} target and {counts.nontargets:,} nontarget trials, {counts.models:,} models"
-        found.append(["trials", name, left, "0", ""])
     return found
 
 
+def list_lines(gates: Gates) -> list[list[str]]:
+    """Return rows by LIST: the trials of each list, and its models or enrolment utterances."""
+    numbers = [(name, one.targets, one.nontargets, one.models) for name, one in gates.trials.items()]
+    return [[name, *(f"{number:,}" for number in some)] for name, *some in numbers]
+
+
 def _split_line(split: SplitCounts) -> list[str]:
-    left = f"{split.utterances:,} utterances of {split.speakers:,} speakers"
-    if split.hours is not None:
-        left += f", {split.hours:.3g} h"
-    return ["data", split.split, left, f"{split.rejected:,}", _reasons(split.reasons)]
+    """Return the line of a split; what comes in is not told of one that is cut, whose losses are recordings."""
+    came = "" if split.cut else f"{split.utterances + split.rejected:,}"
+    numbers = _numbers(split.utterances, split.speakers, split.hours)
+    return ["data", split.split, came, *numbers, f"{split.rejected:,}", _reasons(split.reasons)]
 
 
 def _features_line(part: FeatureCounts) -> list[str]:
-    left = f"{part.utterances:,} utterances"
-    return [f"feats {part.features}", part.split, left, f"{part.rejected:,}", _reasons(part.reasons)]
+    came = f"{part.utterances + part.rejected:,}"
+    numbers = _numbers(part.utterances, part.speakers, part.hours)
+    return [f"feats {part.features}", part.split, came, *numbers, f"{part.rejected:,}", _reasons(part.reasons)]
 
 
 def _training_lines(run: str, summary: TrainSummary) -> Iterable[list[str]]:
     if summary.utterances_found is None or summary.utterances is None:
         return
     lost = {why: getattr(summary, key) for key, why in DROPPED if getattr(summary, key)}
-    kept = summary.utterances_found - sum(lost.values())
-    yield ["train: filters", run, f"{kept:,} utterances", f"{sum(lost.values()):,}", _reasons(lost)]
+    found, kept = summary.utterances_found, summary.utterances_found - sum(lost.values())
+    yield ["train: filters", run, f"{found:,}", *_numbers(kept), f"{found - kept:,}", _reasons(lost)]
     held_out = kept - summary.utterances
-    left = f"{summary.utterances:,} utterances of {summary.speakers:,} speakers trained on"
+    numbers = _numbers(summary.utterances, summary.speakers, summary.hours)
     why = f"held out for validation, among them all of {summary.held_out_speakers} speakers" if held_out else ""
-    yield ["train: held out", run, left, f"{held_out:,}", why]
+    yield ["train: held out", run, f"{kept:,}", *numbers, f"{held_out:,}", why]
+
+
+def _numbers(utterances: int, speakers: int | None = None, hours: float | None = None) -> list[str]:
+    """Return the cells of what is left; empty where it is not known."""
+    return [f"{utterances:,}", "" if speakers is None else f"{speakers:,}", "" if hours is None else f"{hours:,.2f}"]
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:
