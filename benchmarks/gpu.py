@@ -43,6 +43,7 @@ from benchmarks.training import (
     wait,
 )
 from benchmarks.training import parts as parts_of
+from sre import SreError
 from sre.cli.arguments import Parser, output_file, whole
 from sre.machine.environment import environment
 from sre.machine.log import run, say
@@ -257,6 +258,8 @@ def whole_training(results: dict[str, Any], folder: Path, kind: str, in_memory: 
     process = get_context("spawn").Process(target=train, args=(folder, kind, in_memory, size))
     process.start()
     process.join()
+    if process.exitcode:
+        raise SreError(f"the training ended with {process.exitcode}; see what it said above")
     rows = (folder / f"{kind}{in_memory}/history.jsonl").read_text().splitlines()
     last = json.loads(rows[-1])
     kept = {

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sre import SreError
+from sre.machine.device import to_device
 
 BLOCK = 8192  # classes whose unit-length rows are in memory at once, outside a training
 
@@ -90,7 +91,7 @@ class Part:
             classes = drawn(speakers.numpy(), self.num_classes, self.share, self.seed, step)
             first, last = np.searchsorted(classes, [self.own.start, self.own.stop])
             places = torch.from_numpy(classes[first:last] - self.own.start)
-            self.places = places.to(self.weights[0].device, non_blocking=True)
+            self.places = to_device(places, self.weights[0].device)
         for weight, stand_in in self.stand_ins.items():
             stand_in.data = self.rows_of(weight.detach())
 

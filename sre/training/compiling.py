@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,8 +36,8 @@ def compiled(
             f" {list(frames)}; give it one length, or set training.compile: false"
         )
     varies = frames[0] < frames[1]
-    rules = {"options": {"deterministic": True}} if deterministic and device.type == "cuda" else {}
-    code = torch.compile(network, dynamic=None if varies else False, **rules)
+    rules: dict[str, Any] | None = {"deterministic": True} if deterministic and device.type == "cuda" else None
+    code = torch.compile(network, dynamic=None if varies else False, options=rules)
 
     def forward(chunks: Tensor) -> Tensor:
         if varies:

@@ -1,6 +1,6 @@
 """Optimisers: which there are, NovoGrad, and which weights they let decay."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,10 +63,10 @@ class NovoGrad(Optimizer):
         torch._foreach_sub_(weights, means, alpha=group["lr"])
 
 
-def _squares(gradients: list[Tensor]) -> Sequence[Tensor]:
+def _squares(gradients: list[Tensor]) -> list[Tensor]:
     """Return the sum of the squares of each."""
     if gradients[0].is_cuda:
-        return torch._foreach_pow(torch._foreach_norm(gradients), 2)
+        return list(torch._foreach_pow(torch._foreach_norm(gradients), 2))
     return [gradient.square().sum() for gradient in gradients]
 
 
