@@ -12,8 +12,7 @@ from local import prepare_custom
 from local.preparing import add_audio_options, take_audio_rules
 from sre.cli.arguments import Parser, output_folder
 from sre.cli.data_import import add_columns, add_layout, existing
-from sre.datadir.importers.job import FEATURES, READERS, import_recordings
-from sre.datadir.importers.recognise import recognise
+from sre.datadir.importers.recognise import FEATURES, FORMS, recognise
 from sre.datadir.importers.row import Asked
 from sre.datadir.layout import MAIN
 from sre.machine.log import run
@@ -36,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("source", type=existing, help="folder of recordings, a file that names them, a data directory")
     parser.add_argument("out", type=output_folder, metavar="OUT_DIR", help="data directory to write")
-    parser.add_argument("--format", dest="form", choices=list(READERS), help="of the source (default: looked for)")
+    parser.add_argument("--format", dest="form", choices=list(FORMS), help="of the source (default: looked for)")
     add_layout(parser)
     add_columns(parser)
     add_audio_options(parser)
@@ -45,6 +44,8 @@ def main(argv: list[str] | None = None) -> None:
     source, out, form = (args.pop(name) for name in ("source", "out", "form"))
     if is_data_dir(source):
         return prepare_custom.prepare(source, out, rules, max_rejected)
+    from sre.datadir.importers.job import import_recordings
+
     import_recordings(source, out, Asked(**args), form=form, rules=rules, max_rejected=max_rejected)
 
 

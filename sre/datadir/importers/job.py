@@ -9,7 +9,7 @@ from sre import SreError
 from sre.datadir.audio_check import Headers, check_audio, headers_of
 from sre.datadir.datadir import DataDir, movable, write_data_dir
 from sre.datadir.importers import arrays, clova, folder, nemo, nist, paths, speechbrain, table, trials
-from sre.datadir.importers.recognise import FORMS, recognise
+from sre.datadir.importers.recognise import FEATURES, FORMS, recognise
 from sre.datadir.importers.row import Asked, Reader, first_of
 from sre.datadir.importers.tables import Named, base_of, name_rows, tables_of
 from sre.datadir.layout import Table
@@ -33,7 +33,6 @@ READERS: Mapping[str, Reader] = {
     "npy": arrays.read_npy,
     "pickle": arrays.read_pickles,
 }
-FEATURES = ("npy", "pickle")  # of which files are no audio
 FOLDERS = ("folder", *FEATURES)
 SHORT_S = 0.5  # utterances that are shorter are said: there is little of a voice in them
 # what is taken; a recipe, or a conversion, says what becomes of it

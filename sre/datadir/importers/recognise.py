@@ -25,6 +25,7 @@ FORMS = {  # name of a form -> what a message calls it
     "npy": "a folder of .npy files",
     "pickle": "a folder of pickled features",
 }
+FEATURES = ("npy", "pickle")  # of which files are no audio
 SEGMENT = re.compile(r"[^\s:,]+:[abAB](?:,[^\s:,]+:[abAB])*")  # of a NIST key, `segment:side`
 SHOWN = 80  # characters of a line
 
