@@ -117,7 +117,8 @@ def split_data(source: Path, out: Path, **options: Any) -> None:
     except SreError as error:
         raise SreError(f"{source}: {error}") from None
     datadir_ops.write_parts(data, out, parts)
-    utt2spk, left = data.tables["utt2spk"], len(data.tables["utt2spk"]) - sum(map(len, parts.values()))
+    utt2spk = dict(data.tables["utt2spk"].items())
+    left = len(utt2spk) - sum(map(len, parts.values()))
     for name, utts in parts.items():
         say(f"{out}/{name}: {len({utt2spk[utt] for utt in utts})} speakers, {len(utts)} utterances")
     if left:

@@ -46,11 +46,10 @@ def changed(table: Mapping[str, str], change: Callable[[str], str]) -> Mapping[s
 
 
 def _same_kind(table: Mapping[str, str], rows: Iterator[tuple[str, str]]) -> Mapping[str, str]:
+    """Return the rows, which have the names of a table in their order, in arrays if that is in arrays."""
     if not isinstance(table, NameTable):
         return dict(rows)
-    new = Texts.of(rows)
-    new.share(table.names)
-    return new
+    return Texts(table.names, Lines.of(value for _, value in rows))
 
 
 def as_texts(table: Mapping[str, str]) -> Texts:
