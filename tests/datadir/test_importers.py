@@ -18,7 +18,7 @@ from sre.datadir.importers.job import READERS, import_recordings
 from sre.datadir.importers.layout import layout_of
 from sre.datadir.importers.naming import distinct, from_path, shared_folder
 from sre.datadir.importers.recognise import recognise
-from sre.datadir.importers.row import Asked
+from sre.datadir.importers.row import Asked, minus
 from sre.datadir.importers.tables import name_rows, tables_of
 from sre.datadir.importers.trials import Names
 from sre.datadir.layout import Segment
@@ -285,7 +285,7 @@ def data_dirs(draw: st.DrawFn) -> dict[str, dict[str, str]]:
             for start in draw(st.lists(SAMPLES, min_size=1, max_size=2, unique=True)):
                 span = Segment(reco, start / 16000, (start + draw(SAMPLES)) / 16000)
                 out["segments"][f"{reco}.{at}.{start}"] = str(span)
-                out["utt2dur"][f"{reco}.{at}.{start}"] = f"{span.end - span.start:.3f}"
+                out["utt2dur"][f"{reco}.{at}.{start}"] = f"{minus(span.end, span.start):.3f}"
         utts = list(out["segments"])
         out["reco2dur"] = {reco: "1000.000" for reco in recordings}
     else:

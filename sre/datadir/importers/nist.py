@@ -67,7 +67,7 @@ def _lines(where: str, cells: list[str], header: list[str]) -> Iterator[Line]:
             raise SreError(f"{where}: {len(cells)} columns, its header has {len(header)}; mend the line")
         told = {name: cell for name, cell in zip(header, cells, strict=True) if name}
         told.setdefault("model", "")
-        yield Line(**told | {"side": _side(where, told.get("side", ""))})  # type: ignore[arg-type]
+        yield Line(**told | {"side": _side(where, told.get("side", ""))})  # type: ignore[arg-type]  # the columns that are known, by name
         return
     model, *rest = cells
     gender = GENDERS.get(rest[0].lower(), "") if rest else ""

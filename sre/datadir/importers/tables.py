@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.datadir.importers import naming
-from sre.datadir.importers.row import Asked, Row
+from sre.datadir.importers.row import Asked, Row, minus
 from sre.datadir.layout import Segment, Table
 from sre.datadir.rejected import Rejected
 from sre.io.ids import shown
@@ -147,7 +147,7 @@ def _others(source: Path, named: Named, recordings: Sequence[str], utt2spk: Tabl
             if found.setdefault(name, {}).setdefault(key, value) != value:
                 clashes.setdefault(name, set()).add(key)
         if row.end is not None:
-            found.setdefault("utt2dur", {}).setdefault(utt, f"{row.end - row.start:.3f}")
+            found.setdefault("utt2dur", {}).setdefault(utt, f"{minus(row.end, row.start):.3f}")
     for name, ids in clashes.items():
         warn(f"{source}: {len(ids)} ids have several values of {name}, e.g. {min(ids)}, and get none")
         found[name] = {key: value for key, value in found[name].items() if key not in ids}
