@@ -110,10 +110,15 @@ def take(count: int | None = 1, least_mib: float = LEAST_MIB, own: int | None = 
     on the machine, or in a job that has its cards, nothing is done.
     least_mib : free memory that each must have, in MiB
     own : take that one of the cards, and let CUDA see all as before; for a rank of torchrun
-    Raises SreError where fewer cards are given.
+    Raises SreError where fewer cards are given, or not the one of such a rank.
     """
     told = ""
     while TAKEN not in os.environ and (cards := given()):
+        if own is not None and own >= len(cards):
+            raise SreError(
+                f"process {own} of this machine (LOCAL_RANK) finds {len(cards)} cards"
+                f" ({VISIBLE}={os.environ.get(VISIBLE, '')}); start one process a card, and let each see all of them"
+            )
         cards = cards if own is None else cards[own : own + 1]
         wanted = len(cards) if count is None else count
         if wanted > len(cards):

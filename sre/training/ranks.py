@@ -107,12 +107,6 @@ class Ranks:
         distributed.all_gather_object(told, value)
         return told
 
-    def barrier(self) -> None:
-        """Wait until all ranks are here."""
-        if self.size > 1:
-            with OWN.during(Doing.WAITS):
-                distributed.barrier()
-
     def seed(self, seed: int, step: int, alike: bool = False) -> None:
         """Seed torch's draws, as of dropout, by the training's seed, the step and the rank; alike: not by the rank.
 
@@ -169,8 +163,8 @@ def joined(device_name: str = "auto", least_mib: float = LEAST_MIB) -> Iterator[
             raise
         reason = re.sub(r"^\[\S+\] ", "", str(error).strip()).partition(". ")[0].splitlines()[0]
         raise BrokenOff(
-            f"process {ranks.rank} of {ranks.size} lost another one of this training ({reason[:160]}); see what it"
-            " said; then the same command goes on from the last checkpoint"
+            f"process {ranks.rank} of {ranks.size} lost another one of this training, or does not reach it"
+            f" ({reason[:160]}); see what it said; then the same command goes on from the last checkpoint"
         ) from None
     distributed.destroy_process_group()
 

@@ -62,22 +62,26 @@ class WithLoss(nn.Module):
     """A network and its loss as one module, whose backward pass torch follows to exchange gradients meanwhile.
 
     The loss of a rank is that of its own chunks. Where a loss compares chunks, or a rank has some of its classes only,
-    the embeddings of all ranks are gathered first, and each rank has the loss of the whole batch.
+    the embeddings of all ranks are gathered first, and each rank has the loss of the whole batch. They are exchanged in
+    float32, as their gradients are then added up in it.
     """
 
     def __init__(self, network: Network, head: Head, options: TrainingOptions, ranks: Ranks) -> None:
         super().__init__()
         self.network, self.head, self.options, self.ranks = network, head, options, ranks
         self.compiled: Callable[[Tensor], Tensor] | None = None
-        self.gathers = head.needs_batches or not head.classifies or head.is_sharded
+        self.compares = head.needs_batches or not head.classifies
+        self.gathers = self.compares or head.is_sharded
 
     def forward(self, chunks: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Return the mean loss, and the share of right chunks: (b, T, F) of this rank, (B,) classes of all ranks."""
         with autocast(chunks.device, self.options.precision):
             embeddings = (self.compiled or self.network)(chunks)
         if self.gathers:
-            embeddings = self.ranks.gathered(embeddings, len(labels))
-            self.ranks.seed(self.options.seed, step, alike=True)
+            wide = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+            embeddings = self.ranks.gathered(wide, len(labels))
+            if self.compares:  # what such a loss draws is the same on all ranks; the dropout of a next part is not
+                self.ranks.seed(self.options.seed, step, alike=True)
         else:
             labels = labels[self.ranks.slice_of(len(labels))]
         loss, logits = self.head(embeddings, labels)

@@ -133,6 +133,9 @@ def test_a_rank_of_torchrun_takes_its_own_card_and_sees_all(machine, monkeypatch
         assert other.stdout.readline().strip() == "GPU-aaaa"
         other.stdin.close()
     cards._held.pop().close()
+    monkeypatch.setenv(cards.VISIBLE, "0")  # as of srun --gpus-per-task 1
+    with pytest.raises(SreError, match=r"process 1 of this machine \(LOCAL_RANK\) finds 1 cards .*=0\); .* see all of"):
+        cards.take(1, own=1)
 
 
 def test_more_cards_than_are_given(machine, monkeypatch) -> None:

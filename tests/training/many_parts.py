@@ -50,7 +50,7 @@ def main(data: Path, out: Path, names: list[str]) -> None:
                     stop_at(patch, 5)
                 with pytest.raises(Killed) if name == "stopped" else nullcontext():
                     train(data, out / name, *CASES[name])
-            ranks.barrier()
+            ranks.told_by_all(name)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def main(data: Path, out: Path, names: Sequence[str] = tuple(CASES)) -> None:
                 with_nan(data, out / name, CASES[name], ranks)
             elif name != "killed":
                 train(data, out / name, CASES[name])
-            ranks.barrier()  # the first one writes, after the others have done
+            ranks.told_by_all(name)  # the first one writes, after the others have done
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from sre import SreError
 from sre.config.resolve import resolve_model_config
 from sre.config.schema import Schema
 from sre.losses import HEADS, build_head
+from sre.losses.partial import Part
 from sre.models import build
 from sre.models.base import Network
 from sre.training import checkpoint, trainer, update
 from sre.training.kept import MovingAverage
 from sre.training.optimizers import build_optimizer
 from sre.training.options import TrainingConfig
-from sre.training.update import Outcome, Update
+from sre.training.ranks import Ranks
+from sre.training.update import Outcome, Update, WithLoss
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -243,3 +246,33 @@ def test_lengths_that_vary_are_not_compiled_on_a_cpu(data: Path, tmp_path: Path)
         pytest.skip("no g++ here, which torch.compile needs")
     with pytest.raises(SreError, match=r"for one length of chunks on a CPU, and .*chunk_frames is \[16, 24\]; give"):
         train(data, tmp_path, compile=True)
+
+
+@dataclass(frozen=True)
+class First(Ranks):
+    """The first of two ranks, whose peer has zeros: the types that it exchanges, and whether it seeds as the other."""
+
+    exchanged: list[torch.dtype] = field(default_factory=list)
+    seeded: list[bool] = field(default_factory=list)
+
+    def summed(self, tensor: Tensor) -> Tensor:
+        return tensor
+
+    def gathered(self, rows: Tensor, n: int) -> Tensor:
+        self.exchanged.append(rows.dtype)
+        return torch.cat([rows, rows.new_zeros(n - len(rows), *rows.shape[1:])])
+
+    def seed(self, seed: int, step: int, alike: bool = False) -> None:
+        self.seeded.append(alike)
+
+
+@pytest.mark.parametrize("loss, seeded", [("ge2e", [True]), ("aam", [])])
+def test_what_ranks_exchange(loss: str, seeded: list[bool]) -> None:
+    """Gradients in bf16 would be rounded before their sum; draws of a network's further parts are not seeded alike."""
+    keys = {"chunks_per_speaker": 2} if loss == "ge2e" else {}
+    one, ranks = update_of(loss=loss, precision="bf16", **keys), First(size=2)
+    if loss == "aam":
+        one.head.part = Part(one.head.rows(), 5, ranks, 1.0, True, 1)
+        one.head.begin(torch.arange(4), 0)
+    WithLoss(one.network, one.head, one.options, ranks)(torch.randn(2, 9, 20), torch.tensor([0, 0, 1, 1]), 0)
+    assert {*ranks.exchanged} == {torch.float32} and ranks.seeded == seeded
