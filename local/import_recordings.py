@@ -6,6 +6,7 @@
 are rejected.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from local import prepare_custom
@@ -23,12 +24,12 @@ def is_data_dir(source: Path) -> bool:
     return any((source / name).is_file() for name in MAIN)
 
 
-def media_of(source: str, form: str | None, made: str) -> str:
+def media_of(source: str, form: str | None, columns: Mapping[str, str], made: str) -> str:
     """Return the table of what is imported, wav.scp or feats.scp, as it stands in `made`, or by the source's form."""
     for folder in (Path(made), Path(source)):
         if is_data_dir(folder):
             return "wav.scp" if (folder / "wav.scp").is_file() else "feats.scp"
-    return "feats.scp" if (form or recognise(Path(source))) in FEATURES else "wav.scp"
+    return "feats.scp" if (form or recognise(Path(source), columns)) in FEATURES else "wav.scp"
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from local.prepare_musan import CATEGORIES
 from local.prepare_rirs import SIMULATED, SIZES
 from local.prepare_voxceleb import find_recordings as find_voxceleb_recordings
 from local.prepare_voxceleb import find_voxceleb
+from local.survey_recordings import survey_recordings
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
 from sre.doctor.survey import Counts, ListFile, Part, Root, Survey
@@ -186,7 +187,8 @@ def survey_trials(config: Mapping[str, Any]) -> Survey:
 
 LIBRISPEECH_GET = "local/download_librispeech.sh FOLDER gets it."
 VOXCELEB_GET = "VoxCeleb's site, https://www.robots.ox.ac.uk/~vgg/data/voxceleb, tells how to get it."
-DATA_DIR_GET = "recipes/custom/README.md tells what a data directory has."
+DATA_DIR_GET = "recipes/custom/README.md tells what a data directory has, and how recordings=PATH takes its place."
+RECORDINGS_GET = "docs/data.md tells what is taken."
 ROOTS = {  # recipe -> its folders
     "librispeech": (Root("corpus", survey_librispeech, LIBRISPEECH_GET),),
     "voxceleb": (
@@ -194,9 +196,10 @@ ROOTS = {  # recipe -> its folders
         Root("voxceleb2", survey_voxceleb2, VOXCELEB_GET, needed=False),
     ),
     "custom": (
-        Root("train_data", survey_custom("train"), DATA_DIR_GET),
-        Root("eval_data", survey_custom("eval"), DATA_DIR_GET),
-        Root("trials", survey_trials, "A line of it is: ENROL TEST target|nontarget."),
+        Root("recordings", survey_recordings, RECORDINGS_GET, needed=False),
+        Root("train_data", survey_custom("train"), DATA_DIR_GET, replaced_by="recordings"),
+        Root("eval_data", survey_custom("eval"), DATA_DIR_GET, replaced_by="recordings"),
+        Root("trials", survey_trials, "A line of it is: ENROL TEST target|nontarget.", replaced_by="recordings"),
         Root("adapt_data", survey_custom("adapt"), DATA_DIR_GET, needed=False),
     ),
 }

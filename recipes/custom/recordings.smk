@@ -5,7 +5,7 @@ from local.import_recordings import media_of
 SOURCE, READ_AS, MADE = str(Path(CONFIG["recordings"])), CONFIG["recordings_as"], CONFIG["made_trials"]
 ALL, TRAIN, EVAL = (f"{RECIPE.name}_{part}" for part in ("all", "train", "eval"))
 LIST, TESTED = f"{RECIPE.name}_trials", CONFIG["test_speakers"]
-MEDIA = without_traceback(media_of, SOURCE, READ_AS["format"], f"{DATA}/{ALL}")
+MEDIA = without_traceback(media_of, SOURCE, READ_AS["format"], READ_AS["columns"], f"{DATA}/{ALL}")
 WHO = f"{100 * TESTED:g} % of the speakers" if isinstance(TESTED, float) else f"the speakers in {TESTED}"
 corpus(
     train=TRAIN,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.io.atomic import atomic_output
+from sre.io.ids import shown
 from sre.io.text import lines_of, read_text
 from sre.machine.log import warn
 
@@ -51,26 +52,37 @@ def write_rejected(
     write_rejected_rows(path, rows)
     if not rows:
         return
-    key, location, reason = min(rows)
-    example = f"e.g. {key} ({location}): {reason}"
-    if len(rows) == total:
-        raise SreError(f"{path}: all {total} {what} are rejected, {example}; mend them, or give others")
-    few = max(min(FEW, FEW_SHARE * total), 1)
-    allowed = max(max_rejected * total, few) if max_rejected > 0 else 0
-    if len(rows) > allowed:
+    check_share(path, rows, total, what, max_rejected)
+    wanted = set(needed)
+    if missing := sorted(row for row in rows if row[0] in wanted):
+        raise SreError(
+            f"{path}: {len(missing)} rejected {what} stand in a trial list, e.g. {_told(missing[0])}"
+            "; mend them or take their trials out of the list"
+        )
+    named = "; ".join(map(_told, sorted(rows)[:NAMED]))
+    more = f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    warn(f"{path}: {len(rows)} of {total} {what} rejected and left out, e.g. {named}{more}")
+
+
+def check_share(path: str | Path, rows: Rejected, total: int, what: str, max_rejected: float) -> None:
+    """Raise SreError where all are rejected, or more than is tolerated."""
+    if rows and len(rows) == total:
+        raise SreError(f"{path}: all {total} {what} are rejected, e.g. {_told(min(rows))}; mend them, or give others")
+    if len(rows) > tolerated(total, max_rejected):
         enough = math.ceil(100 * len(rows) / total) / 100
         raise SreError(
             f"{path}: {len(rows)} of {total} {what} are rejected, more than max_rejected ({max_rejected:.3g}) allows,"
-            f" {example}; mend them, take them out of the corpus, or set max_rejected to {enough:g} (snakemake --config"
-            f" max_rejected={enough:g}, or --max-rejected {enough:g} of a command)"
+            f" e.g. {_told(min(rows))}; mend them, take them out of the corpus, or set max_rejected to {enough:g}"
+            f" (snakemake --config max_rejected={enough:g}, or --max-rejected {enough:g} of a command)"
         )
-    wanted = set(needed)
-    if missing := sorted(row for row in rows if row[0] in wanted):
-        key, location, reason = missing[0]
-        raise SreError(
-            f"{path}: {len(missing)} rejected {what} stand in a trial list, e.g. {key} ({location}): {reason}"
-            "; mend them or take their trials out of the list"
-        )
-    named = "; ".join(f"{key} ({location}): {reason}" for key, location, reason in sorted(rows)[:NAMED])
-    more = f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-    warn(f"{path}: {len(rows)} of {total} {what} rejected and left out, e.g. {named}{more}")
+
+
+def tolerated(total: int, max_rejected: float) -> float:
+    """Return how many of `total` may be rejected."""
+    few = max(min(FEW, FEW_SHARE * total), 1)
+    return max(max_rejected * total, few) if max_rejected > 0 else 0
+
+
+def _told(row: tuple[str, str, str]) -> str:
+    key, location, reason = row
+    return f"{key} ({shown(location)}): {reason}"

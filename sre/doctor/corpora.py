@@ -16,7 +16,7 @@ def count(roots: Sequence[Root], config: Mapping[str, Any]) -> tuple[dict[str, S
     found: list[Finding] = []
     for root in roots:
         if not config.get(root.key):
-            found += _not_given(root)
+            found += _not_given(root, config)
             continue
         try:
             surveys[root.key] = root.count(config)
@@ -28,9 +28,9 @@ def count(roots: Sequence[Root], config: Mapping[str, Any]) -> tuple[dict[str, S
     return surveys, found + [_list(one) for one in lists]
 
 
-def _not_given(root: Root) -> Iterator[Finding]:
-    if root.needed:
-        yield Finding(CORPORA, root.key, STOP, "not given", f"--config {root.key}=FOLDER. {root.get}")
+def _not_given(root: Root, config: Mapping[str, Any]) -> Iterator[Finding]:
+    if root.needed and not config.get(root.replaced_by):
+        yield Finding(CORPORA, root.key, STOP, "not given", f"--config {root.key}=PATH. {root.get}")
 
 
 def _about(root: Root, survey: Survey) -> Iterator[Finding]:
@@ -43,6 +43,8 @@ def _about(root: Root, survey: Survey) -> Iterator[Finding]:
         if part not in odd:
             known = ", as published" if part.official else ""
             yield Finding(CORPORA, root.key, OK, f"{part.name}: {_counts(part.found)}{known}")
+    for stop in survey.stops:
+        yield Finding(CORPORA, root.key, STOP, stop)
     for note in survey.notes:
         yield Finding(CORPORA, root.key, NOTE, note)
 

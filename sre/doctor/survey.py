@@ -50,6 +50,7 @@ class Survey:
     recordings : some of its recordings, from which the mean length of an utterance is estimated
     by_ffmpeg : how many recordings ffmpeg decodes
     notes : sentences on what a person should know of it
+    stops : sentences on what would stop the recipe
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Survey:
     recordings: list[str] = field(default_factory=list)
     by_ffmpeg: int = 0
     notes: list[str] = field(default_factory=list)
+    stops: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,11 @@ class Root:
     count : makes the survey of the corpus that a resolved config names; raises SreError for what is no such corpus
     get : how to get it, a sentence
     needed : whether the recipe ends without it
+    replaced_by : the key that takes its place; where that is given, it is not needed
     """
 
     key: str
     count: Callable[[Mapping[str, Any]], Survey]
     get: str
     needed: bool = True
+    replaced_by: str = ""

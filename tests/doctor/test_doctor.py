@@ -115,11 +115,29 @@ def test_too_little_disk_and_what_is_made_already(place: Place, monkeypatch: pyt
 def test_what_is_missing_is_named_with_its_remedy(place: Place, tmp_path: Path) -> None:
     page = place.page(stops=True, eval_data="", train_data=str(tmp_path / "bin"), musan=str(tmp_path / "bin"))
     assert f"STOP train_data {tmp_path}/bin" in page
-    assert "STOP eval_data not given -> --config eval_data=FOLDER." in page
+    assert "STOP eval_data not given -> --config eval_data=PATH." in page
     assert f"STOP musan {tmp_path}/bin: none of the folders noise, music, speech" in page
     assert page.endswith("3 things would stop it: train_data, eval_data, musan.")
     with pytest.raises(SreError, match="recipe: 'voxcleb' is none of .*; the nearest is 'voxceleb'"):
         doctor(["voxcleb"])
+
+
+def test_recordings_are_counted_split_and_looked_at(place: Place, tmp_path: Path) -> None:
+    asked = dict.fromkeys(("train_data", "eval_data", "trials"), "") | {"test_speakers": "0.5"}
+    page = place.page(**asked, recordings=str(tmp_path / "train"))
+    assert f"ok recordings {tmp_path}/train, a Kaldi data directory: 4 speakers, 12 utterances" in page
+    assert "to train on: 2 speakers, 6 utterances ok recordings to test on: 2 speakers, 6 utterances" in page
+    listed = [f"s{n % 4},{tmp_path}/train/wav/s0{n % 4}_0{n // 4}.wav" for n in range(12)]
+    (tmp_path / "list.csv").write_text("\n".join(["speaker,path", *listed, "s0,/nope/1.wav", "s0,/nope/2.wav"]))
+    asked["recordings"] = str(tmp_path / "list.csv")
+    page = place.page("set=audio.sample_rate=8000", stops=True, **asked)
+    assert "list.csv, a table of utterances: 4 speakers, 14 utterances" in page
+    assert "STOP recordings 2 of 14 recordings would be rejected, e.g. /nope/1.wav: no such file" in page
+    assert "STOP recordings 12 of 14 looked at would be rejected, e.g." in page and "set audio.resample" in page
+    page = place.page(stops=True, **asked | {"test_speakers": "0.1", "recordings": str(tmp_path / "eval")})
+    assert "STOP recordings 2 speakers are too few" in page and page.endswith("1 thing would stop it: recordings.")
+    page = place.page(stops=True, **asked | {"trials": str(place.folder / "trials")})
+    assert "recordings is in place of trials, and both are given" in page
 
 
 def test_a_corpus_and_its_list_beside_what_was_published(

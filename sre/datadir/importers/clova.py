@@ -56,7 +56,10 @@ def write(out: Path, rows: Iterable[Row]) -> int:
 
 
 def write_trials(out: Path, rows: Iterable[Row], pairs: Iterable[Pair]) -> int:
-    """Write `1 file file` or `0 file file` lines; return their number. Raises SreError for unlabelled trials."""
+    """Write `1 file file` or `0 file file` lines; return their number.
+
+    Raises SreError for unlabelled trials, and for files with blanks in their names.
+    """
     files = {row.utterance: row.file for row in rows if not row.part}
     count = 0
     with atomic_output(out) as file:
@@ -65,6 +68,9 @@ def write_trials(out: Path, rows: Iterable[Row], pairs: Iterable[Pair]) -> int:
                 raise SreError(f"{out}: ClovaAI's trials have labels, {pair.enrol} {pair.test} has none; label it")
             if lost := [utt for utt in pair[:2] if utt not in files]:
                 raise SreError(f"{out}: {lost[0]} of the trials is no file of the data; use a list of its utterances")
+            if odd := next((files[utt] for utt in pair[:2] if len(fields(files[utt])) > 1), None):
+                told = f"{out}: ClovaAI's trials hold no blanks in names, as '{shown(odd)}' has"
+                raise SreError(f"{told}; rename it, or export links to the files (--format folder) and import these")
             file.write(f"{pair.target:d} {files[pair.enrol]} {files[pair.test]}\n")
             count += 1
     return count

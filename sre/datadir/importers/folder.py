@@ -25,11 +25,11 @@ def files_below(root: Path, suffixes: frozenset[str], others: Counter[str] | Non
         folders, files = [], []
         try:
             with os.scandir(root / below) as entries:
-                for entry in entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):  # which of two links is taken is not chance
                     suffix = os.path.splitext(entry.name)[1].lower()
                     if entry.name.startswith("."):
                         continue
-                    if entry.is_dir():
+                    if _is_dir(entry):
                         if not entry.is_symlink() or linked.is_new(entry.path):
                             folders.append(prefix + entry.name)
                     elif suffix in suffixes:
@@ -38,8 +38,16 @@ def files_below(root: Path, suffixes: frozenset[str], others: Counter[str] | Non
                         others[suffix or "without suffix"] += 1
         except OSError as error:
             raise SreError(f"{root / below}: cannot be read ({error.strerror}); change its permissions") from None
-        yield from sorted(files)
-        waiting += sorted(folders, reverse=True)
+        yield from files
+        waiting += reversed(folders)
+
+
+def _is_dir(entry: os.DirEntry) -> bool:
+    """Return whether it is a folder, or leads to one; a link that leads to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 class _Linked:

@@ -13,7 +13,7 @@ from sre.datadir.importers.recognise import FEATURES, FORMS, recognise
 from sre.datadir.importers.row import Asked, Reader, first_of
 from sre.datadir.importers.tables import Named, base_of, name_rows, tables_of
 from sre.datadir.layout import Table
-from sre.datadir.rejected import Rejected, write_rejected
+from sre.datadir.rejected import Rejected, check_share, write_rejected, write_rejected_rows
 from sre.datadir.utterance_check import check_utterances
 from sre.io.audio_rules import MIX, AudioRules
 from sre.io.commands import by_ffmpeg
@@ -82,7 +82,7 @@ def import_recordings(
     """
     source, out = Path(source), Path(out)
     if form is None:
-        form = recognise(source)
+        form = recognise(source, asked.columns)
         say(f"{source}: taken for {FORMS[form]} (--format can say otherwise)")
     if source.is_dir() != (form in FOLDERS):
         kind = "a folder" if form in FOLDERS else "a file"
@@ -98,6 +98,8 @@ def import_recordings(
     else:
         tables, bad = checked(out, tables, rules, asked.sample_rate) if check else (tables, [])
         if convert is not None:
+            write_rejected_rows(out / "rejected.tsv", named.rejected + bad)  # before hours of converting
+            check_share(out / "rejected.tsv", named.rejected + bad, total, "utterances", max_rejected)
             tables, worse = converted(out, tables, convert, rules or ANY)
             bad = bad + worse
     rejected = named.rejected + bad
@@ -193,7 +195,8 @@ def tell_names(source: Path, named: Named) -> None:
     """Say who speaks in the first file, which ids were made distinct, and which speakers have other names."""
     first = named.rows[0]
     session = f", session '{first.session}'" if first.session else ""
-    say(f"{source}: {shown(first.file)} is of speaker '{shown(first.speaker)}'{session}; --pattern can say otherwise")
+    who = f"of speaker '{shown(first.speaker)}'" if first.speaker else "of no speaker that is known"
+    say(f"{source}: {shown(first.file)} is {who}{session}; --pattern can say otherwise")
     if named.renamed:
         say(
             f"{source}: {len(named.renamed)} ids would stand twice and have a number at their end, e.g."

@@ -1,10 +1,12 @@
 """Ids of utterances and recordings: those of the source, or made from paths; without blanks, unique, readable.
 
-What cannot be seen in a name is `_`. A made id is the path below the folder that all files share, with `-` for `/`,
-begun with the speaker, and ended with the milliseconds of a part. Where two would be the same, the second in the order
-of paths gets `-2`. The same source gives the same ids.
+What cannot be seen in a name is `_`. A made id is the name of the file where that begins with the speaker and the
+session, else the path below the folder that all files share, with `-` for `/`, begun with the speaker. It ends with the
+milliseconds of a part. Where two would be the same, the second in the order of paths gets `-2`. The same source gives
+the same ids.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sre import SreError
@@ -36,11 +38,22 @@ def from_path(file: str, shared: str) -> str:
     """Return the id that a path makes; folders that its name begins with, as LibriSpeech's do, are not said again."""
     *folders, name = [part for part in without_suffix(file[len(shared) :]).split("/") if part not in ("", ".", "..")]
     for at in range(len(folders)):
-        head = "-".join(folders[at:])
-        if name.startswith(head) and not name[len(head) : len(head) + 1].isalnum():
+        if _begins(name, "-".join(folders[at:])):
             folders = folders[:at]
             break
     return plain("-".join([*folders, name]))
+
+
+def from_name(row: Row, speaker: str) -> str:
+    """Return the name of a file that begins with the speaker and the session, as 61-70968-0000 does; else ""."""
+    name = plain(without_suffix(row.file[row.file.rfind("/") + 1 :]))
+    if not speaker or not _begins(name, speaker):
+        return ""
+    return name if _begins(name[len(speaker) + 1 :], plain(row.session)) or not row.session else ""
+
+
+def _begins(name: str, head: str) -> bool:
+    return name.startswith(head) and not name[len(head) : len(head) + 1].isalnum()
 
 
 def milliseconds(row: Row) -> str:
@@ -62,18 +75,24 @@ def speakers_of(rows: Iterable[Row]) -> dict[str, str]:
 
 def utterance_ids(rows: Sequence[Row], speakers: dict[str, str], shared: str) -> tuple[list[str], list[str]]:
     """Return the ids of rows, which are in the order of their paths, and those that had to be made distinct."""
-    wanted = [_wanted(row, speakers[row.speaker], shared) for row in rows]
+    names = {row.file: from_name(row, speakers[row.speaker]) for row in rows if not row.utterance}
+    count = Counter(names.values())  # a name that files of several folders have tells them apart no more
+    wanted = [
+        _wanted(
+            row, speakers[row.speaker], name if (name := names.get(row.file, "")) and count[name] == 1 else "", shared
+        )
+        for row in rows
+    ]
     return distinct(wanted)
 
 
-def _wanted(row: Row, speaker: str, shared: str) -> str:
+def _wanted(row: Row, speaker: str, name: str, shared: str) -> str:
     if row.utterance:
         return plain(row.utterance)
-    made = from_path(row.file, shared) + milliseconds(row)
+    made = (name or from_path(row.file, shared)) + milliseconds(row)
     if row.channel is not None:
         made += f"_{'abcdefgh'[row.channel : row.channel + 1] or row.channel}"
-    begun = made.startswith(speaker) and not made[len(speaker) : len(speaker) + 1].isalnum()
-    return made if begun or not speaker else f"{speaker}-{made}"
+    return made if not speaker or _begins(made, speaker) else f"{speaker}-{made}"
 
 
 def distinct(wanted: Iterable[str]) -> tuple[list[str], list[str]]:

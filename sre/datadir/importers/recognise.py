@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from sre import SreError
 from sre.datadir.importers.folder import files_below
 from sre.datadir.importers.nemo import FILE
-from sre.datadir.importers.row import ARRAYS, AUDIO, PICKLES
+from sre.datadir.importers.row import ARRAYS, AUDIO, NOTHING, PICKLES
 from sre.datadir.importers.speechbrain import NEEDED
 from sre.datadir.importers.table import delimiter_of, is_audio, roles_of, rows_of
 from sre.datadir.layout import MAIN
@@ -30,17 +31,22 @@ SEGMENT = re.compile(r"[^\s:,]+:[abAB](?:,[^\s:,]+:[abAB])*")  # of a NIST key, 
 SHOWN = 80  # characters of a line
 
 
-def recognise(source: Path) -> str:
-    """Return the name of a source's form. Raises SreError where it has none that is known, naming the forms."""
+def recognise(source: Path, columns: Mapping[str, str] = NOTHING) -> str:
+    """Return the name of a source's form. Raises SreError where it has none that is known, naming the forms.
+
+    columns : what a column is -> its name; with a file's, a table is one of utterances
+    """
     if source.is_dir():
         return _of_folder(source)
+    if is_audio(source.name):
+        raise SreError(f"{source}: a recording; give the folder that holds it, or a list of recordings")
     text = read_text(source)
     lines = [line.strip(BLANKS) for line in lines_of(text[:100_000]) if line.strip(BLANKS)]
     if not lines:
         raise SreError(f"{source}: empty; give a list of recordings, or their folder")
     if source.name in MAIN:
         raise SreError(f"{source}: a table of a Kaldi data directory, which needs no import; see sre data validate")
-    form = _of_json(lines[0]) or _of_table(source, text) or _of_words(source, lines[0])
+    form = _of_json(lines[0]) or _of_table(source, text, columns) or _of_words(source, lines[0])
     if form is None:
         forms = ", ".join(FORMS)
         raise SreError(f"{source}: no form that is known ('{lines[0][:SHOWN]}'); give --format, one of {forms}")
@@ -64,7 +70,7 @@ def _of_json(line: str) -> str | None:
         return None
 
 
-def _of_table(source: Path, text: str) -> str | None:
+def _of_table(source: Path, text: str, columns: Mapping[str, str]) -> str | None:
     delimiter = delimiter_of(text)
     if delimiter is None:
         return None
@@ -74,7 +80,7 @@ def _of_table(source: Path, text: str) -> str | None:
         return "nist"
     if lower >= {name.lower() for name in NEEDED} and delimiter == ",":
         return "speechbrain"
-    if "file" in roles_of(first) or any(map(is_audio, first)):
+    if "file" in columns or "file" in roles_of(first) or any(map(is_audio, first)):
         return "csv"
     return "nist" if any(map(SEGMENT.fullmatch, first)) else None
 

@@ -71,7 +71,8 @@ def _unusable(row: Row, asked: Asked) -> str:
     if not row.file.isascii() and any("\ud800" <= char <= "\udfff" for char in row.file):
         return "its name is not UTF-8; rename it"
     if not row.speaker and not asked.unlabelled:
-        return "it has no speaker; give --pattern or --speaker-part, or --unlabelled to take it without"
+        told = "--pattern, --speaker-part or --columns speaker=NAME"
+        return f"it has no speaker; give {told}, or --unlabelled to take it without"
     return ""
 
 
