@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from sre.training.chunks import Batch
+from sre.training.watch import OWN, Doing
 
 AHEAD = 2  # steps that a GPU has before it; then the host waits, so that no more batches lie there
 
@@ -51,7 +52,8 @@ class Feed(Iterator[Batch]):
         end = self._event()
         self.steps.append(end)
         if len(self.steps) > AHEAD:
-            self.steps.popleft().synchronize()
+            with OWN.during(Doing.COMPUTES):  # else a GPU that hangs would be told as data that do not come
+                self.steps.popleft().synchronize()
         batch, current = next(self.batches), torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self.stream):
             chunks, draws = (part.to(self.device, non_blocking=True) for part in (batch.chunks, batch.draws))
