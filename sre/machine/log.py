@@ -62,6 +62,12 @@ def sentence_of(error: Exception) -> str | None:
     if isinstance(error, UnicodeEncodeError):  # a path that is not UTF-8, on its way into a table
         words = re.split(r"\s", error.object[: error.start])[-1], error.object[error.start :].split()[0]
         return f"{''.join(words)!a}: not UTF-8 text, which files of ours are; rename it"
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, of a GPU; torch is not loaded for it
+        reason = str(error).partition(". GPU")[0].replace(". ", ", ")
+        return (
+            f"the GPU has not enough memory ({reason[:160]}); for a training lower training.batch_size or raise"
+            " training.accumulate, or end what else is on the card"
+        )
     if isinstance(error, MemoryError):
         return f"not enough memory ({str(error) or 'of this machine'}); ask for less at once, or free some"
     return None

@@ -129,6 +129,8 @@ class Trainer:
         if state := self.ranks.from_first(checkpoint.newest(self.folder) if self.ranks.is_first else None):
             try:
                 self._restore(state)
+            except torch.OutOfMemoryError:
+                raise  # of a GPU, and no fault of the checkpoint
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise SreError(
@@ -138,10 +140,8 @@ class Trainer:
                 say(f"this training is complete; to train again, delete {self.folder}")
                 return
         self.batches.first_step = self.step
-        size = self.batches.chunks
-        progress = Progress(
-            "train", self.span.updates * size, "utt", self.step * size, at_most=self.options.patience > 0
-        )
+        size, o = self.batches.chunks, self.options
+        progress = Progress("train", self.span.updates * size, "utt", self.step * size, at_most=o.patience > 0)
         try:
             with watched(self.hang_s, self.step, self.span.updates):
                 self._all_steps(progress)

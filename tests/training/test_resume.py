@@ -23,6 +23,7 @@ from sre.features.store import FeatureStore
 from sre.io.ark import read_scp, write_ark
 from sre.io.tables import read_table
 from sre.io.text import canonical
+from sre.machine.log import run
 from sre.models import bundle as bundles
 from sre.models.tdnn import FTDNN
 from sre.training import job, schedule, trainer
@@ -202,6 +203,22 @@ def test_a_checkpoint_of_other_groups_of_weights_is_not_of_this_training(data: P
     trainer_of(data, folder, config(no_decay=["biases"]))._save()
     with pytest.raises(SreError, match="its newest checkpoint is not of this training .*; delete it"):
         trainer_of(data, folder, config()).run()
+
+
+def test_a_gpu_without_memory_is_no_fault_of_the_checkpoint(data: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    folder = tmp_path / "checkpoints/one"
+    folder.mkdir(parents=True)
+    made = trainer_of(data, folder, config())
+    made._save()
+
+    def full(state: dict) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has …")
+
+    monkeypatch.setattr(made, "_restore", full)
+    with pytest.raises(SystemExit):
+        run(made.run)
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: the GPU has not enough memory (CUDA out of memory, Tried to allocate 2.00 GiB); ")
 
 
 def test_factors_of_an_ftdnn_stay_semi_orthogonal(data: Path, tmp_path: Path, monkeypatch) -> None:
