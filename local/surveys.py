@@ -188,7 +188,9 @@ def survey_trials(config: Mapping[str, Any]) -> Survey:
 LIBRISPEECH_GET = "local/download_librispeech.sh FOLDER gets it."
 VOXCELEB_GET = "VoxCeleb's site, https://www.robots.ox.ac.uk/~vgg/data/voxceleb, tells how to get it."
 DATA_DIR_GET = "recipes/custom/README.md tells what a data directory has, and how recordings=PATH takes its place."
-RECORDINGS_GET = "docs/data.md tells what is taken."
+RECORDINGS_GET = (
+    "docs/data.md tells what is taken; recordings_as has its --format, --pattern and others for the recipe."
+)
 ROOTS = {  # recipe -> its folders
     "librispeech": (Root("corpus", survey_librispeech, LIBRISPEECH_GET),),
     "voxceleb": (

@@ -17,6 +17,8 @@ from contextlib import chdir
 from importlib import import_module
 from pathlib import Path
 
+from sre import SreError
+
 
 def doctor(arguments: Sequence[str]) -> None:
     """Print the page. Raises SreError for a config that is none."""
@@ -32,6 +34,10 @@ def doctor(arguments: Sequence[str]) -> None:
 
     project, surveys = project_root(), import_module(SURVEYS)
     asked = [word for word in arguments if word != "--json"]
+    if folder := next((word for word in asked[:1] if "/" in word and Path(word).is_dir()), None):
+        raise SreError(
+            f"{folder}: a folder and no recipe's name; give custom --config recordings={folder} for recordings"
+        )
     with chdir(project):
         recipe = load_recipe(read_command(project / "recipes", asked), project / "recipes")
         name = recipe.config["recipe"]

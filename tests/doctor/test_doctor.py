@@ -120,6 +120,8 @@ def test_what_is_missing_is_named_with_its_remedy(place: Place, tmp_path: Path) 
     assert page.endswith("3 things would stop it: train_data, eval_data, musan.")
     with pytest.raises(SreError, match="recipe: 'voxcleb' is none of .*; the nearest is 'voxceleb'"):
         doctor(["voxcleb"])
+    with pytest.raises(SreError, match="a folder and no recipe's name; give custom --config recordings="):
+        doctor([str(tmp_path)])
 
 
 def test_recordings_are_counted_split_and_looked_at(place: Place, tmp_path: Path) -> None:
