@@ -17,6 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     add_list_options(parser)
     parser.add_argument("out", type=output_file, help="GATES.json")
     parser.add_argument("--adapt", metavar="SPLIT", help="folder of DATA that back-ends are adapted on")
+    parts = "folder of DATA that the splits are parts of; what it lost is told too"
+    parser.add_argument("--source", metavar="FOLDER", help=parts)
     made = "features to be made: a YAML or JSON text; may be repeated"
     parser.add_argument("--features", type=named_config, action="append", default=[], metavar="NAME=CONFIG", help=made)
     parser.add_argument("--checkpoints", type=whole(), default=0, metavar="N", help="to be written (default: 0)")
@@ -58,7 +60,8 @@ def main(argv: list[str] | None = None) -> None:
     notes = check_bundles(dict(args.bundle), [ListFiles.of(lists[name], data) for name in counts], train, problems)
     problems.tried(check_disk, data, {args.train, *splits, *others}, features, args.checkpoints, copies)
     problems.end()
-    folders = [train, *(folder for _, folder in sorted({**splits, **others}.items()))]
+    source = [data / args.source] if args.source and (data / args.source / "utt2spk").is_file() else []
+    folders = [*source, train, *(folder for _, folder in sorted({**splits, **others}.items()))]
     Gates([*args.note, *notes], [describe_split(folder) for folder in folders], counts).write(args.out)
     for note in (*args.note, *notes):
         say(note)

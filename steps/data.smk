@@ -83,6 +83,7 @@ rule check_recipe:
         # a function of `input`: Snakemake does not compare it between runs
         options=lambda wildcards, input: [
             *given("--adapt", ADAPT),
+            *given("--source", CORPUS.source),
             *repeated("--bundle", [f"{name}={path}" for name, path in TRAINED_BEFORE.items()]),
             *repeated("--features", [f"{n}={canonical(c)}" for n, c in RECIPE.features.items()]),
             *repeated("--copy", TRAIN_COPIES),

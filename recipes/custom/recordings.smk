@@ -9,6 +9,7 @@ MEDIA = without_traceback(media_of, SOURCE, READ_AS["format"], READ_AS["columns"
 WHO = f"{100 * TESTED:g} % of the speakers" if isinstance(TESTED, float) else f"the speakers in {TESTED}"
 corpus(
     train=TRAIN,
+    source=ALL,
     lists=[TrialList(LIST, EVAL, bool(MADE["enrol"]))],
     feats_only=[TRAIN, EVAL] if MEDIA == "feats.scp" else [],
     notes=[f"The recordings are {SOURCE}, tested on {WHO}; the trials were made here (seed {CONFIG['trials_seed']})."],

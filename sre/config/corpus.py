@@ -45,6 +45,7 @@ class Corpus:
     feats_only : splits that have feats.scp and no audio
     adapt : split of unlabelled data of the target domain, None for none
     notes : sentences for the report
+    source : folder of data/ that the splits are parts of, whose losses the report shows; None: they are of none
     noises : file that a rule makes last in a folder with noises of the recipe's own, `musan` and `RIRS_NOISES`; None:
         there are none
     """
@@ -55,6 +56,7 @@ class Corpus:
     adapt: str | None = None
     notes: tuple[str, ...] = ()
     noises: str | None = None
+    source: str | None = None
 
     @property
     def listed_splits(self) -> list[str]:

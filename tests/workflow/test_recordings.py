@@ -57,7 +57,8 @@ def test_a_folder_becomes_splits_and_trials(folder, tmp_path):
     assert targets and len(trials(tmp_path)) == 3 * len(targets)
     assert all(table["utt2session"][a] != table["utt2session"][b] for a, b, _ in targets)
     gates = json.loads((tmp_path / "exp/own/gates.json").read_text())
-    assert str(folder) in json.dumps(gates)
+    assert str(folder) in json.dumps(gates["notes"])
+    assert [(part["split"], part["utterances"], part["rejected"]) for part in gates["data"]][0] == ("own_all", 39, 1)
 
 
 def test_a_manifest_a_data_directory_and_a_list_of_who_is_tested(folder, tmp_path):
