@@ -20,9 +20,10 @@ LEAST = 2  # speakers to test on, for nontarget trials
 def tested(text: str) -> float | Path:
     """A share, or a file."""
     try:
-        return float(text)
+        float(text)
     except ValueError:
         return input_file(text)
+    return share(text)
 
 
 def parts_of(data: DataDir, test: float | Path, seed: int) -> Parts:
@@ -57,8 +58,6 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=whole(-MOST), default=1, metavar="N", help="of the draw (default: 1)")
     args = parser.parse_args(argv)
-    if isinstance(args.who, float):
-        share(str(args.who))
     data = read_data_dir(args.source, every_table=True)
     try:
         parts = parts_of(data, args.who, args.seed)

@@ -129,7 +129,7 @@ def test_bad_input(corpus: Path, tmp_path: Path) -> None:
         librispeech.main([str(corpus), out, "--parts", "train-mini", "--max-rejected", "0"])
     assert "9-3-0001\t" in (tmp_path / "out/rejected.tsv").read_text() and not (tmp_path / "out/wav.scp").exists()
     broken.unlink()
-    with pytest.raises(SreError, match="sample rate 16000, the recipe's is 8000"):
+    with pytest.raises(SreError, match="sample rate 16000, the features' is 8000"):
         librispeech.main([str(corpus), out, "--parts", "train-mini", "--sample-rate", "8000"])
     librispeech.main([str(corpus), out, "--parts", "train-mini", "--sample-rate", "8000", "--resample"])
     with pytest.raises(SreError, match="train-clean-100: no such part"):
