@@ -104,7 +104,7 @@ def test_a_fault_of_the_program_is_told_once_with_its_traceback(tmp_path: Path, 
 
 
 def state(step: int, doing: Doing, ago: float = 100, begun: int = 1) -> State:
-    return State(time.monotonic() - ago, step, 9, 0, begun, doing)
+    return State(-ago, step, 9, 0, begun, doing)  # its time is from now on, whenever now is
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def state(step: int, doing: Doing, ago: float = 100, begun: int = 1) -> State:
     ],
 )
 def test_who_is_behind(states: list[State], stalled: bool, behind: list[int]) -> None:
-    ranks = dict(enumerate(states))
+    ranks = {rank: state._replace(at=time.monotonic() + state.at) for rank, state in enumerate(states)}
     assert watch.is_stalled(ranks, 60) == stalled and not watch.is_stalled(ranks, 0)
     assert watch.behind(ranks, {0: os.getpid(), 1: os.getpid()}) == behind
 
