@@ -8,15 +8,26 @@ are rejected.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from local import prepare_custom
 from local.preparing import add_audio_options, take_audio_rules
+from sre import SreError
 from sre.cli.arguments import Parser, output_folder
 from sre.cli.data_import import add_columns, add_layout, existing
 from sre.datadir.importers.recognise import FEATURES, FORMS, recognise
 from sre.datadir.importers.row import Asked
 from sre.datadir.layout import MAIN
 from sre.machine.log import run
+
+
+def check_alone(config: Mapping[str, Any]) -> None:
+    """Raise SreError where a recipe's `recordings` come with what they are in place of."""
+    if both := next((key for key in ("train_data", "eval_data", "trials", "enroll") if config[key]), None):
+        raise SreError(
+            f"recordings is in place of {both}, and both are given; take one out. For trials of your own, import the"
+            " recordings by sre data import, and give train_data, eval_data and trials"
+        )
 
 
 def is_data_dir(source: Path) -> bool:

@@ -37,7 +37,7 @@ def parts_of(data: DataDir, test: float | Path, seed: int) -> Parts:
     speakers = {utt2spk[utt] for utt in parts["test"]}
     if len(speakers) < LEAST:
         raise SreError(
-            f"{data.path}: {len(speakers)} of {len(set(utt2spk.values()))} speakers would be tested, and nontarget"
+            f"{len(speakers)} of {len(set(utt2spk.values()))} speakers would be tested, and nontarget"
             f" trials need {LEAST}; raise test_speakers (--test), or add recordings of others"
         )
     return parts
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         parts = parts_of(data, args.who, args.seed)
     except SreError as error:
-        raise SreError(f"{args.source}: {error}" if str(args.source) not in str(error) else str(error)) from None
+        raise SreError(f"{args.source}: {error}") from None
     for out, utts in ((args.train, parts["train"]), (args.test, parts["test"])):
         part = data.keep(utts)
         part.write(out)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.import_recordings import is_data_dir
+from local.import_recordings import check_alone, is_data_dir
 from local.split_recordings import parts_of
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
@@ -21,13 +21,10 @@ from sre.io.audio import AudioError, AudioRules, by_ffmpeg, look
 from sre.io.ids import shown
 from sre.io.place import exists, is_pipe, openable
 
-REPLACED = ("train_data", "eval_data", "trials", "enroll")
-
 
 def survey_recordings(config: Mapping[str, Any]) -> Survey:
     """Count the recordings, and those to train and to test on. Raises SreError for what is no source of any."""
-    if both := next((key for key in REPLACED if config[key]), None):
-        raise SreError(f"recordings is in place of {both}, and both are given; take one out")
+    check_alone(config)
     source = Path(config["recordings"])
     if not source.exists():
         raise SreError(f"{source}: no such file or folder; mend the path, or mount its disk")

@@ -17,10 +17,11 @@ corpus(
 
 
 def words_of(asked):
-    """The options of a command for the keys of a section; what is null or true by default has none."""
+    """The options of a command for the keys of a section; what is null, empty, true or false has none."""
     for key, value in asked.items():
         value = ",".join(f"{name}={column}" for name, column in value.items()) if isinstance(value, dict) else value
-        yield from [f"--{key.replace('_', '-')}={value}"] * (value not in (None, "", True, False))
+        if value not in (None, "") and not isinstance(value, bool):  # 0 and 1 are asked for
+            yield f"--{key.replace('_', '-')}={value}"
 
 
 rule import_recordings:

@@ -75,6 +75,14 @@ def test_a_manifest_a_data_directory_and_a_list_of_who_is_tested(folder, tmp_pat
     assert trials(tmp_path / "a") == trials(tmp_path / "b")
 
 
+def test_ones_and_noughts_are_asked_for(folder, tmp_path):
+    asked = ["recordings_as={speaker_part: 0}", "made_trials={per_speaker: 1, nontargets: 1}"]
+    make_data(tmp_path, f"recordings={folder}", *asked)
+    assert len(speakers(tmp_path, "own_all")) == 10
+    labels = [label for _, _, label in trials(tmp_path)]
+    assert sorted(labels) == ["nontarget"] * 2 + ["target"] * 2  # of two speakers
+
+
 def test_what_cannot_be_is_a_sentence(folder, tmp_path):
     (tmp_path / "utt2spk").write_text("a a\n")
     for number, (config, sentence) in enumerate(
