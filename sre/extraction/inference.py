@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sre.extraction.winograd import WinogradConv, suits
 from sre.models.base import Network
 from sre.models.pooling import Pooling
 
@@ -37,6 +38,8 @@ def for_inference(network: Network, precision: str, device: torch.device) -> tor
     """Change a network in evaluation mode for this precision, and return the type of its input."""
     if precision == "fp32":
         return torch.float32
+    if precision == "fp32_fast" and device.type == "cpu":
+        _choose_winograd(network)
     for module in network.modules():
         if type(module) is nn.Linear:
             module.__class__ = RowLinear
@@ -45,6 +48,15 @@ def for_inference(network: Network, precision: str, device: torch.device) -> tor
     if half := HALVES.get(precision):
         _to_half(network, half)
     return half or torch.float32
+
+
+def _choose_winograd(module: nn.Module) -> None:
+    """Put WinogradConv in the place of the convolutions that it suits."""
+    for name, part in module.named_children():
+        if isinstance(part, nn.Conv1d) and suits(part):
+            setattr(module, name, WinogradConv(part))
+        else:
+            _choose_winograd(part)
 
 
 def _choose_onednn(conv: nn.Conv1d | nn.Conv2d) -> None:
