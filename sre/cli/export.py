@@ -1,8 +1,10 @@
-"""`sre export`: a trained bundle as one file of ONNX or TorchScript, compared with the bundle before it is written.
+"""`sre export`: a trained model as one file of ONNX or TorchScript, compared with the model before it is written.
 
-sre export exp/mini/xvector/final.pt xvector.onnx --data data/mini_test               # features -> embedding
-sre export exp/mini/xvector/final.pt xvector.pt --data data/mini_test --from wav      # samples -> embedding
-sre export exp/mini/xvector/final.pt xvector.onnx --data data/mini_test --int8        # and xvector.int8.onnx
+sre export exp/mini/xvector/final.pt xvector.onnx                                  # features -> embedding
+sre export exp/mini/xvector/final.pt xvector.pt --from wav                         # floats in [-1, 1] -> embedding
+sre export exp/mini/xvector/final.pt xvector.onnx --from wav --data data/mini_test # compared on its recordings
+sre export exp/mini/xvector/final.pt xvector.onnx --int8                           # and xvector.int8.onnx
+sre export final.pt speaker.onnx --for sherpa-onnx                                 # refused where it cannot run it
 """
 
 import argparse
@@ -14,22 +16,29 @@ from sre.cli.arguments import input_file, input_folder, output_file
 def add(commands: argparse._SubParsersAction, text: str) -> None:
     """Add the verb to the command line."""
     parser = commands.add_parser("export", help=text, description=__doc__)
-    parser.add_argument("model", metavar="MODEL.pt", type=input_file, help="a training's final.pt")
+    parser.add_argument("model", metavar="MODEL", type=input_file, help="a training's final.pt")
     parser.add_argument("out", metavar="OUT", type=output_file, help="OUT.onnx, or OUT.pt for TorchScript")
-    of_data = "a data directory with the features that the bundle takes; its shortest, median and longest are compared"
-    parser.add_argument("--data", metavar="DIR", type=input_folder, required=True, help=of_data)
-    inputs = "what the file takes: features before CMN (batch, frames, bins), or samples on int16's scale (batch, N)"
+    of_data = (
+        "a data directory with sound, or with the features that the model takes; its shortest, median and longest"
+        " utterance are compared; default: three generated ones"
+    )
+    parser.add_argument("--data", metavar="DIR", type=input_folder, help=of_data)
+    inputs = "what the file takes: features before CMN (batch, frames, bins), or samples in [-1, 1] (batch, N)"
     parser.add_argument("--from", choices=["fbank", "wav"], default="fbank", dest="source", help=inputs)
     smaller = "also OUT.int8.onnx, its matrix products of 8 bits, if that is faster here (cosine above 0.99)"
     parser.add_argument("--int8", action="store_true", help=smaller)
-    parser.set_defaults(do=export_bundle)
+    other = "the program that must be able to run the file; a model whose features it does not make is refused"
+    parser.add_argument("--for", choices=["sherpa-onnx"], dest="target", help=other)
+    parser.set_defaults(do=export_model)
 
 
-def export_bundle(model: Path, out: Path, data: Path, source: str, int8: bool) -> None:
+def export_model(model: Path, out: Path, data: Path | None, source: str, int8: bool, target: str | None) -> None:
     """Export, and print the cosines and sizes of what was written. Raises SreError as `export` does."""
+    from sre.extraction.embedder import Embedder
     from sre.extraction.export import export
+    from sre.machine.log import say
 
-    for file in export(model, out, data, source, int8):
+    for file in export(Embedder(model, "cpu"), out, data, source, int8, target):
         for utt, frames, cosine in file.cosines:
             print(f"{file.path.name} {utt} frames {frames} cosine {cosine:.8f}")
         if file.speed is not None:
@@ -37,5 +46,8 @@ def export_bundle(model: Path, out: Path, data: Path, source: str, int8: bool) -
             found = f"size {file.size:.2f}, speed {file.speed:.2f} of float's, least cosine {least:.6f}"
             why = "" if file.written else "not worth it, since it is hardly faster: "
             print(f"{file.path}: {why}{found}" + "; it was not written" * (not file.written))
+        if file.speed is None and data is None:
+            say("no --data: it was compared with the model on generated, speech-like sound, see above")
         if file.written:
-            print(f"{file.path}: {file.num_bytes / 1e6:.2f} MB")
+            for_others = ", also for sherpa-onnx" * file.sherpa
+            print(f"{file.path}: {file.num_bytes / 1e6:.2f} MB{for_others}")

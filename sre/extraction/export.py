@@ -11,27 +11,15 @@ import torch
 
 import sre
 from sre import SreError
-from sre.datadir.datadir import read_data_dir
-from sre.extraction import graph
-from sre.extraction.embedder import MIN_FRAMES, PIECE_FRAMES, Embedder
-from sre.features.store import FeatureStore, find_feats
-from sre.features.waves import Waves
+from sre.extraction import graph, sherpa
+from sre.extraction.embedder import Embedder
+from sre.extraction.samples import Sample, read_samples
 from sre.io.atomic import atomic_output
-from sre.io.audio import MIX, AudioError, AudioRules
 
 COSINE, COSINE_INT8 = 0.9999, 0.99  # at least, between the file's embedding and the bundle's
 WORTH_IT = 1.1  # times as fast is int8 at least, or it is not written: two timings may differ by as much
+SHERPA = "sherpa-onnx"
 TIMED_S = 0.5  # for each of the two speeds that int8 compares
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A real utterance: what the graph takes of it, (1, T, F) or (1, N), and the bundle's embedding (D,)."""
-
-    utt: str
-    frames: int
-    input: np.ndarray
-    reference: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -44,6 +32,7 @@ class Exported:
     cosines : (utterance, frames, cosine of its embedding with the bundle's), of each sample
     size, speed : int8 only: as a multiple of the float file's
     written : whether it was; int8 that is hardly faster is not
+    sherpa : sherpa-onnx can run it
     """
 
     path: Path
@@ -52,37 +41,55 @@ class Exported:
     size: float = 1.0
     speed: float | None = None
     written: bool = True
+    sherpa: bool = False
 
 
-def export(model: Path, out: Path, data: Path, source: str = "fbank", int8: bool = False) -> Iterator[Exported]:
+def export(
+    embedder: Embedder,
+    out: Path,
+    data: Path | None = None,
+    source: str = "fbank",
+    int8: bool = False,
+    target: str | None = None,
+) -> Iterator[Exported]:
     """Write `out`, and with `int8` the file beside it where that is faster; yield each when it is done.
 
-    source : what the file takes: "fbank" (features) or "wav" (samples)
+    embedder : the bundle, on the CPU
+    data : the data directory on whose utterances the file is compared; None: on generated sound
+    source : what the file takes: "fbank" (features) or "wav" (samples in [-1, 1])
+    target : "sherpa-onnx": the file must be one that it can run; None: it is one where the features allow it
     Raises SreError where a cosine is not above its bound; the file is not written then.
     """
-    if out.exists() and out.samefile(model):
+    if out.exists() and out.samefile(embedder.path):
         raise SreError(f"{out}: is the bundle itself, which would be lost; give another name to write")
-    _check_out(out, int8)
-    embedder = Embedder(model, "cpu")
+    _check_out(out, int8, source, target)
+    config = embedder.feature_config
+    if target == SHERPA:
+        sherpa.check(config, embedder.path)
     network = graph.EmbeddingGraph(embedder, source)
     samples = read_samples(embedder, data, source)
-    batch = 1 if embedder.feature_config.get("vad") else 2  # unvoiced frames are dropped from one utterance at a time
+    batch = 1 if config.get("vad") else 2  # unvoiced frames are dropped from one utterance at a time
     example = torch.from_numpy(samples[0].input).repeat_interleave(batch, dim=0)
     metadata = graph.metadata_of(embedder, source, sre.__version__)
+    if out.suffix == ".onnx" and source == "fbank" and not sherpa.differences(config):
+        comment = f"{embedder.config['architecture']}, exported by sre {sre.__version__}"
+        metadata |= sherpa.metadata(config, embedder.network.embedding_dim, comment)
     content = (graph.to_onnx if out.suffix == ".onnx" else graph.to_torchscript)(network, example, metadata)
     cosines = compare(graph.runner(content, out.suffix), samples, out, COSINE)
     _write(out, content)
-    yield Exported(out, len(content), cosines)
+    yield Exported(out, len(content), cosines, sherpa="framework" in metadata)
     if int8:
         yield write_int8(out.with_suffix(".int8.onnx"), content, samples)
 
 
-def _check_out(out: Path, int8: bool) -> None:
-    """Raise SreError for a name that says no form, and where a package is missing."""
+def _check_out(out: Path, int8: bool, source: str, target: str | None) -> None:
+    """Raise SreError for a name that says no form, what does not go together, and where a package is missing."""
     if out.suffix not in (".onnx", ".pt"):
         raise SreError(f"{out}: neither .onnx nor .pt (TorchScript); end the name with one of them")
     if int8 and out.suffix != ".onnx":
         raise SreError(f"{out}: --int8 is onnxruntime's; export to a name that ends with .onnx")
+    if target == SHERPA and (out.suffix != ".onnx" or source != "fbank"):
+        raise SreError(f"{out}: {SHERPA} reads ONNX files of features; name it .onnx, and leave out --from wav")
     if out.suffix == ".onnx" and not (find_spec("onnx") and find_spec("onnxruntime")):
         raise SreError(f"{out}: onnx and onnxruntime are not installed; run pip install 'sre[export]'")
 
@@ -90,41 +97,6 @@ def _check_out(out: Path, int8: bool) -> None:
 def _write(out: Path, content: bytes) -> None:
     with atomic_output(out, "wb") as file:
         file.write(content)
-
-
-def read_samples(embedder: Embedder, data: Path, source: str) -> list[Sample]:
-    """Read the shortest, the median and the longest utterance of a data dir that the bundle takes in one piece.
-
-    Raises SreError where there are fewer than three, and for features of another config than the bundle's.
-    """
-    store = FeatureStore(find_feats(data, embedder.config["features"], "make them"))
-    embedder.check(store)
-    lengths = sorted((store.num_frames[utt], utt) for utt in store.places)
-    lengths = [pair for pair in lengths if MIN_FRAMES <= pair[0] <= PIECE_FRAMES]
-    if len(lengths) < 3:
-        raise SreError(
-            f"{data}: {len(lengths)} utterances of {MIN_FRAMES} to {PIECE_FRAMES} frames; three are compared, give more"
-        )
-    chosen = [lengths[0], lengths[len(lengths) // 2], lengths[-1]]
-    utts = [utt for _, utt in chosen]
-    inputs = _waves(data, utts, embedder.feature_config["sample_rate"]) if source == "wav" else map(store.raw, utts)
-    return [
-        Sample(utt, frames, np.ascontiguousarray(x, np.float32)[None], embedder.utterance(store.load(utt)))
-        for (frames, utt), x in zip(chosen, inputs, strict=True)
-    ]
-
-
-def _waves(data: Path, utts: Sequence[str], sample_rate: int) -> Iterator[np.ndarray]:
-    """Yield the (N,) samples of each utterance, on int16's scale."""
-    directory = read_data_dir(data, need_speakers=False)
-    if directory.wav is None:
-        raise SreError(f"{data}: no wav.scp in it; give a data directory with sound, or export with --from fbank")
-    waves = Waves(directory, AudioRules(sample_rate, resample=True, channel=MIX))
-    for utt in utts:
-        read = dict(waves.read([utt]))
-        for _, path, reason in waves.rejected:
-            raise AudioError(f"{data}: '{utt}' ({path}): {reason}; give another directory")
-        yield read[utt]
 
 
 def compare(run: graph.Runner, samples: Sequence[Sample], out: Path, bound: float) -> list[tuple[str, int, float]]:

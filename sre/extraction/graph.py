@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from sre import SreError
 from sre.extraction.embedder import Embedder
+from sre.extraction.samples import FULL_SCALE
 from sre.features.batches import add_deltas_batch, normalise_batch
 from sre.features.extractor import FeatureExtractor, extractor_of
 from sre.features.trim import fixed_samples
@@ -30,7 +31,10 @@ Runner = Callable[[np.ndarray], np.ndarray]
 
 
 class FeatureGraph(nn.Module):
-    """Kaldi's features by FeatureExtractor's own operations, on the CPU: (B, N) -> (B, T, F). Never dithered, exact."""
+    """Kaldi's features by FeatureExtractor's own operations, on the CPU: (B, N) in [-1, 1] -> (B, T, F).
+
+    Never dithered, exact.
+    """
 
     def __init__(self, config: dict) -> None:
         super().__init__()
@@ -42,6 +46,7 @@ class FeatureGraph(nn.Module):
         self.cut = fixed_samples(config.get("trim"), options.sample_rate)
 
     def forward(self, waves: Tensor) -> Tensor:
+        waves = waves * FULL_SCALE
         if self.cut:
             waves = waves[:, self.cut : -self.cut]
         options, samples = self.extractor.options, waves.shape[1]
@@ -77,7 +82,7 @@ class NormalisationGraph(nn.Module):
 
 
 class EmbeddingGraph(nn.Module):
-    """(B, T, F) features before CMN, or with source "wav" (B, N) samples on int16's scale -> (B, D).
+    """(B, T, F) features before CMN, or with source "wav" (B, N) samples in [-1, 1] -> (B, D).
 
     With a VAD B is 1. Raises SreError for samples where features were given, or made by a version without sample_rate.
     """
@@ -201,6 +206,12 @@ def runner(model: bytes, suffix: str) -> Runner:
 
 
 def metadata_of(embedder: Embedder, source: str, version: str) -> dict[str, str]:
-    """Return what a file says of itself: its input (fbank or wav), both configs, and sre's version."""
+    """Return what a file says of itself: its input (fbank or wav), both configs, and sre's version.
+
+    input_scale : the value of a sample at full scale: of the input (wav), or of what its features are made of (fbank)
+    """
     configs = {"config": embedder.config, "feature_config": embedder.feature_config}
-    return {"input": source, "sre_version": version, **{key: json.dumps(value) for key, value in configs.items()}}
+    told = {"input": source, "input_scale": "1" if source == "wav" else str(FULL_SCALE), "sre_version": version}
+    if "sample_rate" in embedder.feature_config:
+        told["sample_rate"] = str(embedder.feature_config["sample_rate"])
+    return told | {key: json.dumps(value) for key, value in configs.items()}

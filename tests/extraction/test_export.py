@@ -1,7 +1,10 @@
 """`sre export`: the file computes what the bundle does, or is not written. Every architecture: models/test_graph.py."""
 
 import json
+import re
+import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from sre.cli import command
 from sre.datadir.datadir import read_data_dir
 from sre.extraction import export, graph
 from sre.extraction.embedder import Embedder
+from sre.features.cmn import normalise
 from sre.features.extractor import extractor_of
 from sre.features.make import make_features
 from sre.features.store import FeatureStore
@@ -60,13 +64,13 @@ def sre(*argv: object) -> None:
     command(["export", *map(str, argv)])
 
 
-def bundle(path: Path, features: str, feature_config: dict) -> Path:
+def bundle(path: Path, features: str, feature_config: dict, bins: int = 24) -> Path:
     torch.manual_seed(0)
-    network = build("xvector", 24, OPTIONS)
+    network = build("xvector", bins, OPTIONS)
     for _ in range(3):
-        network(torch.randn(8, 40, 24))  # what batch norms have seen
+        network(torch.randn(8, 40, bins))  # what batch norms have seen
     config = {"architecture": "xvector", "options": OPTIONS, "features": features}
-    Bundle(config, feature_config, 24, network.state_dict()).save(path)
+    Bundle(config, feature_config, bins, network.state_dict()).save(path)
     return path
 
 
@@ -96,7 +100,7 @@ def test_the_files_embedding_is_the_bundles(data: Path, tmp_path: Path, capsys, 
     if config == "vad":
         assert any(store.num_frames[utt] < len(store.raw(utt)) for utt in store.places)
     for utt in store.places:
-        sound = soundfile.read(data / "wav" / f"{utt}.wav", dtype="int16")[0].astype(np.float32)
+        sound = soundfile.read(data / "wav" / f"{utt}.wav", dtype="float32")[0]
         ours, theirs = run((sound if source == "wav" else store.raw(utt))[None])[0], embedder.utterance(store.load(utt))
         assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
         if config == "vad" and suffix == ".onnx":  # the second of two would lose the first one's frames
@@ -113,7 +117,7 @@ def test_a_batch_gives_each_its_own(data: Path, tmp_path: Path, source: str) -> 
     sre(data / "utterance.pt", tmp_path / "out.onnx", "--data", data, "--from", source)
     run = graph.runner((tmp_path / "out.onnx").read_bytes(), ".onnx")
     shape = (3, 16000) if source == "wav" else (3, 98, 24)
-    x = 100 * np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    x = np.random.default_rng(0).normal(0, 0.1, size=shape).astype(np.float32)
     np.testing.assert_allclose(run(x), np.concatenate([run(row[None]) for row in x]), rtol=1e-4, atol=1e-5)
 
 
@@ -126,7 +130,8 @@ def test_the_file_says_what_it_is(data: Path, tmp_path: Path) -> None:
     torch.jit.load(tmp_path / "out.pt", _extra_files=of_torch)
     of_torch = {key: value.decode() if isinstance(value, bytes) else value for key, value in of_torch.items()}
     for found in (of_onnx, of_torch):
-        assert (found["input"], found["sre_version"]) == ("fbank", __version__)
+        assert (found["input"], found["input_scale"], found["sample_rate"]) == ("fbank", "32768", "16000")
+        assert found["sre_version"] == __version__
         assert json.loads(found["config"]) == embedder.config
         assert json.loads(found["feature_config"]) == embedder.feature_config
 
@@ -134,10 +139,11 @@ def test_the_file_says_what_it_is(data: Path, tmp_path: Path) -> None:
 def test_features_in_the_graph_are_the_extractors_on_real_speech(shared: Path) -> None:
     kaldi = shared / "reference/kaldi-features"
     places = [line.split()[1] for line in (kaldi / "wav.scp").read_text().splitlines()]
-    waves = [soundfile.read(kaldi / place, dtype="int16")[0].astype(np.float32) for place in places]
+    waves = [soundfile.read(kaldi / place, dtype="float32")[0] for place in places]
     config = {"type": "fbank", "sample_rate": 16000}
     run = graph.runner(graph.to_onnx(graph.FeatureGraph(config), torch.zeros(2, 16000), {}), ".onnx")
-    for wave, feats in zip(waves, extractor_of(options_of(config))(waves), strict=True):
+    on_int16s_scale = [32768 * wave for wave in waves]
+    for wave, feats in zip(waves, extractor_of(options_of(config))(on_int16s_scale), strict=True):
         np.testing.assert_allclose(run(wave[None])[0], feats, rtol=0, atol=1e-4)
 
 
@@ -187,18 +193,89 @@ def test_seconds_is_the_best_run(monkeypatch) -> None:
             "out.pt: --int8 is onnxruntime's; export to a name that ends with .onnx",
         ),
         (["given.pt", "out.pt", "--from", "wav"], "trained on features of an unknown sample rate; .* --from fbank"),
-        (["missing.pt", "out.pt"], "data: no features; looked for .*feats/missing/feats.scp and "),
+        (["utterance.pt", "out.pt", "--for", "sherpa-onnx"], "out.pt: sherpa-onnx reads ONNX files of features"),
+        (
+            ["utterance.pt", "o.onnx", "--from", "wav", "--for", "sherpa-onnx"],
+            "name it .onnx, and leave out --from wav",
+        ),
+        (
+            ["utterance.pt", "out.onnx", "--for", "sherpa-onnx"],
+            r"num_mel_bins 24, there 80; window_type hamming, there povey; snip_edges True, there False; high_freq 8000"
+            r" Hz, there 7600 Hz\); train it on features {num_mel_bins: 80, .*}, or export it with --from wav",
+        ),
         (["other.pt", "out.pt"], "its features' config differs from the one .*other.pt was trained on"),
     ],
 )
 def test_what_cannot_be_exported(data: Path, tmp_path: Path, monkeypatch, argv: list[str], error: str) -> None:
     bundle(tmp_path / "given.pt", "utterance", {"type": "given", "cmn": "none"})
-    bundle(tmp_path / "missing.pt", "missing", {"type": "fbank", "sample_rate": 16000})
     bundle(tmp_path / "other.pt", "utterance", {**COMMON, **CONFIGS["sliding"]})
     bundle(tmp_path / "utterance.pt", "utterance", {**COMMON, **CONFIGS["utterance"]})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SreError, match=error):
         sre(*argv, "--data", data)
+
+
+def test_without_features_they_are_made_of_the_audio(data: Path, tmp_path: Path, capsys) -> None:
+    """A model for sound needs none on disk (it was refused), and one for features can have them made."""
+    (tmp_path / "sound").mkdir()
+    for name in ("wav.scp", "utt2spk"):
+        (tmp_path / "sound" / name).write_text((data / name).read_text())
+    sre(data / "vad.pt", tmp_path / "wav.onnx", "--data", tmp_path / "sound", "--from", "wav")
+    sre(data / "vad.pt", tmp_path / "fbank.onnx", "--data", tmp_path / "sound")
+    lines = capsys.readouterr().out.splitlines()
+    utts = [line.split()[1] for line in lines if " cosine " in line]
+    assert utts == 2 * ["s00_00", "s01_01", "s02_02"]
+
+
+@pytest.mark.parametrize("source", ["fbank", "wav"])
+def test_without_data_sound_is_generated(data: Path, tmp_path: Path, capsys, source: str) -> None:
+    sre(data / "sliding.pt", tmp_path / "out.onnx", "--from", source)
+    said = capsys.readouterr()
+    assert "no --data: it was compared with the model on generated, speech-like sound" in said.err
+    assert re.findall(r"out.onnx generated_(\d) frames (\d+) cosine", said.out) == [
+        ("1", "200"), ("2", "350"), ("3", "600")
+    ]  # fmt: skip
+    bundle(tmp_path / "given.pt", "given", {"type": "given", "dimension": 24, "cmn": "none"})
+    with pytest.raises(SreError, match="takes features of type given, which are not made here; give --data DIR with"):
+        sre(tmp_path / "given.pt", tmp_path / "given.onnx")
+
+
+def test_quiet_sound_has_its_own_embedding(data: Path, tmp_path: Path) -> None:
+    """Floats in [-1, 1] into a graph for int16's scale had a cosine of 0.92 where they were quiet (U5)."""
+    sre(data / "utterance.pt", tmp_path / "out.onnx", "--from", "wav")
+    run = graph.runner((tmp_path / "out.onnx").read_bytes(), ".onnx")
+    sound = 0.002 * soundfile.read(data / "wav" / "s00_00.wav", dtype="float32")[0]
+    embedder = Embedder(data / "utterance.pt", torch.device("cpu"))
+    feats = extractor_of(options_of(embedder.feature_config))([32768 * sound])[0].numpy()
+    theirs = embedder.utterance(normalise(feats, embedder.feature_config))
+    assert np.linalg.norm(run(sound[None])[0] - theirs) < 1e-4 * np.linalg.norm(theirs)
+
+
+SHERPAS = {"type": "fbank", "num_mel_bins": 80, "snip_edges": False, "high_freq": -400, "cmn": "utterance"}
+
+
+@pytest.mark.parametrize("options", [{}, {"cmn": "sliding", "cmn_window": 100, "sample_rate": 8000}])
+def test_sherpa_onnx_runs_the_file(data: Path, tmp_path: Path, capsys, options: dict) -> None:
+    """By its own package: reads the wav's samples, makes its own features, runs the graph."""
+    sherpa_onnx = pytest.importorskip("sherpa_onnx")
+    config = {**COMMON, **SHERPAS, **options}
+    model = bundle(tmp_path / "final.pt", "sherpas", config, bins=80)
+    sre(model, tmp_path / "out.onnx", "--for", "sherpa-onnx")
+    assert capsys.readouterr().out.rstrip().endswith("MB, also for sherpa-onnx")
+    given = sherpa_onnx.SpeakerEmbeddingExtractorConfig(model=str(tmp_path / "out.onnx"), num_threads=1)
+    extractor, embedder = sherpa_onnx.SpeakerEmbeddingExtractor(given), Embedder(model, "cpu")
+    assert extractor.dim == OPTIONS["embedding_dim"]
+    for utt in ("s00_00", "s02_02"):
+        sound, rate = soundfile.read(data / "wav" / f"{utt}.wav", dtype="float32")
+        sound, rate = sound[:: rate // config["sample_rate"]], config["sample_rate"]
+        stream = extractor.create_stream()
+        stream.accept_waveform(sample_rate=rate, waveform=sound)
+        stream.input_finished()
+        assert extractor.is_ready(stream)
+        theirs = np.array(extractor.compute(stream))
+        feats = extractor_of(options_of(config))([32768 * sound])[0].numpy()
+        ours = embedder.utterance(normalise(feats, config))
+        assert 1 - ours @ theirs / np.linalg.norm(ours) / np.linalg.norm(theirs) < 1e-5
 
 
 def test_features_without_sound(data: Path, tmp_path: Path, feature_dir: Callable) -> None:
@@ -210,3 +287,22 @@ def test_features_without_sound(data: Path, tmp_path: Path, feature_dir: Callabl
     (few / "config").write_text(canonical({**COMMON, **CONFIGS["utterance"]}))
     with pytest.raises(SreError, match="few: 2 utterances of 25 to 10000 frames; three are compared, give more"):
         sre(data / "utterance.pt", tmp_path / "out.pt", "--data", few)
+
+
+def test_the_lines_of_the_page_run(data: Path, tmp_path: Path, monkeypatch) -> None:
+    """docs/exporting.md, as a reader would copy them."""
+    page = (Path(__file__).resolve().parents[2] / "docs/exporting.md").read_text("utf-8")
+    with_onnxruntime, with_sherpa = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for name, utt in (("a", "s00_00"), ("b", "s01_00")):
+        shutil.copy(data / "wav" / f"{utt}.wav", tmp_path / f"{name}.wav")
+    monkeypatch.chdir(tmp_path)
+    sre(data / "utterance.pt", "speaker.onnx", "--from", "wav")
+    found: dict = {}
+    exec(with_onnxruntime, found)
+    embedder, store = Embedder(data / "utterance.pt", "cpu"), FeatureStore(data / "feats/utterance/feats.scp")
+    a, b = (embedder.utterance(store.load(utt)) for utt in ("s00_00", "s01_00"))
+    assert found["cosine"] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-4)
+    if find_spec("sherpa_onnx"):
+        sre(bundle(tmp_path / "final.pt", "f", {**COMMON, **SHERPAS}, bins=80), "sherpa.onnx")
+        exec(with_sherpa, found)
+        assert len(found["embedding"]) == OPTIONS["embedding_dim"]
