@@ -36,6 +36,7 @@ include: "steps/feats.smk"
 include: "steps/train.smk"
 include: "steps/embed.smk"
 include: "steps/score.smk"
+include: "steps/fuse.smk"
 include: "steps/report.smk"
 
 

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sre import SreError
-from sre.cli.arguments import input_file, input_folder, json_object, number, seed, share, whole
+from sre.cli.arguments import Parser, input_file, input_folder, json_object, number, output_file, seed, share, whole
 from sre.cli.configs import DEFAULT_FEATURES, ConfigArgument, config_argument, schema, systems_config
 from sre.config.checkpoints import OF_THE_RUN
 from sre.config.conditions import Condition, read_condition
 from sre.config.corpus import NAME, TrialList
 from sre.config.extraction import LEAST, MOST
+from sre.machine.log import say
 
 if TYPE_CHECKING:  # what takes long to load is loaded once a command line has been read
     from sre.backends.cohort import CohortRule
     from sre.extraction.pieces import Pieces
+    from sre.scoring.stored_calibration import StoredCalibration
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("fp32", "fp32_fast", "bf16", "fp16", "auto")
@@ -90,11 +92,16 @@ def lists_of(args: argparse.Namespace) -> dict[str, TrialList]:
 
 
 def add_systems_options(parser: argparse.ArgumentParser) -> None:
-    """Add SYSTEMS and --backend, and the options that tell whose scores they are and how intervals are drawn."""
+    """Add SYSTEMS and --backend, and what `add_result_options` adds."""
     systems = "names, as cosine,cosine+asnorm; a YAML with systems:, as a recipe's config; or such JSON text"
     parser.add_argument("systems", metavar="SYSTEMS", help=systems)
     files = "files, named <back-end>.npz; may be repeated"
     parser.add_argument("--backend", action="append", required=True, type=input_file, metavar="F", help=files)
+    add_result_options(parser)
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that tell whose scores a list's are, what the list is for, and how intervals are drawn."""
     parser.add_argument(
         "--run", default="run", metavar="NAME", help="name of the run, a model with a seed (default: run)"
     )
@@ -221,3 +228,36 @@ def cohort_rule(args: argparse.Namespace) -> "CohortRule":
     from sre.backends.cohort import CohortRule
 
     return CohortRule(args.cohort_of, args.cohort_size, args.cohort_seed)
+
+
+def add_fit_options(parser: argparse.ArgumentParser, applied: str) -> None:
+    """Add DEV_TRIALS, --p-target and --apply, of what fits a calibration."""
+    labelled = "labelled list of these scores: `enrol test target|nontarget`, or `1|0 enrol test`"
+    parser.add_argument("trials", metavar="DEV_TRIALS", type=input_file, help=labelled)
+    prior = "probability of a target, at which the result is to be best (default: 0.05)"
+    parser.add_argument("--p-target", type=number(1e-6, 1 - 1e-6), default=0.05, metavar="P", help=prior)
+    other = f"{applied}: apply it to other scores of the same, whose trials need no labels"
+    parser.add_argument("--apply", nargs="+", metavar="FILE", default=[], help=other)
+
+
+def applied_files(parser: Parser, words: list[str], number_of: int) -> tuple[list[Path], Path | None]:
+    """Return the score files and the output that --apply names. Raises SreError where they are not so many and one."""
+    if words and len(words) != number_of + 1:
+        said = f"{len(words)} files were given, and {number_of} of scores and one to write are needed"
+        parser.error(f"argument --apply: {said}; put --apply last")
+    try:
+        return [input_file(word) for word in words[:-1]], output_file(words[-1]) if words else None
+    except ArgumentTypeError as error:
+        parser.error(f"argument --apply: {error}")
+
+
+def write_llrs(calibration: "StoredCalibration", scores: list[Path], out: Path | None) -> None:
+    """Write the LLRs of score files; nothing where no output is named."""
+    if out is None:
+        return
+    from sre.io.trials import write_scores
+    from sre.scoring.stored_calibration import apply_to_files
+
+    trials, llrs = apply_to_files(calibration, scores)
+    write_scores(out, trials, llrs)
+    say(f"{out}: {len(llrs)} trials, natural-log likelihood ratios")

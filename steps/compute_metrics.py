@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=output_file, help="write all numbers and thresholds as JSON")
     args = parser.parse_args(argv)
     from sre.io.trials import align_scores
-    from sre.metrics.rates import RATES, asked_rates, summarise
+    from sre.metrics.rates import RATES, asked_rates, summarise, worse_than_unheard
     from sre.metrics.speakers import intervals_of
 
     shown = {rate.name: rate.key for rate in RATES[:4]}  # the EER, and minDCF at three priors
@@ -50,6 +50,10 @@ def main(argv: list[str] | None = None) -> None:
         files = args.trials, args.enroll_map, args.utt2spk
         summary |= intervals_of(summary, scores, trials, files, shown)
     asked = asked_rates(scores, trials.target, dict(args.operating_point), args.plan)
+    taken = {name: asked[name] for name in asked if "act" in name}  # for LLRs, because somebody asked
+    taken |= {"actDCF(0.05)": summary["act_dcf_0.05"], "Cllr": summary["cllr"]} if args.all else {}
+    if sentence := worse_than_unheard(taken):
+        warn(f"{args.scores}: {sentence}")
     if args.out:
         content = summary | asked | {"trials": args.trials.name, "trials_sha256": sha256_file(args.trials)}
         write_json(args.out, content, end="\n", allow_nan=False)

@@ -19,7 +19,7 @@ rule make_report:
         features=lambda wildcards, input: given("--features", input.features),
         primary=given("--primary", CONFIG["primary_system"]),
         summaries=lambda wildcards, input: (["--summaries", *input.summaries] if input.summaries else []),
-        results=canonical([sorted(RECIPE.runs), sorted(TRIALS)]),  # fewer of them are no newer input
+        results=canonical([sorted([*RECIPE.runs, *RECIPE.fusions]), sorted(TRIALS)]),  # fewer of them are no newer input
         version=stage_version("score"),  # the report has no version: its form is not compared
     shell:
         job(

@@ -75,6 +75,8 @@ rule score_systems:
         "{exp}/{run}/scores/{list}/metrics.json",
     log:
         "{exp}/{run}/log/score_trials.{list}.log",
+    wildcard_constraints:
+        run=one_of(RECIPE.runs),
     threads: CORES
     resources:
         all_cores=1,
@@ -112,7 +114,12 @@ rule score_systems:
 
 rule score:
     input:
-        metrics=expand("{exp}/{run}/scores/{list}/metrics.json", exp=EXP, run=RECIPE.runs, list=TRIALS),
+        metrics=expand(
+            "{exp}/{run}/scores/{list}/metrics.json",
+            exp=EXP,
+            run=[*RECIPE.runs, *RECIPE.fusions],
+            list=TRIALS,
+        ),
         backends=expand(
             "{exp}/{run}/backends{suffix}/{backend}.npz",
             exp=EXP,

@@ -6,6 +6,7 @@ sre doctor voxceleb --config voxceleb1=/data/VoxCeleb1               # what woul
 sre explain --config recipe=librispeech corpus=/data/LibriSpeech     # what snakemake will run, why, at what cost
 sre trace exp/mini/report.tsv:2                                      # where a number is from
 sre compare exp/mini exp/mini_before                                 # what changed, and is the difference real?
+sre decide eval.scores eval_trials out.csv --threshold 0.31          # of trials without labels, too
 sre clean exp/mini                                                   # what can go, and how much room it takes; --yes
 sre describe recipes/voxceleb/models/ecapa512.yaml                   # parameters, MACs, receptive field, speed
 sre export exp/mini/xvector/final.pt xvector.onnx --data data/mini_test
@@ -28,6 +29,7 @@ VERBS = {  # verb -> its file in here, loaded when the verb is called; one line 
     "describe": ("describe", "what a model costs: parameters, operations, frames that it sees, speed on this machine"),
     "export": ("export", "a trained bundle as one ONNX or TorchScript file, checked on three utterances"),
     "import": ("import_", "a WeSpeaker checkpoint as a bundle, from which a recipe (its bundles:) extracts embeddings"),
+    "decide": ("decide", "accept or reject each trial of a list, which needs no labels, into a CSV"),
     "clean": (
         "clean",
         "what of experiments can be removed, and how much it is, as checkpoints of finished trainings",

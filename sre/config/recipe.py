@@ -13,6 +13,7 @@ from sre.config.checkpoints import decisive, of_the_run
 from sre.config.copies import add_copies, check_copies
 from sre.config.distort import MANIFESTS, Files
 from sre.config.extraction import as_options, check_pieces
+from sre.config.fusions import Fusion, fusions_in, systems_within
 from sre.config.phases import Models, names_file
 from sre.config.problems import Problems
 from sre.config.resolve import (
@@ -45,6 +46,7 @@ class Recipe:
     left_out : sentences on distortions that models are trained without, which are notes too
     backends : name -> resolved config, of those that systems use
     systems : name -> {"backend", "norm", "of"}, see `Parts.system`; a system comes after those that it is made from
+    fusions : run -> fusion of systems of several models, which has a name and results as a run has
     """
 
     config: dict
@@ -53,6 +55,7 @@ class Recipe:
     features: dict[str, dict] = field(default_factory=dict)
     backends: dict[str, dict] = field(default_factory=dict)
     systems: dict[str, dict] = field(default_factory=dict)
+    fusions: dict[str, Fusion] = field(default_factory=dict)
     paths: list[Place] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -116,6 +119,7 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         problems.tried(recipe.add_run, name, Run(name, 0, embeddings=embeddings))
         recipe.notes.append(f"Embeddings {name} are from elsewhere: whom their network has heard was not checked.")
     recipe.runs = problems.tried(with_sources, recipe.runs) or recipe.runs
+    recipe.fusions = fusions_in(filled, recipe.runs, problems)
     if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
     used = {run.features for run in recipe.runs.values() if run.source == "features"} - {None}
@@ -272,10 +276,16 @@ def add_bundle(recipe: Recipe, name: str, bundle: dict, features: dict[str, dict
 
 
 def add_system(recipe: Recipe, parts: Parts, name: str) -> None:
-    """Add a system and, before it, those that it is calibrated on or fused from."""
-    for one, system in parts.with_parts(name).items():
-        if system["of"] and not recipe.config["development"]["speakers"]:
-            raise SreError(f"systems: '{one}' is trained on a development list; set development.speakers")
+    """Add a system and, before it, those that it is calibrated on or fused from.
+
+    Of a fusion of several models these are added alone: no run has it.
+    """
+    of_models = parts.is_of_models(name)
+    found = systems_within(name, parts) if of_models else parts.with_parts(name)
+    trained = [name] * of_models + [one for one, system in found.items() if system["of"]]
+    if trained and not recipe.config["development"]["speakers"]:
+        raise SreError(f"systems: '{trained[0]}' is trained on a development list; set development.speakers")
+    for one, system in found.items():
         if not system["of"]:
             config = recipe.backends[system["backend"]] = parts.backends[system["backend"]]
             if config and needs_adaptation(config) and not recipe.config["adapt_data"]:

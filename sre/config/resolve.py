@@ -246,11 +246,21 @@ class Parts:
     fusions: dict[str, list]
     types: Collection[str] = ()
 
+    def is_of_models(self, name: str) -> bool:
+        """Whether it is a fusion of systems of several models, MODEL/SYSTEM, which no run has by itself."""
+        return any("/" in part for part in self.fusions.get(name, ()))
+
     def system(self, name: str) -> dict:
         """Return {"backend", "norm" (or None), "of"} of `backend[+norm][+cal]`, {"of"} of a fusion's name.
 
-        "of": the systems whose scores are calibrated or fused, or None. Raises SreError naming the nearest known one.
+        "of": the systems whose scores are calibrated or fused, or None. Raises SreError naming the nearest known one,
+        and for a fusion of systems of several models.
         """
+        if self.is_of_models(name):
+            raise SreError(
+                f"fusions: '{name}' is of several models, so it is no part of another system and of no single run;"
+                " name the systems that it is fused from"
+            )
         if name in self.fusions:
             return {"of": self.fusions[name]}
         base, plus, last = name.rpartition("+")

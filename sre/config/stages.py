@@ -34,7 +34,7 @@ STAGES = {
     "feats": Stage(("make_features", "join_features", "import_features", "compute_vad", "check_features"), "minutes"),
     "train": Stage(("train_embedding",), "hours of GPU (minutes for small corpora)"),
     "embed": Stage(("extract_embeddings", "join_embeddings", "import_embeddings"), "minutes"),
-    "score": Stage(("train_backend", "score_systems")),
+    "score": Stage(("train_backend", "score_systems", "fuse_systems")),
     "report": Stage(("make_report",)),
 }
 TRAIN_EMBEDDING, TRAIN_BACKEND, SCORE_SYSTEMS = "train_embedding", "train_backend", "score_systems"

@@ -208,7 +208,7 @@ class RecordedJob:
         inputs, systems = self.record.inputs, self.record.systems
         if self.record.step in GATED:
             inputs = {name: recorded for name, recorded in inputs.items() if Path(name).name not in GATES}
-        if not systems or system is None:
+        if not systems or system not in systems:  # a fusion of several runs is no system of theirs
             return inputs
         needed = _needed(system, systems)
         backends = {systems[name]["backend"] for name in needed & systems.keys() if not systems[name].get("of")}

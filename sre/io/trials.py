@@ -233,31 +233,52 @@ def read_scores(path: str | Path) -> tuple[Trials, np.ndarray]:
 
 
 def align_scores(score_path: str | Path, trial_path: str | Path) -> tuple[np.ndarray, LabelledTrials]:
-    """Return scores in the order of the trial list, (P,) float64, and the list.
+    """Return scores in the order of a labelled trial list, (P,) float64, and the list.
 
-    Raises SreError where a trial has no score, or a score has no trial or another label (another list's file).
+    Raises SreError as `scores_of` does, and where the one file is given for the other.
     """
     try:
         trials = read_trials(trial_path)
     except SreError:
         _check_swapped(score_path, trial_path)
         raise
+    return scores_of(score_path, trials, trial_path), trials
+
+
+def scores_of(score_path: str | Path, trials: Trials, trial_path: str | Path) -> np.ndarray:
+    """Return the scores of a file in the order of trials, (P,) float64; `trial_path` names these in errors.
+
+    Raises SreError where a trial has no score or two, or a score has no trial or another label.
+    """
     pairs, scores = read_scores(score_path)
     if _any_twice(pairs):
         raise SreError(f"{score_path}: a trial is scored twice; score it again")
     wanted, known = pair_codes(trials), _codes_among(pairs, trials)
     by_pair, order = [slice(None)] * 2 if np.array_equal(known, wanted) else map(np.argsort, (known, wanted))
     if not np.array_equal(known[by_pair], wanted[order]):
-        missing = len(wanted) - int(np.isin(wanted, known).sum())
-        raise SreError(
-            f"{score_path}: {missing} of {len(wanted)} trials of {trial_path} have no score and"
-            f" {len(known) - len(wanted) + missing} scores have no trial; give the list that was scored"
-        )
-    if pairs.target is not None and (differ := np.count_nonzero(pairs.target[by_pair] != trials.target[order])):
+        raise _other_trials(score_path, trial_path, trials, pairs, ~np.isin(wanted, known), ~np.isin(known, wanted))
+    labels = None if pairs.target is None else pairs.target[by_pair]
+    known_labels = None if trials.target is None else trials.target[order]
+    if labels is not None and known_labels is not None and (differ := np.count_nonzero(labels != known_labels)):
         raise SreError(f"{score_path}: {differ} labels are not those of {trial_path}; give the list that was scored")
     aligned = np.empty(len(wanted))
     aligned[order] = scores[by_pair]
-    return aligned, trials
+    return aligned
+
+
+def _other_trials(
+    score_path: str | Path, trial_path: str | Path, trials: Trials, pairs: Trials, lost: np.ndarray, more: np.ndarray
+) -> SreError:
+    """Return the error where some trials (P,) are `lost`, and some of the scored pairs are `more` than these."""
+    found = []
+    for some, of in ((trials, lost), (pairs, more)):
+        row = int(np.argmax(of))
+        pair = f"{shown(some.enrol_ids[some.enrol[row]])} {shown(some.test_ids[some.test[row]])}"
+        found.append(f", e.g. {pair}" * bool(of.any()))
+    return SreError(
+        f"{score_path}: {lost.sum()} of {len(trials)} trials of {trial_path} have no score{found[0]}, and"
+        f" {more.sum()} scores have no trial{found[1]}; give the list that was scored"
+    )
 
 
 def _check_swapped(score_path: str | Path, trial_path: str | Path) -> None:

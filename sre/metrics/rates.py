@@ -183,6 +183,20 @@ def asked_rates(
     return asked
 
 
+def worse_than_unheard(costs: Mapping[str, float]) -> str | None:
+    """Return a sentence where scores, taken for LLRs, cost more than deciding without listening; None where none does.
+
+    costs : name -> actDCF or C_primary, normalised, or Cllr in bits: each is 1 where nobody listens
+    """
+    dear = [f"{name} {cost:.3f}" for name, cost in costs.items() if cost > 1]
+    if not dear:
+        return None
+    return (
+        "taken for log-likelihood ratios, these scores cost more than deciding without listening, which costs 1:"
+        f" {', '.join(dear)}; calibrate them on data like these (steps.calibrate)"
+    )
+
+
 def det_points(scores: np.ndarray, target: np.ndarray, max_points: int = 2000) -> Points:
     """Return the operating points for a DET plot: at most `max_points`, even in normal deviates of P_miss and of P_fa.
 

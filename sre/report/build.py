@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sre.io.atomic import atomic_output
+from sre.machine.log import warn
 from sre.report.blocks import Block, Section
 from sre.report.content import Content
 from sre.report.errors import write_errors
@@ -46,6 +47,8 @@ SECTIONS: list[tuple[str, Callable[[Content], list[Block]]]] = [
 def write_report(content: Content, width: int = 0) -> str:
     """Write report.{tsv,md,html} and errors/<list>/ into the report's folder; return its table for a terminal.
 
+    Calibrated scores that cost more than deciding unheard are warned of.
+
     width : columns of characters that the table may have, 0 for any number
     """
     content.errors = write_errors(content.folder / "errors", content.ranked)
@@ -58,4 +61,7 @@ def write_report(content: Content, width: int = 0) -> str:
     for name, text in texts.items():
         with atomic_output(content.folder / name) as file:
             file.write(text)
+    for trials, standings in content.evaluations:
+        if said := remarks.misleading(trials, standings):
+            warn(said.replace("`", "'"))
     return text_table(results.table(content), width)

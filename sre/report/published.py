@@ -66,6 +66,7 @@ def collect(folder: Path, command: str) -> dict:
         "lists": [_list(trials, groups) for trials in dict.fromkeys(row.list_name for row in rows)],
         "rows": [_row(row, group, compared) for group in groups for row in group.rows],
         "means": [_mean(group) for group in several],
+        **({"fused": fused} if (fused := sorted({row.run for row in rows if row.result.fused_runs})) else {}),
         "trainings": {run: facts for run in sorted({row.run for row in rows}) if (facts := _training(folder / run))},
     }
 
@@ -200,12 +201,14 @@ def _trainings(results: dict) -> list[str]:
 def _models(results: dict) -> list[str]:
     """A table of the models by cost: sizes, times, and the EER of the system to quote; [] if the costs are not known.
 
-    Times are means over the seeds.
+    Times are means over the seeds. Fusions of several models, which are no trainings, are left out.
     """
     lists = [one["name"] for one in results["lists"] if one["role"] == "evaluation"]
     quoted, lines = _quoted(results), []
     for model in dict.fromkeys(model for model, _ in quoted):
         runs = sorted({row["run"] for row in results["rows"] if row["model"] == model})
+        if set(runs) <= set(results.get("fused", [])):
+            continue
         trainings = [results["trainings"].get(run, {}) for run in runs]
         if not all("macs_2s" in facts for facts in trainings):
             return []

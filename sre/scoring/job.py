@@ -11,13 +11,11 @@ from sre.io.text import canonical
 from sre.scoring.result import DEVELOPMENT
 
 
-@dataclass(frozen=True)
-class ScoreJob:
-    """What a score job is asked for, by the names of the step's options.
+@dataclass(frozen=True, kw_only=True)
+class ListJob:
+    """What scores one trial list for a run, or for a fusion of runs, by the names of the step's options.
 
-    backend : files that are named <back-end>.npz
     systems : name -> resolved system
-    cohort, cohort_utt2spk : training embeddings and their speakers, among whom cohorts are chosen
     development : metrics.json of the development list, with its calibrations; None: there is none
     p_target : the prior for which calibrations and fusions are trained
     replicates, replicates_seed : of the draws behind intervals; 0 replicates: no intervals
@@ -30,24 +28,15 @@ class ScoreJob:
     seed: int
     role: str
     systems: dict[str, dict]
-    backend: Sequence[Path]
     trials: Path
     enroll_map: Path | None
-    embeddings: Sequence[Path]
     utt2spk: Path | None
-    cohort: Path
-    cohort_utt2spk: Path
     development: Path | None
     p_target: float
     replicates: int
     replicates_seed: int
     metrics: Path
     condition: Condition | None = None
-
-    @property
-    def backends(self) -> dict[str, Path]:
-        """The files by the names of their back-ends."""
-        return {path.stem: path for path in self.backend}
 
     @property
     def folder(self) -> Path:
@@ -65,3 +54,38 @@ class ScoreJob:
         config = {name: getattr(self, name) for name in ("run", "model", "seed", "role", "p_target", "systems")}
         drawn = {"replicates": self.replicates, "seed": self.replicates_seed}
         return sha256_text(canonical(config | {"bootstrap": drawn, "version": STAGE_VERSIONS["score"]}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreJob(ListJob):
+    """A job that scores all systems of one run.
+
+    backend : files that are named <back-end>.npz
+    cohort, cohort_utt2spk : training embeddings and their speakers, among whom cohorts are chosen
+    """
+
+    backend: Sequence[Path]
+    embeddings: Sequence[Path]
+    cohort: Path
+    cohort_utt2spk: Path
+
+    @property
+    def backends(self) -> dict[str, Path]:
+        """The files by the names of their back-ends."""
+        return {path.stem: path for path in self.backend}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionJob(ListJob):
+    """A job that fuses systems of several runs, all scored on the list.
+
+    input : MODEL/SYSTEM -> metrics.json of the run whose system it is; the one system of the job is "of" these
+    """
+
+    input: dict[str, Path]
+
+    @property
+    def system(self) -> str:
+        """The name of the fusion."""
+        (name,) = self.systems
+        return name

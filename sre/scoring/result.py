@@ -140,6 +140,7 @@ class ListResult:
     trials_file, enroll_map, data, embeddings : paths as the score job was given them
     environment : code, python, packages and device of sre.machine.environment
     condition : what was done to the utterances; None, and not in the file, of a list of any other role
+    fused_runs : the runs whose systems its one system is fused from; [], and not in the file, of a run
     path : where it was read; no part of the file
     """
 
@@ -157,6 +158,7 @@ class ListResult:
     enroll_map_sha256: str = ""
     data: str | None = None
     embeddings: list[str] = field(default_factory=list)
+    fused_runs: list[str] = field(default_factory=list)
     bootstrap: Draws | None = None
     environment: dict[str, Any] = field(default_factory=dict)
     config_sha256: str = ""
@@ -190,7 +192,7 @@ class ListResult:
     def write(self, path: Path) -> None:
         """Write metrics.json whole."""
         content = asdict(self)
-        for name in ("path", *(["condition"] if self.condition is None else [])):
+        for name in ("path", *(name for name in ("condition", "fused_runs") if not content[name])):
             del content[name]
         drawn = self.bootstrap and self.bootstrap.as_dict()
         systems = {name: result.as_dict() for name, result in self.systems.items()}

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sre import FileError, SreError
+from sre import SreError
 from sre.backends.backend import Backend
 from sre.backends.calibration import Calibration, fit_calibration
 from sre.backends.cohort import Cohort, CohortRule
@@ -16,21 +17,16 @@ from sre.backends.files import load
 from sre.backends.norm import normalise
 from sre.backends.sides import Pairs, scores_of_pairs
 from sre.config.stages import STAGE_VERSIONS
-from sre.io.atomic import atomic_output, locked, sha256_arrays, sha256_file, sha256_text
+from sre.io.atomic import locked, sha256_arrays, sha256_file, sha256_text
 from sre.io.embeddings import Embeddings
 from sre.io.tables import write_table
 from sre.io.text import canonical
-from sre.io.trials import read_trials, write_scores
-from sre.machine.environment import code_version, environment
-from sre.machine.log import say, warn
-from sre.metrics.bootstrap import Bootstrap, intervals
-from sre.metrics.rates import summarise
-from sre.metrics.speakers import bootstrap_of, check_speakers_known
+from sre.io.trials import read_trials
 from sre.scoring.evaluation import Evaluation
-from sre.scoring.job import ScoreJob
+from sre.scoring.job import ListJob, ScoreJob
+from sre.scoring.judge import Judge
 from sre.scoring.read_cohort import read_training
-from sre.scoring.replicates import replicates_of
-from sre.scoring.result import Draws, ListResult, SystemResult, codes_of
+from sre.scoring.result import ListResult, SystemResult
 
 
 @dataclass
@@ -39,14 +35,12 @@ class Scorer:
 
     training : the embeddings that cohorts are chosen from, with their speakers
     calibrations : system -> its result on the development list, of which the calibration is taken; not used there
-    bootstrap : the draws behind the intervals; None: there are no intervals
     """
 
     job: ScoreJob
     evaluation: Evaluation
     training: Embeddings
     calibrations: Mapping[str, SystemResult]
-    bootstrap: Bootstrap | None
     _pairs: dict[str, tuple[Backend, Pairs]] = field(default_factory=dict)
     _cohorts: dict[tuple[str, CohortRule], Cohort] = field(default_factory=dict)
     _chosen: dict[CohortRule, Embeddings] = field(default_factory=dict)
@@ -92,15 +86,26 @@ class Scorer:
 
     def _combined(self, name: str, inputs: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
         columns = np.stack([self.scores(one)[0] for one in inputs], axis=1)
-        if self.job.is_development:
-            calibration = fit_calibration(columns, self.evaluation.target, self.job.p_target).as_dict()
-            calibration |= {"inputs": inputs, "trials": self.job.folder.name}
-        else:
-            result = self.calibrations.get(name, SystemResult("failed", "it is not there"))
-            if not result.done:
-                raise SreError(f"it was not calibrated on the development list: {result.reason}")
-            calibration = result.calibration or {}
-        return Calibration.from_dict(calibration).apply(columns), {"calibration": calibration}
+        return llrs_of(self.job, name, columns, self.evaluation.target, self.calibrations.get(name))
+
+
+def llrs_of(
+    job: ListJob, name: str, columns: np.ndarray, target: np.ndarray, developed: SystemResult | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return (P,) LLRs of a calibrated or fused system of (P, K) scores, and the facts, `calibration`.
+
+    developed : its result on the development list, of which the calibration is taken; on that list it is fitted
+    Raises SreError where it was not calibrated there.
+    """
+    if job.is_development:
+        calibration = fit_calibration(columns, target, job.p_target).as_dict()
+        calibration |= {"inputs": job.systems[name]["of"], "trials": job.folder.name}
+    else:
+        result = developed or SystemResult("failed", "it is not there")
+        if not result.done:
+            raise SreError(f"it was not calibrated on the development list: {result.reason}")
+        calibration = result.calibration or {}
+    return Calibration.from_dict(calibration).apply(columns), {"calibration": calibration}
 
 
 def read_development(path: Path) -> dict[str, SystemResult]:
@@ -136,42 +141,19 @@ def score_list(job: ScoreJob) -> None:
     begun = time.monotonic()
     trials = read_trials(job.trials)
     evaluation = Evaluation.read(trials, job.enroll_map, job.embeddings, job.utt2spk)
-    if job.utt2spk and evaluation.speakers:  # else trials were drawn in place of speakers
-        check_speakers_known(trials, evaluation.speakers, job.utt2spk)
     training = read_training([job.cohort], job.cohort_utt2spk)
     digests = digests_of(job, evaluation, training)
     calibrations = read_development(job.development) if job.development else {}
-    drawn = job.replicates, job.replicates_seed
-    bootstrap = bootstrap_of(trials, evaluation.speakers, *drawn) if job.replicates else None
-    scorer = Scorer(job, evaluation, training, calibrations, bootstrap)
+    judge = Judge.of(job, trials, evaluation.speakers)
+    scorer = Scorer(job, evaluation, training, calibrations)
     with locked(job.folder / ".score.lock"):
-        systems = score_systems(scorer, digests)
-        codes = codes_of(systems.values())
-        ListResult(
-            job.model,
-            job.run,
-            job.seed,
-            trials=job.folder.name,
-            trials_file=str(job.trials),
-            trials_sha256=digests["trials"],
-            systems=systems,
-            role=job.role,
-            condition=job.condition,
-            enroll_map=str(job.enroll_map) if job.enroll_map else None,
-            enroll_map_sha256=digests["enroll_map"],
-            data=str(job.utt2spk.parent) if job.utt2spk else None,
-            embeddings=[str(path) for path in job.embeddings],
-            bootstrap=Draws(**bootstrap.facts()) if bootstrap else None,
-            environment=environment() | {"code": ", ".join(sorted(codes)) or code_version()},
-            config_sha256=job.config_sha256,
-            wall_s=round(time.monotonic() - begun, 3),
-        ).write(job.metrics)
-    for name, result in systems.items():
-        say(f"{name}: " + (f"EER {result.metrics['eer']:.3f} %" if result.done else result.reason))
-    say(f"{len(systems)} systems on {len(trials.enrol)} trials")
+        systems = score_systems(scorer, judge, digests)
+        paths = [str(path) for path in job.embeddings]
+        judge.result(systems, begun, digests, embeddings=paths).write(job.metrics)
+    judge.say(systems)
 
 
-def score_systems(scorer: Scorer, digests: Mapping[str, str]) -> dict[str, SystemResult]:
+def score_systems(scorer: Scorer, judge: Judge, digests: Mapping[str, str]) -> dict[str, SystemResult]:
     """Score each system into folder/<system>.scores; a system whose inputs and config are unchanged is kept.
 
     digests : name -> SHA-256 of what all systems share (embeddings, trials, enrolment map, speakers), see `digests_of`
@@ -179,25 +161,8 @@ def score_systems(scorer: Scorer, digests: Mapping[str, str]) -> dict[str, Syste
     hashes = {name: sha256_file(path) for name, path in scorer.job.backends.items()}
     results = {}
     for name in _by_backend(scorer.job.systems):
-        path, record = scorer.job.folder / f"{name}.scores", scorer.job.folder / f"{name}.metrics.json"
-        draws = scorer.bootstrap.facts() if scorer.bootstrap else None
-        key = sha256_text(
-            canonical([_identity_of(scorer, name, hashes), STAGE_VERSIONS["score"], draws, dict(digests)])
-        )
-        result = _kept(path, record, key)
-        if result is None:
-            try:
-                result = _score_one(scorer, name, path)
-            except FileError:
-                raise
-            except SreError as error:
-                path.unlink(missing_ok=True)
-                result = SystemResult("failed", str(error))
-            result = replace(result, inputs_sha256=key)
-            result.write(record)
-        else:
-            say(f"{name}: unchanged, kept")
-        results[name] = result
+        identity = [_identity_of(scorer, name, hashes), STAGE_VERSIONS["score"], judge.draws, dict(digests)]
+        results[name] = judge.system(name, sha256_text(canonical(identity)), partial(scorer.scores, name))
     return {name: results[name] for name in scorer.job.systems}
 
 
@@ -217,42 +182,3 @@ def _identity_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
     known = scorer.calibrations.get(name)
     trained = scorer.job.p_target if scorer.job.is_development else known and known.calibration
     return [system["of"], trained, *(_identity_of(scorer, one, hashes) for one in system["of"])]
-
-
-def _kept(path: Path, record: Path, key: str) -> SystemResult | None:
-    if not record.is_file():
-        return None
-    try:
-        result = SystemResult.read(record)
-    except SreError as error:
-        warn(str(error))
-        return None
-    if result.inputs_sha256 != key:
-        return None
-    digests = {path: result.scores_sha256} if result.done else {}
-    digests |= {replicates_of(path): result.replicates_sha256} if result.intervals else {}
-    same = all(file.is_file() and sha256_file(file) == digest for file, digest in digests.items())
-    return result if same else None
-
-
-def _score_one(scorer: Scorer, name: str, path: Path) -> SystemResult:
-    scores, facts = scorer.scores(name)
-    calibrated = bool(scorer.job.systems[name]["of"])
-    target = scorer.evaluation.target
-    metrics = summarise(scores, target, calibrated=calibrated)
-    if scorer.bootstrap:
-        draws = scorer.bootstrap.replicates(scores, target)
-        metrics["intervals"] = intervals(metrics, draws, scorer.bootstrap.speakers)
-        with atomic_output(replicates_of(path), "wb") as file:
-            np.save(file, np.stack(list(draws.values()), axis=1))
-    write_scores(path, scorer.evaluation.trials, scores)
-    return SystemResult(
-        "ok",
-        scores=path.name,
-        scores_sha256=sha256_file(path),
-        replicates_sha256=sha256_file(replicates_of(path)) if scorer.bootstrap else "",
-        metrics=metrics,
-        calibration=facts.pop("calibration", None),
-        backend=facts,
-        code=code_version(),  # a system that is kept was made by an older one than the others
-    )

@@ -6,7 +6,7 @@ from pathlib import Path
 from sre.config import stages
 from sre.config.stages import STAGE_VERSIONS, STAGES, stage_of
 
-FILES = {"conditions": "data", "augment": "data"}  # whose rules are of another stage than their name
+FILES = {"conditions": "data", "augment": "data", "fuse": "score"}  # whose rules are of another stage than their name
 STEPS = Path(__file__).resolve().parents[2] / "steps"
 
 

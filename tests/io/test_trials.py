@@ -298,15 +298,15 @@ def test_scores_in_the_order_of_the_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "scores, sentence",
     [
-        ("a x 1\n", "1 of 2 trials of .*t have no score and 0 scores have no trial"),
-        ("a x 1\nb x 2\nc x 3\n", "0 of 2 trials of .*t have no score and 1 scores have no trial"),
+        ("a x 1\n", "1 of 2 trials of .*t have no score, e.g. b x, and 0 scores have no trial; give"),
+        ("a x 1\nb x 2\nc x 3\n", "0 of 2 trials of .*t have no score, and 1 scores have no trial, e.g. c x; give"),
         ("a x 1\na x 1\nb x 2\n", "a trial is scored twice"),
         ("a x 1\nb x nan\n", "s:2: score 'nan' is not a finite number"),
         ("a x 1\nb x high\n", "s:2: score 'high' is not a finite number"),
         ("a x 1\n\nb  x 1e400\n", "s:3: score '1e400' is not a finite number"),
         ("a x 1\nb x 1_0\n", "s:2: score '1_0' is not a finite number"),
         ("a x 1\nb x\n", "s:2: 2 columns found; each line needs enrol test score"),
-        ("a x 1\nb y 2\n", "1 of 2 trials of .*t have no score and 1 scores have no trial"),
+        ("a x 1\nb y 2\n", "1 of 2 trials of .*t have no score, e.g. b x, and 1 scores have no trial, e.g. b y"),
         ("a x 1 target\nb x 2 target\n", "s: 1 labels are not those of .*t; give the list that was scored"),
         ("b x 1 target\na x 2 nontarget\n", "s: 2 labels are not those of .*t; give the list that was scored"),
         ("a x 1 target\nb x 2 1\n", "s:2: label '1'; write target or nontarget"),

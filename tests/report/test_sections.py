@@ -96,7 +96,7 @@ def test_the_section_of_the_docs_is_on_the_page(tmp_path: Path, monkeypatch: pyt
     assert "\n## Seeds\n\nSeeds that were scored.\n\n| list | system | scored |\n" in (out / "report.md").read_text()
 
 
-def test_what_to_watch_for(tmp_path: Path) -> None:
+def test_what_to_watch_for(tmp_path: Path, capsys) -> None:
     """A calibration that costs more than deciding unheard, an LDA that was cut, a PLDA of few speakers."""
     for path in make_comparison(tmp_path).glob("xvector/scores/*/metrics.json"):
         job = read_json(path)
@@ -104,8 +104,9 @@ def test_what_to_watch_for(tmp_path: Path) -> None:
         job["systems"]["plda"]["backend"] = {"lda_dim": 7, "lda_dim_asked": 128, "speakers": 8}
         write_json(path, job)
     text = page_text(run_report(tmp_path))
-    assert "On eval, actDCF(0.05) of <code>xvector cosine+cal</code> (1.62) is above 1" in text
-    assert "Their calibration was fitted on dev and does not hold on eval." in text
+    said = "On eval, decisions by <code>xvector cosine+cal</code> (actDCF(0.05) 1.62) cost more than deciding without"
+    assert said in text and "costs 1: its calibration was fitted on dev and does not hold on eval." in text
+    assert "warning: " + said.replace("<code>", "'").replace("</code>", "'") in capsys.readouterr().err
     assert (
         "LDA of <code>xvector plda</code> has 7 dimensions and not 128 as asked: the training data of 8 speakers"
         in text

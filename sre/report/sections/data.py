@@ -83,7 +83,10 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 
 def maps(ranked: Mapping[str, Sequence[Standing]]) -> list[Figure]:
-    """Return maps of the reference's embeddings, one of each evaluation split whose embeddings are still there."""
+    """Return maps of the reference's embeddings, one of each evaluation split whose embeddings are still there.
+
+    A fusion of several models has none of its own.
+    """
     figures: dict[Path, Figure] = {}
     for standings in ranked.values():
         reference = next((standing.group for standing in standings if standing.reference), None)
@@ -91,7 +94,7 @@ def maps(ranked: Mapping[str, Sequence[Standing]]) -> list[Figure]:
             continue
         row = reference.done[0]
         data, paths = row.data, list(map(Path, row.result.embeddings))
-        if not data or data in figures or not all(path.is_file() for path in [*paths, data / "utt2spk"]):
+        if not data or not paths or data in figures or not all(path.is_file() for path in [*paths, data / "utt2spk"]):
             continue
         figures[data] = _map(data, paths, row.run, len(figures))
     return list(figures.values())

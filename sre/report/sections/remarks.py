@@ -10,7 +10,8 @@ from sre.report.rows import Group, Row, by_list
 from sre.training.advice import Reading, on_waiting
 from sre.training.summary import Trained
 
-UNHEARD = 1.0  # normalised cost of deciding without listening
+UNHEARD = 1.0  # what deciding without listening costs: the normalised cost, and bits
+COSTS = {"act_dcf_0.05": "actDCF(0.05)", "cllr": "Cllr"}
 SPEAKERS_PER_DIMENSION = 2  # a covariance of D dimensions has full rank from D + 1 speakers on, and is steady far above
 
 
@@ -79,24 +80,46 @@ def _fitted(name: str, row: Row) -> Iterator[str]:
 
 
 def costly(trials: str, standings: Sequence[Standing]) -> Iterator[str]:
-    """Return sentences on systems whose decisions cost more than deciding without listening: actDCF above 1."""
-    dear = [one.group for one in standings if one.group.values("act_dcf_0.05")]
-    dear = [group for group in dear if group.mean("act_dcf_0.05") > UNHEARD]
-    calibrated = [group for group in dear if group.done[0].calibration is not None]
-    if calibrated:
-        fitted = {one.trials for group in calibrated if (one := group.done[0].calibration)}
-        on = ", ".join(sorted(filter(None, fitted))) or "another list"
-        yield (
-            f"On {trials}, actDCF(0.05) of {_named(calibrated)} is above 1: decisions by these scores cost more than"
-            f" deciding without listening. Their calibration was fitted on {on} and does not hold on {trials}."
-            " Calibrate on data like those of the list."
-        )
-    quoted = [one.group for one in standings if one.reference and one.group in dear and one.group not in calibrated]
+    """Yield sentences on systems whose decisions cost more than deciding without listening."""
+    if said := misleading(trials, standings):
+        yield said
+    quoted = [one.group for one in standings if one.reference and one.group.done]
+    quoted = [group for group in quoted if group.done[0].calibration is None and "act_dcf_0.05" in _dear(group)]
     if quoted:
+        (name,) = (" ".join(group.name) for group in quoted)
         yield (
-            f"On {trials}, actDCF(0.05) of {_named(quoted)} is above 1, for its scores are no log-likelihood ratios."
-            " EER and minDCF do not depend on that. Calibrate the scores before a threshold is set by a cost."
+            f"On {trials}, actDCF(0.05) of `{name}` ({quoted[0].mean('act_dcf_0.05'):.2f}) is above 1, for its scores"
+            " are no log-likelihood ratios. EER and minDCF do not depend on that. Calibrate the scores before a"
+            " threshold is set by a cost."
         )
+
+
+def misleading(trials: str, standings: Sequence[Standing]) -> str | None:
+    """Return a sentence on calibrated and fused systems that cost more than deciding unheard, by actDCF or Cllr."""
+    calibrated = [one.group for one in standings if one.group.done and one.group.done[0].calibration is not None]
+    dear = [group for group in calibrated if _dear(group)]
+    if not dear:
+        return None
+    fitted = {one.trials for group in dear if (one := group.done[0].calibration)}
+    on = ", ".join(sorted(filter(None, fitted))) or "another list"
+    which, holds = (
+        ("their calibrations were", "do not hold") if len(dear) > 1 else ("its calibration was", "does not hold")
+    )
+    return (
+        f"On {trials}, decisions by {', '.join(map(_named, dear))} cost more than deciding without listening, which"
+        f" costs 1: {which} fitted on {on} and {holds} on {trials}. Calibrate on data like those of the list."
+    )
+
+
+def _dear(group: Group) -> dict[str, float]:
+    """Return the costs that are above that of deciding unheard: key -> mean over the seeds."""
+    means = {key: group.mean(key) for key in COSTS if group.values(key)}
+    return {key: mean for key, mean in means.items() if mean > UNHEARD}
+
+
+def _named(group: Group) -> str:
+    costs = ", ".join(f"{COSTS[key]} {mean:.2f}" for key, mean in _dear(group).items())
+    return f"`{' '.join(group.name)}` ({costs})"
 
 
 def waiting(runs: Mapping[str, Trained]) -> Iterator[str]:
@@ -109,7 +132,3 @@ def waiting(runs: Mapping[str, Trained]) -> Iterator[str]:
             rate = sum((row.get("utt_per_s") or 0.0) * (row["seconds"] or 0.0) for row in rows[1:]) / seconds
             if said := on_waiting(share, rate, Reading.told(run.summary.reading)):
                 yield f"Training `{name}`: {said}."
-
-
-def _named(groups: Sequence[Group]) -> str:
-    return ", ".join(f"`{' '.join(group.name)}` ({group.mean('act_dcf_0.05'):.2f})" for group in groups)

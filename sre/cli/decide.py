@@ -1,0 +1,123 @@
+"""`sre decide`: accept or reject each trial of a list, which needs no labels, and write the decisions as CSV.
+
+sre decide eval.scores eval_trials out.csv --threshold 0.31
+sre decide eval.scores eval_trials out.csv --far 0.01 --dev dev.scores dev_trials    # P_fa of at most 1 % there
+sre decide eval.scores eval_trials out.csv --metric eer --dev dev.scores dev_trials
+sre decide eval.llr eval_trials out.csv --p-target 0.01 --c-fa 10                    # scores that are LLRs
+sre decide eval.scores eval_trials out.csv --p-target 0.01 --calibration cal.json    # of steps.calibrate
+
+A trial is accepted if its score is at or above the threshold, as in the reports. Scores are compared as float32.
+"""
+
+import argparse
+import json
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sre import SreError
+from sre.cli.arguments import finite, input_file, number, output_file
+
+if TYPE_CHECKING:  # loaded once a command line has been read
+    from sre.scoring.decisions import Rule
+    from sre.scoring.stored_calibration import StoredCalibration
+
+
+def add(commands: argparse._SubParsersAction, text: str) -> None:
+    """Add the verb to the command line."""
+    parser = commands.add_parser(
+        "decide", help=text, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("scores", metavar="SCORES", type=input_file, help="lines `enrol test score`, in any order")
+    parser.add_argument("trials", metavar="TRIALS", type=input_file, help="lines `enrol test`; labels do not decide")
+    parser.add_argument("out", metavar="OUT.csv", type=output_file, help="enrol,test,score[,llr],decision")
+    calibration = "what steps.calibrate wrote: gives LLRs, by which is then decided"
+    parser.add_argument("--calibration", metavar="CAL.json", type=input_file, help=calibration)
+    parser.add_argument("--dev", nargs=2, metavar=("DEV_SCORES", "DEV_TRIALS"), type=input_file, help="a labelled list")
+    add_rules(parser)
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print what was decided as JSON")
+    parser.set_defaults(do=decide)
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say from which score on a trial is accepted."""
+    rules = parser.add_mutually_exclusive_group()
+    rules.add_argument("--threshold", type=finite, metavar="T", help="the least score that is accepted")
+    prior = "prior probability of a target: the threshold of Bayes, for scores that are natural-log likelihood ratios"
+    rules.add_argument("--p-target", type=probability, metavar="P", help=prior)
+    alarms = "the lowest threshold at which at most the share F of the nontarget trials of --dev is accepted"
+    rules.add_argument("--far", type=probability, metavar="F", help=alarms)
+    best = (
+        "the threshold that is best on --dev: equal error rates, F1, or the geometric mean of both kinds decided well"
+    )
+    rules.add_argument("--metric", choices=["eer", "f1", "gmean"], help=best)
+    cost = number(1e-9, 1e9)
+    parser.add_argument("--c-miss", type=cost, metavar="C", help="cost of a miss, with --p-target (default: 1)")
+    parser.add_argument("--c-fa", type=cost, metavar="C", help="cost of a false alarm, with --p-target (default: 1)")
+
+
+def probability(text: str) -> float:
+    """Type of an argument: a number above 0 and below 1."""
+    if not 0 < (value := finite(text)) < 1:
+        raise ArgumentTypeError(f"{text[:60]!r} was given, and a share between 0 and 1 is needed; write 1 % as 0.01")
+    return value
+
+
+def decide(
+    scores: Path,
+    trials: Path,
+    out: Path,
+    calibration: Path | None,
+    dev: list[Path] | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Write the decisions, and print how many were accepted, and by which rule. Raises SreError as `rule_of` does."""
+    from sre.io.trials import read_pairs, scores_of
+    from sre.scoring.decisions import summary, write_decisions
+    from sre.scoring.stored_calibration import StoredCalibration
+
+    stored = StoredCalibration.read(calibration) if calibration else None
+    listed = read_pairs(trials)
+    values = scores_of(scores, listed, trials)
+    llrs = stored.llrs(values) if stored else None
+    rule = rule_of(asked, dev, stored)
+    accepted = rule.accepts(values if llrs is None else llrs)
+    write_decisions(out, listed, values, accepted, llrs)
+    tell(out, summary(rule, accepted, listed.target), as_json)
+
+
+def rule_of(asked: dict[str, Any], dev: list[Path] | None, stored: "StoredCalibration | None") -> "Rule":
+    """Return the rule that was asked for. Raises SreError where none was, or an option would do nothing."""
+    from sre.io.trials import align_scores
+    from sre.scoring.decisions import bayes_rule, given_rule, tuned_rule
+
+    costs = {name: asked[name] for name in ("c_miss", "c_fa") if asked[name] is not None}
+    tuned = asked["metric"] or ("far" if asked["far"] is not None else None)
+    if costs and asked["p_target"] is None:
+        raise SreError(f"--{next(iter(costs)).replace('_', '-')} is for --p-target, which is not given; give it too")
+    if dev and not tuned:
+        raise SreError("--dev is for --far or --metric, and neither is given; say what the threshold is to be best for")
+    if tuned and not dev:
+        raise SreError(
+            f"--{'far' if tuned == 'far' else 'metric'} needs a labelled list; give --dev DEV_SCORES DEV_TRIALS"
+        )
+    if asked["threshold"] is not None:
+        return given_rule(asked["threshold"])
+    if asked["p_target"] is not None:
+        return bayes_rule(asked["p_target"], **costs)
+    if not dev or not tuned:
+        raise SreError("from which score on? give --threshold, --p-target, or --far or --metric with --dev")
+    values, labelled = align_scores(*dev)
+    return tuned_rule(stored.llrs(values) if stored else values, labelled, dev[1], tuned, asked["far"] or 0.0)
+
+
+def tell(out: Path, told: dict[str, Any], as_json: bool) -> None:
+    """Print what was decided, as JSON or as sentences."""
+    if as_json:
+        print(json.dumps({"out": str(out), **told}))
+        return
+    print(f"{out}: {told['accepted']:,} of {told['trials']:,} trials accepted; {told['rule']}")
+    for key, where in (("development", "on the development list"), ("labels", "by the labels of the list itself")):
+        if key in told:
+            print(f"{where}: P_miss {100 * told[key]['p_miss']:.2f} %, P_fa {100 * told[key]['p_fa']:.2f} %")
