@@ -206,6 +206,15 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--utt2spk", type=input_file, help=speakers)
 
 
+def add_quality_options(parser: argparse.ArgumentParser) -> None:
+    """Add --quality and --version: what calibration with quality measures needs."""
+    quality = "utt2quality of the utterances (steps.measure_quality), for systems with +qmf or +pool"
+    parser.add_argument("--quality", type=input_file, metavar="Q", help=quality)
+    version = "of a development list, its utterances in another length or noise: embeddings and utt2quality; repeatable"
+    files = ("EMBEDDINGS", "Q")
+    parser.add_argument("--version", type=input_file, action="append", nargs=2, metavar=files, default=[], help=version)
+
+
 def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--cohort", type=input_file, required=required, help="embeddings of the cohort, scp or ark")
     parser.add_argument("--cohort-utt2spk", type=input_file, help="with it the cohort is the mean of each speaker")

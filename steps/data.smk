@@ -10,6 +10,8 @@ DEVELOPMENT = CONFIG["development"]
 DEV = CORPUS.development.name if DEVELOPMENT["speakers"] else None
 if DEV:
     CORPUS = CORPUS.with_development()
+if RECIPE.measures is not None:
+    CORPUS = without_traceback(CORPUS.with_versions, CONFIG["quality"], CONFIG["conditions"])
 # From here on these names are the corpus', whatever the recipe's data.smk used them for.
 TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
 SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits

@@ -71,6 +71,8 @@ rule score_systems:
         development=lambda wildcards: (
             f"{EXP}/{wildcards.run}/scores/{DEV}/metrics.json" if DEV and wildcards.list != DEV else []
         ),
+        quality=lambda wildcards: quality(wildcards.run, TRIALS[wildcards.list].split),
+        versions=versions,
     output:
         "{exp}/{run}/scores/{list}/metrics.json",
     log:
@@ -102,6 +104,8 @@ rule score_systems:
             *given("--enroll-map", input.enroll),
             *given("--development", input.development),
             *repeated("--backend", input.backends),
+            *given("--quality", input.quality),
+            *[word for at in range(0, len(input.versions), 2) for word in ("--version", *input.versions[at : at + 2])],
         ],
     shell:
         job(

@@ -10,7 +10,7 @@ config, back-end, embeddings and trials are unchanged is kept, so that adding on
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.machine.environment import note_settings
 from sre.machine.log import run
-from steps.arguments import add_evaluation_options, add_systems_options, systems_of
+from steps.arguments import add_evaluation_options, add_quality_options, add_systems_options, systems_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cohort", required=True, type=input_file, help="training embeddings")
     parser.add_argument("--cohort-utt2spk", required=True, type=input_file, help="speakers of the training embeddings")
     parser.add_argument("metrics", type=output_file, help="METRICS.json")
+    add_quality_options(parser)
     args = parser.parse_args(argv)
     from sre.scoring.job import ScoreJob
     from sre.scoring.result import CONDITION, DEVELOPMENT

@@ -150,6 +150,23 @@ def normalise(
     Raises SreError where a side has fewer than two cohort members left, scores without spread, or for another top_n.
     """
     top_n = METHODS[method].top_n if top_n is None else top_n
+    task = _task(raw, pairs, cohort, top_n, speakers)
+    asked = {"top_n_asked": top_n} if top_n else {}
+    facts: Facts = {"cohort": len(cohort), "top_n": task.top_n, **asked}
+    return METHODS[method].compute(task), facts
+
+
+def cohort_means(pairs: Pairs, cohort: Cohort, top_n: int, speakers: Speakers | None = None) -> list[np.ndarray]:
+    """Return (P,) means over the top_n highest cohort scores of each trial's model, and (P,) those of its test.
+
+    Arguments and errors are those of `normalise`.
+    """
+    task = _task(np.empty(0), pairs, cohort, top_n, speakers)
+    sides = task.of_enrol, task.of_test
+    return [_statistics(rows, cohort, task.top_n)[0][rows.row_of_trial] for rows in sides]
+
+
+def _task(raw: np.ndarray, pairs: Pairs, cohort: Cohort, top_n: int, speakers: Speakers | None) -> _Task:
     if top_n < 0 or top_n == 1:
         raise SreError(f"top_n is {top_n}, of which there is no deviation; give 2 or more, or 0 for the whole cohort")
     enrol, test, e, t = pairs.enrol, pairs.test, pairs.model_of, pairs.test_of
@@ -157,10 +174,7 @@ def normalise(
     own_e, own_t = cohort.code(who_e, len(enrol)), cohort.code(who_t, len(test))
     of_enrol = _CohortRows.make(enrol, own_e, e, own_t[t], is_test_side=False)
     of_test = _CohortRows.make(test, own_t, t, own_e[e], is_test_side=True)
-    used = min(top_n or len(cohort), len(cohort))
-    asked = {"top_n_asked": top_n} if top_n else {}
-    facts: Facts = {"cohort": len(cohort), "top_n": used, **asked}
-    return METHODS[method].compute(_Task(raw, of_enrol, of_test, cohort, used)), facts
+    return _Task(raw, of_enrol, of_test, cohort, min(top_n or len(cohort), len(cohort)))
 
 
 def _statistics(

@@ -221,7 +221,9 @@ def systems_config(argument: str, backends: Iterable[str]) -> dict[str, dict]:
         filled[key] = known.check(content[key], f"{argument}: {key}", "properties", key)
     norms = NORMS | filled.get("norms", {})
     norms = {name: resolve_norm(known, norm, f"norms.{name}") for name, norm in norms.items()}
-    parts, found = Parts(dict.fromkeys(backends, {}), norms, filled.get("fusions", {})), dict[str, dict]()
+    quality = known.check(content.get("quality", {}), f"{argument}: quality", "properties", "quality")
+    fusions, measures = filled.get("fusions", {}), quality["measures"]
+    parts, found = Parts(dict.fromkeys(backends, {}), norms, fusions, measures=measures), dict[str, dict]()
     for name in filled.get("systems") or backends:
         found |= parts.with_parts(name)
     return found

@@ -73,3 +73,15 @@ def asked_conditions(asked: Mapping[str, Any], of: str) -> list[Condition]:
     found += [Condition(of, ROOM, 0.0, asked["rooms"], seed, held_out)] if asked["rooms"] else []
     found += [Condition(of, SECONDS, value) for value in asked["seconds"]]
     return sorted(found, key=lambda condition: condition.place)
+
+
+def without_sources(config: Mapping[str, Any], has_versions: bool) -> list[str]:
+    """Return sentences on conditions of a checked config that cannot be made, and on versions for +qmf and +pool."""
+    if not config or not config["embeddings"]:
+        return []
+    asked, found = config["conditions"], list[str]()
+    if asked["snr"] or asked["rooms"] or asked["seconds"]:
+        found.append("conditions: embeddings from elsewhere are of no other speech; take conditions or embeddings out")
+    if has_versions:
+        found.append("systems: embeddings from elsewhere are not cut; take +qmf and +pool out, or embeddings")
+    return found

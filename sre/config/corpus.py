@@ -2,12 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sre import SreError
-from sre.config.conditions import Condition, asked_conditions
+from sre.config.conditions import SECONDS, Condition, asked_conditions
 
 NAME = "[a-z0-9_]+"  # of splits and lists, which are wildcards of the rules
 
@@ -46,6 +46,7 @@ class Corpus:
     adapt : split of unlabelled data of the target domain, None for none
     notes : sentences for the report
     source : folder of data/ that the splits are parts of, whose losses the report shows; None: they are of none
+    versions : of the development list, on which quality measures are calibrated; they are not scored as lists are
     noises : file that a rule makes last in a folder with noises of the recipe's own, `musan` and `RIRS_NOISES`; None:
         there are none
     """
@@ -57,6 +58,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
     noises: str | None = None
     source: str | None = None
+    versions: tuple[TrialList, ...] = ()
 
     @property
     def listed_splits(self) -> list[str]:
@@ -66,7 +68,8 @@ class Corpus:
     @property
     def splits(self) -> list[str]:
         """Return all splits, sorted."""
-        return sorted({self.train, *self.listed_splits, *([self.adapt] if self.adapt else [])})
+        versions = [item.split for item in self.versions]
+        return sorted({self.train, *self.listed_splits, *([self.adapt] if self.adapt else []), *versions})
 
     @property
     def development(self) -> TrialList:
@@ -77,29 +80,55 @@ class Corpus:
         """Return the same corpus with its development list."""
         return replace(self, lists=(*self.lists, self.development))
 
+    def with_versions(self, asked: Mapping[str, Any], conditions: Mapping[str, Any]) -> "Corpus":
+        """Return the same corpus with the versions of its development list that a resolved `quality` asks for.
+
+        conditions : the resolved `conditions`, whose noises and seed hold here too; the files that these hold out of
+            training are held out here too
+        Raises SreError where there is no audio for noise, and where a name is taken.
+        """
+        listed = TrialList(self.development.name, self.development.name)  # the split of its utterances alone
+        wanted = {**conditions, "snr": asked["snr"], "seconds": asked["seconds"], "rooms": [], "held_out": 0.0}
+        more = tuple(listed.under(one) for one in asked_conditions(wanted, listed.name))
+        if self.train in self.feats_only and asked["snr"]:
+            raise SreError(f"quality.snr: {self.train} has features and no audio to add noise to; take it out")
+        for item in more:
+            if item.split in self.splits:
+                raise SreError(f"quality: {item.split} is a split that the recipe has; rename that")
+        return replace(self, versions=more)._with_features_of(more)
+
+    def _with_features_of(self, more: Iterable[TrialList]) -> "Corpus":
+        """Return the same corpus, where splits that are cut from features alone have features alone."""
+        without_audio = {*self.feats_only, *([self.development.name] if self.train in self.feats_only else [])}
+        cut = sorted({item.split for item in more if item.source in without_audio})
+        return replace(self, feats_only=(*self.feats_only, *cut))
+
     def with_conditions(self, asked: Mapping[str, Any]) -> "Corpus":
         """Return the same corpus with the lists that a recipe's resolved `conditions` asks for.
 
-        Without `lists` these are of all lists whose splits have audio. Raises SreError where a list that is named is
-        not there or has no audio, where no list has audio, and where a name is taken.
+        Without `lists` these are of all lists, and of those without audio in other lengths alone. Raises SreError where
+        a list that is named is not there or has no audio for noise, where no list has, and where a name is taken.
         """
         known = {item.name: item for item in self.lists}
         for name in asked["lists"]:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1, 0.0)[0]
                 raise SreError(f"conditions.lists: '{name}' is none of the trial lists; the nearest is '{near}'")
-            if known[name].split in self.feats_only:
+            if known[name].split in self.feats_only and (asked["snr"] or asked["rooms"]):
                 raise SreError(f"conditions.lists: '{name}' has features and no audio to change; take it out")
-        chosen = [known[name] for name in asked["lists"]] or [
-            item for item in self.lists if item.split not in self.feats_only
+        chosen = [known[name] for name in asked["lists"]] or self.lists
+        more = [
+            item.under(one)
+            for item in chosen
+            for one in asked_conditions(asked, item.name)
+            if one.kind == SECONDS or item.split not in self.feats_only
         ]
-        more = [item.under(one) for item in chosen for one in asked_conditions(asked, item.name)]
-        if not chosen and asked_conditions(asked, ""):
-            raise SreError("conditions: no trial list has audio, only features; take conditions out")
+        if (asked["snr"] or asked["rooms"]) and all(item.split in self.feats_only for item in chosen):
+            raise SreError("conditions: no trial list has audio, only features; take snr and rooms out of conditions")
         for item in more:
             if item.name in known or item.split in self.splits:
                 raise SreError(f"conditions: {item.name} of {item.split} is a name that the recipe has; rename that")
-        return replace(self, lists=(*self.lists, *more))
+        return replace(self, lists=(*self.lists, *more))._with_features_of(more)
 
 
 def read_corpus(parts: Mapping[str, Any], where: str) -> Corpus:
@@ -107,7 +136,7 @@ def read_corpus(parts: Mapping[str, Any], where: str) -> Corpus:
 
     Raises SreError, with all that is wrong, for parts that are missing, unknown or of another kind, and bad names.
     """
-    known = [field.name for field in fields(Corpus)]
+    known = [field.name for field in fields(Corpus) if field.name != "versions"]
     problems = [
         f"corpus() has no '{name}'; the nearest is '{difflib.get_close_matches(name, known, 1, 0.0)[0]}'"
         for name in parts

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sre import SreError
 from sre.config.checkpoints import decisive, of_the_run
+from sre.config.conditions import without_sources
 from sre.config.copies import add_copies, check_copies
 from sre.config.distort import MANIFESTS, Files
 from sre.config.extraction import as_options, check_pieces
@@ -45,7 +46,8 @@ class Recipe:
     notes : for the report, which keys of a model's YAML were overridden
     left_out : sentences on distortions that models are trained without, which are notes too
     backends : name -> resolved config, of those that systems use
-    systems : name -> {"backend", "norm", "of"}, see `Parts.system`; a system comes after those that it is made from
+    systems : name -> {"backend", "norm", "of"}, and "measures" of some, see `Parts.system`; a system comes after those
+        that it is made from
     fusions : run -> fusion of systems of several models, which has a name and results as a run has
     """
 
@@ -79,8 +81,18 @@ class Recipe:
         """Whether a run reads features or audio, and not embeddings from elsewhere alone."""
         return bool(self.features or self.from_audio)
 
+    @property
+    def measures(self) -> list[str] | None:
+        """The quality measures of all systems; None where no system is trained on the development list's versions."""
+        named = [system["measures"] for system in self.systems.values() if "measures" in system]
+        return sorted({measure for some in named for measure in some}) if named else None
+
     def check_media(self, feats_only: Collection[str]) -> None:
-        """Raise SreError where a run needs audio of splits that have features only."""
+        """Raise SreError where a run, or a quality measure, needs audio of splits that have features only."""
+        if feats_only and "snr" in (self.measures or []):
+            raise SreError(
+                f"quality.measures: snr needs audio, and {min(feats_only)} has features and no wav.scp; take snr out"
+            )
         if self.from_audio and feats_only:
             raise SreError(
                 f"run {self.from_audio[0]} has source: audio, and {min(feats_only)} has features and no wav.scp;"
@@ -126,21 +138,12 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     recipe.features = {name: config for name, config in features.items() if name in used}
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
-    problems += without_sources(checked or {})
+    problems += without_sources(checked or {}, recipe.measures is not None)
     problems.tried(check_pieces, recipe.extraction)
     problems.end()
     if words := as_options(recipe.extraction):
         recipe.notes.append(f"Embeddings were extracted with {' '.join(words)}.")
     return recipe
-
-
-def without_sources(config: dict) -> list[str]:
-    """Return sentences on conditions of a checked config that cannot be made."""
-    asked = config.get("conditions") or {"snr": [], "rooms": [], "seconds": []}
-    some = bool(asked["snr"] or asked["rooms"] or asked["seconds"])
-    if some and config["embeddings"]:
-        return ["conditions: embeddings from elsewhere are of no other speech; take conditions or embeddings out"]
-    return []
 
 
 def _readable(config: dict) -> dict:
@@ -172,7 +175,8 @@ def _add_systems(recipe: Recipe, schema: Schema, problems: Problems) -> None:
             name: problems.tried(resolve, schema, given, f"{part}.{name}") or {} for name, given in all_of_them.items()
         }
     types = schema.part("$defs", "backend")["properties"]["type"]["enum"]
-    parts = Parts(named["backends"], named["norms"], filled.get("fusions", {}), types)
+    measures = filled.get("quality", {}).get("measures", ())
+    parts = Parts(named["backends"], named["norms"], filled.get("fusions", {}), types, measures)
     for name in sorted(parts.backends.keys() & parts.fusions):
         problems.append(f"fusions: '{name}' is a back-end's name too; rename it")
     for name in filled["systems"]:

@@ -35,7 +35,8 @@ NORMS = {
     "asnorm": {"method": "asnorm1"},
     "asnorm2": {"method": "asnorm2"},
 }
-CALIBRATION = "cal"
+CALIBRATION, POOLED, QUALITY = "cal", "pool", "qmf"  # last parts of systems that are trained on the development list
+CALIBRATIONS = (CALIBRATION, POOLED, QUALITY)
 VAD = ("$defs", "features", "properties", "vad")  # its place in the schema
 
 
@@ -239,12 +240,14 @@ class Parts:
     """What the names of systems are made of: resolved back-ends and norms, and fusions, by name.
 
     types : of back-ends, for those who write one of these in the place of a back-end's name
+    measures : the quality measures of systems with +qmf
     """
 
     backends: dict[str, dict]
     norms: dict[str, dict]
     fusions: dict[str, list]
     types: Collection[str] = ()
+    measures: Collection[str] = ()
 
     def is_of_models(self, name: str) -> bool:
         """Whether it is a fusion of systems of several models, MODEL/SYSTEM, which no run has by itself."""
@@ -253,8 +256,9 @@ class Parts:
     def system(self, name: str) -> dict:
         """Return {"backend", "norm" (or None), "of"} of `backend[+norm][+cal]`, {"of"} of a fusion's name.
 
-        "of": the systems whose scores are calibrated or fused, or None. Raises SreError naming the nearest known one,
-        and for a fusion of systems of several models.
+        "of": the systems whose scores are calibrated or fused, or None. With +qmf or +pool in the place of +cal also
+        "measures", which are none with +pool. Raises SreError naming the nearest known one, and for a fusion of systems
+        of several models.
         """
         if self.is_of_models(name):
             raise SreError(
@@ -264,7 +268,7 @@ class Parts:
         if name in self.fusions:
             return {"of": self.fusions[name]}
         base, plus, last = name.rpartition("+")
-        calibrated = bool(plus) and last == CALIBRATION
+        calibrated = bool(plus) and last in CALIBRATIONS
         backend, _, norm = (base if calibrated else name).partition("+")
         if backend in self.fusions:
             raise SreError(f"systems: '{name}': a fusion is calibrated, and has no cohort; write '{backend}' alone")
@@ -278,7 +282,10 @@ class Parts:
                     f"systems: '{name}' names the unknown {kind} '{part}'; the nearest is '{near[0]}';"
                     f" there are {there}{kinds}"
                 )
-        return {"backend": backend, "norm": known_norms[norm], "of": [base] if calibrated else None}
+        system = {"backend": backend, "norm": known_norms[norm], "of": [base] if calibrated else None}
+        if not calibrated or last == CALIBRATION:
+            return system
+        return {**system, "measures": list(self.measures) if last == QUALITY else []}
 
     def with_parts(self, name: str, above: tuple[str, ...] = ()) -> dict[str, dict]:
         """Return a system and, before it, those that it is calibrated on or fused from: name -> as `system`.

@@ -24,6 +24,8 @@ STAGES = {
             "make_development_trials",
             "index_audio",
             "cut_utterances",
+            "cut_features",
+            "copy_listed",
             "copy_trials",
             "prepare_musan",
             "prepare_rirs",
@@ -31,7 +33,17 @@ STAGES = {
             "copy_vad",
         )
     ),
-    "feats": Stage(("make_features", "join_features", "import_features", "compute_vad", "check_features"), "minutes"),
+    "feats": Stage(
+        (
+            "make_features",
+            "join_features",
+            "import_features",
+            "compute_vad",
+            "check_features",
+            "measure_quality",
+        ),
+        "minutes",
+    ),
     "train": Stage(("train_embedding",), "hours of GPU (minutes for small corpora)"),
     "embed": Stage(("extract_embeddings", "join_embeddings", "import_embeddings"), "minutes"),
     "score": Stage(("train_backend", "score_systems", "fuse_systems")),

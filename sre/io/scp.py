@@ -78,6 +78,18 @@ def parse_place(text: str) -> Place:
     return Place(path, offset or 0, *spans)
 
 
+def rows_of(text: str, first: int, count: int) -> str:
+    """Return the place of so many rows, from the row `first` on, of the matrix that the place `text` means.
+
+    Raises ValueError as `parse_place`.
+    """
+    place = parse_place(text)
+    begin = (place.rows[0] if place.rows else 0) + first
+    columns = f",{place.columns[0]}:{place.columns[1]}" if place.columns else ""
+    whole = text[: text.rindex("[")].rstrip(BLANKS) if text.endswith("]") else text
+    return f"{whole}[{begin}:{begin + count - 1}{columns}]"
+
+
 def split_offset(text: str) -> tuple[str, int | None]:
     """Split `path:offset` into path and offset; another text is all path, and its offset None."""
     path, _, offset = text.rpartition(":")

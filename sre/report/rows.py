@@ -14,6 +14,7 @@ import numpy as np
 
 from sre import SreError
 from sre.config.conditions import Condition
+from sre.config.resolve import CALIBRATIONS
 from sre.io.trials import align_scores
 from sre.scoring.replicates import read_replicates
 from sre.scoring.result import FittedCalibration, ListResult, SystemResult
@@ -87,7 +88,8 @@ class Row:
     @property
     def calibration(self) -> FittedCalibration | None:
         """How a calibrated system was fitted, as far as its metrics file has it; None of another system."""
-        return self.outcome.fitted_calibration or (FittedCalibration() if self.system.endswith("+cal") else None)
+        named = uncalibrated(self.system) != self.system
+        return self.outcome.fitted_calibration or (FittedCalibration() if named else None)
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,12 @@ class Group:
         """Return the mean over the seeds that have the rate."""
         values = self.values(key)
         return sum(values) / len(values)
+
+
+def uncalibrated(system: str) -> str:
+    """Return the name of the system that one with +cal, +qmf or +pool calibrates; another system's own."""
+    base, _, last = system.rpartition("+")
+    return base if base and last in CALIBRATIONS else system
 
 
 def make_rows(results: Iterable[ListResult], primary: str | None = None) -> list[Row]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sre import FileError, SreError
+from sre.backends.calibration import fit_calibration
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import locked, sha256_file, sha256_text
 from sre.io.tables import read_utt2spk
@@ -16,7 +17,8 @@ from sre.io.trials import align_scores, read_enroll_map, read_trials, speakers_o
 from sre.scoring.job import FusionJob
 from sre.scoring.judge import Judge, Scored
 from sre.scoring.result import SCORE_AGAIN, ListResult, SystemResult
-from sre.scoring.systems import llrs_of, read_development
+from sre.scoring.scorer import llrs_of
+from sre.scoring.systems import read_development
 
 
 def fuse_list(job: FusionJob) -> None:
@@ -81,7 +83,8 @@ def _fused(
             raise SreError(outcome.reason)
     files = [inputs[named].folder / outcome.scores for named, outcome in scored.items()]
     columns = [_scores(path, outcome, job.trials) for path, outcome in zip(files, scored.values(), strict=True)]
-    llrs, facts = llrs_of(job, job.system, np.stack(columns, axis=1), target, developed)
+    scores = np.stack(columns, axis=1)
+    llrs, facts = llrs_of(job, job.system, scores, partial(fit_calibration, scores, target, job.p_target), developed)
     return llrs.astype(np.float32).astype(np.float64), facts
 
 

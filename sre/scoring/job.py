@@ -62,12 +62,16 @@ class ScoreJob(ListJob):
 
     backend : files that are named <back-end>.npz
     cohort, cohort_utt2spk : training embeddings and their speakers, among whom cohorts are chosen
+    quality : utt2quality of the list's utterances, for systems with quality measures; None: they have none
+    version : on the development list, what its utterances are under other conditions: embeddings, and utt2quality
     """
 
     backend: Sequence[Path]
     embeddings: Sequence[Path]
     cohort: Path
     cohort_utt2spk: Path
+    quality: Path | None = None
+    version: Sequence[Sequence[Path]] = ()
 
     @property
     def backends(self) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sre.backends.quality import column_names
 from sre.config.conditions import Condition
 from sre.io.atomic import write_json
 from sre.io.forms import NONE, NUMBER, Form, built, form_of
@@ -46,6 +47,8 @@ class FittedCalibration:
     """The calibration of a system, or its fusion from several: LLR = scores @ weights + offset.
 
     inputs : the systems whose scores it takes, one a weight
+    quality_measures : each has two weights, which follow; None: it was fitted on the trials as they are. With a list,
+        also an empty one, it was fitted on them in all their versions
     trials : name of the list that it was fitted on
     facts : of the fit, see sre.backends.calibration.fit_calibration
     """
@@ -55,6 +58,12 @@ class FittedCalibration:
     inputs: list[str] = field(default_factory=list)
     trials: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    quality_measures: list[str] | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """What each weight is of: systems, then the least and the most of each quality measure."""
+        return [*self.inputs, *column_names(self.quality_measures or [])]
 
     @property
     def p_target(self) -> float | None:

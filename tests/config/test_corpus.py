@@ -58,7 +58,10 @@ ASKED = {
 def test_conditions_are_lists_of_the_same_trials() -> None:
     corpus = read_corpus({"train": "train", "lists": LISTS, "feats_only": ["eval"]}, "data.smk")
     assert corpus.with_conditions(ASKED | {"snr": [], "rooms": [], "seconds": []}) == corpus
-    more = corpus.with_conditions(ASKED).lists[2:]  # of the list with audio alone
+    found = corpus.with_conditions(ASKED)
+    assert [item.name for item in found.lists[2:4]] == ["main_4s", "main_1p5s"]  # features alone can only be cut
+    assert found.feats_only == ("eval", "eval_1p5s", "eval_4s")
+    more = found.lists[4:]
     names = ["hard_snr10", "hard_snr0", "hard_snrm2p5", "hard_room", "hard_4s", "hard_1p5s"]
     assert [item.name for item in more] == names
     assert [item.split for item in more] == [name.replace("hard", "other") for name in names]
@@ -85,6 +88,22 @@ def test_conditions_that_cannot_be(
     corpus = read_corpus({"train": "train", "lists": lists, "feats_only": feats_only}, "data.smk")
     with pytest.raises(SreError, match=sentence):
         corpus.with_conditions(ASKED | asked)
+
+
+def test_versions_of_the_development_list() -> None:
+    """They are splits of its utterances alone, and no lists; the noises are those that conditions leave."""
+    quality = {"snr": [5.0], "seconds": [1.0, 2.0], "measures": ["duration"]}
+    corpus = read_corpus({"train": "train", "lists": LISTS}, "data.smk").with_development()
+    more = corpus.with_versions(quality, ASKED)
+    assert more.lists == corpus.lists and more.feats_only == ()
+    assert [item.split for item in more.versions] == ["train_dev_snr5", "train_dev_2s", "train_dev_1s"]
+    assert {item.source for item in more.versions} == {"train_dev"} and more.versions[0].condition.held_out == 0
+    assert set(more.splits) - set(corpus.splits) == {item.split for item in more.versions}
+    of_features = read_corpus({"train": "train", "lists": LISTS, "feats_only": ["train"]}, "data.smk")
+    cut = of_features.with_versions({**quality, "snr": []}, ASKED)
+    assert cut.feats_only == ("train", "train_dev_1s", "train_dev_2s")
+    with pytest.raises(SreError, match="quality.snr: train has features and no audio to add noise to; take it out"):
+        of_features.with_versions(quality, ASKED)
 
 
 def test_a_condition_that_is_none() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from sre.config import stages
 from sre.config.stages import STAGE_VERSIONS, STAGES, stage_of
 
-FILES = {"conditions": "data", "augment": "data", "fuse": "score"}  # whose rules are of another stage than their name
+# rules of another stage than the name of their file
+FILES = {"conditions": "data", "augment": "data", "quality": "feats", "fuse": "score"}
 STEPS = Path(__file__).resolve().parents[2] / "steps"
 
 

@@ -7,7 +7,7 @@ from sre.metrics.rates import P_TARGETS, bayes_threshold
 from sre.report.blocks import Block, Heading, Table, Text
 from sre.report.content import Content
 from sre.report.numbers import plain, rate_cell
-from sre.report.rows import Group, Row, by_list
+from sre.report.rows import Group, Row, by_list, uncalibrated
 from sre.scoring.result import FittedCalibration
 
 HEADINGS = ["run", "system", "actDCF(0.05)", "Cllr", "minCllr", "offset", "weights", "fitted on"]
@@ -36,7 +36,7 @@ def calibration_lines(groups: Iterable[Group]) -> list[list[str]]:
         fitted = row.calibration
         if fitted is None:
             continue
-        before = rows.get((row.run, row.system.removesuffix("+cal")), row)
+        before = rows.get((row.run, uncalibrated(row.system)), row)
         cells = [_change(before, row, key) for key in ("act_dcf_0.05", "cllr")]
         cells += [rate_cell(row.metrics, "min_cllr", 4), plain(fitted.offset), _weights(fitted)]
         lines.append([row.run, row.system, *cells, _fitted_on(fitted)])
@@ -49,8 +49,8 @@ def _change(before: Row, after: Row, key: str) -> str:
 
 
 def _weights(fitted: FittedCalibration) -> str:
-    """Return `name weight` of each input of a fusion, the weight alone of a single system."""
-    values, names = fitted.weights, fitted.inputs
+    """Return `name weight` of each input of a fusion and of each quality measure, the weight alone of one system."""
+    values, names = fitted.weights, fitted.columns
     if len(values) == 1 or len(names) != len(values):
         return ", ".join(map(plain, values))
     return ", ".join(f"{name} {plain(value)}" for name, value in zip(names, values, strict=True))
@@ -58,7 +58,8 @@ def _weights(fitted: FittedCalibration) -> str:
 
 def _fitted_on(fitted: FittedCalibration) -> str:
     prior = "" if fitted.p_target is None else f"P_target {exact(fitted.p_target)}"
-    return ", ".join(filter(None, [fitted.trials, prior]))
+    versions = "" if fitted.quality_measures is None else "in all lengths and noises"
+    return ", ".join(filter(None, [fitted.trials, versions, prior]))
 
 
 def bayes_remark(groups: Iterable[Group]) -> str:

@@ -15,7 +15,7 @@ from sre.report.figures.intervals import MAX_ROWS, IntervalRow, interval_plot
 from sre.report.figures.style import MAX_CURVES
 from sre.report.numbers import size_text
 from sre.report.ranking import Standing, group_interval, speakers
-from sre.report.rows import Group, Row, row_scores
+from sre.report.rows import Group, Row, row_scores, uncalibrated
 
 DET_POINTS = 1000
 
@@ -104,8 +104,8 @@ def _calibration(trials: str, reference: Group, groups: Sequence[Group], number:
 def _has_the_curve_of_another(group: Group, done: Sequence[Group]) -> bool:
     """Return whether it is a calibrated system, neither primary nor chosen, with another's scores on a new scale."""
     first = group.rows[0]
-    if first.primary or group.chosen or not first.system.endswith("+cal"):
+    if first.primary or group.chosen or uncalibrated(first.system) == first.system:
         return False
-    base = first.model, first.system.removesuffix("+cal")
+    base = first.model, uncalibrated(first.system)
     same = [other for other in done if other.name == base]
     return any(isclose(other.mean("eer"), group.mean("eer"), rel_tol=1e-3) for other in same)

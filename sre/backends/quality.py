@@ -1,0 +1,74 @@
+"""Quality measures of both sides of a trial, as inputs of a calibration beside the score (QMF).
+
+J. Thienpondt et al., The IDLab VoxSRC-20 submission, ICASSP 2021, "quality measure functions"; M. I. Mandasari et al.,
+Quality measure functions for calibration of speaker recognition systems, IEEE TASLP 2013.
+
+A side of several utterances has the mean of their measures. A trial has the smaller and the larger of its two sides',
+so that it does not matter which side is enrolled. Legend: N utterances, E models, P trials, D dimensions.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sre import SreError
+from sre.backends.sides import Groups, group_means
+from sre.io.quality import SNR_DB, SPEECH_S
+
+DURATION, SNR, NORM, COHORT_MEAN = "duration", "snr", "norm", "cohort_mean"
+MEASURES = (DURATION, SNR, NORM, COHORT_MEAN)
+NEAREST = 300  # cohort members of cohort_mean where the system has no norm that says how many
+Qualities = Mapping[str, np.ndarray]  # speech_s and snr_db of sre.io.quality: (N,), NaN where it is not known
+
+
+def side_measures(
+    measures: Sequence[str], vectors: np.ndarray, qualities: Qualities, groups: Groups
+) -> dict[str, np.ndarray]:
+    """Return measure -> (E,) of each model, of those that its utterances have; cohort_mean is none of these.
+
+    vectors : (N, D) embeddings
+    groups : the rows of each model's utterances
+    duration is the natural logarithm of the seconds of speech, snr in dB, norm the logarithm of the embedding's length.
+    Raises SreError where an utterance's duration or SNR is not known.
+    """
+    each = [measure for measure in measures if measure != COHORT_MEAN]
+    return {measure: group_means(_of_utterances(measure, vectors, qualities), groups) for measure in each}
+
+
+def _of_utterances(measure: str, vectors: np.ndarray, qualities: Qualities) -> np.ndarray:
+    if measure == NORM:
+        values = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        return _logarithm(measure, values)
+    measured = np.asarray(qualities.get(SPEECH_S if measure == DURATION else SNR_DB, np.full(len(vectors), np.nan)))
+    return _logarithm(measure, measured) if measure == DURATION else _known(measure, measured)
+
+
+def _logarithm(measure: str, values: np.ndarray) -> np.ndarray:
+    return np.log(_known(measure, np.where(values > 0, values, np.nan)))
+
+
+def _known(measure: str, values: np.ndarray) -> np.ndarray:
+    if unknown := int(np.count_nonzero(~np.isfinite(values))):
+        needs = " (which needs audio)" if measure == SNR else ""
+        raise SreError(
+            f"the quality measure {measure}{needs} is not known of {unknown} of {len(values)} utterances;"
+            " take it out of quality.measures, or measure it"
+        )
+    return values.astype(np.float64)
+
+
+def trial_measures(
+    measures: Sequence[str], of_enrol: Mapping[str, np.ndarray], of_test: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Return (P, 2 x measures): of each measure the smaller and the larger of a trial's two sides, in the given order.
+
+    of_enrol, of_test : measure -> (P,) of each trial's model and of its test
+    """
+    pairs = [(of_enrol[measure], of_test[measure]) for measure in measures]
+    columns = [extreme(*pair) for pair in pairs for extreme in (np.minimum, np.maximum)]
+    return np.stack(columns, axis=1) if columns else np.empty((0, 0))
+
+
+def column_names(measures: Sequence[str]) -> list[str]:
+    """Return the names of the columns of `trial_measures`."""
+    return [f"{which} {measure}" for measure in measures for which in ("least", "most")]
