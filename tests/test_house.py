@@ -24,11 +24,19 @@ LAYERS = (
     {"augment"},
     {"training", "extraction", "scoring"},
     {"experiments"},
-    {"report", "doctor"},
+    {"report", "doctor", "voices"},
     {"workflow", "cli"},
 )
 SIBLINGS: set[tuple[str, str]] = set()  # (room, room of its own layer that it may import)
-TORCH = {"features", "models", "losses", "augment", "training", "extraction"}  # rooms; and sre/machine/device.py
+TORCH = {
+    "features",
+    "models",
+    "losses",
+    "augment",
+    "training",
+    "extraction",
+    "voices",
+}  # rooms; and sre/machine/device.py
 TALKING = {"cli", "workflow"}  # rooms that parse arguments and print; and sre/machine/log.py
 OPTIONAL = {
     "onnx",
@@ -38,6 +46,7 @@ OPTIONAL = {
     "pynvml",
     "imageio_ffmpeg",
     "tensorboard",
+    "torchaudio",  # half a second, which only recordings of another rate need
 }  # packages that may be imported in a function
 NAMED_BELOW = ('"steps.', "command[", "recipes/")  # what no room but cli/ may name
 NAMING = {"sre/config/stages.py", "sre/machine/environment.py"}  # the stages; the code of which git tells the version

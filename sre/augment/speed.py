@@ -1,7 +1,7 @@
 """Speed and rate changed by polyphase resampling.
 
 A changed speed changes tempo and pitch together, as sox's `speed`: the voice of another speaker. Recordings of another
-rate are converted by torchaudio (`sre/features/waves.py`), so that their features keep their bytes.
+rate are converted by torchaudio (`sre/features/resampling.py`), so that their features keep their bytes.
 Legend: S samples, K taps of each of the `up` phases of a filter, N outputs of a phase.
 """
 

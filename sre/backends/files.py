@@ -23,11 +23,16 @@ from sre.io.kaldi_plda import read_kaldi_plda
 
 def save(path: str | Path, backend: Backend) -> None:
     """Write a back-end's file."""
-    header = {"kind": backend.kind, "facts": backend.facts | asdict(backend.options), "chain": backend.chain.steps}
-    chain = {f"chain_{number}": array for number, array in enumerate(backend.chain.arrays)}
-    arrays: dict[str, Any] = chain | backend.parts
+    header, arrays = contents_of(backend)
     with atomic_output(path, "wb") as file:
         np.savez(file, header=np.array(json.dumps(header, sort_keys=True)), **arrays)
+
+
+def contents_of(backend: Backend) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a file has of a back-end, from which `backend_of` makes it again: kind, facts and chain; arrays."""
+    header = {"kind": backend.kind, "facts": backend.facts | asdict(backend.options), "chain": backend.chain.steps}
+    chain = {f"chain_{number}": array for number, array in enumerate(backend.chain.arrays)}
+    return header, chain | backend.parts
 
 
 def save_failure(path: str | Path, reason: str) -> None:
@@ -53,7 +58,7 @@ def load(path: str | Path) -> Backend:
             header = json.loads(str(file["header"]))
             parts = {name: file[name] for name in file.files if name != "header"}
         if header["kind"] != "failed":
-            return _backend_of(header, parts)
+            return backend_of(header, parts)
         reason = str(header["reason"])
     except FileNotFoundError:
         raise FileError(f"{path}: no such back-end; train it first, or write cosine") from None
@@ -65,8 +70,8 @@ def load(path: str | Path) -> Backend:
     raise SreError(reason)
 
 
-def _backend_of(header: dict, parts: dict[str, np.ndarray]) -> Backend:
-    """The back-end of a file's header and arrays. Raises ValueError that says what is not of its kind's form."""
+def backend_of(header: dict, parts: dict[str, np.ndarray]) -> Backend:
+    """Return the back-end of a file's header and arrays. Raises ValueError that says what is not of its kind's form."""
     kind, facts, steps = header["kind"], header["facts"], header["chain"]
     if kind not in KINDS:
         raise ValueError(f"of the unknown kind {kind!r}, known are {', '.join(KINDS)}")

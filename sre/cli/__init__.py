@@ -10,6 +10,10 @@ sre decide eval.scores eval_trials out.csv --threshold 0.31          # of trials
 sre clean exp/mini                                                   # what can go, and how much room it takes; --yes
 sre describe recipes/voxceleb/models/ecapa512.yaml                   # parameters, MACs, receptive field, speed
 sre export exp/mini/xvector/final.pt xvector.onnx --data data/mini_test
+sre pack exp/mini xvector/lda_plda model.sre                         # one file of a recipe's result
+sre info model.sre                                                   # what is in it
+sre verify model.sre a.wav b.wav                                     # the same speaker? score, decision, how sure
+sre embed model.sre a.wav b.wav --out voices.npz                     # embeddings; also of folders, lists, data dirs
 sre import avg_model.pt --as resnet34 --features voxceleb:fbank80 final.pt    # WeSpeaker's weights
 """
 
@@ -30,6 +34,10 @@ VERBS = {  # verb -> its file in here, loaded when the verb is called; one line 
     "export": ("export", "a trained bundle as one ONNX or TorchScript file, checked on three utterances"),
     "import": ("import_", "a WeSpeaker checkpoint as a bundle, from which a recipe (its bundles:) extracts embeddings"),
     "decide": ("decide", "accept or reject each trial of a list, which needs no labels, into a CSV"),
+    "pack": ("pack", "one file, model.sre, of a recipe's result: network, back-end, calibration, thresholds"),
+    "info": ("info", "what is in a model.sre or final.pt"),
+    "verify": ("verify", "whether recordings are of the same speaker: score, decision, and how sure it is"),
+    "embed": ("embed", "embeddings of audio files, folders, lists or data directories"),
     "clean": (
         "clean",
         "what of experiments can be removed, and how much it is, as checkpoints of finished trainings",

@@ -1,6 +1,6 @@
 """The section `extraction` of a recipe: the pieces that are embedded, and how their embeddings are joined."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sre import SreError
@@ -42,3 +42,14 @@ def as_options(asked: Mapping[str, Any]) -> list[str]:
             option = "--" + key.replace("_", "-")
             words += [option] if value is True else [option, str(value)]
     return words
+
+
+def from_options(words: Sequence[str]) -> dict[str, Any]:
+    """Return the keys and values that words of a command ask for, which `as_options` gave."""
+    found: dict[str, Any] = {}
+    for key, default in DEFAULTS.items():
+        option = "--" + key.replace("_", "-")
+        if option in words:
+            text = True if default is False else words[words.index(option) + 1]
+            found[key] = int(text) if default is None else text
+    return found

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ class Record:
     def backends(self) -> dict[str, Any]:
         """The back-end that a job has fitted: name -> config."""
         return self.settings.get("backends", {})
+
+    def given(self, option: str) -> list[str]:
+        """Return what stands behind an option in the command, once for each time that it was given."""
+        return [value for word, value in pairwise(self.command) if word == option]
 
     def digest(self, name: str) -> str | None:
         """Return the SHA-256 of the input file of this name, "" if it was too large; None: it read no such file."""

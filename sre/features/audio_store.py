@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchaudio.functional import resample
 
 from sre import SreError
 from sre.datadir.datadir import DataDir
@@ -22,6 +21,7 @@ from sre.features.audio_index import FOLDER, read_index
 from sre.features.cmn import normalise
 from sre.features.deltas import add_deltas
 from sre.features.extractor import Extractor, extractor_of
+from sre.features.resampling import resample
 from sre.features.spans import Spans
 from sre.features.trim import fixed_samples
 from sre.features.types import options_of

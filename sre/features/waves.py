@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchaudio.functional import resample
 
 from sre import SreError
 from sre.datadir.datadir import DataDir
 from sre.datadir.rejected import Rejected
+from sre.features.resampling import resample
 from sre.features.trim import trimmed
 from sre.features.types import options_of
 from sre.io.audio import (

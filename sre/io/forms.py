@@ -49,6 +49,25 @@ def _first(found: Any) -> str | None:
     return next((what for what in found if what), None)
 
 
+def unknown_name(value: object, form: Form, where: str = "") -> str | None:
+    """Return the first name in `value`, which is of the form, that the form does not have; None if there is none."""
+    if isinstance(form, tuple):
+        fit = next((either for either in form if wrong_part(value, either) is None), None)
+        return None if fit is None else unknown_name(value, fit, where)
+    if isinstance(form, list) and isinstance(value, list):
+        forms = form * len(value) if len(form) == 1 else form
+        pairs = enumerate(zip(value, forms, strict=True))
+        return _first(unknown_name(part, inner, f"{where}[{n}]") for n, (part, inner) in pairs)
+    if isinstance(form, dict) and isinstance(value, dict):
+        names = {name.removesuffix("?"): inner for name, inner in form.items()}
+        inside = f"{where}." if where else ""
+        if "*" not in names and (odd := [name for name in value if name not in names]):
+            return f"{inside}{odd[0]}"
+        known = ((name, part, names.get(name, names.get("*"))) for name, part in value.items())
+        return _first(unknown_name(part, inner, f"{inside}{name}") for name, part, inner in known)
+    return None
+
+
 def check_form(where: object, value: Any, form: Form, cure: str) -> Any:
     """Return `value` if it is of the form; raises SreError naming the part that is not."""
     if what := wrong_part(value, form):

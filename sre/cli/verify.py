@@ -1,0 +1,141 @@
+"""`sre verify`: is it the same speaker? The first recording is compared with each of the others.
+
+sre verify model.sre a.wav b.wav                      # score, decision, and how sure it is
+sre verify model.sre a.wav b.wav c.wav --json         # b and c, each against a
+sre verify model.sre a.wav b.wav --also a2.wav        # a and a2 are of one speaker
+sre verify model.sre a.wav b.wav --p-target 0.01 --c-miss 10    # an operating point, for calibrated models
+sre verify model.sre a.wav b.wav --far 0.01           # one of a hundred other speakers may be accepted
+sre verify exp/mini/xvector/final.pt a.wav b.wav --threshold 0.6    # the cosine, with a threshold of yours
+
+A model.sre, made by sre pack, knows its calibration and its error rates. A final.pt gives the cosine alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sre.cli.arguments import finite, input_file, number
+from sre.cli.embed import add_listening_options
+
+if TYPE_CHECKING:
+    from sre.voices.deciding import Decision, Threshold
+    from sre.voices.model import Model
+
+SMALLEST = 1e-9
+
+
+def add(commands: argparse._SubParsersAction, text: str) -> None:
+    """Add the verb to the command line."""
+    parser = commands.add_parser("verify", help=text, description=__doc__)
+    parser.add_argument("model", metavar="MODEL", type=input_file, help="model.sre, or a training's final.pt")
+    parser.add_argument("enrolled", metavar="A", help="recording of the speaker who is claimed")
+    parser.add_argument("tested", metavar="B", nargs="+", help="recordings that are compared with A")
+    more = "a further recording of A's speaker; may be repeated"
+    parser.add_argument("--also", metavar="FILE", action="append", default=[], help=more)
+    add_threshold_options(parser)
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print everything as JSON")
+    add_listening_options(parser)
+    parser.set_defaults(do=verify)
+
+
+def add_threshold_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides: an operating point, a threshold, or a rate of false alarms on a list of the model."""
+    prior = "probability that two recordings are of one speaker, before they are heard (default: 0.05)"
+    parser.add_argument("--p-target", type=number(SMALLEST, 1 - SMALLEST), metavar="P", help=prior)
+    parser.add_argument("--c-miss", type=number(SMALLEST, 1e9), default=1.0, metavar="C", help="cost of a miss (1)")
+    parser.add_argument("--c-fa", type=number(SMALLEST, 1e9), default=1.0, metavar="C", help="of a false alarm (1)")
+    own = "least score that is accepted, in place of an operating point"
+    parser.add_argument("--threshold", type=finite, metavar="T", help=own)
+    rate = "share of other speakers that may be accepted, on the list; write 1 %% as 0.01"
+    parser.add_argument("--far", type=number(0, 1), metavar="F", help=rate)
+    which = "trial list of the model that --far and error rates are of (default: as sre info says)"
+    parser.add_argument("--list", metavar="LIST", dest="list_name", help=which)
+
+
+def threshold_of(
+    model: Model,
+    p_target: float | None,
+    costs: tuple[float, float],
+    at: float | None,
+    far: float | None,
+    name: str | None,
+) -> Threshold | None:
+    """Return the threshold that the options ask for; None where they ask for none and the model has none."""
+    from sre.voices.deciding import P_TARGET, Point
+
+    asked = p_target is not None or costs != (1.0, 1.0)
+    point = Point(P_TARGET if p_target is None else p_target, *costs) if asked else None
+    if point is None and at is None and far is None and not (model.system.calibrated or model.package.manifest.lists):
+        return None
+    return model.measured.threshold(point, far, at, name)
+
+
+def verify(
+    model: Path,
+    enrolled: str,
+    tested: list[str],
+    also: list[str],
+    p_target: float | None,
+    c_miss: float,
+    c_fa: float,
+    threshold: float | None,
+    far: float | None,
+    list_name: str | None,
+    as_json: bool,
+    channel: str | None,
+    device: str,
+    threads: int,
+) -> None:
+    """Print what is found of each pair. Raises SreError naming a recording that cannot be used."""
+    from sre.machine.device import choose_device, prepare
+    from sre.voices.deciding import P_TARGET
+    from sre.voices.model import load
+
+    on = choose_device(device)
+    prepare(on, threads)
+    loaded = load(model, on)
+    at = threshold_of(loaded, p_target, (c_miss, c_fa), threshold, far, list_name)
+    claimed = loaded.voiceprint(enrolled, *also, channel=channel)
+    prior = P_TARGET if p_target is None else p_target
+    trials = []
+    for file in tested:
+        heard = loaded.voiceprint(file, channel=channel)
+        decision = loaded.decide(claimed, heard, at, prior)
+        speech = [float(one.qualities["speech_s"].sum()) for one in (claimed, heard)]
+        trials.append({"enrolled": enrolled, "tested": file, "speech_s": speech, "decision": decision})
+    if as_json:
+        told = [{**one, **asdict(one.pop("decision"))} for one in trials]  # type: ignore[call-overload]  # a dataclass
+        print(
+            json.dumps({"model": str(model), "system": loaded.system.name, "p_target": prior, "trials": told}, indent=1)
+        )
+        return
+    for one in trials:
+        print("\n".join(_lines(one, loaded.system.name, prior)))
+
+
+def _lines(trial: dict[str, Any], system: str, prior: float) -> list[str]:
+    """Return what a person reads of a pair."""
+    decision: Decision = trial["decision"]
+    word = {True: "the same speaker", False: "two speakers", None: "not decided"}[decision.accepted]
+    name = "log-likelihood ratio" if decision.llr is not None else f"score ({system}, not calibrated)"
+    lines = [f"{trial['enrolled']} {trial['tested']}: {word}", f"  {name} {decision.score:.4f}"]
+    if at := decision.threshold:
+        lines[-1] += f", accepted from {at.value:.4f} on ({at.why})"
+    else:
+        lines.append(
+            "  the model has no threshold: give --threshold, or make a model.sre of a calibrated system by sre pack"
+        )
+    if decision.posterior is not None:
+        lines.append(
+            f"  probability of one speaker: {decision.posterior:.2%}, where it was {prior:.3g} before listening"
+        )
+    if at and at.p_miss is not None and at.p_fa is not None:
+        counts = f"{at.targets:,} target, {at.nontargets:,} nontarget trials"
+        rates = f"{at.p_miss:.2%} of same-speaker pairs are rejected, {at.p_fa:.2%} of others accepted"
+        lines.append(f"  at this threshold, on list {at.list_name} ({counts}): {rates}")
+    lines.append("  speech: {:.2f} s and {:.2f} s".format(*trial["speech_s"]))
+    return lines

@@ -1,0 +1,1 @@
+"""A trained model in use: one file to carry, voiceprints, scores of them, and decisions."""

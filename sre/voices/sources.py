@@ -1,0 +1,139 @@
+"""Recordings that a person names: audio files, folders of them, lists, data directories; and where embeddings go.
+
+Legend: N recordings, D embedding.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from sre import SreError
+from sre.datadir.datadir import read_data_dir
+from sre.datadir.importers.folder import files_below
+from sre.datadir.importers.row import AUDIO
+from sre.datadir.rejected import Rejected
+from sre.features.waves import Waves, shortest_s
+from sre.io.ark import write_ark
+from sre.io.atomic import atomic_output
+from sre.io.audio import AudioRules
+from sre.io.ids import check_ids, shown
+from sre.io.place import openable
+from sre.io.text import fields, key_and_rest, lines_of, read_text
+from sre.voices.model import Model
+from sre.voices.voiceprint import QUALITIES, Voiceprint
+
+ENDINGS = (".ark", ".npz", ".parquet")
+
+
+@dataclass
+class Named:
+    """What a person named: files by their ids, and data directories. rejected : rows of what cannot be used so far."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    folders: list[Path] = field(default_factory=list)
+    rejected: Rejected = field(default_factory=list)
+    total: int = 0
+
+    def add(self, name: str, path: str) -> None:
+        """Note a file. Raises SreError where its id stands for another one already."""
+        if self.files.setdefault(name, path) != path:
+            raise SreError(f"{shown(name)}: stands for {self.files[name]} and for {path}; give each an id of its own")
+        self.total = len(self.files)
+
+
+def named_recordings(arguments: Sequence[str]) -> Named:
+    """Return what audio files, folders of such, lists (`path` or `id path` lines) and data directories name.
+
+    The id of a file is its path as it was given; of one in a folder, its path in there. Raises SreError for what is
+    none of these.
+    """
+    named = Named()
+    for argument in arguments:
+        path = Path(argument)
+        if (path / "wav.scp").is_file():
+            named.folders.append(path)
+        elif path.is_dir():
+            found = list(files_below(path, AUDIO))
+            if not found:
+                raise SreError(f"{path}: no audio file in it; give the folder that holds them, or a data directory")
+            for file in found:
+                named.add(file, str(path / file))
+        elif path.suffix.lower() in AUDIO or not path.exists():
+            named.add(argument, argument)
+        else:
+            for name, file in _listed(path):
+                named.add(name, file)
+    return named
+
+
+def _listed(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (id, file) of the lines of a list."""
+    lines = [line for line in lines_of(read_text(path)) if line.strip()]
+    if not lines:
+        raise SreError(f"{path}: an empty list; write a line `path`, or `id path`, for each recording")
+    for line in lines:
+        whole = openable(line.strip(), path.parent)
+        if len(fields(line)) == 1 or os.path.exists(whole):
+            yield line.strip(), whole
+        else:
+            key, rest = key_and_rest(line)
+            yield key, openable(rest, path.parent)
+
+
+def embedded(model: Model, named: Named, channel: str | None) -> Iterator[tuple[str, Voiceprint]]:
+    """Yield (id, voiceprint) of what can be used; the rest is added to `named.rejected`."""
+    ids = {file: name for name, file in named.files.items()}
+    for file, found in model.embed_files(named.files.values(), channel):
+        if isinstance(found, str):
+            named.rejected.append((ids[file], file, found))
+        else:
+            yield ids[file], found
+    for folder in named.folders:
+        yield from _of_data_dir(model, folder, named, channel)
+
+
+def _of_data_dir(model: Model, folder: Path, named: Named, channel: str | None) -> Iterator[tuple[str, Voiceprint]]:
+    data, config = read_data_dir(folder, need_speakers=False), model.embedders[0].feature_config
+    rate = model.hearing.listeners[0].sample_rate
+    waves = Waves(data, AudioRules(rate, resample=True, channel=channel), shortest_s(config))
+    utts = sorted(data.segments or data.wav or ())
+    named.total += len(utts)
+    samples = ((utt, wave / np.float32(32768), rate) for utt, wave in waves.read(utts))
+    for utt, found in model.embed_waves(samples):
+        if isinstance(found, str):
+            named.rejected.append((utt, str(folder), found))
+        else:
+            yield utt, found
+    named.rejected += waves.rejected
+
+
+def write_embeddings(out: Path, found: Sequence[tuple[str, Voiceprint]]) -> None:
+    """Write N embeddings by the ending of `out`: .ark (and .scp beside it), .npz, or .parquet.
+
+    npz has names (N,), vectors (N, D) float32, speech_s and snr_db (N,); parquet the same as columns. Raises SreError
+    for another ending, for an id that stands twice, and for one that an ark cannot have.
+    """
+    names = [name for name, _ in found]
+    if twice := next(
+        (name for name, after in zip(sorted(names), sorted(names)[1:], strict=False) if name == after), None
+    ):
+        raise SreError(f"{shown(twice)}: stands for two recordings; give each an id of its own, as a list of `id path`")
+    if out.suffix == ".ark":
+        check_ids(f"{out}: an ark takes no such id, give a list of `id path` lines, or write .npz", names)
+        write_ark(out, out.with_suffix(".scp"), sorted((name, one.vectors[0]) for name, one in found))
+        return
+    vectors = np.concatenate([one.vectors for _, one in found])
+    qualities = {name: np.concatenate([one.qualities[name] for _, one in found]) for name in QUALITIES}
+    with atomic_output(out, "wb") as file:
+        if out.suffix == ".npz":
+            columns: dict[str, Any] = {"names": np.array(names, dtype=str), "vectors": vectors, **qualities}
+            np.savez(file, **columns)
+        else:
+            rows = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+            parquet.write_table(pa.table({"name": names, "vector": rows, **qualities}), file)
