@@ -6,7 +6,7 @@ Nothing else in `sre` knows the names of stages and steps. A test holds the tabl
 from dataclasses import dataclass
 
 # A code change that alters a stage's results raises its number: that stage, and what follows, runs again.
-STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 2, "embed": 1, "score": 4}
+STAGE_VERSIONS = {"data": 1, "feats": 1, "train": 2, "embed": 2, "score": 4}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Embeddings of whole utterances, whatever their length, independent of what else is in the batch."""
+"""Embeddings of whole utterances, whatever their length, independent of what else is embedded."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,18 +11,17 @@ from torch import Tensor
 
 from sre import SreError
 from sre.datadir.rejected import Rejected
-from sre.extraction.network import WHOLE, Embedder
+from sre.extraction.network import BATCH_FRAMES, WHOLE, Embedder, batch_of
 from sre.extraction.pieces import MIN_FRAMES, PIECE_FRAMES, Pieces
 from sre.features.audio_store import AudioStore
 from sre.features.store import FeatureStore
-from sre.features.types import EMBEDDINGS
 from sre.features.vector_store import VectorStore
 
 __all__ = ["MIN_FRAMES", "PIECE_FRAMES", "Embedder", "embed_all", "extract"]
 
-BATCH_FRAMES = {"cpu": 2_000, "cuda": 100_000}
 UTTS_AT_ONCE = {"cpu": 1, "cuda": 32}  # whose features a card makes at once
 AHEAD = 64  # utterances that are loaded before they are embedded
+TOGETHER = {"cpu": False, "cuda": True}  # utterances share a batch: a card is fast so, and the last digits differ
 UNDER_WAY = {"cpu": 0, "cuda": 2}  # batches that are begun before the first of them is waited for
 MOST_WAITING = 10  # batches' frames that may wait for others of their length
 Item = TypeVar("Item")
@@ -53,8 +52,9 @@ def extract(
 
     rejected : takes a row (utterance, path, reason) of each whose audio cannot be used; None: it is an error
 
-    Pieces of exactly equal length share a batch. Raises SreError naming the utterance whose features are missing or of
-    another dimension, or which has no finite embedding.
+    Pieces of exactly equal length share a batch: on a CPU those of one utterance, whose embedding has the same bytes
+    whatever `utts` are; on a GPU also those of several, and the last digits depend on them. Raises SreError naming the
+    utterance whose features are missing or of another dimension, or which has no finite embedding.
     """
     if missing := [utt for utt in utts if utt not in store.places]:
         store.raw(missing[0])  # raises, with the remedy
@@ -77,7 +77,7 @@ def extract(
 def embed_all(
     embedder: Embedder, feats: Sequence[tuple[str, np.ndarray]], pieces: Pieces = WHOLE
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (name, (D,) float32) of named (T, F) features, in any order; pieces of equal length share a batch.
+    """Yield (name, (D,) float32) of named (T, F) features, in any order, as `extract` embeds them.
 
     Raises SreError naming one that has no finite embedding.
     """
@@ -105,9 +105,10 @@ class _Batches:
     """Pieces that wait for others of their length, and the embeddings of utterances that wait for further pieces."""
 
     def __init__(self, embedder: Embedder, pieces: Pieces) -> None:
-        self.of_vectors = embedder.feature_config.get("type") == EMBEDDINGS  # of one frame, which is not cut
+        self.of_vectors = embedder.of_vectors
         self.embedder, self.pieces = embedder, WHOLE if self.of_vectors else pieces
         self.batch_frames, self.under_way = (most[embedder.device.type] for most in (BATCH_FRAMES, UNDER_WAY))
+        self.together = TOGETHER[embedder.device.type]
         self.begun: deque[tuple[list[tuple[str, int, np.ndarray]], Callable[[], Tensor]]] = deque()
         self.waiting: dict[int, list[tuple[str, int, np.ndarray]]] = {}  # by length: utterance, number, (T, F)
         self.found: dict[str, dict[int, np.ndarray]] = {}  # by number
@@ -115,7 +116,8 @@ class _Batches:
 
     def add(self, utt: str, feats: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         """Take an utterance's features, and yield what has its embedding now."""
-        if not (self.pieces.asked or self.of_vectors or MIN_FRAMES <= len(feats) <= PIECE_FRAMES):
+        usual = self.pieces.asked or self.of_vectors or MIN_FRAMES <= len(feats) <= PIECE_FRAMES
+        if not (self.together and usual):
             yield utt, self._finite(utt, self.embedder.utterance(feats, self.pieces))
             return
         feats = feats if self.of_vectors else self.pieces.fitted(feats)
@@ -143,9 +145,7 @@ class _Batches:
     def _embed(self, frames: int) -> Iterator[tuple[str, np.ndarray]]:
         """Begin with all that wait with this length, and yield what is known when no more may be under way."""
         bucket = self.waiting.pop(frames)
-        size, on_gpu = (len(bucket), *bucket[0][2].shape), self.embedder.device.type == "cuda"
-        batch = torch.empty(size, pin_memory=on_gpu)
-        np.stack([piece for _, _, piece in bucket], out=batch.numpy())
+        batch = batch_of([piece for _, _, piece in bucket], pinned=self.embedder.device.type == "cuda")
         self.begun.append((bucket, self.embedder.begin(batch)))
         while len(self.begun) > self.under_way:
             yield from self._first_done()

@@ -4,7 +4,7 @@ Shapes: B batch, T frames, F features, D embedding.
 """
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from sre.models import ARCHITECTURES, build
 from sre.models import bundle as bundles
 from sre.models.base import Network
 
+BATCH_FRAMES = {"cpu": 2_000, "cuda": 100_000}
 WHOLE = Pieces()
 
 
@@ -52,6 +53,7 @@ class Embedder:
         self.device = choose_device(device) if isinstance(device, str) else device
         self.config, self.feature_config = bundle.config, bundle.feature_config
         self.num_features = bundle.num_features
+        self.of_vectors = bundle.feature_config.get("type") == EMBEDDINGS  # of one frame, which is not cut
         self.network = network_of(bundle, self.path)
         self.network.eval().to(self.device).to(memory_format=memory_format(self.network))
         self.precision = choose_precision(precision, self.device)
@@ -92,12 +94,31 @@ class Embedder:
     def utterance(self, feats: np.ndarray, pieces: Pieces = WHOLE) -> np.ndarray:
         """Return the embedding of an utterance, (T, F) -> (D,) float32.
 
-        It is the mean of those of pieces of at most PIECE_FRAMES, weighted by their frames, so that memory is bounded.
+        By default it is the mean of those of pieces of at most PIECE_FRAMES, weighted by their frames, so that memory
+        is bounded; (N, D) where `pieces` keeps all. Pieces of equal length share batches of at most BATCH_FRAMES.
         """
+        if self.of_vectors:
+            return self.embed(batch_of([feats]))[0].numpy()
         feats = pieces.fitted(feats)
         spans = pieces.spans(len(feats))
-        vectors = [self.embed(torch.from_numpy(feats[at : at + frames])[None])[0].numpy() for at, frames in spans]
-        return pieces.join(vectors, [frames for _, frames in spans])
+        found: dict[int, np.ndarray] = {}  # by number
+        for frames in dict.fromkeys(frames for _, frames in spans):
+            numbers = [number for number, (_, length) in enumerate(spans) if length == frames]
+            most = max(1, BATCH_FRAMES[self.device.type] // frames)
+            for some in (numbers[at : at + most] for at in range(0, len(numbers), most)):
+                batch = batch_of([feats[spans[number][0] :][:frames] for number in some])
+                found |= zip(some, self.embed(batch).numpy(), strict=True)
+        return pieces.join([found[number] for number in range(len(spans))], [frames for _, frames in spans])
+
+
+def batch_of(pieces: Sequence[np.ndarray], pinned: bool = False) -> Tensor:
+    """Return features of equal length as a batch, N x (T, F) -> (N, T, F) float32.
+
+    In torch's own memory, whose start is aligned: products of numpy's may differ in their last digits.
+    """
+    batch = torch.empty((len(pieces), *pieces[0].shape), pin_memory=pinned)
+    np.stack(pieces, out=batch.numpy())
+    return batch
 
 
 def _differing(made: Mapping, wanted: Mapping) -> str:

@@ -13,6 +13,7 @@ from sre.extraction import pieces as cut
 from sre.extraction.embedder import Embedder, extract
 from sre.extraction.pieces import Pieces, pad
 from sre.features.store import FeatureStore
+from sre.io.shards import shard_of
 from sre.models import build
 from sre.models.bundle import Bundle, save
 
@@ -39,13 +40,24 @@ def embedder(tmp_path: Path) -> Embedder:
 
 
 @pytest.mark.parametrize("architecture", sorted(OPTIONS))
-def test_in_a_batch_as_alone(tmp_path: Path, store: FeatureStore, architecture: str) -> None:
+def test_in_any_company_as_alone(tmp_path: Path, store: FeatureStore, architecture: str, monkeypatch) -> None:
+    """On a CPU the same bytes in all of a recipe's shards, however many; in a card's batches the same to rounding."""
     embedder = Embedder(bundle(tmp_path / "final.pt", architecture), torch.device("cpu"))
-    together = dict(extract(embedder, store, list(store.places)))
-    assert together.keys() == store.places.keys()
-    for utt in store.places:
-        ((_, alone),) = extract(embedder, store, [utt])
-        assert np.linalg.norm(alone - together[utt]) < 1e-5 * np.linalg.norm(alone)
+    utts = sorted(store.places)
+    for pieces in (Pieces(), Pieces(window=40, shift=20), Pieces(crops=3, crop_frames=50, keep=True)):
+        alone = {utt: vector for one in utts for utt, vector in extract(embedder, store, [one], pieces)}
+        for nj in (1, 2, 5):
+            shards = [shard_of(utts, (k, nj)) for k in range(1, nj + 1)]
+            found = {utt: vector for shard in shards for utt, vector in extract(embedder, store, shard, pieces)}
+            assert found.keys() == store.places.keys()
+            assert all(found[utt].tobytes() == alone[utt].tobytes() for utt in utts)
+        assert all(embedder.utterance(store.load(utt), pieces).tobytes() == alone[utt].tobytes() for utt in utts)
+        with monkeypatch.context() as patch:
+            patch.setitem(module.TOGETHER, "cpu", True)
+            found = dict(extract(embedder, store, utts, pieces))
+        assert found.keys() == store.places.keys()
+        for utt in utts:
+            assert np.linalg.norm(alone[utt] - found[utt]) < 1e-5 * np.linalg.norm(alone[utt])
 
 
 def test_long_utterance_is_the_mean_of_its_pieces(embedder: Embedder, store: FeatureStore, monkeypatch) -> None:
@@ -62,6 +74,7 @@ def test_long_utterance_is_the_mean_of_its_pieces(embedder: Embedder, store: Fea
 def test_batches_under_way_as_on_a_card(embedder: Embedder, store: FeatureStore, monkeypatch) -> None:
     """What waits is taken in the order in which it was begun, and nothing is left behind; with several pieces too."""
     monkeypatch.setitem(module.BATCH_FRAMES, "cpu", 100)
+    monkeypatch.setitem(module.TOGETHER, "cpu", True)
     for pieces in (Pieces(), Pieces(window=30, keep=True)):
         at_once = list(extract(embedder, store, list(store.places), pieces))
         with monkeypatch.context() as patch:

@@ -8,6 +8,7 @@ import torch
 
 from sre import SreError
 from sre.config.extraction import as_options
+from sre.extraction import embedder as module
 from sre.extraction.embedder import Embedder, _Batches, extract
 from sre.extraction.pieces import Pieces
 from sre.features.store import FeatureStore
@@ -69,7 +70,8 @@ def test_all_embeddings_of_an_utterance_as_a_matrix(tmp_path: Path, store: Featu
     np.testing.assert_array_equal(kept["one"], np.tile(kept["one"][0], (5, 1)))
 
 
-def test_a_window_that_waits_keeps_no_utterance_in_memory(tmp_path: Path) -> None:
+def test_a_window_that_waits_keeps_no_utterance_in_memory(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(module.TOGETHER, "cpu", True)
     batches = _Batches(Embedder(bundle(tmp_path / "final.pt"), torch.device("cpu")), Pieces(window=100))
     assert not list(batches.add("u", np.zeros((1030, 8), np.float32)))
     assert {len(bucket) for bucket in batches.waiting.values()} == {10, 1}
