@@ -47,6 +47,7 @@ OPTIONAL = {
     "imageio_ffmpeg",
     "tensorboard",
     "torchaudio",  # half a second, which only recordings of another rate need
+    "huggingface_hub",
 }  # packages that may be imported in a function
 NAMED_BELOW = ('"steps.', "command[", "recipes/")  # what no room but cli/ may name
 NAMING = {"sre/config/stages.py", "sre/machine/environment.py"}  # the stages; the code of which git tells the version

@@ -14,7 +14,7 @@ sre pack exp/mini xvector/lda_plda model.sre                         # one file 
 sre info model.sre                                                   # what is in it
 sre verify model.sre a.wav b.wav                                     # the same speaker? score, decision, how sure
 sre embed model.sre a.wav b.wav --out voices.npz                     # embeddings; also of folders, lists, data dirs
-sre import avg_model.pt --as resnet34 --features voxceleb:fbank80 final.pt    # WeSpeaker's weights
+sre import spkrec-ecapa-voxceleb final.pt                            # of WeSpeaker, SpeechBrain, 3D-Speaker, NeMo, …
 """
 
 import argparse
@@ -32,12 +32,12 @@ VERBS = {  # verb -> its file in here, loaded when the verb is called; one line 
     "compare": ("compare", "what changed between experiments, and whether their error rates differ"),
     "describe": ("describe", "what a model costs: parameters, operations, frames that it sees, speed on this machine"),
     "export": ("export", "a trained bundle as one ONNX or TorchScript file, checked on three utterances"),
-    "import": ("import_", "a WeSpeaker checkpoint as a bundle, from which a recipe (its bundles:) extracts embeddings"),
     "decide": ("decide", "accept or reject each trial of a list, which needs no labels, into a CSV"),
     "pack": ("pack", "one file, model.sre, of a recipe's result: network, back-end, calibration, thresholds"),
     "info": ("info", "what is in a model.sre or final.pt"),
     "verify": ("verify", "whether recordings are of the same speaker: score, decision, and how sure it is"),
     "embed": ("embed", "embeddings of audio files, folders, lists or data directories"),
+    "import": ("import_", "a model of WeSpeaker, SpeechBrain, 3D-Speaker, NeMo or ClovaAI as a bundle of ours"),
     "clean": (
         "clean",
         "what of experiments can be removed, and how much it is, as checkpoints of finished trainings",

@@ -1,21 +1,25 @@
-"""`sre import`: a WeSpeaker checkpoint as a bundle of ours, which a recipe's `bundles:` takes.
+"""`sre import`: a model of another toolkit as a bundle of ours, which `sre verify` and a recipe's `bundles:` take.
 
-sre import avg_model.pt exp/peers/resnet34/final.pt --as resnet34 --features voxceleb:fbank80
-sre import avg_model.pt exp/peers/b2/final.pt --as redimnet --options '{"size": "b2"}' --features fbank72.yaml
-sre import avg_model.pt exp/peers/b6/final.pt --as redimnet2 --features voxceleb:tf_mel72
+sre import voxceleb_resnet221_LM final.pt                 # WeSpeaker's folder: avg_model.pt and config.yaml
+sre import spkrec-ecapa-voxceleb final.pt                 # SpeechBrain's: embedding_model.ckpt and hyperparams.yaml
+sre import hf:speechbrain/spkrec-ecapa-voxceleb final.pt  # the same from the hub (pip install 'sre[hub]')
+sre import campplus_voxceleb.bin final.pt --from 3dspeaker
+sre import titanet-l.nemo final.pt                        # NeMo's SpeakerNet, TitaNet and ECAPA_TDNN
+sre import baseline_v2_ap.model final.pt                  # ClovaAI's ResNetSE34L and ResNetSE34V2
+sre import avg_model.pt final.pt --as redimnet --options '{"size": "b2"}'   # WeSpeaker's, without its config
 
-WeSpeaker's features are 80 mel bins (72 for ReDimNet, 60 for its B0) with a Hamming window, no dither in the test, the
-utterance's mean subtracted: recipe voxceleb's fbank80, or a file with `num_mel_bins: 72` and `window_type: hamming`.
-ReDimNet2 has TF-mel of 72 bins and normalised signals (docs/features.md): voxceleb's tf_mel72. A front-end that stands
-in the checkpoint is compared with the features.
+The network, its options and its front-end are what the files say; the command names what it recognised. Of WeSpeaker's
+avg_model.pt without a config.yaml beside it, --as says the network. Weights are read as tensors alone: nothing in a
+file is run. docs/importing.md has all families, and how far each embedding is from its toolkit's own.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sre import SreError
-from sre.cli.arguments import input_file, json_object, output_file
+from sre.cli.arguments import input_file, input_folder, json_object, output_file
 from sre.cli.configs import (
     RECIPES,
     ConfigArgument,
@@ -27,52 +31,137 @@ from sre.cli.configs import (
 )
 from sre.config.resolve import recipe_features, recipe_file, resolve_features
 from sre.features.types import FbankOptions, dimension_of, options_of
-from sre.io.atomic import sha256_file
+from sre.io.hub import PREFIX, fetch
 from sre.io.text import canonical
 from sre.io.yaml_text import read_yaml
+
+if TYPE_CHECKING:
+    from sre.models.base import Network
+    from sre.models.peers.found import Found
+    from sre.models.peers.source import Source
+
+TOOLKITS = ("wespeaker", "speechbrain", "3dspeaker", "nemo", "clovaai")
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser = commands.add_parser("import", help=text, description=__doc__)
-    parser.add_argument("weights", metavar="CHECKPOINT.pt", type=input_file, help="avg_model.pt, a plain state dict")
+    source = "a checkpoint, a .nemo, the folder of one, or hf:OWNER/NAME[@REVISION]"
+    parser.add_argument("source", metavar="SOURCE", type=model_source, help=source)
     parser.add_argument("out", metavar="OUT/final.pt", type=output_file, help="the bundle to write")
-    network = "the network, as a model's YAML names it, e.g. resnet34; a name that is not known is answered with all"
-    parser.add_argument("--as", dest="architecture", metavar="ARCHITECTURE", required=True, help=network)
-    options = "of the architecture, where they are not its defaults"
+    toolkit = "whose the model is, where more than one has such tensors"
+    parser.add_argument("--from", dest="toolkit", choices=TOOLKITS, help=toolkit)
+    network = (
+        "WeSpeaker's network, as a model's YAML names it, e.g. resnet34, where no config.yaml says it; a name that is"
+    )
+    parser.add_argument(
+        "--as", dest="architecture", metavar="ARCHITECTURE", help=f"{network} not known is answered with all"
+    )
+    options = "of that network, where they are not its defaults"
     parser.add_argument("--options", type=json_object, default={}, metavar="JSON", help=options)
-    features = "RECIPE:NAME or CONFIG.yaml:NAME, a recipe's feature config; or a YAML of options as make_fbank takes it"
-    parser.add_argument("--features", required=True, metavar="NAME_OR_CONFIG", help=features)
-    parser.set_defaults(do=import_weights)
+    features = (
+        "with --as: RECIPE:NAME or CONFIG.yaml:NAME, a recipe's feature config; or a YAML of options as make_fbank"
+    )
+    parser.add_argument("--features", metavar="NAME_OR_CONFIG", help=f"{features} takes it; else WeSpeaker's usual")
+    parser.set_defaults(do=import_model)
 
 
-def import_weights(weights: Path, out: Path, architecture: str, options: dict, features: str) -> None:
+def model_source(text: str) -> str:
+    """A file or folder that is there, or a name on the hub."""
+    if text.startswith(PREFIX):
+        return text
+    return str(input_folder(text) if Path(text).is_dir() else input_file(text))
+
+
+def import_model(
+    source: str, out: Path, toolkit: str | None, architecture: str | None, options: dict, features: str | None
+) -> None:
     """Write the bundle.
 
-    Raises SreError where keys or shapes of the checkpoint are not the architecture's, and where the features are not
-    those that it was trained on.
+    Raises SreError where the model is not recognised, where its tensors are not the network's, and where the features
+    are not those that it was trained on.
     """
-    from sre.models import ARCHITECTURES, build
     from sre.models.bundle import Bundle
-    from sre.models.peers import check_frontend, check_state, peer_key_of, read_state, rename, split_frontend
+    from sre.models.peers import found as peers
+    from sre.models.peers.recognise import recognise
+    from sre.models.peers.source import read_source
+    from sre.models.peers.wespeaker import named
 
-    peer_key = peer_key_of(architecture)
-    name, feature_config = read_features(features)
-    check_features(f"--features {features}", feature_config, architecture, ARCHITECTURES[architecture].peer_features)
-    bins = dimension_of(feature_config)
-    chosen = {**(ARCHITECTURES[architecture].peer_options or {}), **options}
-    chosen = schema().check(chosen, "--options", "$defs", "architectures", architecture)
-    network = build(architecture, bins, chosen)
-    state, frontend = split_frontend(read_state(weights))
-    check_frontend(weights, frontend, constants_of(feature_config), name)
-    state, left_out = rename(state, peer_key)
-    check_state(weights, state, network.state_dict(), f"{architecture} of {bins} bins, {canonical(chosen)}")
-    network.load_state_dict(state)
-    source = {"checkpoint": weights.name, "sha256": sha256_file(weights)}
-    config = {"architecture": architecture, "options": chosen, "features": name, "imported": source}
-    Bundle(config, feature_config, bins, network.state_dict()).save(out)
-    print(f"{out}: {sum(p.numel() for p in network.parameters())} parameters of {architecture}")
+    check_arguments(toolkit, architecture, options, features)
+    found = named(architecture, options) if architecture else None  # a wrong name is told before a file is read
+    name, config = given_features(features, found)
+    fetched = fetch(source, wanted_files) if source.startswith(PREFIX) else None
+    read = read_source(fetched.folder if fetched else Path(source))
+    found = found or recognise(read, toolkit)
+    if not config:
+        name = f"{found.toolkit.lower().replace('3d-', 'threed_')}{found.features['num_mel_bins']}"
+        config = resolve_features(schema(), found.features, found.sample_rate, f"{read.where}: features")
+    print(f"recognised: {found.toolkit}'s {found.network}, by {found.said_by}")
+    network, chosen, left_out = filled(read, found, name, config)
+    imported: dict[str, Any] = {"toolkit": found.toolkit, "network": found.network, "files": read.files}
+    if fetched:
+        imported |= {"hub": source.removeprefix(PREFIX).partition("@")[0], "revision": fetched.revision}
+    model = {"architecture": found.architecture, "options": chosen, "features": name, "imported": imported}
+    Bundle(model, config, dimension_of(config), network.state_dict()).save(out)
+    print(f"{out}: {peers.parameters(network)} parameters of {found.architecture}")
     print(f"tensors of the classifier that are left out: {left_out}")
-    print(f"in a recipe with features {name}: bundles: {{{architecture}: {{path: {out}, features: {name}}}}}")
+    if not features:
+        print(f"in a recipe: features: {{{name}: {canonical(found.features)}}}")
+    print(f"in a recipe with features {name}: bundles: {{{found.architecture}: {{path: {out}, features: {name}}}}}")
+
+
+def check_arguments(toolkit: str | None, architecture: str | None, options: dict, features: str | None) -> None:
+    """Raise SreError where arguments do not go together."""
+    if (options or features) and not architecture:
+        raise SreError(
+            "--options and --features go with --as, for a file that is recognised says them itself; leave them out"
+        )
+    if architecture and toolkit not in (None, "wespeaker"):
+        raise SreError(
+            f"--as is for WeSpeaker's checkpoints, and {toolkit}'s say their network themselves; leave it out"
+        )
+
+
+def given_features(features: str | None, found: "Found | None") -> tuple[str, dict]:
+    """Return name and config of --features, empty without it. Raises SreError where they are not the network's."""
+    if not features or not found:
+        return "", {}
+    name, config = read_features(features)
+    check_features(f"--features {features}", config, found.architecture, found.features["type"])
+    return name, config
+
+
+def filled(read: "Source", found: "Found", features: str, config: dict) -> tuple["Network", dict, int]:
+    """Return the network with the file's weights, its options with all defaults, and how many tensors it left out.
+
+    Raises SreError where options or tensors are not the network's, or the front-end's not those of the features.
+    """
+    from sre.models import build
+    from sre.models.peers import found as peers
+    from sre.models.peers.wespeaker import CURE
+
+    asked = found.said_by == "--as"
+    cure = CURE if asked else "get the files again; docs/importing.md has the models that are known"
+    where, bins = "--options" if asked else read.where, dimension_of(config)
+    chosen = schema().check(found.options, where, "$defs", "architectures", found.architecture)
+    network = build(found.architecture, bins, chosen)
+    tensors, frontend, left_out = peers.split(read.state, found)
+    peers.check_frontend(read.where, frontend, constants_of(config), features, cure)
+    expected = network.state_dict()
+    state = peers.renamed(tensors, found, expected)
+    peers.check_state(read.where, state, expected, f"{found.architecture} of {bins} bins, {canonical(chosen)}", cure)
+    network.load_state_dict(state)
+    return network, chosen, left_out
+
+
+def wanted_files(names: Sequence[str]) -> list[str]:
+    """Return those of a hub's files that are read: the weights, one file where its name is known, and the config."""
+    from sre.models.peers.source import CONFIGS, SUFFIXES, WEIGHTS
+
+    top = [name for name in names if "/" not in name]
+    weights = [name for name in WEIGHTS if name in top] or [
+        name for name in top if Path(name).suffix in (*SUFFIXES, ".nemo")
+    ]
+    return [*weights, *(name for name in CONFIGS if name in top)] if weights else []
 
 
 def check_features(where: str, config: dict, architecture: str, kind: str) -> None:
@@ -100,10 +189,10 @@ def check_features(where: str, config: dict, architecture: str, kind: str) -> No
 def constants_of(config: dict) -> dict[str, Any]:
     """Return the tensors that a checkpoint has of a front-end like this, by the ends of their names."""
     from sre.features.extractor import extractor_of
-    from sre.features.frontends.tf_mel import TfMel
+    from sre.features.frontends.signal import SignalExtractor
 
     extractor = extractor_of(options_of(config))
-    return extractor.constants() if isinstance(extractor, TfMel) else {}
+    return extractor.constants() if isinstance(extractor, SignalExtractor) else {}
 
 
 def read_features(argument: str) -> tuple[str, dict]:

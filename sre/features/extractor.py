@@ -199,9 +199,10 @@ class Fbank(FeatureExtractor):
         super().__init__(options, device)
         mel = mel_banks(options).float()
         self.mel, self.parts = mel.to(device), split_banks(mel)  # (P/2, F); of the CPU's blocks
+        self.least = max(EPSILON, options.least_energy)
 
     def of_power(self, power: Tensor, frames: Tensor) -> Tensor:
-        return _log(power.T @ self.mel)
+        return (power.T @ self.mel).clamp(min=self.least).log()
 
     def of_block(self, power: Tensor, pieces: Sequence[Tensor], out: Tensor) -> None:
         for rows, columns, weights, more in self.parts:
@@ -209,7 +210,7 @@ class Fbank(FeatureExtractor):
                 out[:, columns].addmm_(power[rows].T, weights)
             else:
                 torch.mm(power[rows].T, weights, out=out[:, columns])
-        out.clamp_min_(EPSILON).log_()
+        out.clamp_min_(self.least).log_()
 
 
 class Mfcc(Fbank):

@@ -66,6 +66,8 @@ class FbankOptions(FrameOptions):
     Attributes
     ----------
     low_freq, high_freq : Hz, the ends of the filters; a high_freq of 0 or less is counted from the Nyquist frequency
+    least_energy : of a band, on int16's scale squared; 0: Kaldi's, 1.2e-7. Of code like Kaldi's that is given samples
+        in [-1, 1], as in 3D-Speaker, it is 2^30 times as much: 128
     """
 
     type = "fbank"
@@ -74,6 +76,7 @@ class FbankOptions(FrameOptions):
     num_mel_bins: int = 80
     low_freq: float = 20.0
     high_freq: float = 0.0
+    least_energy: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise SreError where the options do not go together."""

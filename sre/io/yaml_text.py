@@ -35,7 +35,7 @@ class _KeyFault(yaml.MarkedYAMLError):
     """The error of a key that is no text or stands twice; its text says what to do."""
 
 
-class _Loader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """A loader whose keys are text, and stand once in their mapping."""
 
     yaml_implicit_resolvers: dict = {}
@@ -55,14 +55,14 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-class _TextLoader(_Loader):
+class _TextLoader(PlainLoader):
     """A loader whose words are text but for null: what they are is for the schema to say."""
 
     yaml_implicit_resolvers: dict = {}
 
 
 for tag, (pattern, first) in CORE.items():
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, first)
+    PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, first)
     if tag in ("null", "merge"):
         _TextLoader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, first)
 
@@ -91,8 +91,13 @@ def _found(config: object) -> str:
 
 def parse_yaml(text: str, where: str, words: bool = False) -> Any:
     """Return the value of a YAML text; with `words` all but null stays text. Raises SreError beginning with `where`."""
+    return load_text(text, where, _TextLoader if words else PlainLoader)
+
+
+def load_text(text: str, where: str, loader: type[PlainLoader]) -> Any:
+    """Return the value of a YAML text as a loader has it. Raises SreError beginning with `where`."""
     try:
-        value = yaml.load(text, _TextLoader if words else _Loader)
+        value = yaml.load(text, loader)
     except yaml.MarkedYAMLError as error:
         raise SreError(_sentence(error, where)) from None
     except yaml.YAMLError as error:

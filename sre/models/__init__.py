@@ -3,6 +3,7 @@
 from sre.models.base import Network
 from sre.models.campplus import CAMPlusPlus
 from sre.models.ecapa import ECAPA
+from sre.models.ecapa_variants import ECAPANeMo, ECAPASpeechBrain
 from sre.models.eres2net import ERes2Net, ERes2NetV2
 from sre.models.gemini import GeminiDFResNet
 from sre.models.quartznet import SpeakerNet, TitaNet
@@ -12,21 +13,26 @@ from sre.models.redimnet2 import ReDimNet2
 from sre.models.repvgg import RepVGG
 from sre.models.res2net import Res2Net
 from sre.models.resnet import BottleneckResNet, DVectorResNet, ResNet
+from sre.models.resnet_preact import ResNetSpeechBrain
 from sre.models.resnet_se import ResNetSE34L, ResNetSE34V2
 from sre.models.simam import SimAMResNet
 from sre.models.tdnn import ETDNN, FTDNN
 from sre.models.transformer import Transformer
 from sre.models.vectors import MLP
-from sre.models.xvector import XVector
+from sre.models.xvector import XVector, XVectorSpeechBrain
 
 ARCHITECTURES: dict[str, type[Network]] = {
     "xvector": XVector,
+    "xvector_speechbrain": XVectorSpeechBrain,
     "etdnn": ETDNN,
     "ftdnn": FTDNN,
     "ecapa": ECAPA,
+    "ecapa_speechbrain": ECAPASpeechBrain,
+    "ecapa_nemo": ECAPANeMo,
     **{f"resnet{depth}": ResNet for depth in (18, 34)},
     **{f"resnet{depth}": BottleneckResNet for depth in (50, 101, 152, 221, 293)},
     "dvector_resnet18": DVectorResNet,
+    "resnet_speechbrain": ResNetSpeechBrain,
     "resnetse34l": ResNetSE34L,
     "resnetse34v2": ResNetSE34V2,
     "simam_resnet34": SimAMResNet,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sre.models.base import Network
-from sre.models.pooling import TSTP
+from sre.models.pooling import TSTP, VARIANCE_OFFSET
 from sre.models.resnet import BasicBlock, conv_norm
 
 KERNEL = 3  # of each dense layer
@@ -109,6 +109,7 @@ class CAMPlusPlus(Network):
     growth : G, of each dense layer
     blocks : dense layers of each of the three blocks
     head_channels : of the convolutional head
+    variance_offset : under the root of the pooled deviations; 3D-Speaker has none, for which 1e-12 stands
     """
 
     peer_options = {}
@@ -137,6 +138,7 @@ class CAMPlusPlus(Network):
         growth: int = 32,
         blocks: Sequence[int] = (12, 24, 16),
         head_channels: int = 32,
+        variance_offset: float = VARIANCE_OFFSET,
     ) -> None:
         super().__init__(embedding_dim)
         self.head = Head(num_features, head_channels)
@@ -148,7 +150,7 @@ class CAMPlusPlus(Network):
             self.blocks.append(block)
             channels = block.out_channels
         self.out_bn = nn.BatchNorm1d(channels)
-        self.pool = TSTP(channels)
+        self.pool = TSTP(channels, variance_offset)
         self.segment1 = nn.Conv1d(self.pool.out_dim, embedding_dim, 1, bias=False)  # a linear layer, as published
         self.segment1_bn = nn.BatchNorm1d(embedding_dim, affine=False)
 

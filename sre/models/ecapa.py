@@ -5,6 +5,7 @@ Shapes: B batch, T frames, F features, C channels, S scale of the Res2Net convol
 """
 
 import re
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +22,31 @@ AGGREGATED = 1536  # channels before the pooling, whatever C is
 
 
 class FrameLayer(nn.Module):
-    """Convolution over time, ReLU, batch norm: (B, C, T) -> (B, C', T)."""
+    """Convolution over time, ReLU, batch norm: (B, C, T) -> (B, C', T).
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int = 1) -> None:
+    groups, padding_mode : PyTorch's, of the convolution: "zeros" or "reflect" beyond the ends
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        padding_mode: Literal["zeros", "reflect"] = "zeros",
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(in_channels, out_channels, kernel, padding=kernel // 2)
+        padding = dilation * (kernel // 2)
+        self.conv = nn.Conv1d(
+            in_channels,
+            out_channels,
+            kernel,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            padding_mode=padding_mode,
+        )
         self.bn = nn.BatchNorm1d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -98,13 +98,17 @@ class TSDP(Pooling):
 
 
 class TSTP(Pooling):
-    """Temporal statistics pooling, mean and standard deviation (Snyder et al. 2018): (B, C, T) -> (B, 2C)."""
+    """Temporal statistics pooling, mean and standard deviation (Snyder et al. 2018): (B, C, T) -> (B, 2C).
 
-    def __init__(self, in_dim: int) -> None:
+    offset : of the variance, under the root
+    """
+
+    def __init__(self, in_dim: int, offset: float = VARIANCE_OFFSET) -> None:
         super().__init__(2 * in_dim)
+        self.offset = offset
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return torch.cat(mean_and_std(x, mask), dim=1)
+        return torch.cat(mean_and_std(x, mask, self.offset), dim=1)
 
 
 class ASTP(Pooling):

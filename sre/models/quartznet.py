@@ -83,10 +83,13 @@ class ContextPooling(Pooling):
     """Attentive mean and standard deviation, the attention told those of all frames: (B, P, T) -> (B, 2P).
 
     ECAPA-TDNN's (Desplanques et al., 2020) with ReLU and batch norm before the tanh.
+
+    floor : the least variance
     """
 
-    def __init__(self, channels: int, bottleneck: int = 128) -> None:
+    def __init__(self, channels: int, bottleneck: int = 128, floor: float = 1e-10) -> None:
         super().__init__(2 * channels)
+        self.floor = floor
         self.attention = nn.Sequential(
             nn.Conv1d(3 * channels, bottleneck, 1),
             nn.ReLU(),
@@ -99,9 +102,9 @@ class ContextPooling(Pooling):
         x = at_least_float32(x)
         alike = torch.ones_like(x[:, :1])  # (B, 1, T)
         alike = alike / x.shape[-1] if mask is None else alike * (mask / mask.sum(dim=1, keepdim=True)).unsqueeze(1)
-        context = [statistic.unsqueeze(-1).expand_as(x) for statistic in weighted_mean_and_std(x, alike, 1e-10)]
+        context = [statistic.unsqueeze(-1).expand_as(x) for statistic in weighted_mean_and_std(x, alike, self.floor)]
         scores = self.attention(torch.cat([x, *context], dim=1))  # (B, 3P, T) -> (B, P, T)
-        return torch.cat(weighted_mean_and_std(x, attention(scores, mask), 1e-10), dim=1)  # -> (B, 2P)
+        return torch.cat(weighted_mean_and_std(x, attention(scores, mask), self.floor), dim=1)  # -> (B, 2P)
 
 
 class SpeakerNet(Network):
@@ -133,7 +136,7 @@ class SpeakerNet(Network):
             *(Block(channels, channels, kernel, repeat, dropout, residual=True) for kernel in KERNELS),
             Block(channels, pooled_channels, 1),
         )
-        self.pool = TSTP(pooled_channels)
+        self.pool = TSTP(pooled_channels, offset=1e-10)
         layers, width = [], self.pool.out_dim
         for _ in range(segment_layers):
             layers += [nn.Linear(width, embedding_dim), nn.BatchNorm1d(embedding_dim, affine=False), nn.ReLU()]

@@ -26,11 +26,15 @@ ROOT = Path(__file__).resolve().parents[2]
 NARROW = {"channels": 8, "blocks": (1, 1, 1, 1)}
 SMALL = {
     "xvector": {"channels": 32, "pooled_channels": 64},
+    "xvector_speechbrain": {"channels": 32, "pooled_channels": 64},
     "etdnn": {"channels": 32, "pooled_channels": 64},
     "ftdnn": {"channels": 32, "bottleneck": 16, "pooled_channels": 64},
     "ecapa": {"channels": 32},
+    "ecapa_speechbrain": {"channels": 32, "pooled_channels": 96},
+    "ecapa_nemo": {"channels": 32},
     "resnet18": NARROW,  # and resnet34, which is the same at this depth
     "resnet50": {**NARROW, "channels": 4},  # and all deeper ones
+    "resnet_speechbrain": NARROW,
     "dvector_resnet18": {"channels": 8},
     "resnetse34l": {"channels": 8},
     "resnetse34v2": {"channels": 8},

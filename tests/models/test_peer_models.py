@@ -10,7 +10,7 @@ import torch
 
 from sre.cli.configs import schema
 from sre.models import build
-from sre.models.peers import peer_key_of
+from sre.models.peers.wespeaker import peer_key_of
 
 PEERS = Path(__file__).resolve().parents[2] / "../shared/reference/peer-models"
 pytestmark = pytest.mark.skipif(not PEERS.is_dir(), reason="no ../shared/reference/peer-models here")

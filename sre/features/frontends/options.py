@@ -76,6 +76,7 @@ class NemoMelOptions(SignalOptions):
     Attributes
     ----------
     dither : standard deviation of the noise that is added to the signal, on int16's scale
+    whole_shifts : a frame for each shift of the signal that is whole, and zeros beyond its ends, as NeMo 3.0
     """
 
     type = "nemo_mel"
@@ -84,11 +85,20 @@ class NemoMelOptions(SignalOptions):
     num_mel_bins: int = 64
     preemphasis_coefficient: float = 0.97
     dither: float = 0.0
+    whole_shifts: bool = False
+
+    @property
+    def shortest(self) -> int:
+        return self.shift if self.whole_shifts else super().shortest
 
     def num_frames(self, num_samples: int) -> int:
-        return -(-num_samples // self.shift) if num_samples >= self.shortest else 0
+        if num_samples < self.shortest:
+            return 0
+        return num_samples // self.shift if self.whole_shifts else -(-num_samples // self.shift)
 
     def num_samples(self, num_frames: int) -> int:
+        if self.whole_shifts:
+            return num_frames * self.shift
         return max((num_frames - 1) * self.shift + 1, self.shortest)
 
 

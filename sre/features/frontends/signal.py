@@ -67,6 +67,10 @@ class SignalExtractor:
         """Return the (B, t, F) energies of the bands of a power spectrum."""
         return power @ self.mel
 
+    def constants(self) -> dict[str, Tensor]:
+        """Return the tensors that a checkpoint of the toolkit may have of its front-end, by the ends of their names."""
+        return {}
+
     def finished(self, features: Tensor) -> Tensor:
         """Return what depends on all frames of a signal, (B, T, F) -> (B, T, D)."""
         return features

@@ -19,6 +19,12 @@ class TorchaudioMel(SignalExtractor):
     options: TorchaudioMelOptions
     first = "mirrored"
 
+    def constants(self) -> dict[str, Tensor]:
+        """Return the tensors that ClovaAI's checkpoints have of this front-end, by the ends of their names."""
+        emphasis = torch.tensor([[[-self.coefficient, 1.0]]])
+        own = {"spectrogram.window": self.shape.float(), "mel_scale.fb": self.mel}
+        return {**own, "flipped_filter": emphasis} if self.coefficient else own
+
     def window(self) -> Tensor:
         return torch.hamming_window(self.options.window, dtype=torch.float64)
 

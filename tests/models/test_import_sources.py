@@ -1,0 +1,279 @@
+"""`sre import`: what it recognises, by what, and what it refuses; a hub of this machine's own."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import torch
+from models.test_imported import OUTPUTS, given, nemo_file, output, sre
+from models.test_peers import SMALL
+
+from sre import SreError
+from sre.io.tagged_yaml import parse_tagged
+from sre.models import build
+from sre.models.bundle import load_bundle
+
+TITANET = "nemo_titanet"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def refused(source: Path, *more: str) -> str:
+    """The sentence with which a model is refused; no bundle is written."""
+    out = source.parent / "out/final.pt"
+    with pytest.raises(SreError) as error:
+        sre(source, out, *more)
+    assert not out.exists() and "\n" not in str(error.value)
+    return str(error.value)
+
+
+def tar_of(path: Path, parts: list[tuple[str, bytes]]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in parts:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def nemo_parts(folder: Path) -> list[tuple[str, bytes]]:
+    peer, state = output(TITANET)
+    nemo_file(folder / "good.nemo", peer["config"], state)
+    return [(f"./{name}", (folder / name).read_bytes()) for name in ("model_config.yaml", "model_weights.ckpt")]
+
+
+def test_names_that_point_out_of_a_nemo(tmp_path: Path) -> None:
+    parts = nemo_parts(tmp_path)
+    for name in ("../evil.txt", "/etc/evil", "a/../../model_weights.ckpt"):
+        error = refused(tar_of(tmp_path / "model.nemo", [*parts, (name, b"x")]))
+        assert f"its part '{name}' points out of the archive" in error
+    assert not (tmp_path.parent / "evil.txt").exists()
+
+
+def test_a_nemo_that_is_none_or_damaged(tmp_path: Path) -> None:
+    config, weights = nemo_parts(tmp_path)
+    assert "its model_weights.ckpt is there twice" in refused(tar_of(tmp_path / "a.nemo", [config, weights, weights]))
+    assert "no model_weights.ckpt in it" in refused(tar_of(tmp_path / "b.nemo", [config]))
+    whole = (tmp_path / "good.nemo").read_bytes()
+    (tmp_path / "c.nemo").write_bytes(whole[: len(whole) // 2])
+    assert re.search("damaged|cut short", refused(tmp_path / "c.nemo"))
+    (tmp_path / "d.nemo").write_bytes(b"no tar at all")
+    assert "not a .nemo, or damaged (ReadError)" in refused(tmp_path / "d.nemo")
+
+
+def test_a_nemo_whose_config_says_that_it_is_huge(tmp_path: Path) -> None:
+    config, weights = nemo_parts(tmp_path)
+    tar_of(tmp_path / "a.nemo", [weights, config])
+    with tarfile.open(tmp_path / "a.nemo") as archive:
+        at = archive.getmember("./model_config.yaml").offset
+    content = bytearray((tmp_path / "a.nemo").read_bytes())
+    info = tarfile.TarInfo("./model_config.yaml")
+    info.size = 1 << 30
+    content[at : at + 512] = info.tobuf(tarfile.GNU_FORMAT)[:512]
+    (tmp_path / "a.nemo").write_bytes(content)
+    assert "larger than 16 MiB" in refused(tmp_path / "a.nemo")
+
+
+def test_a_pickle_that_would_run_something(tmp_path: Path) -> None:
+    config, _ = nemo_parts(tmp_path)
+    marker = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> tuple:
+            return os.mkdir, (str(marker),)
+
+    torch.save({"a": Evil()}, tmp_path / "evil.ckpt")
+    assert "not a checkpoint of tensors (UnpicklingError)" in refused(tmp_path / "evil.ckpt")
+    evil = (tmp_path / "evil.ckpt").read_bytes()
+    assert "(UnpicklingError)" in refused(tar_of(tmp_path / "a.nemo", [config, ("./model_weights.ckpt", evil)]))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "change, error",
+    [
+        (lambda state: state.pop("decoder.emb_layers.0.1.bias"), r"1 keys missing, 0 unexpected.*'segment\.1\.bias'"),
+        (lambda state: state.update(more=torch.zeros(1)), "0 keys missing, 1 unexpected"),
+        (lambda state: state["decoder.emb_layers.0.1.bias"].fill_(torch.nan), "'segment.1.bias' has NaN or infinite"),
+        (lambda state: state.update({"decoder.emb_layers.0.1.bias": torch.zeros(9)}), r"\[9\] for \[192\]"),
+        (
+            lambda state: state.update({"preprocessor.featurizer.window": torch.ones(400)}),
+            r"featurizer.window' \[400\] differs from that of the features nemo80 \[400\]",
+        ),
+    ],
+)
+def test_tensors_that_are_not_the_networks(tmp_path: Path, change, error: str) -> None:
+    peer, state = output(TITANET)
+    change(state)
+    found = refused(nemo_file(tmp_path / "a.nemo", peer["config"], state))
+    assert re.search(error, found), found
+
+
+@pytest.mark.parametrize(
+    "part, key, value, error",
+    [
+        (
+            "preprocessor",
+            "normalize",
+            "all_features",
+            "normalize is 'all_features', and only 'per_feature' can be made",
+        ),
+        ("preprocessor", "_target_", "nemo.MFCC", "its preprocessor makes no mel spectrum"),
+        ("preprocessor", "window_size", "x", "window_size 'x' is no length in seconds"),
+        ("encoder", "activation", "selu", "activation is 'selu', and only 'relu' can be made here"),
+        ("encoder", "jasper", [], "its encoder has not the five blocks"),
+        ("encoder", "_target_", "nemo.ConformerEncoder", "its encoder 'ConformerEncoder' is of no speaker network"),
+    ],
+)
+def test_settings_that_are_not_ours(tmp_path: Path, part: str, key: str, value: object, error: str) -> None:
+    peer, state = output(TITANET)
+    peer["config"][part][key] = value
+    assert error in refused(nemo_file(tmp_path / "a.nemo", peer["config"], state))
+
+
+def test_two_toolkits_with_the_same_tensors(tmp_path: Path) -> None:
+    _, state = output("3dspeaker_ecapa")
+    torch.save(state, tmp_path / "a.ckpt")
+    assert "SpeechBrain's and 3D-Speaker's networks have such tensors, on features" in refused(tmp_path / "a.ckpt")
+    assert "no nemo network that is known here, by its keys" in refused(tmp_path / "a.ckpt", "--from", "nemo")
+    found = {}
+    for toolkit in ("speechbrain", "3dspeaker"):
+        sre(tmp_path / "a.ckpt", tmp_path / f"{toolkit}.pt", "--from", toolkit)
+        found[toolkit] = load_bundle(tmp_path / f"{toolkit}.pt").feature_config["type"]
+    assert found == {"speechbrain": "speechbrain_fbank", "3dspeaker": "fbank"}
+
+
+def test_a_folder_of_modelscope(tmp_path: Path, capsys) -> None:
+    source, _ = given("3dspeaker_eres2netv2", tmp_path)
+    (tmp_path / "configuration.json").write_text(json.dumps({"model": {"pretrained_model": source.name}}))
+    sre(tmp_path, tmp_path / "out/final.pt")
+    assert "recognised: 3D-Speaker's ERes2NetV2, by configuration.json\n" in capsys.readouterr().out
+    imported = load_bundle(tmp_path / "out/final.pt").config["imported"]
+    assert imported["toolkit"] == "3D-Speaker" and imported["files"].keys() == {"model.bin", "configuration.json"}
+
+
+def wespeaker_folder(folder: Path, **changes: object) -> Path:
+    """A small x-vector with its config, our names standing for WeSpeaker's."""
+    torch.save(build("xvector", 40, SMALL).state_dict(), folder / "avg_model.pt")
+    arguments = {"feat_dim": 40, "embed_dim": 3, "hid_dim": 4, "stats_dim": 6, "pooling_func": "TSTP", **changes}
+    config = {
+        "model": "XVEC",
+        "model_args": arguments,
+        "dataset_args": {"fbank_args": {"num_mel_bins": 40, "dither": 1.0}},
+    }
+    (folder / "config.yaml").write_text(json.dumps(config))
+    return folder
+
+
+def test_wespeakers_config(tmp_path: Path, capsys) -> None:
+    sre(wespeaker_folder(tmp_path), tmp_path / "out/final.pt")
+    assert "recognised: WeSpeaker's XVEC, by config.yaml\n" in capsys.readouterr().out
+    bundle = load_bundle(tmp_path / "out/final.pt")
+    (tmp_path / "out/final.pt").unlink()
+    assert bundle.config["options"] == {**SMALL, "embedding": "second"}
+    assert (bundle.feature_config["num_mel_bins"], bundle.feature_config["window_type"]) == (40, "hamming")
+    assert "pooling_func is 'ASTP', and only 'TSTP'" in refused(
+        wespeaker_folder(tmp_path, pooling_func="ASTP") / "avg_model.pt"
+    )
+    assert "embed_dim is 'x', and a whole number is needed" in refused(
+        wespeaker_folder(tmp_path, embed_dim="x") / "avg_model.pt"
+    )
+
+
+def test_arguments_that_do_not_go_together(tmp_path: Path) -> None:
+    source, _ = given("clovaai_resnetse34v2", tmp_path)
+    assert "--options and --features go with --as" in refused(source, "--features", "voxceleb:clova64")
+    assert "--as is for WeSpeaker's checkpoints" in refused(source, "--as", "ecapa", "--from", "clovaai")
+    (tmp_path / "more").mkdir()
+    assert "one file of weights is needed, and there is none" in refused(tmp_path / "more")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "more/a.pt")
+    assert "not recognised, by its keys" in refused(tmp_path / "more/a.pt")
+
+
+def test_tags_and_names_of_a_config_are_plain_data(tmp_path: Path) -> None:
+    text = f"""\
+a: !apply:os.mkdir [{tmp_path}/ran]
+n: 3
+b: !new:x.Y
+  width: !ref <n>
+  from: ${{b.width}}
+c: <b.from>
+d: <nothing>
+"""
+    found = parse_tagged(text, "x.yaml")
+    assert found["a"] == {"!": "!apply:os.mkdir", "arguments": [f"{tmp_path}/ran"]} and not (tmp_path / "ran").exists()
+    assert found["b"] == {"!": "!new:x.Y", "width": 3, "from": 3} and (found["c"], found["d"]) == (3, "<nothing>")
+    assert parse_tagged("a: <b>\nb: <a>\n", "x.yaml").keys() == {"a", "b"}  # a circle ends
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a hub with one model, me/titanet; another file of it is not to be asked for."""
+    peer, state = output(TITANET)
+    (tmp_path / "hub").mkdir()
+    files = {"model.nemo": nemo_file(tmp_path / "hub/model.nemo", peer["config"], state).read_bytes()}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            name = self.path.partition("?")[0].rpartition("/")[2]
+            if self.path.startswith("/api/models/me/titanet"):
+                named = [{"rfilename": one} for one in ("README.md", *files)]
+                self.answer(200, json.dumps({"id": "me/titanet", "sha": COMMIT, "siblings": named}).encode())
+            elif self.path.startswith(f"/me/titanet/resolve/{COMMIT}/") and name in files:
+                self.answer(200, files[name])
+            else:
+                self.answer(404, b"{}")
+
+        def answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("ETag", '"1"')
+            self.send_header("Content-Type", "application/json")
+            if status == 404:
+                self.send_header("X-Error-Code", "RepoNotFound")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    there = f"http://127.0.0.1:{server.server_port}"
+    yield {**os.environ, "HF_ENDPOINT": there, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    server.shutdown()
+
+
+def from_hub(name: str, out: Path, environment: dict[str, str]) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "sre.cli", "import", name, str(out)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_model_of_a_hub(tmp_path: Path, hub: dict[str, str]) -> None:
+    out = tmp_path / "final.pt"
+    done = from_hub("hf:me/titanet@main", out, hub)
+    assert done.returncode == 0, done.stderr
+    imported = load_bundle(out).config["imported"]
+    assert (imported["hub"], imported["revision"], list(imported["files"])) == ("me/titanet", COMMIT, ["model.nemo"])
+    absent = from_hub("hf:me/other", out, hub)
+    assert absent.returncode == 1 and "hf:me/other: the hub has no such model, or it asks for a login" in absent.stderr
+    offline = from_hub("hf:me/titanet", out, {**hub, "HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert offline.returncode == 1 and "hf:me/titanet: the hub cannot be reached (" in offline.stderr
+    assert "download its files elsewhere and give their folder" in offline.stderr
+    assert "no name of a model" in from_hub("hf:a/b/c", out, hub).stderr
+
+
+def test_outputs_are_small() -> None:
+    assert sum(path.stat().st_size for path in OUTPUTS.iterdir()) < 300_000
