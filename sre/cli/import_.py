@@ -69,7 +69,11 @@ def model_source(text: str) -> str:
     """A file or folder that is there, or a name on the hub."""
     if text.startswith(PREFIX):
         return text
-    return str(input_folder(text) if Path(text).is_dir() else input_file(text))
+    try:
+        is_folder = Path(text).is_dir()
+    except (OSError, ValueError):  # a name that no file can have, which input_file tells
+        is_folder = False
+    return str(input_folder(text) if is_folder else input_file(text))
 
 
 def import_model(

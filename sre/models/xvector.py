@@ -106,7 +106,7 @@ class SpeechBrainStatistics(Pooling):
         super().__init__(2 * in_dim)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        mean, std = mean_and_std(x, mask, offset=0.0)
+        mean, std = mean_and_std(x, mask, offset=1e-12)  # at 0 a root has no gradient
         return torch.cat([mean + 5e-5, std + 1e-5], dim=1)
 
 
