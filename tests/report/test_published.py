@@ -16,7 +16,7 @@ from sre.machine.environment import environment
 from sre.metrics.bootstrap import Bootstrap, interval, intervals
 from sre.metrics.rates import summarise
 from sre.report.pages import PART
-from sre.report.published import rendered, summary
+from sre.report.published import render, rendered, summary
 from sre.scoring.replicates import replicates_of
 from steps import make_report, make_results
 
@@ -160,6 +160,17 @@ def test_scores_that_changed_after_the_report_are_refused(exp, tmp_path: Path) -
             make_results.main([str(folder), str(tmp_path / "x.json"), "--command", "x"])
     finally:
         path.write_text(whole)
+
+
+def test_a_fusion_of_models_is_no_line_of_their_costs() -> None:
+    """It has no training, and the whole table of the models was left out for it."""
+    results = json.loads((RECIPES / "custom/results/ko_models.json").read_text(encoding="utf-8"))
+    of_one = [row for row in results["rows"] if row["model"] == results["rows"][0]["model"]]
+    fused = [row | {"run": "both", "model": "a+b"} for row in of_one]
+    before, after = render(results), render(results | {"rows": results["rows"] + fused, "fused": ["both"]})
+    heading = "| model | parameters, M | MACs of 2 s, G |"
+    assert after.partition(heading)[2].partition("###")[0] == before.partition(heading)[2].partition("###")[0] != ""
+    assert "| a+b |" in after
 
 
 def test_a_part_without_its_end_is_refused() -> None:
