@@ -110,7 +110,8 @@ def write_decisions(
         decision = arrow_codes(accepted[part].astype(np.int32), words).cast(pa.string())
         return pa.record_batch([*ids, *map(arrow_numbers, numbers), decision], names=names)
 
-    form = csv.WriteOptions(quoting_style="needed", quoting_header="none")
+    special = any(mark in name for ids in (trials.enrol_ids, trials.test_ids) for name in ids for mark in ',"')
+    form = csv.WriteOptions(quoting_style="needed" if special else "none", quoting_header="none")  # needed: each text
     with atomic_output(path, "wb") as file, csv.CSVWriter(file, rows(slice(0, 0)).schema, write_options=form) as writer:
         for start in range(0, len(trials), ROWS):
             writer.write_batch(rows(slice(start, start + ROWS)))

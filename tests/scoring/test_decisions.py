@@ -106,6 +106,7 @@ def test_without_labels_it_decides_as_the_report_does_with_them(there: np.ndarra
     with open("errors/errors.csv", encoding="utf-8", newline="") as file:
         known = {(row["enrol"], row["test"]) for row in csv.DictReader(file)}
     rows = decided("--metric", "eer", "--dev", "eval.scores", "eval")
+    assert '"' not in Path("out.csv").read_text()
     assert [f"{row['enrol']} {row['test']}" for row in rows] == Path("blind").read_text().splitlines()
     assert known and errors_by(rows) == known
 
