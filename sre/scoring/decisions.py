@@ -111,10 +111,11 @@ def write_decisions(
         return pa.record_batch([*ids, *map(arrow_numbers, numbers), decision], names=names)
 
     special = any(mark in name for ids in (trials.enrol_ids, trials.test_ids) for name in ids for mark in ',"')
-    form = csv.WriteOptions(quoting_style="needed" if special else "none", quoting_header="none")  # needed: each text
-    with atomic_output(path, "wb") as file, csv.CSVWriter(file, rows(slice(0, 0)).schema, write_options=form) as writer:
+    form = csv.WriteOptions(include_header=False, quoting_style="needed" if special else "none")  # needed: each text
+    with atomic_output(path, "wb") as file:
+        file.write(f"{','.join(names)}\n".encode())
         for start in range(0, len(trials), ROWS):
-            writer.write_batch(rows(slice(start, start + ROWS)))
+            csv.write_csv(rows(slice(start, start + ROWS)), file, form)
 
 
 def summary(rule: Rule, accepted: np.ndarray, target: np.ndarray | None) -> dict[str, object]:
