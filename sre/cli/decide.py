@@ -5,6 +5,7 @@ sre decide eval.scores eval_trials out.csv --far 0.01 --dev dev.scores dev_trial
 sre decide eval.scores eval_trials out.csv --metric eer --dev dev.scores dev_trials
 sre decide eval.llr eval_trials out.csv --p-target 0.01 --c-fa 10                    # scores that are LLRs
 sre decide eval.scores eval_trials out.csv --p-target 0.01 --calibration cal.json    # of steps.calibrate
+sre decide model.sre eval_trials out.csv --data data/eval --far 0.01    # recordings, by a model and its own lists
 
 A trial is accepted if its score is at or above the threshold, as in the reports. Scores are compared as float32.
 """
@@ -12,15 +13,27 @@ A trial is accepted if its score is at or above the threshold, as in the reports
 import argparse
 import json
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sre import SreError
 from sre.cli.arguments import finite, input_file, number, output_file
+from sre.cli.embed import add_listening_options
+from sre.cli.verify import threshold_of
 
 if TYPE_CHECKING:  # loaded once a command line has been read
+    import numpy as np
+
+    from sre.io.trials import Trials
     from sre.scoring.decisions import Rule
     from sre.scoring.stored_calibration import StoredCalibration
+    from sre.voices.model import Model
+
+    Scored = tuple[np.ndarray, np.ndarray | None, Rule]  # (P,) scores, (P,) LLRs where there are some, and the rule
+
+MODELS = (".sre", ".pt")
+OF_MODELS = {"enroll_map": "--enroll-map", "list_name": "--list", "channel": "--channel"}
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
@@ -28,13 +41,23 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser = commands.add_parser(
         "decide", help=text, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("scores", metavar="SCORES", type=input_file, help="lines `enrol test score`, in any order")
+    scored = "lines `enrol test score`, in any order; or, with --data, a model.sre or final.pt that scores"
+    parser.add_argument("scores", metavar="SCORES|MODEL", type=input_file, help=scored)
     parser.add_argument("trials", metavar="TRIALS", type=input_file, help="lines `enrol test`; labels do not decide")
     parser.add_argument("out", metavar="OUT.csv", type=output_file, help="enrol,test,score[,llr],decision")
     calibration = "what steps.calibrate wrote: gives LLRs, by which is then decided"
     parser.add_argument("--calibration", metavar="CAL.json", type=input_file, help=calibration)
     parser.add_argument("--dev", nargs=2, metavar=("DEV_SCORES", "DEV_TRIALS"), type=input_file, help="a labelled list")
     add_rules(parser)
+    recordings = (
+        "the trials' recordings, for a model: a data directory, a folder (ids are paths in it) or a list of files"
+    )
+    parser.add_argument("--data", action="append", default=[], metavar="RECORDINGS", help=recordings)
+    models = "for a model: lines `model utt1 utt2 …`; without it a trial's first id is a recording's"
+    parser.add_argument("--enroll-map", type=input_file, metavar="MAP", help=models)
+    which = "for a model: its list that --far and error rates are of (default: as sre info says)"
+    parser.add_argument("--list", metavar="LIST", dest="list_name", help=which)
+    add_listening_options(parser)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print what was decided as JSON")
     parser.set_defaults(do=decide)
 
@@ -69,22 +92,74 @@ def decide(
     out: Path,
     calibration: Path | None,
     dev: list[Path] | None,
+    data: list[str],
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Write the decisions, and print how many were accepted, and by which rule. Raises SreError as `rule_of` does."""
-    from sre.io.trials import read_pairs, scores_of
-    from sre.scoring.decisions import summary, write_decisions
-    from sre.scoring.stored_calibration import StoredCalibration
+    """Write the decisions, and print how many were accepted, and by which rule.
 
-    stored = StoredCalibration.read(calibration) if calibration else None
+    Raises SreError as `rule_of` does, and where a trial has no score, or no recording that can be used.
+    """
+    from sre.io.trials import read_pairs
+    from sre.scoring.decisions import summary, write_decisions
+
+    if given := [option for name, option in OF_MODELS.items() if asked[name] is not None and not data]:
+        raise SreError(f"{given[0]} is for a model, which scores recordings; give these by --data, or leave it out")
     listed = read_pairs(trials)
-    values = scores_of(scores, listed, trials)
-    llrs = stored.llrs(values) if stored else None
-    rule = rule_of(asked, dev, stored)
+    if data:
+        if calibration:
+            raise SreError("--calibration is for a score file; a model has its own, so leave it or --data out")
+        values, llrs, rule = by_model(scores, listed, data, dev, asked)
+    else:
+        values, llrs, rule = by_scores(scores, listed, trials, calibration, dev, asked)
     accepted = rule.accepts(values if llrs is None else llrs)
     write_decisions(out, listed, values, accepted, llrs)
     tell(out, summary(rule, accepted, listed.target), as_json)
+
+
+def by_scores(
+    path: Path, listed: "Trials", trials: Path, calibration: Path | None, dev: list[Path] | None, asked: dict[str, Any]
+) -> "Scored":
+    """Return what a score file has of trials, and the rule."""
+    from sre.io.trials import scores_of
+    from sre.scoring.stored_calibration import StoredCalibration
+
+    if path.suffix in MODELS:
+        raise SreError(f"{path}: a model scores recordings; give these by --data, or a score file in its place")
+    stored = StoredCalibration.read(calibration) if calibration else None
+    rule = rule_of(asked, dev, stored)
+    values = scores_of(path, listed, trials)
+    return values, stored.llrs(values) if stored else None, rule
+
+
+def by_model(path: Path, listed: "Trials", data: list[str], dev: list[Path] | None, asked: dict[str, Any]) -> "Scored":
+    """Return the scores of trials by a model, of their recordings, and the rule."""
+    from sre.io.trials import read_enroll_map
+    from sre.machine.device import choose_device, prepare
+    from sre.voices.model import load
+    from sre.voices.sources import named_recordings
+    from sre.voices.trials import score_recordings
+
+    models, on = read_enroll_map(asked["enroll_map"], listed), choose_device(asked["device"])
+    prepare(on, asked["threads"])
+    model = load(path, on)
+    rule = rule_of(asked, dev, None) if dev or asked["metric"] else rule_of_model(model, asked)
+    values = score_recordings(model, listed, models, named_recordings(data), asked["channel"])
+    return values, values if model.system.calibrated else None, rule
+
+
+def rule_of_model(model: "Model", asked: dict[str, Any]) -> "Rule":
+    """Return the rule that was asked for, of the lists that a model was measured on; none was: the model's own."""
+    from sre.scoring.decisions import Rule, given_rule
+
+    costs = asked["c_miss"] or 1.0, asked["c_fa"] or 1.0
+    found = threshold_of(model, asked["p_target"], costs, asked["threshold"], asked["far"], asked["list_name"])
+    if found is None:
+        raise SreError(f"{model.path}: it has no threshold; give --threshold, or --far or --metric with --dev")
+    how = found.why if found.list_name is None else f"{found.why}, with error rates of list {found.list_name}"
+    rule = Rule(found.value, how, found.p_miss, found.p_fa)
+    given = asked["threshold"]
+    return rule if given is None else replace(rule, threshold=given_rule(given).threshold)
 
 
 def rule_of(asked: dict[str, Any], dev: list[Path] | None, stored: "StoredCalibration | None") -> "Rule":

@@ -33,12 +33,21 @@ ENDINGS = (".ark", ".npz", ".parquet")
 
 @dataclass
 class Named:
-    """What a person named: files by their ids, and data directories. rejected : rows of what cannot be used so far."""
+    """What a person named: files by their ids, and data directories.
+
+    rejected : rows of what cannot be used so far
+    wanted : the ids of those that are embedded; None: all of them
+    """
 
     files: dict[str, str] = field(default_factory=dict)
     folders: list[Path] = field(default_factory=list)
     rejected: Rejected = field(default_factory=list)
     total: int = 0
+    wanted: set[str] | None = None
+
+    def wants(self, name: str) -> bool:
+        """Return whether a recording is embedded."""
+        return self.wanted is None or name in self.wanted
 
     def add(self, name: str, path: str) -> None:
         """Note a file. Raises SreError where its id stands for another one already."""
@@ -87,9 +96,9 @@ def _listed(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def embedded(model: Model, named: Named, channel: str | None) -> Iterator[tuple[str, Voiceprint]]:
-    """Yield (id, voiceprint) of what can be used; the rest is added to `named.rejected`."""
-    ids = {file: name for name, file in named.files.items()}
-    for file, found in model.embed_files(named.files.values(), channel):
+    """Yield (id, voiceprint) of what is wanted and can be used; what cannot is added to `named.rejected`."""
+    ids = {file: name for name, file in named.files.items() if named.wants(name)}
+    for file, found in model.embed_files(ids, channel):
         if isinstance(found, str):
             named.rejected.append((ids[file], file, found))
         else:
@@ -102,7 +111,7 @@ def _of_data_dir(model: Model, folder: Path, named: Named, channel: str | None) 
     data, config = read_data_dir(folder, need_speakers=False), model.embedders[0].feature_config
     rate = model.hearing.listeners[0].sample_rate
     waves = Waves(data, AudioRules(rate, resample=True, channel=channel), shortest_s(config))
-    utts = sorted(data.segments or data.wav or ())
+    utts = sorted(filter(named.wants, data.segments or data.wav or ()))
     named.total += len(utts)
     samples = ((utt, wave / np.float32(32768), rate) for utt, wave in waves.read(utts))
     for utt, found in model.embed_waves(samples):
