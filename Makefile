@@ -1,5 +1,5 @@
-# make .venv: the environment; make demo: recipe mini to its report; make test: the tests; make fuzz: the property tests
-# on fresh random examples, ROUNDS times as many. Each works alone.
+# make .venv: the environment; make demo: recipe mini to its report; make test: the tests; make test-all: with the sweeps
+# over all forms; make fuzz: the property tests on fresh random examples, ROUNDS times as many. Each works alone.
 # make upgrade: the newest packages that setup.cfg allows become the pinned ones of constraints.txt.
 PYTHON ?= python3
 ROUNDS ?= 20
@@ -35,7 +35,10 @@ demo: .venv
 test: .venv
 	.venv/bin/python -m pytest -q
 
+test-all: .venv
+	.venv/bin/python -m pytest -q -m ''
+
 fuzz: .venv
 	SRE_FUZZ=$(ROUNDS) .venv/bin/python -m pytest -q -m hypothesis
 
-.PHONY: .venv upgrade demo test fuzz
+.PHONY: .venv upgrade demo test test-all fuzz

@@ -8,7 +8,9 @@ import soundfile
 
 from sre.datadir.datadir import DataDir
 from sre.datadir.durations import told_durations
-from sre.io.place import is_pipe
+from sre.io.commands import by_ffmpeg, of_ffmpeg
+from sre.io.place import is_pipe, split_channel
+from sre.io.promise import AudioError, Buffer
 from sre.machine.log import Progress
 
 OF_FEW_VALUES = 12  # a table with no more values is told by value
@@ -70,18 +72,26 @@ def _values(data: DataDir, name: str) -> str:
 
 
 def _of_audio(places: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the rates and channels of recordings; commands are not run."""
+    """Yield the rates and channels of recordings; commands are not run, and what ffmpeg reads is decoded."""
     rates: Counter[str] = Counter()
     channels: Counter[str] = Counter()
     progress = Progress("audio headers", len(places), "files")
     for place in places:
-        try:
-            header = None if is_pipe(place) else soundfile.info(place)
-        except (soundfile.LibsndfileError, OSError):
-            header = None
-        rates[f"{header.samplerate} Hz" if header else "not by libsndfile"] += 1
-        channels[str(header.channels) if header else "not by libsndfile"] += 1
+        rate, number = _rate_and_channels(place)
+        rates[rate] += 1
+        channels[number] += 1
         progress.add(1)
     progress.close()
     yield "rates", ", ".join(f"{rate}: {count}" for rate, count in sorted(rates.items()))
     yield "channels", ", ".join(f"{number}: {count}" for number, count in sorted(channels.items()))
+
+
+def _rate_and_channels(place: str) -> tuple[str, str]:
+    if is_pipe(place):
+        return "commands", "commands"
+    file = split_channel(place)[0]
+    try:
+        header = soundfile.info(Buffer(of_ffmpeg(file)[0]) if by_ffmpeg(file) else file)
+    except (soundfile.LibsndfileError, AudioError, OSError):
+        return "unreadable", "unreadable"
+    return f"{header.samplerate} Hz", str(header.channels)

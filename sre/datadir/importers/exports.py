@@ -6,11 +6,13 @@ from pathlib import Path
 
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
+from sre.datadir.durations import durations
 from sre.datadir.importers import arrays, clova, nemo, nist, paths, speechbrain, table
 from sre.datadir.importers import folder as folder_of_files
 from sre.datadir.importers import trials as trial_lists
 from sre.datadir.importers.row import Row
 from sre.datadir.layout import Segment
+from sre.io.audio_rules import MIX, AudioRules
 from sre.io.place import is_pipe, split_channel
 from sre.io.tables import read_table
 from sre.io.text import fields
@@ -41,9 +43,12 @@ def export_data(
 
     folder : paths are written relative to it; None: absolute
     trials, enroll : a list of trials, and its map from models to utterances, for clova and nist
+    SpeechBrain's CSV has the lengths of files; those that no table tells are read from headers, or by decoding.
     Raises SreError where the directory has no audio (or features), or something that the form cannot hold.
     """
     data, out = read_data_dir(source, every_table=True), Path(out)
+    if form == "speechbrain":
+        data = with_lengths(data)
     if folder is not None and form == "folder":
         raise SreError(f"{out}: links of a folder have no other folder; leave --folder out")
     if trials is not None and form not in ("clova", "nist"):
@@ -58,6 +63,18 @@ def export_data(
     else:
         count = WRITERS[form](out, rows_of(data, folder))
     say(f"{out}: {count} {'trials' if trials and form == 'clova' else 'utterances'}")
+
+
+def with_lengths(data: DataDir) -> DataDir:
+    """Return the data with utt2dur, or reco2dur where there are segments, of all recordings that can be read."""
+    name = "reco2dur" if "segments" in data.tables else "utt2dur"
+    told = data.tables.get(name, {})
+    untold = {key: place for key, place in (data.wav or {}).items() if key not in told and not is_pipe(place)}
+    if not untold:
+        return data
+    found = durations(DataDir(data.path, {"wav.scp": untold}), AudioRules(resample=True, channel=MIX))
+    lengths = {**told, **{key: f"{seconds:.3f}" for key, seconds in found.items()}}
+    return DataDir(data.path, {**data.tables, name: lengths})
 
 
 def rows_of(data: DataDir, folder: Path | None = None) -> Iterator[Row]:
