@@ -31,7 +31,7 @@ VERBS = {  # verb -> its file in here, loaded when the verb is called; one line 
     "trace": ("trace", "where a number or a file is from: config, data and code, and whether they have changed since"),
     "compare": ("compare", "what changed between experiments, and whether their error rates differ"),
     "describe": ("describe", "what a model costs: parameters, operations, frames that it sees, speed on this machine"),
-    "export": ("export", "a trained bundle as one ONNX or TorchScript file, checked on three utterances"),
+    "export": ("export", "a trained model as one ONNX or TorchScript file, checked on three utterances"),
     "decide": ("decide", "accept or reject each trial of a list, which needs no labels, into a CSV"),
     "pack": ("pack", "one file, model.sre, of a recipe's result: network, back-end, calibration, thresholds"),
     "info": ("info", "what is in a model.sre or final.pt"),

@@ -7,16 +7,23 @@ sre export exp/mini/xvector/final.pt xvector.onnx --int8                        
 sre export final.pt speaker.onnx --for sherpa-onnx                                 # refused where it cannot run it
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sre import SreError
 from sre.cli.arguments import input_file, input_folder, output_file
+
+if TYPE_CHECKING:
+    from sre.extraction.network import Embedder
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
     """Add the verb to the command line."""
     parser = commands.add_parser("export", help=text, description=__doc__)
-    parser.add_argument("model", metavar="MODEL", type=input_file, help="a training's final.pt")
+    parser.add_argument("model", metavar="MODEL", type=input_file, help="model.sre, or a training's final.pt")
     parser.add_argument("out", metavar="OUT", type=output_file, help="OUT.onnx, or OUT.pt for TorchScript")
     of_data = (
         "a data directory with sound, or with the features that the model takes; its shortest, median and longest"
@@ -29,16 +36,19 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser.add_argument("--int8", action="store_true", help=smaller)
     other = "the program that must be able to run the file; a model whose features it does not make is refused"
     parser.add_argument("--for", choices=["sherpa-onnx"], dest="target", help=other)
+    which = "of a model.sre with several: the one that is exported, as sre info names it"
+    parser.add_argument("--network", metavar="NAME", help=which)
     parser.set_defaults(do=export_model)
 
 
-def export_model(model: Path, out: Path, data: Path | None, source: str, int8: bool, target: str | None) -> None:
+def export_model(
+    model: Path, out: Path, data: Path | None, source: str, int8: bool, target: str | None, network: str | None
+) -> None:
     """Export, and print the cosines and sizes of what was written. Raises SreError as `export` does."""
-    from sre.extraction.embedder import Embedder
     from sre.extraction.export import export
     from sre.machine.log import say
 
-    for file in export(Embedder(model, "cpu"), out, data, source, int8, target):
+    for file in export(embedder_of(model, network), out, data, source, int8, target):
         for utt, frames, cosine in file.cosines:
             print(f"{file.path.name} {utt} frames {frames} cosine {cosine:.8f}")
         if file.speed is not None:
@@ -51,3 +61,19 @@ def export_model(model: Path, out: Path, data: Path | None, source: str, int8: b
         if file.written:
             for_others = ", also for sherpa-onnx" * file.sherpa
             print(f"{file.path}: {file.num_bytes / 1e6:.2f} MB{for_others}")
+
+
+def embedder_of(path: Path, name: str | None) -> Embedder:
+    """Return a network of a model, on the CPU. Raises SreError where it has several and none was named."""
+    from sre.extraction.network import Embedder
+    from sre.voices.model import check_shapes, package_of
+
+    package = package_of(path)
+    names = [part.name for part in package.manifest.networks]
+    if name is None and len(names) > 1:
+        raise SreError(f"{path}: it has the networks {', '.join(names)}; say by --network which one is exported")
+    if name is not None and name not in names:
+        raise SreError(f"{path}: no network '{name}' in it, it has {', '.join(names)}; give one of these")
+    bundle = package.bundles[0 if name is None else names.index(name)]
+    check_shapes(bundle, path)
+    return Embedder(path, "cpu", bundle=bundle)

@@ -14,6 +14,8 @@ import soundfile
 import torch
 
 from sre import SreError, __version__
+from sre.backends.cosine import Cosine
+from sre.backends.files import contents_of
 from sre.cli import command
 from sre.datadir.datadir import read_data_dir
 from sre.extraction import export, graph
@@ -26,7 +28,9 @@ from sre.features.types import options_of
 from sre.io.audio import AudioRules
 from sre.io.text import canonical
 from sre.models import build
-from sre.models.bundle import Bundle
+from sre.models.bundle import Bundle, load_bundle
+from sre.voices.manifest import Manifest, SystemPart
+from sre.voices.package import Package, network_part
 from steps import compute_vad
 
 OPTIONS = {"channels": 16, "pooled_channels": 64, "embedding_dim": 48}
@@ -287,6 +291,26 @@ def test_features_without_sound(data: Path, tmp_path: Path, feature_dir: Callabl
     (few / "config").write_text(canonical({**COMMON, **CONFIGS["utterance"]}))
     with pytest.raises(SreError, match="few: 2 utterances of 25 to 10000 frames; three are compared, give more"):
         sre(data / "utterance.pt", tmp_path / "out.pt", "--data", few)
+
+
+def test_a_package_is_exported_like_its_bundle(data: Path, tmp_path: Path) -> None:
+    embedders = [Embedder(data / f"{name}.pt", "cpu") for name in ("utterance", "sliding")]
+    bundles = [load_bundle(embedder.path) for embedder in embedders]
+    parts = [network_part(name, one, "") for name, one in zip("ab", bundles, strict=True)]
+    system = SystemPart("cosine", network=0, backend=contents_of(Cosine())[0])
+    for count in (1, 2):
+        package = Package(Manifest("mine", parts[:count], [system]), bundles[:count], {0: Cosine()})
+        package.write(tmp_path / f"{count}.sre")
+    sre(tmp_path / "1.sre", tmp_path / "one.onnx", "--from", "wav")
+    with pytest.raises(SreError, match=r"2.sre: it has the networks a, b; say by --network which one is exported"):
+        sre(tmp_path / "2.sre", tmp_path / "two.onnx")
+    with pytest.raises(SreError, match=r"2.sre: no network 'c' in it, it has a, b; give one of these"):
+        sre(tmp_path / "2.sre", tmp_path / "two.onnx", "--network", "c")
+    sre(tmp_path / "2.sre", tmp_path / "two.onnx", "--network", "b")
+    x = np.random.default_rng(0).normal(size=(1, 60, 24)).astype(np.float32)
+    theirs = embedders[1].utterance(normalise(x[0], embedders[1].feature_config))
+    ours = graph.runner((tmp_path / "two.onnx").read_bytes(), ".onnx")(x)[0]
+    assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
 
 
 def test_the_lines_of_the_page_run(data: Path, tmp_path: Path, monkeypatch) -> None:
