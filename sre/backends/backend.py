@@ -81,6 +81,8 @@ class Backend:
     def enrol(self, embeddings: np.ndarray, groups: Groups) -> Side:
         """Return the side of E models: (N, D) embeddings and, for each model, the indices of its utterances."""
         how = self.options.enrol
+        if isinstance(groups, np.ndarray) and groups.shape[1] == 1:
+            return self._enrol(embeddings[groups[:, 0]], np.arange(len(groups))[:, None])
         rows = np.concatenate(groups)
         starts = group_starts(groups)
         if how in ("score_mean", "score_max") and len(rows) > len(groups):

@@ -14,6 +14,9 @@ sre pack exp/mini xvector/lda_plda model.sre                         # one file 
 sre info model.sre                                                   # what is in it
 sre verify model.sre a.wav b.wav                                     # the same speaker? score, decision, how sure
 sre embed model.sre a.wav b.wav --out voices.npz                     # embeddings; also of folders, lists, data dirs
+sre enroll model.sre voices.db "Ann Lee" ann1.wav ann2.wav           # who is who, into a file of voices
+sre identify model.sre voices.db unknown.wav                         # who is speaking, or is it nobody of them
+sre voices voices.db list                                            # and show, rename, remove, check
 sre import spkrec-ecapa-voxceleb final.pt                            # of WeSpeaker, SpeechBrain, 3D-Speaker, NeMo, …
 """
 
@@ -37,6 +40,9 @@ VERBS = {  # verb -> its file in here, loaded when the verb is called; one line 
     "info": ("info", "what is in a model.sre or final.pt"),
     "verify": ("verify", "whether recordings are of the same speaker: score, decision, and how sure it is"),
     "embed": ("embed", "embeddings of audio files, folders, lists or data directories"),
+    "enroll": ("enroll", "add recordings of somebody to a file of voices"),
+    "identify": ("identify", "who is speaking: enrolled voices, or the network's training speakers; also live"),
+    "voices": ("voices", "what is in a file of voices: list, show, rename, remove, check"),
     "import": ("import_", "a model of WeSpeaker, SpeechBrain, 3D-Speaker, NeMo or ClovaAI as a bundle of ours"),
     "clean": (
         "clean",

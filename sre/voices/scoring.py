@@ -15,7 +15,7 @@ from sre.backends.backend import Backend
 from sre.backends.calibration import Calibration
 from sre.backends.cohort import Cohort
 from sre.backends.norm import METHODS, normalise, top_statistics
-from sre.backends.sides import BLOCK_BYTES, Groups, Pairs, Side, score_matrix, scores_of_pairs
+from sre.backends.sides import BLOCK_BYTES, Groups, Pairs, Side, group_means, score_matrix, scores_of_pairs
 from sre.io.embeddings import Embeddings
 
 BY_ENROLLED, BY_TESTED = {"znorm", "snorm", "asnorm1"}, {"tnorm", "snorm", "asnorm1"}  # whose own statistics are enough
@@ -115,7 +115,7 @@ class System:
         vectors = self._checked(vectors)
         groups = np.arange(len(vectors))[:, None] if groups is None else groups
         sides = {n: node.backend.enrol(vectors[:, node.columns], groups) for n, node in self._plain()}
-        means = {name: np.array([values[rows].mean() for rows in groups]) for name, values in (qualities or {}).items()}
+        means = {name: group_means(np.asarray(values), groups) for name, values in (qualities or {}).items()}
         return self._prepared(sides, means, BY_ENROLLED)
 
     def test(self, vectors: np.ndarray, qualities: Qualities | None = None) -> Prepared:

@@ -1,0 +1,205 @@
+"""`sre identify`: who is speaking? Each recording is compared with all enrolled voices.
+
+sre identify model.sre voices.db unknown.wav                   # the best voice, or unknown
+sre identify model.sre voices.db calls/ --rank 5 --json        # the five best for every recording in a folder
+sre identify model.sre voices.db a.wav --p-target 0.5          # half of those who speak are enrolled
+sre identify final.pt voices.db a.wav --threshold 0.6          # a cosine from which on it is somebody
+sre identify model.sre --classifier a.wav --rank 3             # which of the training speakers
+arecord -f S16_LE -r 16000 | sre identify model.sre voices.db -    # live, from a pipe
+
+`sre enroll` makes the file of voices. docs/voices.md has more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sre import SreError
+from sre.cli.arguments import count, input_file, whole
+from sre.cli.embed import add_listening_options
+from sre.cli.verify import add_threshold_options
+
+if TYPE_CHECKING:
+    from sre.voices.deciding import Threshold
+    from sre.voices.identify import Asked, Hit, Voices
+    from sre.voices.model import Model
+    from sre.voices.sources import Named
+
+LIVE = "-"
+AT_ONCE = 32  # recordings that are searched for together
+
+
+def add(commands: argparse._SubParsersAction, text: str) -> None:
+    """Add the verb to the command line."""
+    parser = commands.add_parser("identify", help=text, description=__doc__)
+    parser.add_argument("model", metavar="MODEL", type=input_file, help="model.sre, or a training's final.pt")
+    given = "the file of voices (not with --classifier), and audio files, folders or lists of them; - is stdin"
+    parser.add_argument("given", metavar="DB RECORDINGS", nargs="+", help=given)
+    parser.add_argument("--rank", type=count, default=1, metavar="K", help="how many of the best are told (default: 1)")
+    parser.add_argument("--classifier", action="store_true", help="tell the speakers that the network was trained on")
+    add_threshold_options(parser)
+    parser.add_argument("--rate", type=whole(1000, 1_000_000), metavar="HZ", help="of raw 16-bit samples from stdin")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON, a line for each recording")
+    add_listening_options(parser)
+    parser.set_defaults(do=identify)
+
+
+def identify(model: Path, given: list[str], **options: Any) -> None:
+    """Print who is found in each recording. Raises SreError where one cannot be used, after the others."""
+    from sre.machine.device import choose_device, prepare
+    from sre.voices.model import load
+
+    on = choose_device(options["device"])
+    prepare(on, options["threads"])
+    if options["classifier"]:
+        classify(load(model, on, with_head=True), given, options)
+        return
+    database, *recordings = given
+    if not recordings:
+        raise SreError(f"{database}: the file of voices alone; give recordings after it")
+    if LIVE in recordings and recordings != [LIVE]:
+        raise SreError("stdin (-) is one live recording; give no other beside it")
+    voices, asked = voices_of(load(model, on), Path(database)), asked_of(**options)
+    told = _Told(voices.threshold(asked), len(voices.gallery()), options["as_json"])
+    if recordings == [LIVE]:
+        follow(voices, asked, told, options)
+    else:
+        _search(voices, asked, told, recordings, options)
+
+
+def voices_of(model: Model, database: Path) -> Voices:
+    """Return the voices. Raises SreError where the file has none."""
+    from sre.voices.identify import Voices
+
+    voices = Voices(model, database)
+    if not len(voices.gallery()):
+        raise SreError(f"{database}: no voice is enrolled in it; enrol one by `sre enroll`")
+    return voices
+
+
+def asked_of(
+    p_target: float | None, c_miss: float, c_fa: float, threshold: float | None, far: float | None, **others: Any
+) -> Asked:
+    """Return what decides, of the options that `sre verify` has too."""
+    from sre.voices.deciding import P_TARGET, Point
+    from sre.voices.identify import Asked
+
+    asked = p_target is not None or (c_miss, c_fa) != (1.0, 1.0)
+    point = Point(P_TARGET if p_target is None else p_target, c_miss, c_fa) if asked else None
+    return Asked(point, far, threshold, others["list_name"])
+
+
+class _Told:
+    """What is printed of each recording."""
+
+    def __init__(self, threshold: Threshold | None, voices: int, as_json: bool) -> None:
+        self.threshold, self.voices, self.as_json = threshold, voices, as_json
+
+    def hits(self, name: str, hits: list[Hit], **more: Any) -> None:
+        """Print the best voices, the best first."""
+        best = hits[0]
+        if self.as_json:
+            value = None if self.threshold is None else self.threshold.value
+            answer = None if best.accepted is False else best.voice
+            told = {"recording": name, "voice": answer, "threshold": value, "best": [asdict(hit) for hit in hits]}
+            print(json.dumps(told | more), flush=True)
+            return
+        first = f"unknown; the nearest is {best.voice}" if best.accepted is False else best.voice
+        print(f"{name}: {first} ({_sure(best)})", flush=True)
+        for rank, hit in enumerate(hits[1:], 2):
+            print(f"  {rank}. {hit.voice} ({_sure(hit)})", flush=True)
+
+    def end(self) -> None:
+        """Print what decided."""
+        if self.as_json:
+            return
+        if (at := self.threshold) is None:
+            print(f"{self.voices} voices, no threshold: somebody is always the nearest; give --threshold")
+            return
+        rates = ""
+        if at.p_miss is not None and at.p_fa is not None:
+            rates = f"; of single comparisons on list {at.list_name} {at.p_miss:.2%} are missed, {at.p_fa:.2%} false"
+        print(f"{self.voices} voices, accepted from {at.value:.4f} on ({at.why}){rates}")
+
+
+def _sure(hit: Hit) -> str:
+    if hit.posterior is None:
+        return f"score {hit.score:.4f}"
+    return f"log-likelihood ratio {hit.score:.4f}, probability {hit.posterior:.2%}"
+
+
+def _search(voices: Voices, asked: Asked, told: _Told, recordings: list[str], options: dict[str, Any]) -> None:
+    from sre.machine.log import Progress
+    from sre.voices.sources import embedded, named_recordings
+    from sre.voices.voiceprint import Voiceprint
+
+    named = named_recordings(recordings)
+    progress = Progress("identify", named.total, "recordings", at_most=True)
+    found = embedded(voices.model, named, options["channel"])
+    while some := list(islice(found, AT_ONCE)):
+        together = Voiceprint.joined([one for _, one in some])
+        for (name, _), hits in zip(some, voices.identify(together, options["rank"], asked), strict=True):
+            told.hits(name, hits)
+        progress.add(len(some))
+    told.end()
+    _end_of(named, options["as_json"])
+
+
+def follow(voices: Voices, asked: Asked, told: _Told, options: dict[str, Any]) -> None:
+    """Print who it is as audio comes from stdin."""
+    from sre.cli.live import heard_of_stdin
+
+    for seconds, voiceprint in heard_of_stdin(voices.model, options["rate"], options["channel"]):
+        told.hits(f"{seconds:.1f} s", voices.identify(voiceprint, options["rank"], asked)[0])
+    told.end()
+
+
+def classify(model: Model, recordings: list[str], options: dict[str, Any]) -> None:
+    """Print which training speakers are the most probable; of data directories also how many are right."""
+    from sre.voices.classifier import Classifier
+    from sre.voices.sources import embedded, named_recordings
+
+    classifier = Classifier(model.package.bundles[0], model.embedders[0].network.embedding_dim, model.path)
+    named = named_recordings(recordings)
+    right = _speakers(named.folders)
+    tried, hit = 0, 0
+    for name, found in embedded(model, named, options["channel"]):
+        classes = classifier.classify(found.vectors[:, : classifier.dimension])
+        best = classes.best(options["rank"])[0]
+        rows = [
+            {"speaker": classifier.speakers[n], "posterior": float(classes.posteriors[0, n]),
+             "similarity": float(classes.similarities[0, n])} for n in best
+        ]  # fmt: skip
+        if right.get(name) in classifier.places:
+            tried, hit = tried + 1, hit + (rows[0]["speaker"] == right[name])
+        if options["as_json"]:
+            print(json.dumps({"recording": name, "best": rows}))
+        else:
+            told = [f"{row['speaker']} ({row['posterior']:.2%}, similarity {row['similarity']:.4f})" for row in rows]
+            print(f"{name}: {', '.join(told)}")
+    if tried and not options["as_json"]:
+        print(f"{hit} of {tried} utterances of training speakers are named right: {hit / tried:.2%}")
+    _end_of(named, options["as_json"])
+
+
+def _end_of(named: Named, as_json: bool) -> None:
+    """Print what could not be used. Raises SreError where that is anything."""
+    for name, _, reason in named.rejected:
+        print(json.dumps({"recording": name, "reason": reason}) if as_json else f"{name}: not used: {reason}")
+    if named.rejected:
+        name, _, reason = named.rejected[0]
+        count = f"{len(named.rejected)} of {named.total} recordings could not be used"
+        raise SreError(f"{count}, the first is {name}: {reason}")
+
+
+def _speakers(folders: list[Path]) -> dict[str, str]:
+    """Return the speakers of the utterances of data directories that tell them."""
+    from sre.io.tables import read_utt2spk
+
+    tables = [read_utt2spk(folder / "utt2spk") for folder in folders if (folder / "utt2spk").is_file()]
+    return {utt: speaker for table in tables for utt, speaker in table.items()}
