@@ -165,6 +165,8 @@ def wanted_files(names: Sequence[str]) -> list[str]:
     weights = [name for name in WEIGHTS if name in top] or [
         name for name in top if Path(name).suffix in (*SUFFIXES, ".nemo")
     ]
+    if len(weights) > 1:
+        raise SreError(f"{', '.join(weights[:5])}: which of them is the model is not known; download one, and give it")
     return [*weights, *(name for name in CONFIGS if name in top)] if weights else []
 
 

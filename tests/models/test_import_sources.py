@@ -14,10 +14,11 @@ from threading import Thread
 
 import pytest
 import torch
-from models.test_imported import OUTPUTS, given, nemo_file, output, sre
+from models.test_imported import OUTPUTS, given, hyperparams, nemo_file, output, sre
 from models.test_peers import SMALL
 
 from sre import SreError
+from sre.cli.import_ import wanted_files
 from sre.io.tagged_yaml import parse_tagged
 from sre.models import build
 from sre.models.bundle import load_bundle
@@ -137,6 +138,40 @@ def test_settings_that_are_not_ours(tmp_path: Path, part: str, key: str, value: 
     peer, state = output(TITANET)
     peer["config"][part][key] = value
     assert error in refused(nemo_file(tmp_path / "a.nemo", peer["config"], state))
+
+
+@pytest.mark.parametrize(
+    "line, error",
+    [
+        ("    activation: !name:torch.nn.GELU", "its activation is no ReLU, which alone is made here"),
+        ("    width: 3", "its ECAPA_TDNN has an argument width, which is not known here"),
+        (
+            "    dilations: [1, 1, 1, 1, 1]",
+            r"dilations is \[1, 1, 1, 1, 1\], and only \[1, 2, 3, 4, 1\] can be made here",
+        ),
+        ("compute_features: !new:speechbrain.lobes.features.MFCC", "its compute_features is no Fbank"),
+        ("mean_var_norm: {norm_type: global, std_norm: false}", "norm_type is 'global', and only 'sentence' can be made here"),
+        ("n_mels: [80]", r"n_mels is '\[80\]', and a whole number is needed"),
+    ],
+)
+def test_settings_of_speechbrain_that_are_not_ours(tmp_path: Path, line: str, error: str) -> None:
+    torch.save({"fc.conv.weight": torch.zeros(1)}, tmp_path / "embedding_model.ckpt")
+    key, text = line.partition(":")[0], hyperparams("ECAPA_TDNN")
+    if key.startswith(" "):
+        text = text.replace("\nclassifier:", f"\n{line}\nclassifier:")
+    else:
+        text = re.sub(rf"^{key}:.*\n(?: .*\n)*", f"{line}\n", text, flags=re.MULTILINE)
+    (tmp_path / "hyperparams.yaml").write_text(text)
+    assert re.search(error, refused(tmp_path / "embedding_model.ckpt"))
+
+
+def test_files_of_a_hub_that_are_read() -> None:
+    names = ["README.md", "classifier.ckpt", "embedding_model.ckpt", "hyperparams.yaml", "mean_var_norm_emb.ckpt"]
+    assert wanted_files(names) == ["embedding_model.ckpt", "hyperparams.yaml"]
+    assert wanted_files(["a.nemo", "b.txt", "config.yaml", "old/c.nemo"]) == ["a.nemo", "config.yaml"]
+    assert wanted_files(["README.md"]) == []
+    with pytest.raises(SreError, match=r"a\.pt, b\.pt: which of them is the model is not known"):
+        wanted_files(["a.pt", "b.pt"])
 
 
 def test_two_toolkits_with_the_same_tensors(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from sre import SreError
+from sre.models.ecapa_variants import PADDED_TO
 from sre.models.peers.found import Found, known, size, whole
 from sre.models.peers.source import NEMO_CONFIG, Source
 
@@ -11,9 +12,9 @@ TOOLKIT = "NeMo"
 CLASSIFIER = ("decoder.final.", "loss.", "eval_loss.")
 FRONTEND = ("preprocessor.",)
 USUAL = {  # of AudioToMelSpectrogramPreprocessor: what nemo_mel makes
-    "normalize": "per_feature", "window": "hann", "n_fft": 512, "frame_splicing": 1, "log": True, "exact_pad": False,
+    "normalize": "per_feature", "window": "hann", "frame_splicing": 1, "log": True, "exact_pad": False,
     "mag_power": 2.0, "log_zero_guard_type": "add", "log_zero_guard_value": 2**-24, "mel_norm": "slaney",
-    "stft_exact_pad": False, "stft_conv": False, "pad_to": 16, "pad_value": 0,
+    "stft_exact_pad": False, "stft_conv": False,
 }  # fmt: skip
 KERNELS = [3, 7, 11, 15, 1]
 
@@ -64,7 +65,7 @@ def features_of(where: str, config: dict) -> tuple[dict[str, Any], int]:
         raise SreError(f"{where}: its preprocessor makes no mel spectrum, which alone is made here; give another model")
     known(f"{where}: preprocessor", {key: value for key, value in given.items() if value is not None}, USUAL)
     rate = whole(f"{where}: sample_rate", given.get("sample_rate", 16000))
-    features = {
+    features: dict[str, Any] = {
         "type": "nemo_mel",
         "num_mel_bins": whole(f"{where}: features", given.get("features", 64)),
         "frame_length": milliseconds(where, given, "window_size", 0.02, rate),
@@ -72,6 +73,8 @@ def features_of(where: str, config: dict) -> tuple[dict[str, Any], int]:
         "whole_shifts": True,
         "preemphasis_coefficient": given.get("preemph", 0.97) or 0.0,
     }
+    transform = 1 << (round(rate * float(features["frame_length"]) / 1000) - 1).bit_length()
+    known(f"{where}: preprocessor", {"n_fft": given.get("n_fft") or transform}, {"n_fft": transform})
     for theirs, ours in (("lowfreq", "low_freq"), ("highfreq", "high_freq")):
         if given.get(theirs):
             features[ours] = given[theirs]
@@ -107,6 +110,7 @@ def ecapa(source: Source, where: str, features: dict, rate: int) -> Found:
     encoder, name = source.config["encoder"], "ECAPA_TDNN"
     usual = {"kernel_sizes": [5, 3, 3, 3, 1], "dilations": [1, 1, 1, 1, 1], "scale": 8}
     known(f"{where}: encoder", encoder, usual)
+    known(f"{where}: preprocessor", source.config["preprocessor"], {"pad_to": PADDED_TO, "pad_value": 0})
     options = {
         "channels": size(source, name, "encoder.layers.0.conv_layer.weight"),
         "embedding_dim": size(source, name, "decoder.emb_layers.0.1.weight"),

@@ -19,6 +19,17 @@ NETWORKS = {  # name there: a key of it alone
     "Xvector": "blocks.16.w.weight",
     "ResNet": "norm_stats.weight",
 }
+SIZES = {
+    "input_size",
+    "in_channels",
+    "channels",
+    "tdnn_channels",
+    "lin_neurons",
+    "block_sizes",
+    "activation",
+    "dropout",
+}
+SIZES |= {"device"}  # what tensors tell, or what is of no meaning in inference
 USUAL: dict[str, dict[str, Any]] = {  # arguments that are always so in ours
     "ECAPA_TDNN": {"kernel_sizes": [5, 3, 3, 3, 1], "dilations": [1, 2, 3, 4, 1], "groups": [1, 1, 1, 1, 1],
         "attention_channels": 128, "res2net_scale": 8, "se_channels": 128, "global_context": True},
@@ -43,7 +54,7 @@ def recognise(source: Source) -> Found | None:
                 f"{source.where}: its network {said[5:65]} is not known here; give one of {', '.join(NETWORKS)}"
             )
         where = f"{source.where}: {source.config_name}"
-        known(where, built, USUAL[name])
+        check_arguments(where, name, built)
         features, rate = features_of(where, source.config)
         return made(source, name, source.config_name, features, rate)
     name = next((name for name, key in NETWORKS.items() if key in source.state), "")
@@ -55,6 +66,17 @@ def recognise(source: Source) -> Found | None:
     else:
         count = 8 * (size(source, name, "attention.0.weight", 1) // size(source, name, "layer4.0.conv3.weight"))
     return made(source, name, "its keys", {"type": "speechbrain_fbank", "num_mel_bins": count}, 16000)
+
+
+def check_arguments(where: str, name: str, built: dict) -> None:
+    """Raise SreError where a network has an argument that ours does not have, or with another value."""
+    known(where, built, USUAL[name])
+    for key in built.keys() - USUAL[name].keys() - SIZES - {TAG}:
+        raise SreError(f"{where}: its {name} has an argument {key}, which is not known here; give another model")
+    wanted = "LeakyReLU" if name == "Xvector" else "ReLU"
+    found = built.get("activation", {TAG: f".{wanted}"})
+    if not isinstance(found, dict) or str(found.get(TAG)).rpartition(".")[2] != wanted:
+        raise SreError(f"{where}: its activation is no {wanted}, which alone is made here; give another model")
 
 
 def features_of(where: str, config: dict) -> tuple[dict[str, Any], int]:
