@@ -48,6 +48,18 @@ def fit(
         ) from None
 
 
+def fit_plda(embeddings: np.ndarray, speakers: np.ndarray, lda: int | None = None, **options: object) -> Backend:
+    """Return a PLDA of embeddings that are centred, perhaps go through LDA, and are scaled to equal length.
+
+    embeddings, speakers : (N, D) numbers, and (N,) names
+    lda : the dimensions that LDA leaves, at most; None: no LDA
+    options : further keys of a back-end's config (docs/backends.md), as rank=100 or chain=[…] in place of the above
+    Raises SreError as `fit` does.
+    """
+    chain = ["centre", *([f"lda:{lda}"] if lda is not None else []), "length_norm"]
+    return fit({"type": "plda", "chain": chain} | options, np.asarray(embeddings), np.asarray(speakers))
+
+
 def _checked(backend: Backend) -> Backend:
     arrays = {**backend.parts, **dict(zip(backend.chain.steps, backend.chain.arrays, strict=False))}
     if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
