@@ -150,7 +150,10 @@ def test_settings_that_are_not_ours(tmp_path: Path, part: str, key: str, value: 
             r"dilations is \[1, 1, 1, 1, 1\], and only \[1, 2, 3, 4, 1\] can be made here",
         ),
         ("compute_features: !new:speechbrain.lobes.features.MFCC", "its compute_features is no Fbank"),
-        ("mean_var_norm: {norm_type: global, std_norm: false}", "norm_type is 'global', and only 'sentence' can be made here"),
+        (
+            "mean_var_norm: {norm_type: global, std_norm: false}",
+            "norm_type is 'global', and only 'sentence' can be made here",
+        ),
         ("n_mels: [80]", r"n_mels is '\[80\]', and a whole number is needed"),
     ],
 )
