@@ -100,6 +100,8 @@ def import_model(
         name = f"{found.toolkit.lower().replace('3d-', 'threed_')}{found.features['num_mel_bins']}"
         config = resolve_features(schema(), found.features, found.sample_rate, f"{read.where}: features")
     print(f"recognised: {found.toolkit}'s {found.network}, by {found.said_by}")
+    if found.note:
+        print(f"note: {found.note}")
     network, chosen, left_out = filled(read, found, name, config)
     imported: dict[str, Any] = {"toolkit": found.toolkit, "network": found.network, "files": read.files}
     if fetched:

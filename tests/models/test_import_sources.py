@@ -198,6 +198,39 @@ def test_a_folder_of_modelscope(tmp_path: Path, capsys) -> None:
     assert imported["toolkit"] == "3D-Speaker" and imported["files"].keys() == {"model.bin", "configuration.json"}
 
 
+def test_an_experiment_of_3d_speaker(tmp_path: Path, capsys) -> None:
+    """A checkpoint two folders below its config, in which names stand for values."""
+    _, state = output("3dspeaker_ecapa")
+    checkpoint = tmp_path / "exp/models/CKPT-EPOCH-70-00/embedding_model.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    torch.save(state, checkpoint)
+    (tmp_path / "exp/config.yaml").write_text("""\
+lr: !!float 5e-5
+fbank_dim: 80
+feature_extractor:
+  obj: speakerlab.process.processor.FBank
+  args: {n_mels: <fbank_dim>, sample_rate: 16000, mean_nor: True}
+embedding_model: {obj: speakerlab.models.ecapa_tdnn.ECAPA_TDNN.ECAPA_TDNN, args: {input_size: <fbank_dim>}}
+""")
+    sre(checkpoint, tmp_path / "final.pt")
+    assert "recognised: 3D-Speaker's ECAPA_TDNN, by config.yaml\n" in capsys.readouterr().out
+
+
+def test_a_model_of_3d_speaker_in_wespeakers_hub(tmp_path: Path, capsys) -> None:
+    _, state = output("3dspeaker_campplus")
+    torch.save(state, tmp_path / "avg_model.pt")
+    config = {"model": "CAMPPlus", "model_args": {"feat_dim": 80, "embed_dim": 192, "pooling_func": "TSTP"}}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    types = []
+    for more in ([], ["--from", "3dspeaker"]):
+        sre(tmp_path, tmp_path / "final.pt", *more)
+        types.append(load_bundle(tmp_path / "final.pt").feature_config["window_type"])
+        (tmp_path / "final.pt").unlink()
+    assert types == ["hamming", "povey"]
+    said = capsys.readouterr().out
+    assert said.count("note: campplus_cn_common_200k is 3D-Speaker's; if this is it, add --from 3dspeaker\n") == 1
+
+
 def wespeaker_folder(folder: Path, **changes: object) -> Path:
     """A small x-vector with its config, our names standing for WeSpeaker's."""
     torch.save(build("xvector", 40, SMALL).state_dict(), folder / "avg_model.pt")

@@ -1,8 +1,9 @@
 """`sre import` of other toolkits: the bundle's embedding of a wave is that of the toolkit's own code.
 
-SpeechBrain's code is here. NeMo's (nemo_toolkit 3.0.0), 3D-Speaker's (09e7806) and ClovaAI's (f51bab8) ran elsewhere,
-on the wave below and with weights filled from their keys' names; peer_outputs/ has the keys with their shapes, the
-config, and the embedding that came out. WeSpeaker's embeddings, of features, are in test_peers.py.
+SpeechBrain's code is here. WeSpeaker's (dfa7419), NeMo's (nemo_toolkit 3.0.0), 3D-Speaker's (09e7806) and ClovaAI's
+(f51bab8) ran elsewhere, on the wave below and with weights filled from their keys' names; peer_outputs/ has the keys
+with their shapes, the config, and the embedding that came out. All families of WeSpeaker, from features on, are in
+test_peers.py.
 """
 
 import json
@@ -32,6 +33,9 @@ SPEECHBRAIN = {  # class, its arguments, our architecture
     "ResNet": ({"channels": [16, 16, 32, 32], "block_sizes": [1, 2, 1, 2], "lin_neurons": 96}, "resnet_speechbrain"),
 }
 ELSEWHERE = {  # file of peer_outputs: our architecture
+    "wespeaker_resnet18": "resnet18",
+    "wespeaker_ecapa": "ecapa",
+    "wespeaker_redimnet2": "redimnet2",
     "3dspeaker_campplus": "campplus",
     "3dspeaker_eres2net": "eres2net34",
     "3dspeaker_eres2net_huge": "eres2net34",
@@ -93,6 +97,10 @@ def given(name: str, folder: Path) -> tuple[Path, list[str]]:
     peer, state = output(name)
     if name.startswith("nemo"):
         return nemo_file(folder / "model.nemo", peer["config"], state), []
+    if name.startswith("wespeaker"):
+        torch.save({**state, "projection.weight": torch.zeros(7, 9)}, folder / "avg_model.pt")
+        (folder / "config.yaml").write_text(yaml.safe_dump(peer["config"]))
+        return folder, []
     torch.save(state, folder / "model.bin")
     return folder / "model.bin", ["--from", "3dspeaker"] if name.startswith("3dspeaker") else []
 

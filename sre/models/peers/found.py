@@ -22,6 +22,7 @@ class Found:
     left_out : how keys begin that are of no use here, as of the classifier
     frontend : how keys begin that are of the front-end
     sample_rate : Hz
+    note : what a user has to know that no file tells
     """
 
     toolkit: str
@@ -34,6 +35,7 @@ class Found:
     left_out: tuple[str, ...] = ()
     frontend: tuple[str, ...] = ()
     sample_rate: int = 16000
+    note: str = ""
 
 
 def size(source: Source, network: str, key: str, axis: int = 0) -> int:

@@ -22,8 +22,8 @@ def recognise(source: Source, toolkit: str | None = None) -> Found:
 
     Raises SreError where nothing, or more than one toolkit, has such files.
     """
-    if toolkit == "3dspeaker" and not source.config:
-        found = three_d_speaker.by_keys(source)
+    if toolkit == "3dspeaker":  # also of WeSpeaker's hub, with a config of WeSpeaker's
+        found = three_d_speaker.recognise(source) or three_d_speaker.by_keys(source)
     elif toolkit:
         found = TOOLKITS[toolkit](source)
     elif not source.config and (both := [key for key in SHARED if key in source.state]):

@@ -9,6 +9,7 @@ from sre.models.peers.found import Found, known, size
 from sre.models.peers.source import Source
 
 TOOLKIT = "3D-Speaker"
+LEFT_OUT = ("projection.",)  # the classifier, where WeSpeaker has added one
 # Kaldi's fbank by torchaudio of samples in [-1, 1]; the least energy is 2^30 times as much on int16's scale.
 FEATURES = {"type": "fbank", "least_energy": 128.0, "exact": False}
 NETWORKS = {  # name there: a key of it alone
@@ -60,7 +61,9 @@ def by_keys(source: Source, said_by: str = "its keys", name: str = "") -> Found 
             "variance_offset": 1e-12,
         }
         key_of = ARCHITECTURES["campplus"].peer_key
-        return Found(TOOLKIT, "CAM++", said_by, "campplus", options, {**FEATURES, "num_mel_bins": bins}, key_of)
+        return Found(
+            TOOLKIT, "CAM++", said_by, "campplus", options, {**FEATURES, "num_mel_bins": bins}, key_of, LEFT_OUT
+        )
     if name == "ECAPA_TDNN":
         bins = size(source, name, "blocks.0.conv.conv.weight", 1)
         return speechbrain.ecapa(source, TOOLKIT, said_by, {**FEATURES, "num_mel_bins": bins})
@@ -82,7 +85,9 @@ def eres2net(source: Source, name: str, said_by: str) -> Found:
     }
     bins = 8 * (size(source, name, "seg_1.weight", 1) // (2 * 8 * channels * expansion))
     architecture, key_of = ("eres2netv2", v2_key) if name == "ERes2NetV2" else ("eres2net34", v1_key)
-    return Found(TOOLKIT, name, said_by, architecture, options, {**FEATURES, "num_mel_bins": bins}, key_of)
+    if "layer3.0.conv2_1.weight" in source.state:  # renamed by WeSpeaker
+        key_of = ARCHITECTURES["eres2net34"].peer_key
+    return Found(TOOLKIT, name, said_by, architecture, options, {**FEATURES, "num_mel_bins": bins}, key_of, LEFT_OUT)
 
 
 def v1_key(key: str) -> str:

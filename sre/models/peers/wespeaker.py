@@ -13,6 +13,10 @@ from sre.models.peers.source import Source
 TOOLKIT = "WeSpeaker"
 CLASSIFIER = ("projection.",)  # of the training speakers
 FRONTEND = ("frontend.", "spec.")  # what makes features of samples, in a checkpoint that has it
+NOTES = {  # of networks that WeSpeaker's hub has of 3D-Speaker, on features that its config.yaml does not tell
+    "campplus": "campplus_cn_common_200k is 3D-Speaker's; if this is it, add --from 3dspeaker",
+    "eres2net34": "eres2net_cn_commom_200k is 3D-Speaker's; if this is it, add --from 3dspeaker",
+}
 CURE = "correct --as, --options or --features"
 POOLINGS = {"ECAPA": "ASTP", "SimAM": "ASP", "ReDimNet": "ASTP"}  # by how the name begins; of others TSTP
 USUAL: dict[str, Any] = {"two_emb_layer": False, "emb_bn": False, "deploy": False, "use_se": False, "dropout": 0}
@@ -87,7 +91,8 @@ def named(architecture: str, options: dict, bins: int | None = None) -> Found:
 def made(name: str, said_by: str, architecture: str, options: dict, features: dict) -> Found:
     options = {**(ARCHITECTURES[architecture].peer_options or {}), **options}
     key_of = peer_key_of(architecture)
-    return Found(TOOLKIT, name, said_by, architecture, options, features, key_of, CLASSIFIER, FRONTEND)
+    note = NOTES.get(architecture, "") if said_by != "--as" else ""
+    return Found(TOOLKIT, name, said_by, architecture, options, features, key_of, CLASSIFIER, FRONTEND, note=note)
 
 
 def default_features(architecture: str, options: dict, bins: object = None) -> dict[str, Any]:
