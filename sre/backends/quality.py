@@ -52,7 +52,7 @@ def _known(measure: str, values: np.ndarray) -> np.ndarray:
         needs = " (which needs audio)" if measure == SNR else ""
         raise SreError(
             f"the quality measure {measure}{needs} is not known of {unknown} of {len(values)} utterances;"
-            " take it out of quality.measures, or measure it"
+            " measure it (in Python: give voiceprints of audio), or take it out of quality.measures"
         )
     return values.astype(np.float64)
 
@@ -62,11 +62,11 @@ def trial_measures(
 ) -> np.ndarray:
     """Return (P, 2 x measures): of each measure the smaller and the larger of a trial's two sides, in the given order.
 
-    of_enrol, of_test : measure -> (P,) of each trial's model and of its test
+    of_enrol, of_test : measure -> (P,) of each trial's model and of its test; (E, 1) and (1, T) give (E, T, …)
     """
     pairs = [(of_enrol[measure], of_test[measure]) for measure in measures]
     columns = [extreme(*pair) for pair in pairs for extreme in (np.minimum, np.maximum)]
-    return np.stack(columns, axis=1) if columns else np.empty((0, 0))
+    return np.stack(columns, axis=-1) if columns else np.empty((0, 0))
 
 
 def column_names(measures: Sequence[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """The qualities of a data directory's utterances: seconds that networks see, and an estimate of the SNR."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sre import SreError
 from sre.datadir.datadir import DataDir, read_data_dir
@@ -27,16 +29,17 @@ def measure(data: str | Path, counts: Path, out: Path, sound: AudioRules | None,
     Raises SreError where nothing has a count, and where there is no audio for the SNR.
     """
     folder = read_data_dir(data)
-    seconds = _seconds(folder, counts)
-    snr = _snr(folder, sorted(seconds), sound, workers) if sound else {}
+    beside = counts.parent / "config"
+    config = read_object(beside, {}, REMEDY) if beside.is_file() else {}
+    seconds = _seconds(folder, counts, config)
+    snr = _snr(folder, sorted(seconds), (sound, 0.0, config.get("trim")), workers) if sound else {}
     write_qualities(out, {utt: Quality(length, snr.get(utt, float("nan"))) for utt, length in seconds.items()})
     lost = len(folder.utts) - len(seconds)
     unknown = f", the SNR of {len(seconds) - len(snr)} is not known" if sound and len(snr) < len(seconds) else ""
     say(f"{out}: {len(seconds)} utterances, {lost} without a count are left out{unknown}")
 
 
-def _seconds(folder: DataDir, counts: Path) -> dict[str, float]:
-    config = read_object(counts.parent / "config", {}, REMEDY) if (counts.parent / "config").is_file() else {}
+def _seconds(folder: DataDir, counts: Path, config: Mapping[str, Any]) -> dict[str, float]:
     unit = 1 / config["sample_rate"] if counts.name == SAMPLES else config.get("frame_shift", 10.0) / 1000
     number = read_counts(counts)
     found = {utt: number[utt] * unit for utt in folder.utts if utt in number and number[utt] > 0}
@@ -45,10 +48,11 @@ def _seconds(folder: DataDir, counts: Path) -> dict[str, float]:
     return found
 
 
-def _snr(folder: DataDir, utts: list[str], sound: AudioRules, workers: int) -> dict[str, float]:
+def _snr(folder: DataDir, utts: list[str], how: tuple[object, ...], workers: int) -> dict[str, float]:
+    """Return utterance -> dB; `how` : of Waves, which are what networks hear, without what the features trim."""
     pieces = [utts[at : at + AT_ONCE] for at in range(0, len(utts), AT_ONCE)]
     progress, found = Progress("snr", len(utts), "utt"), dict[str, float]()
-    for part in in_processes(_of_piece, pieces, min(workers, len(pieces)), Waves, (folder, sound)):
+    for part in in_processes(_of_piece, pieces, min(workers, len(pieces)), Waves, (folder, *how)):
         found |= part
         progress.add(AT_ONCE)
     progress.close()

@@ -32,7 +32,7 @@ class Quality:
 
 def write_qualities(path: str | Path, qualities: Mapping[str, Quality]) -> None:
     """Write utterance -> quality as a table."""
-    write_table(path, {utt: f"{one.speech_s:.3f} {one.snr_db:.2f}" for utt, one in qualities.items()})
+    write_table(path, {utt: f"{one.speech_s:.9g} {one.snr_db:.9g}" for utt, one in qualities.items()})
 
 
 def read_qualities(path: str | Path) -> dict[str, Quality]:

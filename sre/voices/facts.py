@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sre.backends.quality import column_names
 from sre.metrics.rates import RATES
 from sre.voices.manifest import DataPart, ListPart, NetworkPart, SystemPart
 from sre.voices.package import Package
@@ -102,7 +103,8 @@ def _training(data: DataPart) -> str:
 
 def _system(system: SystemPart) -> str:
     if system.of:
-        terms = " + ".join(f"{weight:.4g} x [{n}]" for n, weight in zip(system.of, system.weights, strict=True))
+        inputs = [*(f"[{n}]" for n in system.of), *column_names(system.quality_measures)]
+        terms = " + ".join(f"{weight:.4g} x {name}" for name, weight in zip(inputs, system.weights, strict=True))
         fitted = f", fitted on list {system.fitted_on}" if system.fitted_on else ""
         return f"{system.name} = {terms} + {system.offset:.4g}{fitted}"
     chain = " > ".join(system.backend.get("chain", [])) or "none"

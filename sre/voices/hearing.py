@@ -13,6 +13,7 @@ import numpy as np
 
 from sre import SreError
 from sre.extraction.listening import Listener
+from sre.features.snr import estimate_snr
 from sre.features.waves import check_length
 from sre.io.audio import MIN_DURATION_S, RATES, AudioError, AudioRules, Recording, check_samples, load
 from sre.machine.log import say, warn
@@ -65,18 +66,23 @@ class Hearing:
         try:
             recording = load(str(source), rules) if isinstance(source, str | Path) else recording_of(*source, rules)
             self._remark(name, recording)
-            feats = self._features(recording)
+            feats, snr_db = self._features(recording)
         except AudioError as error:
             return Heard(name, reason=str(error))
-        return Heard(name, feats, len(feats[0]) * self.listeners[0].frame_shift_s)
+        return Heard(name, feats, len(feats[0]) * self.listeners[0].frame_shift_s, snr_db)
 
-    def _features(self, recording: Recording) -> list[np.ndarray]:
-        """Return (T, F) features for each network; equal front-ends work once."""
+    def _features(self, recording: Recording) -> tuple[list[np.ndarray], float]:
+        """Return (T, F) features for each network, equal front-ends work once; and the SNR that the first hears."""
         made: dict[int, np.ndarray] = {}
+        snr_db = np.nan
         for n, (listener, config) in enumerate(zip(self.listeners, self.configs, strict=True)):
-            first = self.configs.index(config)
-            made[n] = made[first] if first in made else listener.features(listener.samples(recording))
-        return list(made.values())
+            if (first := self.configs.index(config)) in made:
+                made[n] = made[first]
+                continue
+            wave = listener.samples(recording)
+            made[n] = listener.features(wave)
+            snr_db = estimate_snr(wave, listener.sample_rate) if n == 0 else snr_db
+        return list(made.values()), snr_db
 
     def _remark(self, name: str, recording: Recording) -> None:
         """Say what a person should know of a recording that is used nevertheless."""

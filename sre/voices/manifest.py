@@ -37,7 +37,10 @@ class NetworkPart:
 
 @dataclass(frozen=True)
 class NormPart:
-    """A score normalisation; top_n None: the method's own. members : ids of the cohort's, a row of its array each."""
+    """A score normalisation; top_n None: the method's own. members : ids of the cohort's, a row of its array each.
+
+    The method "none" leaves scores as they are: its cohort is for the quality measure cohort_mean.
+    """
 
     method: str
     members: list[str]
@@ -52,6 +55,8 @@ class SystemPart:
     network : place of its network; None of one that is combined
     backend : kind, chain and facts as a back-end's file has them
     of : places of the systems that it is combined from: LLR = scores of these @ weights + offset
+    quality_measures : of both sides of a trial, beside the score of the first; the weights of each, of the least and of
+        the most, follow
     fitted_on : the list that weights and offset were fitted on; facts : of that fit
     """
 
@@ -64,6 +69,7 @@ class SystemPart:
     offset: float = 0.0
     fitted_on: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    quality_measures: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ and lists/0/curve. Nothing in it is code. Legend: D embedding, C cohort, K thres
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from sre import SreError
 from sre.backends.backend import Backend
 from sre.backends.files import backend_of, contents_of
 from sre.backends.norm import METHODS
+from sre.backends.quality import COHORT_MEAN, MEASURES, column_names
 from sre.io.atomic import sha256_text
 from sre.io.forms import built, check_form, unknown_name
 from sre.io.tensor_file import CURE, TensorFile, digest_of, json_object_of, write_tensors
 from sre.io.text import canonical
 from sre.models.bundle import Bundle
 from sre.voices.manifest import FORM, Manifest, NetworkPart, SystemPart
+from sre.voices.scoring import NO_NORM
 
 FORMAT = "sre package 1"
 METADATA = {"format", "manifest", "sha256"}
@@ -137,7 +140,8 @@ def _check_names(file: TensorFile, manifest: Manifest) -> None:
 def _check_systems(path: str | Path, manifest: Manifest) -> None:
     """Raise SreError where systems contradict themselves or each other."""
     for n, part in enumerate(manifest.systems):
-        if why := _wrong_system(n, part, len(manifest.networks)):
+        why = _wrong_system(n, part, len(manifest.networks)) or _wrong_measures(part, manifest.systems)
+        if why:
             raise SreError(f"{path}: system {n}, '{part.name[:60]}', {why}; {CURE}")
     if not manifest.networks:
         raise SreError(f"{path}: no network in it; {CURE}")
@@ -150,7 +154,7 @@ def _wrong_system(n: int, part: SystemPart, networks: int) -> str:
     if part.network is not None:
         if part.of or not 0 <= part.network < networks:
             return "is of a network that is not there, or combined too"
-        if part.norm and part.norm.method not in METHODS:
+        if part.norm and part.norm.method not in {*METHODS, NO_NORM}:
             return f"has the unknown norm '{part.norm.method[:40]}'"
         top_n = part.norm.top_n if part.norm else None
         return f"takes the nearest {top_n} of its cohort" if top_n is not None and (top_n < 0 or top_n == 1) else ""
@@ -158,7 +162,19 @@ def _wrong_system(n: int, part: SystemPart, networks: int) -> str:
         return "is of no network, and combined from no others"
     if any(not 0 <= one < n for one in part.of):
         return "is combined from one that does not stand before it"
-    return "" if len(part.weights) == len(part.of) else "has not a weight for each system that it is combined from"
+    if odd := set(part.quality_measures) - set(MEASURES):
+        return f"has the unknown quality measure '{min(odd)[:40]}'"
+    inputs = len(part.of) + len(column_names(part.quality_measures))
+    return "" if len(part.weights) == inputs else "has not a weight for each system that it is combined from"
+
+
+def _wrong_measures(part: SystemPart, systems: Sequence[SystemPart]) -> str:
+    """Return what of a system's quality measures is wrong; "" for nothing."""
+    base = systems[part.of[0]] if part.quality_measures and part.of else None
+    if part.quality_measures and (base is None or base.network is None):
+        return "takes quality measures of no system with a network"
+    lacks = base is not None and COHORT_MEAN in part.quality_measures and base.norm is None
+    return f"takes {COHORT_MEAN} of '{base.name[:60]}', which has no cohort" if base and lacks else ""
 
 
 def read_package(path: str | Path, with_head: bool = False) -> Package:

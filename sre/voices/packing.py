@@ -15,6 +15,7 @@ import numpy as np
 from sre import SreError
 from sre.backends.cohort import CohortRule
 from sre.backends.files import contents_of, load
+from sre.backends.quality import COHORT_MEAN, NEAREST
 from sre.config.extraction import from_options
 from sre.experiments.records import RecordedJob, changed, find_job, job_of
 from sre.features.types import EMBEDDINGS
@@ -30,7 +31,9 @@ from sre.training.summary import SUMMARY_FILE, TrainSummary
 from sre.voices.facts import THRESHOLDS
 from sre.voices.manifest import DataPart, ListPart, Manifest, NetworkPart, NormPart, SystemPart
 from sre.voices.package import Package, network_part
+from sre.voices.scoring import NO_NORM
 
+OF_ALL: dict[str, Any] = {"method": NO_NORM, "cohort": "speakers", "cohort_size": 0, "cohort_seed": 1, "top_n": NEAREST}
 MOST_POINTS = 2000  # of a list's curve
 AGAIN = "run snakemake again, so that all of it is of one state"
 
@@ -94,6 +97,8 @@ class Packing:
         """Return a system after those that it is made of: each with its back-end and cohort, or None."""
         job, found = self.job(result), list[tuple[SystemPart, Any, Any]]()
         places: dict[str, int] = {}
+        told = job.record.systems.values()
+        has_cohort_mean = {one for config in told if COHORT_MEAN in config.get("measures", ()) for one in config["of"]}
 
         def add(name: str) -> int:
             if name not in places:
@@ -104,7 +109,7 @@ class Packing:
                 if of:
                     found.append((self._combined(result, name, of), None, None))
                 else:
-                    found.append(self._plain(job, name, config))
+                    found.append(self._plain(job, name, config, name in has_cohort_mean))
                 places[name] = len(found) - 1
             return places[name]
 
@@ -114,18 +119,20 @@ class Packing:
 
     def _combined(self, result: ListResult, name: str, of: list[int]) -> SystemPart:
         fitted = self.outcome(result, name).fitted_calibration
-        if fitted is None or fitted.offset is None or len(fitted.weights) != len(of):
+        if fitted is None or fitted.offset is None or len(fitted.weights) != len(fitted.columns) or not of:
             raise SreError(f"{result.path}: system '{name}' has no weights in it; score it again")
-        told = fitted.weights, fitted.offset, fitted.trials, dict(fitted.facts)
+        told = fitted.weights, fitted.offset, fitted.trials, dict(fitted.facts), fitted.quality_measures or []
         return SystemPart(name, None, {}, None, of, *told)
 
-    def _plain(self, job: RecordedJob, name: str, config: Mapping[str, Any]) -> tuple[SystemPart, Any, Any]:
+    def _plain(
+        self, job: RecordedJob, name: str, config: Mapping[str, Any], has_cohort_mean: bool
+    ) -> tuple[SystemPart, Any, Any]:
         files = [path for path in job.record.given("--backend") if Path(path).stem == config["backend"]]
         if not files:
             raise SreError(f"{job.path}: it has read no back-end '{config['backend']}'; {AGAIN}")
         backend = load(self.checked(job, files[0]))
         backend.facts.pop("log_likelihood", None)
-        norm, cohort = config.get("norm"), None
+        norm, cohort = config.get("norm") or (OF_ALL if has_cohort_mean else None), None
         part = SystemPart(name, 0, contents_of(backend)[0])
         if norm:
             rule = CohortRule(norm["cohort"], norm["cohort_size"], norm["cohort_seed"])

@@ -5,7 +5,7 @@ are the same. Legend: R, T embeddings, E enrolment models, D embedding, C cohort
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,10 +15,12 @@ from sre.backends.backend import Backend
 from sre.backends.calibration import Calibration
 from sre.backends.cohort import Cohort
 from sre.backends.norm import METHODS, normalise, top_statistics
+from sre.backends.quality import COHORT_MEAN, side_measures, trial_measures
 from sre.backends.sides import BLOCK_BYTES, Groups, Pairs, Side, group_means, score_matrix, scores_of_pairs
 from sre.io.embeddings import Embeddings
 
 BY_ENROLLED, BY_TESTED = {"znorm", "snorm", "asnorm1"}, {"tnorm", "snorm", "asnorm1"}  # whose own statistics are enough
+NO_NORM = "none"  # scores stay as they are, and the cohort is for the quality measure cohort_mean
 Qualities = Mapping[str, np.ndarray]
 Trials = tuple[np.ndarray, np.ndarray] | None  # (P,) places of models and of tests; None: each model with each test
 
@@ -34,7 +36,8 @@ class Norm:
     @property
     def nearest(self) -> int:
         """How many cohort members count."""
-        asked = METHODS[self.method].top_n if self.top_n is None else self.top_n
+        usual = METHODS[self.method].top_n if self.method in METHODS else 0
+        asked = usual if self.top_n is None else self.top_n
         return min(asked or len(self.cohort), len(self.cohort))
 
 
@@ -58,11 +61,15 @@ class Plain:
 
 @dataclass(frozen=True)
 class Combined:
-    """A calibration of one system before it, or a fusion of several, by their places."""
+    """A calibration of one system before it, or a fusion of several, by their places.
+
+    measures : quality measures, which the calibration takes beside the score of the first of `of`, a plain system
+    """
 
     name: str
     of: Sequence[int]
     calibration: Calibration
+    measures: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,13 @@ class Prepared:
     """One side of trials, made ready once: for each plain system its side, and mean and deviation against the cohort.
 
     qualities : (M,) each, of models the means over their utterances
+    measures : for each system with quality measures, measure -> (M,)
     """
 
     sides: Mapping[int, Side]
     statistics: Mapping[int, tuple[np.ndarray, np.ndarray]]
     qualities: Qualities
+    measures: Mapping[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.sides.values())))
@@ -83,7 +92,8 @@ class Prepared:
         """Return some of the models or tests, by index array or slice."""
         statistics = {n: (mean[rows], std[rows]) for n, (mean, std) in self.statistics.items()}
         qualities = {name: values[rows] for name, values in self.qualities.items()}
-        return Prepared({n: side.take(rows) for n, side in self.sides.items()}, statistics, qualities)
+        measures = {n: {name: values[rows] for name, values in of.items()} for n, of in self.measures.items()}
+        return Prepared({n: side.take(rows) for n, side in self.sides.items()}, statistics, qualities, measures)
 
 
 @dataclass(frozen=True)
@@ -110,19 +120,22 @@ class System:
         """Return E models made ready: (R, D) embeddings, and the rows of each; None: each row is a model.
 
         qualities : name -> (R,)
-        Raises SreError for another dimension, and for an embedding without a direction.
+        Raises SreError for another dimension, for an embedding without a direction, and where a calibration takes
+        quality measures that are not known.
         """
         vectors = self._checked(vectors)
         groups = np.arange(len(vectors))[:, None] if groups is None else groups
         sides = {n: node.backend.enrol(vectors[:, node.columns], groups) for n, node in self._plain()}
         means = {name: group_means(np.asarray(values), groups) for name, values in (qualities or {}).items()}
-        return self._prepared(sides, means, BY_ENROLLED)
+        prepared = self._prepared(sides, means, BY_ENROLLED)
+        return replace(prepared, measures=self._measures(vectors, groups, qualities or {}, prepared, of_tests=False))
 
     def test(self, vectors: np.ndarray, qualities: Qualities | None = None) -> Prepared:
         """Return T tests made ready, (T, D) embeddings. Raises SreError as `enrol`."""
         vectors = self._checked(vectors)
         sides = {n: node.backend.test(vectors[:, node.columns]) for n, node in self._plain()}
-        return self._prepared(sides, dict(qualities or {}), BY_TESTED)
+        prepared, each = self._prepared(sides, dict(qualities or {}), BY_TESTED), np.arange(len(vectors))[:, None]
+        return replace(prepared, measures=self._measures(vectors, each, qualities or {}, prepared, of_tests=True))
 
     def scores(self, enrolled: Prepared, tested: Prepared) -> np.ndarray:
         """Return (E, T) float64 final scores: log-likelihood ratios where the system is calibrated."""
@@ -155,6 +168,23 @@ class System:
                 statistics[n] = _statistics(sides[n], node.cohort, node.norm.nearest, methods is BY_TESTED)
         return Prepared(sides, statistics, qualities)
 
+    def _measures(
+        self, vectors: np.ndarray, groups: Groups, qualities: Qualities, prepared: Prepared, of_tests: bool
+    ) -> dict[int, dict[str, np.ndarray]]:
+        """Return measure -> (M,) of each model, or test, for each system that takes quality measures."""
+        found: dict[int, dict[str, np.ndarray]] = {}
+        for n, node in enumerate(self.nodes):
+            plain = self.nodes[node.of[0]] if isinstance(node, Combined) and node.measures else None
+            if not (isinstance(node, Combined) and isinstance(plain, Plain)):
+                continue
+            found[n] = side_measures(node.measures, vectors[:, plain.columns], qualities, groups)
+            if COHORT_MEAN in node.measures and plain.norm and plain.cohort:
+                known = prepared.statistics.get(node.of[0])
+                side = prepared.sides[node.of[0]]
+                mean, _ = known or _statistics(side, plain.cohort, plain.norm.nearest, of_tests)
+                found[n][COHORT_MEAN] = mean
+        return found
+
     def _final(self, enrolled: Prepared, tested: Prepared, trials: Trials) -> np.ndarray:
         found: list[np.ndarray] = []
         for n, node in enumerate(self.nodes):
@@ -162,17 +192,32 @@ class System:
                 scores = _plain_scores(n, node, enrolled, tested, trials)
             else:
                 columns = np.stack([found[one] for one in node.of], axis=-1)
-                scores = node.calibration.apply(columns.reshape(-1, len(node.of))).reshape(columns.shape[:-1])
+                if node.measures:
+                    quality = _trial_measures(node.measures, enrolled.measures[n], tested.measures[n], trials)
+                    columns = np.concatenate([columns, quality], axis=-1)
+                flat = columns.reshape(-1, columns.shape[-1])
+                scores = node.calibration.apply(flat).reshape(columns.shape[:-1])
             is_last = n == len(self.nodes) - 1
             found.append(scores if is_last else scores.astype(np.float32).astype(np.float64))
         return found[-1]
+
+
+def _trial_measures(measures: Sequence[str], enrolled: Qualities, tested: Qualities, trials: Trials) -> np.ndarray:
+    """Return the quality measures of trials, (P, Q), or of all pairs, (E, T, Q)."""
+    if trials is None:
+        of_enrol = {name: values[:, None] for name, values in enrolled.items()}
+        return trial_measures(measures, of_enrol, tested)
+    of_enrol, of_test = (
+        {name: values[of] for name, values in side.items()} for side, of in zip((enrolled, tested), trials, strict=True)
+    )
+    return trial_measures(measures, of_enrol, of_test)
 
 
 def _plain_scores(n: int, node: Plain, enrolled: Prepared, tested: Prepared, trials: Trials) -> np.ndarray:
     """Return the scores of a system of one network: (P,) of trials, or (E, T) of all."""
     enrol, test = enrolled.sides[n], tested.sides[n]
     raw = score_matrix(enrol, test) if trials is None else scores_of_pairs(Pairs(enrol, test, *trials))
-    if node.norm is None or node.cohort is None:
+    if node.norm is None or node.cohort is None or node.norm.method == NO_NORM:
         return raw
     if node.norm.method not in BY_ENROLLED | BY_TESTED:  # a norm that looks at both sides of a trial at once
         e, t = trials or (index.ravel() for index in np.indices(raw.shape))

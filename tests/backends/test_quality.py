@@ -27,7 +27,7 @@ def test_a_side_of_several_utterances_has_the_mean_of_their_measures() -> None:
     [
         ("duration", {"speech_s": np.array([1.0, np.nan, 2.0])}, "duration is not known of 1 of 3 utterances"),
         ("duration", {"speech_s": np.array([1.0, 0.0, 2.0])}, "duration is not known of 1 of 3"),
-        ("snr", {}, "snr \\(which needs audio\\) is not known of 3 of 3 utterances; take it out"),
+        ("snr", {}, "snr \\(which needs audio\\) is not known of 3 of 3 utterances; measure it"),
     ],
 )
 def test_what_was_not_measured_is_no_number(measure: str, qualities: dict, sentence: str) -> None:

@@ -161,7 +161,7 @@ def test_nontarget_trials_are_drawn_beyond_a_number(there: Path, monkeypatch: py
 def test_a_table_of_qualities_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "utt2quality"
     write_qualities(path, {"b": Quality(1.5, -3.25), "a": Quality(0.01)})
-    assert path.read_text() == "a 0.010 nan\nb 1.500 -3.25\n"
+    assert path.read_text() == "a 0.01 nan\nb 1.5 -3.25\n"
     found = read_qualities(path)
     assert found["b"] == Quality(1.5, -3.25) and np.isnan(found["a"].snr_db)
     for line in ("a 1.0\n", "a -1 3\n", "a 1 inf\n", "a one 3\n"):

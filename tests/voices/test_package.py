@@ -190,6 +190,10 @@ def test_arrays_that_are_not_those_of_the_hash(package_file: Path, tmp_path: Pat
 def test_manifests_of_another_form(tmp_path: Path) -> None:
     systems = asdict(small_package().manifest)["systems"]
     loop = [systems[0], systems[1], systems[2] | {"of": [0, 2]}]
+
+    def measured(measure: str, of: int) -> dict:
+        return systems[2] | {"of": [of], "weights": [1.0, 2.0, 3.0], "quality_measures": [measure]}
+
     norm = [systems[0], systems[1] | {"norm": systems[1]["norm"] | {"method": "magic"}}, systems[2]]
     for changes, reason in (
         ({"later": 1}, "'later', which this version of sre does not know"),
@@ -197,6 +201,10 @@ def test_manifests_of_another_form(tmp_path: Path) -> None:
         ({"systems": norm}, "the unknown norm 'magic'"),
         ({"systems": [systems[0] | {"network": 3}]}, "of a network that is not there"),
         ({"networks": [], "systems": []}, "no network in it"),
+        ({"systems": [*systems[:2], systems[2] | {"quality_measures": ["snr"]}]}, "not a weight for each system"),
+        ({"systems": [*systems[:2], systems[2] | {"quality_measures": ["magic"]}]}, "quality measure 'magic'"),
+        ({"systems": [systems[0], measured("cohort_mean", 0)]}, "takes cohort_mean of 'cosine', which has no cohort"),
+        ({"systems": [*systems, measured("snr", 2)]}, "takes quality measures of no system with a network"),
         ({"lists": []}, "its list 'dev' is not in it"),
         ({"name": 3}, "name is '3', which is of another kind"),
     ):

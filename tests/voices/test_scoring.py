@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from sre import SreError
 from sre.backends import METHODS, Cohort, Pairs, fit, normalise, scores_of_pairs
 from sre.backends.calibration import Calibration
+from sre.backends.norm import cohort_means
+from sre.backends.quality import MEASURES, side_measures, trial_measures
 from sre.io.embeddings import Embeddings
 from sre.voices import scoring
 from sre.voices.scoring import Combined, Norm, Plain, System
@@ -79,6 +81,41 @@ def test_a_symmetric_system_does_not_mind_who_is_enrolled(seed: int, swap: bool)
     there = system.scores(system.enrol(one), system.test(other))
     back = system.scores(system.enrol(other), system.test(one))
     np.testing.assert_allclose(there, back.T, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["asnorm1", "znorm", scoring.NO_NORM])
+def test_quality_measures_are_those_of_the_score_stage(method: str) -> None:
+    """With norms whose statistics are the cohort means, with one that has those of one side, and without a norm."""
+    vectors, test, e, t = trials()
+    groups = [np.array([0, 3]), np.array([4]), np.array([1, 2])]
+    e, t = np.arange(3).repeat(7), np.tile(np.arange(7), 3)
+    heard, heard_test = ({"speech_s": DRAW.uniform(1, 9, n), "snr_db": DRAW.normal(10, 5, n)} for n in (5, 7))
+    weights = np.append(1.0, DRAW.normal(size=8))
+    nodes = [
+        Plain("x", PLDA, WHOLE, Norm(method, 4, COHORT)),
+        Combined("x+qmf", [0], Calibration(weights, 0.5), MEASURES),
+    ]
+    system = System(nodes, D)
+    one, other = system.enrol(vectors, groups, heard), system.test(test, heard_test)
+
+    pairs = Pairs(PLDA.enrol(vectors, groups), PLDA.test(test), e, t)
+    cohort = Cohort.of(PLDA, Embeddings(np.array([f"{n:02}" for n in range(15)]), COHORT))
+    raw = scores_of_pairs(pairs)
+    scores = raw if method == scoring.NO_NORM else normalise(raw, pairs, cohort, method, 4)[0]
+    sides = [
+        side_measures(MEASURES, vectors, heard, groups),
+        side_measures(MEASURES, test, heard_test, np.arange(7)[:, None]),
+    ]
+    sides = [{name: values[of] for name, values in side.items()} for side, of in zip(sides, (e, t), strict=True)]
+    for side, mean in zip(sides, cohort_means(pairs, cohort, 4), strict=True):
+        side["cohort_mean"] = mean
+    columns = np.column_stack([scores.astype(np.float32), trial_measures(MEASURES, *sides)])
+    expected = columns @ weights + 0.5
+    np.testing.assert_allclose(system.pairs(one, other, e, t), expected, rtol=1e-9)
+    np.testing.assert_allclose(system.scores(one, other).ravel(), expected, rtol=1e-9)
+    np.testing.assert_allclose(system.scores(one.take(slice(1, 3)), other).ravel(), expected[7:], rtol=1e-9)
+    with pytest.raises(SreError, match="the quality measure duration is not known of 7 of 7 utterances; measure it"):
+        system.test(test)
 
 
 def test_another_dimension_is_refused() -> None:
