@@ -17,6 +17,7 @@ sre embed model.sre a.wav b.wav --out voices.npz                     # embedding
 sre enroll model.sre voices.db "Ann Lee" ann1.wav ann2.wav           # who is who, into a file of voices
 sre identify model.sre voices.db unknown.wav                         # who is speaking, or is it nobody of them
 sre voices voices.db list                                            # and show, rename, remove, check
+sre serve model.sre voices.db                                        # the same in a browser, from the microphone
 sre import spkrec-ecapa-voxceleb final.pt                            # of WeSpeaker, SpeechBrain, 3D-Speaker, NeMo, …
 """
 
@@ -43,6 +44,7 @@ VERBS = {  # verb -> its file in here, loaded when the verb is called; one line 
     "enroll": ("enroll", "add recordings of somebody to a file of voices"),
     "identify": ("identify", "who is speaking: enrolled voices, or the network's training speakers; also live"),
     "voices": ("voices", "what is in a file of voices: list, show, rename, remove, check"),
+    "serve": ("serve", "a page in the browser of this machine: record, compare, enrol, identify"),
     "import": ("import_", "a model of WeSpeaker, SpeechBrain, 3D-Speaker, NeMo or ClovaAI as a bundle of ours"),
     "clean": (
         "clean",
