@@ -56,7 +56,8 @@ def test_scoring_does_not_load_torch() -> None:
     """It takes seconds and hundreds of megabytes, in each of hundreds of score jobs."""
     steps = (
         "steps.score_trials, steps.normalize_scores, steps.train_backend, steps.compute_metrics, steps.score_systems,"
-        " steps.compute_identification, steps.make_report, steps.analyse_errors"
+        " steps.compute_identification, steps.make_report, steps.analyse_errors, steps.fuse_systems, steps.calibrate,"
+        " steps.fuse, steps.apply_calibration, sre.scoring.fusion, sre.scoring.stored_calibration"
     )
     code = f"import sys, {steps}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -3,6 +3,7 @@
 sre pack exp/mini xvector/lda_plda+asnorm model.sre
 sre pack exp/librispeech resnet34/cosine+asnorm+cal model.sre --licence "CC BY 4.0; trained on LibriSpeech"
 sre pack exp/mini xvector/cosine model.sre --list mini --no-head
+sre pack exp/both both/both model.sre      # a fusion of several models, with the networks of all
 
 RUN/SYSTEM is a row of the report: a run, and a system or fusion of it. Networks, back-end, the cohort of a norm,
 calibration, thresholds and error rates go in, with the SHA-256 of the files that they are from. With +cal, scores are

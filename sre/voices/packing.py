@@ -26,9 +26,10 @@ from sre.machine.environment import code_version
 from sre.metrics.rates import det_points, operating_points
 from sre.models.bundle import load_bundle
 from sre.scoring.read_cohort import read_training
-from sre.scoring.result import CONDITION, ListResult, SystemResult
+from sre.scoring.result import CONDITION, FittedCalibration, ListResult, SystemResult
 from sre.training.summary import SUMMARY_FILE, TrainSummary
 from sre.voices.facts import THRESHOLDS
+from sre.voices.gathered import Gathered
 from sre.voices.manifest import DataPart, ListPart, Manifest, NetworkPart, NormPart, SystemPart
 from sre.voices.package import Package, network_part
 from sre.voices.scoring import NO_NORM
@@ -40,7 +41,7 @@ AGAIN = "run snakemake again, so that all of it is of one state"
 
 @dataclass
 class Packing:
-    """A package that is being made from the results of one run.
+    """A package that is being made from the results of one run, or of a fusion of several.
 
     folder : exp/NAME/RUN
     results : of its trial lists
@@ -53,15 +54,20 @@ class Packing:
     _training: dict[str, Embeddings] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, experiment: Path, run: str, with_head: bool = True) -> "Packing":
-        """Read a run's results. Raises SreError, with the nearest run, where there are none."""
+    def read(
+        cls, experiment: Path, run: str, with_head: bool = True, sources: dict[str, str] | None = None
+    ) -> "Packing":
+        """Read a run's results. Raises SreError, with the nearest run, where there are none.
+
+        sources : where files are noted; None: in a table of its own
+        """
         runs = sorted({path.parts[-4] for path in experiment.glob("*/scores/*/metrics.json")})
         if run not in runs:
             near = difflib.get_close_matches(run, runs, 1, 0.0)
             cure = f"the nearest run is '{near[0]}'" if near else "run snakemake first"
             raise SreError(f"{experiment}: no results of a run '{run}'; {cure}")
         results = [ListResult.read(path) for path in sorted((experiment / run).glob("scores/*/metrics.json"))]
-        return cls(experiment / run, results, with_head)
+        return cls(experiment / run, results, with_head, {} if sources is None else sources)
 
     def outcome(self, result: ListResult, system: str) -> SystemResult:
         """Return the result of a system on a list. Raises SreError, with the nearest, where it was not scored."""
@@ -92,6 +98,29 @@ class Packing:
     def _note(self, path: Path) -> None:
         below = os.path.relpath(path, self.folder.parent)
         self.sources[path.name if below.startswith("..") else below] = sha256_file(path)
+
+    def gathered(self, result: ListResult, system: str) -> Gathered:
+        """Return the networks of a system of a list, and it after the systems that it is made of."""
+        found = Gathered()
+        if not result.fused_runs:
+            found.add_systems(self.systems(result, system), found.add_network(self.network(result)))
+            return found
+        inputs = (self.outcome(result, system).fitted_calibration or FittedCalibration()).inputs
+        for name in self.job(result).record.inputs:
+            if Path(name).name == result.path.name:  # of the runs, whose scores it was made of
+                self.checked(self.job(result), name)
+        runs: dict[str, tuple[Packing, ListResult, int]] = {}
+        for run in result.fused_runs:
+            one = Packing.read(self.folder.parent, run, self.with_head, self.sources)
+            there = next(other for other in one.results if other.trials == result.trials)
+            runs[there.model] = one, there, found.add_network(one.network(there))
+        of = []
+        for named in inputs:
+            model, _, name = named.partition("/")
+            one, there, network = runs[model]
+            of.append(found.add_systems(one.systems(there, name), network, model))
+        found.systems.append((self._combined(result, system, of), None, None))
+        return found
 
     def systems(self, result: ListResult, name: str) -> list[tuple[SystemPart, Any, Any]]:
         """Return a system after those that it is made of: each with its back-end and cohort, or None."""
@@ -225,20 +254,19 @@ def pack(
     wanted = [known[name] for name in lists] or [one for one in packing.results if one.role != CONDITION]
     wanted.sort(key=lambda one: not one.development and not lists)
     final = next((one for one in packing.results if not one.development), packing.results[0])
-    systems = packing.systems(final, system)
-    network, bundle, data = packing.network(final)
+    gathered = packing.gathered(final, system)
     measured = [packing.measured(one, system) for one in wanted]
     manifest = Manifest(
         f"{experiment.resolve().name}/{run}/{system}",
-        [network],
-        [part for part, _, _ in systems],
+        gathered.networks,
+        [part for part, _, _ in gathered.systems],
         [part for part, _ in measured],
         measured[0][0].name if measured else "",
-        data,
+        gathered.data,
         licence,
         packing.sources,
         code=code_version(),
     )
-    backends = {n: backend for n, (_, backend, _) in enumerate(systems) if backend is not None}
-    cohorts = {n: vectors for n, (_, _, vectors) in enumerate(systems) if vectors is not None}
-    return Package(manifest, [bundle], backends, cohorts, [curve for _, curve in measured])
+    backends = {n: backend for n, (_, backend, _) in enumerate(gathered.systems) if backend is not None}
+    cohorts = {n: vectors for n, (_, _, vectors) in enumerate(gathered.systems) if vectors is not None}
+    return Package(manifest, gathered.bundles, backends, cohorts, [curve for _, curve in measured])
