@@ -98,7 +98,8 @@ def fit_calibration(
     problem = _Problem(z, target, p_target, np.append(ridges, 0))
     solution, iterations = _newton(problem)
     weights = solution[:-1] / std
-    if given.shape[1] == 1 and weights[0] <= 0:
+    is_down = given[target, 0].mean() <= given[~target, 0].mean() if len(weights) > given.shape[1] else weights[0] <= 0
+    if given.shape[1] == 1 and is_down:
         raise SreError(
             "the scores are upside down, target trials score no higher than nontarget trials on average (the"
             f" weight is {weights[0]:.3g}); look at the labels of the development list, or change the scores' sign"

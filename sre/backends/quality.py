@@ -4,7 +4,9 @@ J. Thienpondt et al., The IDLab VoxSRC-20 submission, ICASSP 2021, "quality meas
 Quality measure functions for calibration of speaker recognition systems, IEEE TASLP 2013.
 
 A side of several utterances has the mean of their measures. A trial has the smaller and the larger of its two sides',
-so that it does not matter which side is enrolled. Legend: N utterances, E models, P trials, D dimensions.
+so that it does not matter which side is enrolled. Durations are also multiplied by the score, as scores of short speech
+have another slope: ours, by three splits of the development speakers of recipe ko_qmf (Cllr 0.426, else 0.434).
+Legend: N utterances, E models, P trials, D dimensions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ from sre.io.quality import SNR_DB, SPEECH_S
 
 DURATION, SNR, NORM, COHORT_MEAN = "duration", "snr", "norm", "cohort_mean"
 MEASURES = (DURATION, SNR, NORM, COHORT_MEAN)
+MULTIPLIED = {DURATION}  # measures that also change the slope
 NEAREST = 300  # cohort members of cohort_mean where the system has no norm that says how many
 Qualities = Mapping[str, np.ndarray]  # speech_s and snr_db of sre.io.quality: (N,), NaN where it is not known
 
@@ -58,17 +61,24 @@ def _known(measure: str, values: np.ndarray) -> np.ndarray:
 
 
 def trial_measures(
-    measures: Sequence[str], of_enrol: Mapping[str, np.ndarray], of_test: Mapping[str, np.ndarray]
+    measures: Sequence[str], of_enrol: Mapping[str, np.ndarray], of_test: Mapping[str, np.ndarray], scores: np.ndarray
 ) -> np.ndarray:
-    """Return (P, 2 x measures): of each measure the smaller and the larger of a trial's two sides, in the given order.
+    """Return (P, Q): of each measure the smaller and the larger of a trial's two sides, and both times the score.
 
-    of_enrol, of_test : measure -> (P,) of each trial's model and of its test; (E, 1) and (1, T) give (E, T, …)
+    The products are of MULTIPLIED alone. scores : (P,)
+    of_enrol, of_test : measure -> (P,) of each trial's model and of its test; (E, 1) and (1, T) with (E, T) scores
     """
-    pairs = [(of_enrol[measure], of_test[measure]) for measure in measures]
-    columns = [extreme(*pair) for pair in pairs for extreme in (np.minimum, np.maximum)]
-    return np.stack(columns, axis=-1) if columns else np.empty((0, 0))
+    columns: list[np.ndarray] = []
+    for measure in measures:
+        both = [extreme(of_enrol[measure], of_test[measure]) for extreme in (np.minimum, np.maximum)]
+        columns += both + [scores * values for values in both] * (measure in MULTIPLIED)
+    return np.stack(columns, axis=-1) if columns else np.empty((*scores.shape, 0))
 
 
 def column_names(measures: Sequence[str]) -> list[str]:
     """Return the names of the columns of `trial_measures`."""
-    return [f"{which} {measure}" for measure in measures for which in ("least", "most")]
+    names: list[str] = []
+    for measure in measures:
+        both = [f"{which} {measure}" for which in ("least", "most")]
+        names += both + [f"score x {name}" for name in both] * (measure in MULTIPLIED)
+    return names

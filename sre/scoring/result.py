@@ -47,7 +47,7 @@ class FittedCalibration:
     """The calibration of a system, or its fusion from several: LLR = scores @ weights + offset.
 
     inputs : the systems whose scores it takes, one a weight
-    quality_measures : each has two weights, which follow; None: it was fitted on the trials as they are. With a list,
+    quality_measures : the weights of their columns follow; None: it was fitted on the trials as they are. With a list,
         also an empty one, it was fitted on them in all their versions
     trials : name of the list that it was fitted on
     facts : of the fit, see sre.backends.calibration.fit_calibration
@@ -62,7 +62,7 @@ class FittedCalibration:
 
     @property
     def columns(self) -> list[str]:
-        """What each weight is of: systems, then the least and the most of each quality measure."""
+        """What each weight is of: systems, then the columns of quality measures."""
         return [*self.inputs, *column_names(self.quality_measures or [])]
 
     @property

@@ -74,8 +74,8 @@ class Scorer:
             self._pairs[name] = backend, self.evaluation.pairs(backend)
         return self._pairs[name]
 
-    def measures(self, system: Mapping, measures: list[str]) -> np.ndarray:
-        """Return (P, 2 x measures), the quality measures of the trials for a system without calibration.
+    def measures(self, system: Mapping, measures: list[str], scores: np.ndarray) -> np.ndarray:
+        """Return (P, Q), the quality measures of the trials for a system without calibration, of (P,) scores.
 
         cohort_mean is that of the cohort that its norm has; of a system without norm, of all training speakers. Raises
         SreError where an utterance was not measured.
@@ -91,7 +91,7 @@ class Scorer:
             means = cohort_means(pairs, cohort, norm["top_n"], self.evaluation.speakers)
             for side, mean in zip(sides, means, strict=True):
                 side[COHORT_MEAN] = mean
-        return trial_measures(measures, *sides)
+        return trial_measures(measures, *sides, scores)
 
     def _cohort(self, name: str, backend: Backend, rule: CohortRule) -> Cohort:
         """The cohort of a back-end; the file <rule>.cohort names its members."""
@@ -112,7 +112,7 @@ class Scorer:
         scores = np.stack([self.scores(one)[0] for one in inputs], axis=1)
         if not measures:
             return scores
-        return np.concatenate([scores, self.measures(self.job.systems[inputs[0]], measures)], axis=1)
+        return np.concatenate([scores, self.measures(self.job.systems[inputs[0]], measures, scores[:, 0])], axis=1)
 
     def _fitted(self, system: Mapping) -> Calibration:
         """Return the calibration that is fitted on the list; with quality measures on all versions of its trials."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from sre import SreError
 from sre.backends.calibration import Calibration
+from sre.backends.quality import column_names
 from sre.config.stages import STAGE_VERSIONS
 from sre.io.atomic import locked, sha256_arrays, sha256_file, sha256_text
 from sre.io.embeddings import Embeddings
@@ -101,4 +102,4 @@ def _identity_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
     identity = [system["of"], trained, *(_identity_of(scorer, one, hashes) for one in system["of"])]
     if (measures := system.get("measures")) is None:
         return identity
-    return [*identity, measures, *(part.digest for part in (scorer.measured, scorer.pool) if part)]
+    return [*identity, column_names(measures), *(part.digest for part in (scorer.measured, scorer.pool) if part)]

@@ -55,8 +55,8 @@ class SystemPart:
     network : place of its network; None of one that is combined
     backend : kind, chain and facts as a back-end's file has them
     of : places of the systems that it is combined from: LLR = scores of these @ weights + offset
-    quality_measures : of both sides of a trial, beside the score of the first; the weights of each, of the least and of
-        the most, follow
+    quality_measures : of both sides of a trial, beside the score of the first; the weights of their columns follow, as
+        sre.backends.quality names them
     fitted_on : the list that weights and offset were fitted on; facts : of that fit
     """
 

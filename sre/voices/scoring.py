@@ -193,7 +193,8 @@ class System:
             else:
                 columns = np.stack([found[one] for one in node.of], axis=-1)
                 if node.measures:
-                    quality = _trial_measures(node.measures, enrolled.measures[n], tested.measures[n], trials)
+                    sides = enrolled.measures[n], tested.measures[n]
+                    quality = _trial_measures(node.measures, sides, trials, columns[..., 0])
                     columns = np.concatenate([columns, quality], axis=-1)
                 flat = columns.reshape(-1, columns.shape[-1])
                 scores = node.calibration.apply(flat).reshape(columns.shape[:-1])
@@ -202,15 +203,17 @@ class System:
         return found[-1]
 
 
-def _trial_measures(measures: Sequence[str], enrolled: Qualities, tested: Qualities, trials: Trials) -> np.ndarray:
-    """Return the quality measures of trials, (P, Q), or of all pairs, (E, T, Q)."""
+def _trial_measures(
+    measures: Sequence[str], sides: tuple[Qualities, Qualities], trials: Trials, scores: np.ndarray
+) -> np.ndarray:
+    """Return the quality measures of trials, (P, Q) of (P,) scores, or of all pairs, (E, T, Q) of (E, T)."""
     if trials is None:
-        of_enrol = {name: values[:, None] for name, values in enrolled.items()}
-        return trial_measures(measures, of_enrol, tested)
+        of_enrol = {name: values[:, None] for name, values in sides[0].items()}
+        return trial_measures(measures, of_enrol, sides[1], scores)
     of_enrol, of_test = (
-        {name: values[of] for name, values in side.items()} for side, of in zip((enrolled, tested), trials, strict=True)
+        {name: values[of] for name, values in side.items()} for side, of in zip(sides, trials, strict=True)
     )
-    return trial_measures(measures, of_enrol, of_test)
+    return trial_measures(measures, of_enrol, of_test, scores)
 
 
 def _plain_scores(n: int, node: Plain, enrolled: Prepared, tested: Prepared, trials: Trials) -> np.ndarray:

@@ -40,10 +40,14 @@ def test_it_does_not_matter_which_side_is_enrolled(seed: int, count: int) -> Non
     draw = np.random.default_rng(seed)
     measures = MEASURES[:count]
     sides = [{measure: draw.normal(size=7) for measure in measures} for _ in range(2)]
-    columns = trial_measures(measures, *sides)
-    np.testing.assert_array_equal(columns, trial_measures(measures, *sides[::-1]))
-    assert columns.shape == (7, 2 * count) == (7, len(column_names(measures)))
-    assert (columns[:, 0::2] <= columns[:, 1::2]).all()
+    scores = draw.normal(size=7)
+    columns = trial_measures(measures, *sides, scores)
+    np.testing.assert_array_equal(columns, trial_measures(measures, *sides[::-1], scores))
+    names = column_names(measures)
+    assert columns.shape == (7, 2 * count + 2) == (7, len(names))
+    for least, most in ((n, n + 1) for n, name in enumerate(names) if name.startswith("least")):
+        assert (columns[:, least] <= columns[:, most]).all()
+    np.testing.assert_array_equal(columns[:, names.index("score x most duration")], scores * columns[:, 1])
 
 
 def shifted(trials: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

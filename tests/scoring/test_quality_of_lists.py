@@ -74,7 +74,7 @@ DEV = ("--role", "development", "--quality", "train.quality", "--version", "shor
 def test_short_speech_is_decided_better_with_its_length_known(there: Path) -> None:
     dev = score("dev_scores", "dev", "train", *DEV)
     fitted = dev["cosine+qmf"]["calibration"]
-    assert fitted["inputs"] == ["cosine"] and fitted["quality_measures"] == MEASURES and len(fitted["weights"]) == 7
+    assert fitted["inputs"] == ["cosine"] and fitted["quality_measures"] == MEASURES and len(fitted["weights"]) == 9
     assert dev["cosine+pool"]["calibration"]["quality_measures"] == []
     assert "quality_measures" not in dev["cosine+cal"]["calibration"]
     costs = {}
@@ -95,7 +95,8 @@ def test_short_speech_is_decided_better_with_its_length_known(there: Path) -> No
     trials = by_hand.evaluation.trials
     for side, of in zip(sides, (trials.enrol_ids[trials.enrol], trials.test_ids[trials.test]), strict=True):
         side["cohort_mean"] = nearest[np.searchsorted(by_hand.evaluation.embeddings.ids, of)]
-    columns = np.column_stack([read_scores("eval/cosine.scores")[1], trial_measures(MEASURES, *sides)])
+    scores = read_scores("eval/cosine.scores")[1]
+    columns = np.column_stack([scores, trial_measures(MEASURES, *sides, scores)])
     np.testing.assert_allclose(
         read_scores("eval/cosine+qmf.scores")[1], Calibration.from_dict(fitted).apply(columns), atol=2e-5
     )
