@@ -11,8 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 WIDE = 256  # channels: from here on a product costs more than its tiles
-TAPS = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6))  # what each product takes of the three
-TAPS += ((1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))
+TAPS: tuple[tuple[float, float, float], ...] = (  # what each product takes of the three
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
+)
 
 
 def suits(conv: nn.Module) -> bool:
@@ -26,6 +32,9 @@ def suits(conv: nn.Module) -> bool:
 
 class WinogradConv(nn.Module):
     """An nn.Conv1d that `suits`, in inference: (B, C, T) -> (B, C', T - 2 dilation)."""
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, conv: nn.Conv1d) -> None:
         super().__init__()

@@ -10,18 +10,13 @@ from threading import Thread
 import numpy as np
 import pytest
 import soundfile
-import torch
+from small_models import small_bundle, small_package
 
 from sre import SreError
-from sre.models import build
-from sre.models.bundle import Bundle
 from sre.voices import desk
 from sre.voices.desk import VoicesDesk
 from sre.voices.model import load
 from sre.voices.web import Server
-
-OPTIONS = {"channels": 16, "pooled_channels": 64, "embedding_dim": 48}
-FEATURES = {"type": "fbank", "num_mel_bins": 24, "sample_rate": 16000, "frame_length": 25.0, "cmn": "utterance"}
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +26,8 @@ def sounds(tmp_path_factory: pytest.TempPathFactory, sound_dir: Callable) -> Pat
 
 @pytest.fixture(scope="module")
 def model(sounds: Path) -> Path:
-    torch.manual_seed(0)
-    network = build("xvector", 24, OPTIONS)
-    for _ in range(3):
-        network(torch.randn(8, 40, 24))
     path = sounds.parent / "final.pt"
-    config = {"architecture": "xvector", "options": OPTIONS, "features": "fbank24"}
-    Bundle(config, {**FEATURES, "compression": 0, "vad": None, "version": 1}, 24, network.state_dict()).save(path)
+    small_bundle().save(path)
     return path
 
 
@@ -57,12 +47,18 @@ def test_enrol_identify_remove(at_desk: VoicesDesk, sounds: Path) -> None:
         said = at_desk.enrol(speaker, some)
         assert said["title"] == f"{speaker} is enrolled" and said["text"] == "2 recordings added, 2 in all."
     assert at_desk.info()["voices"] == [["s00", 2], ["s01", 2], ["s02", 2]]
-    for speaker in ("s00", "s01", "s02"):
-        said = at_desk.identify(clip(at_desk, sounds / f"{speaker}_02.wav"))
-        assert said["rows"][0][0] == speaker and len(said["rows"]) == 3
-        assert said["title"] == f"{speaker} is the nearest" and desk.NO_THRESHOLD in said["text"]
-    assert at_desk.remove("s01")["text"] == "2 recordings deleted."
-    assert at_desk.identify(clip(at_desk, sounds / "s01_02.wav"))["rows"][0][0] != "s01"
+    enrolled = {
+        speaker: at_desk.model.voiceprint(*(sounds / f"{speaker}_{n:02}.wav" for n in (0, 1)))
+        for speaker in ("s00", "s01", "s02")
+    }
+    heard = at_desk.model.voiceprint(sounds / "s01_02.wav")
+    scores = {speaker: at_desk.model.score(one, heard) for speaker, one in enrolled.items()}
+    ranked = sorted(scores, key=scores.__getitem__, reverse=True)
+    said = at_desk.identify(clip(at_desk, sounds / "s01_02.wav"))
+    assert said["rows"] == [[speaker, f"{scores[speaker]:.2f}"] for speaker in ranked]
+    assert said["title"] == f"{ranked[0]} is the nearest" and desk.NO_THRESHOLD in said["text"]
+    assert at_desk.remove(ranked[0])["text"] == "2 recordings deleted."
+    assert [row[0] for row in at_desk.identify("7")["rows"]] == ranked[1:]
 
 
 def test_the_same_audio_is_enrolled_once(at_desk: VoicesDesk, sounds: Path) -> None:
@@ -83,6 +79,32 @@ def test_a_comparison_is_what_the_model_says(at_desk: VoicesDesk, model: Path, s
     score = at_desk.model.score(*(at_desk.model.voiceprint(path) for path in (a, b)))
     assert said["text"] == f"The score is {score:.2f}. {desk.NO_THRESHOLD}" and said["verdict"] == ""
     json.dumps(said, allow_nan=False)
+
+
+def test_a_calibrated_model_decides(tmp_path: Path, sounds: Path) -> None:
+    """What the page shows is what `decide` and `identify` return; no probability is 0 or 100 %."""
+    small_package().write(tmp_path / "model.sre")
+    calibrated = VoicesDesk(load(tmp_path / "model.sre", "cpu"), tmp_path / "voices.db")
+    files = [sounds / f"{name}.wav" for name in ("s00_00", "s00_01", "s02_00")]
+    a, b, c = (clip(calibrated, path) for path in files)
+    voices = [calibrated.model.voiceprint(path) for path in files]
+    for other, voice in ((b, voices[1]), (c, voices[2])):
+        found, said = calibrated.model.decide(voices[0], voice), calibrated.compare(a, other)
+        assert said["verdict"] == ("same" if found.accepted else "different")
+        assert said["scale"]["value"] == pytest.approx(found.llr, abs=1e-5)
+        assert said["scale"]["threshold"] == pytest.approx(np.log(19))
+        assert said["text"].startswith(f"The log-likelihood ratio is {found.llr:.2f}, ")
+        assert [name for name, _ in said["facts"]] == [
+            "Probability of one speaker", "Threshold from", "Same-speaker pairs it rejects",
+            "Pairs of two speakers it accepts",
+        ]  # fmt: skip
+        assert said["facts"][3][1] == "0.00% of 4"
+    calibrated.enrol("Ana", [a])
+    calibrated.enrol("Ben", [c])
+    said = calibrated.identify(b)
+    assert [row[0] for row in said["rows"]] == ["Ana", "Ben"] and said["head"][2] == "Probability"
+    assert said["scale"]["threshold"] == pytest.approx(np.log(39)) and "2 have a higher threshold" in said["text"]
+    assert [desk._probability(share) for share in (1.0, 0.5, 0.0)] == ["over 99.9%", "50.0%", "under 0.1%"]
 
 
 def test_what_a_clip_is(at_desk: VoicesDesk, sounds: Path) -> None:
