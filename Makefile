@@ -1,9 +1,12 @@
 # make .venv: the environment; make demo: recipe mini to its report; make test: the tests; make test-all: with the sweeps
 # over all forms; make fuzz: the property tests on fresh random examples, ROUNDS times as many. Each works alone.
+# WORKERS=N: so many processes of tests, a file each at a time (0: none beside pytest's own).
 # make upgrade: the newest packages that setup.cfg allows become the pinned ones of constraints.txt.
 PYTHON ?= python3
 ROUNDS ?= 20
 CONSTRAINTS ?= constraints.txt
+WORKERS ?= 2
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
 .venv: .venv/.installed
@@ -33,10 +36,10 @@ demo: .venv
 	.venv/bin/snakemake -j8
 
 test: .venv
-	.venv/bin/python -m pytest -q
+	.venv/bin/python -m pytest -q $(PARALLEL)
 
 test-all: .venv
-	.venv/bin/python -m pytest -q -m ''
+	.venv/bin/python -m pytest -q $(PARALLEL) -m ''
 
 fuzz: .venv
 	SRE_FUZZ=$(ROUNDS) .venv/bin/python -m pytest -q -m hypothesis

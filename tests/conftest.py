@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy and torch are loaded: each worker has a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import soundfile
@@ -20,6 +23,13 @@ FUZZ_ROUNDS = int(os.environ.get("SRE_FUZZ", 0))  # make fuzz: each property tes
 settings.register_profile("fixed", derandomize=True, database=None)
 settings.register_profile("fresh", database=None, print_blob=True)
 settings.load_profile("fresh" if FUZZ_ROUNDS else "fixed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes, where workers share the files: so they end at about the same time."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        long = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in long)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
