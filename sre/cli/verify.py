@@ -101,17 +101,17 @@ def verify(
     at = threshold_of(loaded, p_target, (c_miss, c_fa), threshold, far, list_name)
     claimed = loaded.voiceprint(enrolled, *also, channel=channel)
     prior = P_TARGET if p_target is None else p_target
-    trials = []
+    trials: list[dict[str, Any]] = []
     for file in tested:
         heard = loaded.voiceprint(file, channel=channel)
         decision = loaded.decide(claimed, heard, at, prior)
         speech = [float(one.qualities["speech_s"].sum()) for one in (claimed, heard)]
         trials.append({"enrolled": enrolled, "tested": file, "speech_s": speech, "decision": decision})
     if as_json:
-        told = [{**one, **asdict(one.pop("decision"))} for one in trials]  # type: ignore[call-overload]  # a dataclass
-        print(
-            json.dumps({"model": str(model), "system": loaded.system.name, "p_target": prior, "trials": told}, indent=1)
-        )
+        told = [{name: value for name, value in one.items() if name != "decision"} for one in trials]
+        told = [more | asdict(one["decision"]) for more, one in zip(told, trials, strict=True)]
+        whole = {"model": str(model), "system": loaded.system.name, "p_target": prior, "trials": told}
+        print(json.dumps(whole, indent=1))
         return
     for one in trials:
         print("\n".join(_lines(one, loaded.system.name, prior)))
