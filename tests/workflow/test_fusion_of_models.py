@@ -1,6 +1,7 @@
 """A recipe with a fusion of two models: embeddings of both from elsewhere, to the report and back by `sre trace`."""
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*command: object) -> str:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    here = os.environ | {"PYTHONPATH": str(ROOT)}  # this checkout, whatever is installed
+    done = subprocess.run([*map(str, command)], env=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stdout + done.stderr
 

@@ -1,5 +1,6 @@
 """A fusion of two trained models in one file: `sre pack` has both networks, and its scores are the report's."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,8 @@ validation: {utterances: 0}
 
 
 def run(*command: object) -> str:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    here = os.environ | {"PYTHONPATH": str(ROOT)}  # this checkout, whatever is installed
+    done = subprocess.run([*map(str, command)], env=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stdout
 
