@@ -166,6 +166,14 @@ def input_folder(text: str) -> Path:
     return path
 
 
+def existing(text: str) -> Path:
+    """A file or a folder."""
+    path = _path(text)
+    if not _is(path.exists):
+        raise ArgumentTypeError(f"{path}: no such file or folder; check the path")
+    return path
+
+
 def output_file(text: str) -> Path:
     """A path to write to, whose folder need not be there."""
     path = _path(text)

@@ -1,13 +1,12 @@
 """`sre data import` and `sre data export`: recordings and lists of other toolkits, and data directories."""
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sre import SreError
-from sre.cli.arguments import channel, input_file, input_folder, output_folder, processes, share, whole
+from sre.cli.arguments import channel, existing, input_file, input_folder, output_folder, processes, share, whole
 from sre.cli.data import Action
 from sre.datadir.importers.recognise import FORMS
 from sre.datadir.importers.row import Asked
@@ -70,13 +69,6 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=input_file, help=trials)
     key = "NIST's key of the segments' speakers"
     parser.add_argument("--segment-key", type=input_file, help=key)
-
-
-def existing(text: str) -> Path:
-    """A file or a folder."""
-    if not os.path.exists(text):  # a Path raises OSError for a name that is too long
-        raise argparse.ArgumentTypeError(f"{text or 'the path'}: no such file or folder; check the path")
-    return Path(text)
 
 
 def columns_of(text: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sre import SreError
-from sre.cli.arguments import finite, input_file, number, output_file
+from sre.cli.arguments import existing, finite, input_file, number, output_file
 from sre.cli.embed import add_listening_options
 from sre.cli.verify import threshold_of
 
@@ -52,7 +52,7 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     recordings = (
         "the trials' recordings, for a model: a data directory, a folder (ids are paths in it) or a list of files"
     )
-    parser.add_argument("--data", action="append", default=[], metavar="RECORDINGS", help=recordings)
+    parser.add_argument("--data", action="append", default=[], type=existing, metavar="RECORDINGS", help=recordings)
     models = "for a model: lines `model utt1 utt2 …`; without it a trial's first id is a recording's"
     parser.add_argument("--enroll-map", type=input_file, metavar="MAP", help=models)
     which = "for a model: its list that --far and error rates are of (default: as sre info says)"
@@ -92,7 +92,7 @@ def decide(
     out: Path,
     calibration: Path | None,
     dev: list[Path] | None,
-    data: list[str],
+    data: list[Path],
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -132,7 +132,7 @@ def by_scores(
     return values, stored.llrs(values) if stored else None, rule
 
 
-def by_model(path: Path, listed: "Trials", data: list[str], dev: list[Path] | None, asked: dict[str, Any]) -> "Scored":
+def by_model(path: Path, listed: "Trials", data: list[Path], dev: list[Path] | None, asked: dict[str, Any]) -> "Scored":
     """Return the scores of trials by a model, of their recordings, and the rule."""
     from sre.io.trials import read_enroll_map
     from sre.machine.device import choose_device, prepare
@@ -144,7 +144,7 @@ def by_model(path: Path, listed: "Trials", data: list[str], dev: list[Path] | No
     prepare(on, asked["threads"])
     model = load(path, on)
     rule = rule_of(asked, dev, None) if dev or asked["metric"] else rule_of_model(model, asked)
-    values = score_recordings(model, listed, models, named_recordings(data), asked["channel"])
+    values = score_recordings(model, listed, models, named_recordings([str(path) for path in data]), asked["channel"])
     return values, values if model.system.calibrated else None, rule
 
 

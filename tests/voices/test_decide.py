@@ -60,6 +60,7 @@ def test_only_recordings_of_the_trials_are_embedded(package_file: Path, trials: 
             ["--data", "data", "--threshold", "0"],
             "2 recordings of the trials cannot be scored, e.g. m1: there is no rec",
         ),
+        (["--data", "nowhere", "--threshold", "0"], "nowhere: no such file or folder; check the path"),
         (["--threshold", "0"], "model.sre: a model scores recordings; give these by --data"),
         (
             ["--threshold", "0", "--enroll-map", "map"],
