@@ -7,7 +7,6 @@ noise at each SNR, then left whole or cut to 2 or 1 s from its middle. Read spee
 no estimate can be right of all utterances. Cells: mean ± standard deviation of the estimates.
 """
 
-import argparse
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from scipy.special import ndtri
 from scipy.stats import gamma
 
 from sre.augment.noise import mix
+from sre.cli.arguments import Parser, input_folder, output_file
 from sre.features.snr import LEAST, MOST, estimate_snr
 
 SNRS = (-5, 0, 5, 10, 15, 20)
@@ -59,10 +59,10 @@ def estimates(method: Method, files: list[Path], noises: list[np.ndarray], secon
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("speech", type=Path)
-    parser.add_argument("noises", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = Parser(description=__doc__)
+    parser.add_argument("speech", type=input_folder, help="folder of FLAC files")
+    parser.add_argument("noises", type=input_folder, help="folder of wav files")
+    parser.add_argument("--out", type=output_file, required=True, help="the table, Markdown")
     args = parser.parse_args()
     files = sorted(args.speech.rglob("*.flac"))
     noises = [32768 * soundfile.read(file, dtype="float32")[0] for file in sorted(args.noises.rglob("*.wav"))]
