@@ -4,8 +4,9 @@ J. Thienpondt et al., The IDLab VoxSRC-20 submission, ICASSP 2021, "quality meas
 Quality measure functions for calibration of speaker recognition systems, IEEE TASLP 2013.
 
 A side of several utterances has the mean of their measures. A trial has the smaller and the larger of its two sides',
-so that it does not matter which side is enrolled. Durations are also multiplied by the score, as scores of short speech
-have another slope: ours, by three splits of the development speakers of recipe ko_qmf (Cllr 0.426, else 0.434).
+so that it does not matter which side is enrolled. Duration and SNR are also multiplied by the score, as scores of short
+or noisy speech have another slope: ours, by three splits of the development speakers of recipe ko_qmf (Cllr 0.426, else
+0.434). Measures beyond the range that a calibration was fitted on count as its ends: a slope does not go on for ever.
 Legend: N utterances, E models, P trials, D dimensions.
 """
 
@@ -19,8 +20,9 @@ from sre.io.quality import SNR_DB, SPEECH_S
 
 DURATION, SNR, NORM, COHORT_MEAN = "duration", "snr", "norm", "cohort_mean"
 MEASURES = (DURATION, SNR, NORM, COHORT_MEAN)
-MULTIPLIED = {DURATION}  # measures that also change the slope
+MULTIPLIED = {DURATION, SNR}  # measures that also change the slope
 NEAREST = 300  # cohort members of cohort_mean where the system has no norm that says how many
+Ranges = Sequence[Sequence[float]]  # of each measure, the least and the most that a calibration was fitted on
 Qualities = Mapping[str, np.ndarray]  # speech_s and snr_db of sre.io.quality: (N,), NaN where it is not known
 
 
@@ -60,8 +62,20 @@ def _known(measure: str, values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64)
 
 
+def ranges_of(
+    measures: Sequence[str], of_enrol: Mapping[str, np.ndarray], of_test: Mapping[str, np.ndarray]
+) -> list[list[float]]:
+    """Return the least and the most of each measure on either side of trials, (P,) each."""
+    both = [np.concatenate([of_enrol[measure], of_test[measure]]) for measure in measures]
+    return [[float(values.min()), float(values.max())] for values in both]
+
+
 def trial_measures(
-    measures: Sequence[str], of_enrol: Mapping[str, np.ndarray], of_test: Mapping[str, np.ndarray], scores: np.ndarray
+    measures: Sequence[str],
+    of_enrol: Mapping[str, np.ndarray],
+    of_test: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    ranges: Ranges,
 ) -> np.ndarray:
     """Return (P, Q): of each measure the smaller and the larger of a trial's two sides, and both times the score.
 
@@ -69,8 +83,9 @@ def trial_measures(
     of_enrol, of_test : measure -> (P,) of each trial's model and of its test; (E, 1) and (1, T) with (E, T) scores
     """
     columns: list[np.ndarray] = []
-    for measure in measures:
-        both = [extreme(of_enrol[measure], of_test[measure]) for extreme in (np.minimum, np.maximum)]
+    for measure, ends in zip(measures, ranges, strict=True):
+        one, other = (np.clip(side[measure], *ends) for side in (of_enrol, of_test))
+        both = [np.minimum(one, other), np.maximum(one, other)]
         columns += both + [scores * values for values in both] * (measure in MULTIPLIED)
     return np.stack(columns, axis=-1) if columns else np.empty((*scores.shape, 0))
 

@@ -49,6 +49,7 @@ class FittedCalibration:
     inputs : the systems whose scores it takes, one a weight
     quality_measures : the weights of their columns follow; None: it was fitted on the trials as they are. With a list,
         also an empty one, it was fitted on them in all their versions
+    quality_ranges : of each measure, the least and the most that it was fitted on, beyond which its ends count
     trials : name of the list that it was fitted on
     facts : of the fit, see sre.backends.calibration.fit_calibration
     """
@@ -59,6 +60,7 @@ class FittedCalibration:
     trials: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     quality_measures: list[str] | None = None
+    quality_ranges: list[list[float]] | None = None
 
     @property
     def columns(self) -> list[str]:

@@ -13,7 +13,7 @@ from sre.backends.calibration import Calibration, fit_calibration
 from sre.backends.cohort import Cohort, CohortRule
 from sre.backends.files import load
 from sre.backends.norm import cohort_means, normalise
-from sre.backends.quality import COHORT_MEAN, NEAREST, trial_measures
+from sre.backends.quality import COHORT_MEAN, NEAREST, Ranges, ranges_of, trial_measures
 from sre.backends.sides import Pairs, scores_of_pairs
 from sre.io.embeddings import Embeddings
 from sre.io.tables import write_table
@@ -21,6 +21,8 @@ from sre.scoring.evaluation import Evaluation
 from sre.scoring.job import ListJob, ScoreJob
 from sre.scoring.quality import Measured
 from sre.scoring.result import SystemResult
+
+Sides = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]  # measure -> (P,), of the models and of the tests
 
 
 @dataclass
@@ -74,15 +76,15 @@ class Scorer:
             self._pairs[name] = backend, self.evaluation.pairs(backend)
         return self._pairs[name]
 
-    def measures(self, system: Mapping, measures: list[str], scores: np.ndarray) -> np.ndarray:
-        """Return (P, Q), the quality measures of the trials for a system without calibration, of (P,) scores.
+    def sides(self, base: str, measures: list[str]) -> Sides:
+        """Return measure -> (P,) of each trial's model, and of its test, for a system without calibration.
 
         cohort_mean is that of the cohort that its norm has; of a system without norm, of all training speakers. Raises
         SreError where an utterance was not measured.
         """
         if self.measured is None:
             raise SreError("its quality measures are not known; give --quality, a utt2quality of steps.measure_quality")
-        sides = self.measured.sides(measures)
+        system, sides = self.job.systems[base], self.measured.sides(measures)
         if COHORT_MEAN in measures:
             norm = system["norm"] or {"cohort": "speakers", "cohort_size": 0, "cohort_seed": 1, "top_n": NEAREST}
             rule = CohortRule(norm["cohort"], norm["cohort_size"], norm["cohort_seed"])
@@ -91,7 +93,7 @@ class Scorer:
             means = cohort_means(pairs, cohort, norm["top_n"], self.evaluation.speakers)
             for side, mean in zip(sides, means, strict=True):
                 side[COHORT_MEAN] = mean
-        return trial_measures(measures, *sides, scores)
+        return sides
 
     def _cohort(self, name: str, backend: Backend, rule: CohortRule) -> Cohort:
         """The cohort of a back-end; the file <rule>.cohort names its members."""
@@ -104,26 +106,34 @@ class Scorer:
         return self._cohorts[name, rule]
 
     def _combined(self, name: str, system: Mapping) -> tuple[np.ndarray, dict[str, Any]]:
-        columns = self.columns(system["of"], system.get("measures"))
-        return llrs_of(self.job, name, columns, partial(self._fitted, system), self.calibrations.get(name))
-
-    def columns(self, inputs: list[str], measures: list[str] | None) -> np.ndarray:
-        """Return (P, K + Q): the scores of K systems, and the quality measures of the first."""
+        inputs, developed = system["of"], self.calibrations.get(name)
         scores = np.stack([self.scores(one)[0] for one in inputs], axis=1)
-        if not measures:
-            return scores
-        return np.concatenate([scores, self.measures(self.job.systems[inputs[0]], measures, scores[:, 0])], axis=1)
+        if (measures := system.get("measures")) is None:
+            fit = partial(fit_calibration, scores, self.evaluation.target, self.job.p_target)
+            return llrs_of(self.job, name, scores, fit, developed)
+        told = developed and developed.fitted_calibration
+        ranges = told.quality_ranges or [] if told else []
+        fit = partial(Calibration, np.empty(0), 0.0)
+        if self.job.is_development:
+            calibration, ranges = self._fitted(inputs, measures)
+            fit = partial(replace, calibration)
+        quality = self._quality(inputs, measures, scores, ranges) if measures and ranges else np.empty((len(scores), 0))
+        columns = np.concatenate([scores, quality], axis=1)
+        return llrs_of(self.job, name, columns, fit, developed, quality_measures=measures, quality_ranges=ranges)
 
-    def _fitted(self, system: Mapping) -> Calibration:
-        """Return the calibration that is fitted on the list; with quality measures on all versions of its trials."""
-        inputs, measures, scorer = system["of"], system.get("measures"), self
-        if measures is not None:
-            if self.pool is None:
-                raise SreError("it is fitted on the development list in other lengths too; give --version, or quality:")
-            scorer = self.pool_scorer
-        columns, target = scorer.columns(inputs, measures), scorer.evaluation.target
-        own, more = columns[:, : len(inputs)], columns[:, len(inputs) :]
-        return fit_calibration(own, target, self.job.p_target, measures=more)
+    def _quality(self, inputs: list[str], measures: list[str], scores: np.ndarray, ranges: Ranges) -> np.ndarray:
+        return trial_measures(measures, *self.sides(inputs[0], measures), scores[:, 0], ranges)
+
+    def _fitted(self, inputs: list[str], measures: list[str]) -> tuple[Calibration, list[list[float]]]:
+        """Return the calibration of all versions of the list's trials, and the ranges of the quality measures there."""
+        if self.measured is None or self.pool is None:
+            raise SreError("it is fitted on the development list in other lengths too; give --quality and --version")
+        pool = self.pool_scorer
+        scores = np.stack([pool.scores(one)[0] for one in inputs], axis=1)
+        sides = pool.sides(inputs[0], measures) if measures else ({}, {})
+        ranges = ranges_of(measures, *sides)
+        quality = trial_measures(measures, *sides, scores[:, 0], ranges)
+        return fit_calibration(scores, pool.evaluation.target, self.job.p_target, measures=quality), ranges
 
     @cached_property
     def pool_scorer(self) -> "Scorer":
@@ -139,17 +149,18 @@ def llrs_of(
     columns: np.ndarray,
     fit: Callable[[], Calibration],
     developed: SystemResult | None,
+    **told: object,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return (P,) LLRs of a calibrated or fused system of (P, K) scores and measures, and the facts, `calibration`.
 
     fit : returns the calibration on the development list
     developed : its result on that list, of which the calibration is taken elsewhere
+    told : more fields of a FittedCalibration
     Raises SreError where it was not calibrated there.
     """
     if job.is_development:
         system = job.systems[name]
-        calibration = fit().as_dict() | {"inputs": system["of"], "trials": job.folder.name}
-        calibration |= {"quality_measures": system["measures"]} if "measures" in system else {}
+        calibration = fit().as_dict() | {"inputs": system["of"], "trials": job.folder.name, **told}
     else:
         result = developed or SystemResult("failed", "it is not there")
         if not result.done:

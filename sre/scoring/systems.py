@@ -102,4 +102,9 @@ def _identity_of(scorer: Scorer, name: str, hashes: Mapping[str, str]) -> list:
     identity = [system["of"], trained, *(_identity_of(scorer, one, hashes) for one in system["of"])]
     if (measures := system.get("measures")) is None:
         return identity
-    return [*identity, column_names(measures), *(part.digest for part in (scorer.measured, scorer.pool) if part)]
+    return [
+        *identity,
+        column_names(measures),
+        "in their ranges",
+        *(part.digest for part in (scorer.measured, scorer.pool) if part),
+    ]

@@ -56,7 +56,7 @@ class SystemPart:
     backend : kind, chain and facts as a back-end's file has them
     of : places of the systems that it is combined from: LLR = scores of these @ weights + offset
     quality_measures : of both sides of a trial, beside the score of the first; the weights of their columns follow, as
-        sre.backends.quality names them
+        sre.backends.quality names them. quality_ranges : of each, the least and the most that it was fitted on
     fitted_on : the list that weights and offset were fitted on; facts : of that fit
     """
 
@@ -70,6 +70,7 @@ class SystemPart:
     fitted_on: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     quality_measures: list[str] = field(default_factory=list)
+    quality_ranges: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Model:
         for n, part in enumerate(self.package.manifest.systems):
             if part.network is None:
                 calibration = Calibration(np.array(part.weights, np.float64), part.offset, dict(part.facts))
-                nodes.append(Combined(part.name, part.of, calibration, part.quality_measures))
+                nodes.append(Combined(part.name, part.of, calibration, part.quality_measures, part.quality_ranges))
                 continue
             width = self.embedders[part.network].network.embedding_dim
             columns = slice(int(ends[part.network]) - width, int(ends[part.network]))

@@ -164,6 +164,9 @@ def _wrong_system(n: int, part: SystemPart, networks: int) -> str:
         return "is combined from one that does not stand before it"
     if odd := set(part.quality_measures) - set(MEASURES):
         return f"has the unknown quality measure '{min(odd)[:40]}'"
+    ends = [len(one) == 2 and one[0] <= one[1] for one in part.quality_ranges]
+    if len(ends) != len(part.quality_measures) or not all(ends):
+        return "has not a range for each of its quality measures"
     inputs = len(part.of) + len(column_names(part.quality_measures))
     return "" if len(part.weights) == inputs else "has not a weight for each system that it is combined from"
 

@@ -15,7 +15,7 @@ from sre.backends.backend import Backend
 from sre.backends.calibration import Calibration
 from sre.backends.cohort import Cohort
 from sre.backends.norm import METHODS, normalise, top_statistics
-from sre.backends.quality import COHORT_MEAN, side_measures, trial_measures
+from sre.backends.quality import COHORT_MEAN, Ranges, side_measures, trial_measures
 from sre.backends.sides import BLOCK_BYTES, Groups, Pairs, Side, group_means, score_matrix, scores_of_pairs
 from sre.io.embeddings import Embeddings
 
@@ -64,12 +64,14 @@ class Combined:
     """A calibration of one system before it, or a fusion of several, by their places.
 
     measures : quality measures, which the calibration takes beside the score of the first of `of`, a plain system
+    ranges : of each, see sre.backends.quality
     """
 
     name: str
     of: Sequence[int]
     calibration: Calibration
     measures: Sequence[str] = ()
+    ranges: Ranges = ()
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class System:
                 columns = np.stack([found[one] for one in node.of], axis=-1)
                 if node.measures:
                     sides = enrolled.measures[n], tested.measures[n]
-                    quality = _trial_measures(node.measures, sides, trials, columns[..., 0])
+                    quality = _trial_measures(node, sides, trials, columns[..., 0])
                     columns = np.concatenate([columns, quality], axis=-1)
                 flat = columns.reshape(-1, columns.shape[-1])
                 scores = node.calibration.apply(flat).reshape(columns.shape[:-1])
@@ -204,16 +206,16 @@ class System:
 
 
 def _trial_measures(
-    measures: Sequence[str], sides: tuple[Qualities, Qualities], trials: Trials, scores: np.ndarray
+    node: Combined, sides: tuple[Qualities, Qualities], trials: Trials, scores: np.ndarray
 ) -> np.ndarray:
     """Return the quality measures of trials, (P, Q) of (P,) scores, or of all pairs, (E, T, Q) of (E, T)."""
     if trials is None:
         of_enrol = {name: values[:, None] for name, values in sides[0].items()}
-        return trial_measures(measures, of_enrol, sides[1], scores)
+        return trial_measures(node.measures, of_enrol, sides[1], scores, node.ranges)
     of_enrol, of_test = (
         {name: values[of] for name, values in side.items()} for side, of in zip(sides, trials, strict=True)
     )
-    return trial_measures(measures, of_enrol, of_test, scores)
+    return trial_measures(node.measures, of_enrol, of_test, scores, node.ranges)
 
 
 def _plain_scores(n: int, node: Plain, enrolled: Prepared, tested: Prepared, trials: Trials) -> np.ndarray:

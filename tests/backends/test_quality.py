@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sre import SreError
 from sre.backends.calibration import Calibration, fit_calibration
-from sre.backends.quality import MEASURES, column_names, side_measures, trial_measures
+from sre.backends.quality import MEASURES, column_names, ranges_of, side_measures, trial_measures
 from sre.metrics.rates import cllr
 
 SEEN = {"speech_s": np.array([1.0, np.e, np.e**2]), "snr_db": np.array([0.0, 10.0, 20.0])}
@@ -41,13 +41,20 @@ def test_it_does_not_matter_which_side_is_enrolled(seed: int, count: int) -> Non
     measures = MEASURES[:count]
     sides = [{measure: draw.normal(size=7) for measure in measures} for _ in range(2)]
     scores = draw.normal(size=7)
-    columns = trial_measures(measures, *sides, scores)
-    np.testing.assert_array_equal(columns, trial_measures(measures, *sides[::-1], scores))
+    ranges = ranges_of(measures, *sides)
+    columns = trial_measures(measures, *sides, scores, ranges)
+    np.testing.assert_array_equal(columns, trial_measures(measures, *sides[::-1], scores, ranges))
     names = column_names(measures)
-    assert columns.shape == (7, 2 * count + 2) == (7, len(names))
+    assert columns.shape == (7, 2 * count + 2 * min(count, 2)) == (7, len(names))
     for least, most in ((n, n + 1) for n, name in enumerate(names) if name.startswith("least")):
         assert (columns[:, least] <= columns[:, most]).all()
     np.testing.assert_array_equal(columns[:, names.index("score x most duration")], scores * columns[:, 1])
+
+
+def test_beyond_the_range_of_the_fit_its_ends_count() -> None:
+    one, other = {"snr": np.array([-50.0, 5.0])}, {"snr": np.array([7.0, 99.0])}
+    columns = trial_measures(["snr"], one, other, np.array([2.0, -1.0]), [[0.0, 20.0]])
+    assert columns.tolist() == [[0, 7, 0, 14], [5, 20, -5, -20]]
 
 
 def shifted(trials: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

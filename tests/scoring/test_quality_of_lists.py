@@ -96,7 +96,7 @@ def test_short_speech_is_decided_better_with_its_length_known(there: Path) -> No
     for side, of in zip(sides, (trials.enrol_ids[trials.enrol], trials.test_ids[trials.test]), strict=True):
         side["cohort_mean"] = nearest[np.searchsorted(by_hand.evaluation.embeddings.ids, of)]
     scores = read_scores("eval/cosine.scores")[1]
-    columns = np.column_stack([scores, trial_measures(MEASURES, *sides, scores)])
+    columns = np.column_stack([scores, trial_measures(MEASURES, *sides, scores, fitted["quality_ranges"])])
     np.testing.assert_allclose(
         read_scores("eval/cosine+qmf.scores")[1], Calibration.from_dict(fitted).apply(columns), atol=2e-5
     )
@@ -118,7 +118,7 @@ def test_what_is_not_given_is_said_of_the_system_alone(there: Path) -> None:
     found = score("dev_scores", "dev", "train", "--role", "development")
     assert found["cosine+cal"]["status"] == "ok"
     assert found["cosine+pool"]["reason"].startswith("it is fitted on the development list in other lengths too")
-    assert "its quality measures are not known; give --quality" in found["cosine+qmf"]["reason"]
+    assert found["cosine+qmf"]["reason"] == found["cosine+pool"]["reason"]
     score("whole", "dev", "train", *DEV)
     found = score("scores", "list", "eval", "--development", "whole/metrics.json")
     assert found["cosine+pool"]["status"] == "ok"  # it needs no measures

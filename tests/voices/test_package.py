@@ -192,7 +192,9 @@ def test_manifests_of_another_form(tmp_path: Path) -> None:
     loop = [systems[0], systems[1], systems[2] | {"of": [0, 2]}]
 
     def measured(measure: str, of: int) -> dict:
-        return systems[2] | {"of": [of], "weights": [1.0, 2.0, 3.0], "quality_measures": [measure]}
+        weights = [1.0, 2.0, 3.0] + [4.0, 5.0] * (measure == "snr")
+        told = {"quality_measures": [measure], "quality_ranges": [[0.0, 1.0]]}
+        return systems[2] | {"of": [of], "weights": weights, **told}
 
     norm = [systems[0], systems[1] | {"norm": systems[1]["norm"] | {"method": "magic"}}, systems[2]]
     for changes, reason in (
@@ -201,7 +203,7 @@ def test_manifests_of_another_form(tmp_path: Path) -> None:
         ({"systems": norm}, "the unknown norm 'magic'"),
         ({"systems": [systems[0] | {"network": 3}]}, "of a network that is not there"),
         ({"networks": [], "systems": []}, "no network in it"),
-        ({"systems": [*systems[:2], systems[2] | {"quality_measures": ["snr"]}]}, "not a weight for each system"),
+        ({"systems": [*systems[:2], systems[2] | {"quality_measures": ["snr"]}]}, "not a range for each of"),
         ({"systems": [*systems[:2], systems[2] | {"quality_measures": ["magic"]}]}, "quality measure 'magic'"),
         ({"systems": [systems[0], measured("cohort_mean", 0)]}, "takes cohort_mean of 'cosine', which has no cohort"),
         ({"systems": [*systems, measured("snr", 2)]}, "takes quality measures of no system with a network"),

@@ -90,10 +90,11 @@ def test_quality_measures_are_those_of_the_score_stage(method: str) -> None:
     groups = [np.array([0, 3]), np.array([4]), np.array([1, 2])]
     e, t = np.arange(3).repeat(7), np.tile(np.arange(7), 3)
     heard, heard_test = ({"speech_s": DRAW.uniform(1, 9, n), "snr_db": DRAW.normal(10, 5, n)} for n in (5, 7))
-    weights = np.append(1.0, DRAW.normal(size=10))
+    weights = np.append(1.0, DRAW.normal(size=12))
+    ranges = [[0.5, 2.0], [5.0, 12.0], [-9.0, 9.0], [-9.0, 9.0]]
     nodes = [
         Plain("x", PLDA, WHOLE, Norm(method, 4, COHORT)),
-        Combined("x+qmf", [0], Calibration(weights, 0.5), MEASURES),
+        Combined("x+qmf", [0], Calibration(weights, 0.5), MEASURES, ranges),
     ]
     system = System(nodes, D)
     one, other = system.enrol(vectors, groups, heard), system.test(test, heard_test)
@@ -110,7 +111,7 @@ def test_quality_measures_are_those_of_the_score_stage(method: str) -> None:
     for side, mean in zip(sides, cohort_means(pairs, cohort, 4), strict=True):
         side["cohort_mean"] = mean
     scores = scores.astype(np.float32).astype(np.float64)
-    columns = np.column_stack([scores, trial_measures(MEASURES, *sides, scores)])
+    columns = np.column_stack([scores, trial_measures(MEASURES, *sides, scores, ranges)])
     expected = columns @ weights + 0.5
     np.testing.assert_allclose(system.pairs(one, other, e, t), expected, rtol=1e-9)
     np.testing.assert_allclose(system.scores(one, other).ravel(), expected, rtol=1e-9)
