@@ -83,8 +83,8 @@ def trial_measures(
     of_enrol, of_test : measure -> (P,) of each trial's model and of its test; (E, 1) and (1, T) with (E, T) scores
     """
     columns: list[np.ndarray] = []
-    for measure, ends in zip(measures, ranges, strict=True):
-        one, other = (np.clip(side[measure], *ends) for side in (of_enrol, of_test))
+    for measure, (least, most) in zip(measures, ranges, strict=True):
+        one, other = (np.clip(side[measure], least, most) for side in (of_enrol, of_test))
         both = [np.minimum(one, other), np.maximum(one, other)]
         columns += both + [scores * values for values in both] * (measure in MULTIPLIED)
     return np.stack(columns, axis=-1) if columns else np.empty((*scores.shape, 0))

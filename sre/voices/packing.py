@@ -150,8 +150,8 @@ class Packing:
         fitted = self.outcome(result, name).fitted_calibration
         if fitted is None or fitted.offset is None or len(fitted.weights) != len(fitted.columns) or not of:
             raise SreError(f"{result.path}: system '{name}' has no weights in it; score it again")
-        told = fitted.weights, fitted.offset, fitted.trials, dict(fitted.facts)
-        told += (fitted.quality_measures or [], fitted.quality_ranges or [])  # type: ignore[assignment]
+        quality = fitted.quality_measures or [], fitted.quality_ranges or []
+        told = fitted.weights, fitted.offset, fitted.trials, dict(fitted.facts), *quality
         return SystemPart(name, None, {}, None, of, *told)
 
     def _plain(
