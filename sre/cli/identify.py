@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sre import SreError
-from sre.cli.arguments import count, input_file, whole
+from sre.cli.arguments import count, input_file
 from sre.cli.embed import add_listening_options
+from sre.cli.live import add_live_options, heard_of_stdin, is_live
 from sre.cli.verify import add_threshold_options
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from sre.voices.model import Model
     from sre.voices.sources import Named
 
-LIVE = "-"
 AT_ONCE = 32  # recordings that are searched for together
 
 
@@ -42,8 +42,8 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser.add_argument("given", metavar="DB RECORDINGS", nargs="+", help=given)
     parser.add_argument("--rank", type=count, default=1, metavar="K", help="how many of the best are told (default: 1)")
     parser.add_argument("--classifier", action="store_true", help="tell the speakers that the network was trained on")
-    add_threshold_options(parser)
-    parser.add_argument("--rate", type=whole(1000, 1_000_000), metavar="HZ", help="of raw 16-bit samples from stdin")
+    add_threshold_options(parser, "the speaker is one of the enrolled voices")
+    add_live_options(parser)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON, a line for each recording")
     add_listening_options(parser)
     parser.set_defaults(do=identify)
@@ -62,11 +62,10 @@ def identify(model: Path, given: list[str], **options: Any) -> None:
     database, *recordings = given
     if not recordings:
         raise SreError(f"{database}: the file of voices alone; give recordings after it")
-    if LIVE in recordings and recordings != [LIVE]:
-        raise SreError("stdin (-) is one live recording; give no other beside it")
+    live = is_live(recordings)
     voices, asked = voices_of(load(model, on), Path(database)), asked_of(**options)
     told = _Told(voices.threshold(asked), len(voices.gallery()), options["as_json"])
-    if recordings == [LIVE]:
+    if live:
         follow(voices, asked, told, options)
     else:
         _search(voices, asked, told, recordings, options)
@@ -152,8 +151,6 @@ def _search(voices: Voices, asked: Asked, told: _Told, recordings: list[str], op
 
 def follow(voices: Voices, asked: Asked, told: _Told, options: dict[str, Any]) -> None:
     """Print who it is as audio comes from stdin."""
-    from sre.cli.live import heard_of_stdin
-
     for seconds, voiceprint in heard_of_stdin(voices.model, options["rate"], options["channel"]):
         told.hits(f"{seconds:.1f} s", voices.identify(voiceprint, options["rank"], asked)[0])
     told.end()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from sre import SreError
+from sre.cli.arguments import whole
 from sre.io.audio_rules import AudioRules
 from sre.io.promise import AudioError
 
@@ -17,8 +19,22 @@ if TYPE_CHECKING:
     from sre.voices.model import Model
     from sre.voices.voiceprint import Voiceprint
 
+LIVE = "-"  # in place of a recording
 BLOCK_S = 0.25
 STDIN = "stdin"
+
+
+def add_live_options(parser: argparse.ArgumentParser) -> None:
+    """Add --rate, for stdin without a header."""
+    raw = "of raw 16-bit samples of one channel from stdin; without it stdin is a WAV stream"
+    parser.add_argument("--rate", type=whole(1000, 1_000_000), metavar="HZ", help=raw)
+
+
+def is_live(recordings: Sequence[str]) -> bool:
+    """Return whether stdin is to be heard. Raises SreError where other recordings stand beside it."""
+    if LIVE in recordings and len(recordings) > 1:
+        raise SreError("stdin (-) is one live recording; give no other beside it")
+    return LIVE in recordings
 
 
 def heard_of_stdin(model: Model, raw_rate: int | None, channel: str | None) -> Iterator[tuple[float, Voiceprint]]:

@@ -6,6 +6,7 @@ sre verify model.sre a.wav b.wav --also a2.wav        # a and a2 are of one spea
 sre verify model.sre a.wav b.wav --p-target 0.01 --c-miss 10    # an operating point, for calibrated models
 sre verify model.sre a.wav b.wav --far 0.01           # one of a hundred other speakers may be accepted
 sre verify exp/mini/xvector/final.pt a.wav b.wav --threshold 0.6    # the cosine, with a threshold of yours
+arecord -f S16_LE -r 16000 | sre verify model.sre a.wav -           # live: a line each second
 
 A model.sre, made by sre pack, knows its calibration and its error rates. A final.pt gives the cosine alone.
 """
@@ -20,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from sre.cli.arguments import finite, input_file, number
 from sre.cli.embed import add_listening_options
+from sre.cli.live import add_live_options, heard_of_stdin, is_live
 
 if TYPE_CHECKING:
     from sre.voices.deciding import Decision, Threshold
     from sre.voices.model import Model
 
 SMALLEST = 1e-9
+WORDS = {True: "the same speaker", False: "two speakers", None: "not decided"}
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
@@ -33,18 +36,22 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser = commands.add_parser("verify", help=text, description=__doc__)
     parser.add_argument("model", metavar="MODEL", type=input_file, help="model.sre, or a training's final.pt")
     parser.add_argument("enrolled", metavar="A", help="recording of the speaker who is claimed")
-    parser.add_argument("tested", metavar="B", nargs="+", help="recordings that are compared with A")
+    parser.add_argument("tested", metavar="B", nargs="+", help="recordings that are compared with A; - is stdin, live")
     more = "a further recording of A's speaker; may be repeated"
     parser.add_argument("--also", metavar="FILE", action="append", default=[], help=more)
     add_threshold_options(parser)
+    add_live_options(parser)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print everything as JSON")
     add_listening_options(parser)
     parser.set_defaults(do=verify)
 
 
-def add_threshold_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides: an operating point, a threshold, or a rate of false alarms on a list of the model."""
-    prior = "probability that two recordings are of one speaker, before they are heard (default: 0.05)"
+def add_threshold_options(parser: argparse.ArgumentParser, what: str = "two recordings are of one speaker") -> None:
+    """Add what decides: an operating point, a threshold, or a rate of false alarms on a list of the model.
+
+    what : the prior is the probability of this
+    """
+    prior = f"probability that {what}, before they are heard (default: 0.05)"
     parser.add_argument("--p-target", type=number(SMALLEST, 1 - SMALLEST), metavar="P", help=prior)
     parser.add_argument("--c-miss", type=number(SMALLEST, 1e9), default=1.0, metavar="C", help="cost of a miss (1)")
     parser.add_argument("--c-fa", type=number(SMALLEST, 1e9), default=1.0, metavar="C", help="of a false alarm (1)")
@@ -85,6 +92,7 @@ def verify(
     threshold: float | None,
     far: float | None,
     list_name: str | None,
+    rate: int | None,
     as_json: bool,
     channel: str | None,
     device: str,
@@ -101,6 +109,10 @@ def verify(
     at = threshold_of(loaded, p_target, (c_miss, c_fa), threshold, far, list_name)
     claimed = loaded.voiceprint(enrolled, *also, channel=channel)
     prior = P_TARGET if p_target is None else p_target
+    if is_live(tested):
+        for seconds, heard in heard_of_stdin(loaded, rate, channel):
+            _tell_live(seconds, loaded.decide(claimed, heard, at, prior), as_json)
+        return
     trials: list[dict[str, Any]] = []
     for file in tested:
         heard = loaded.voiceprint(file, channel=channel)
@@ -117,10 +129,19 @@ def verify(
         print("\n".join(_lines(one, loaded.system.name, prior)))
 
 
+def _tell_live(seconds: float, decision: Decision, as_json: bool) -> None:
+    """Print what is known after so many seconds of audio."""
+    if as_json:
+        print(json.dumps({"seconds": seconds, **asdict(decision)}), flush=True)
+        return
+    sure = "" if decision.posterior is None else f", probability of one speaker {decision.posterior:.2%}"
+    print(f"{seconds:.1f} s: {WORDS[decision.accepted]}, score {decision.score:.4f}{sure}", flush=True)
+
+
 def _lines(trial: dict[str, Any], system: str, prior: float) -> list[str]:
     """Return what a person reads of a pair."""
     decision: Decision = trial["decision"]
-    word = {True: "the same speaker", False: "two speakers", None: "not decided"}[decision.accepted]
+    word = WORDS[decision.accepted]
     name = "log-likelihood ratio" if decision.llr is not None else f"score ({system}, not calibrated)"
     lines = [f"{trial['enrolled']} {trial['tested']}: {word}", f"  {name} {decision.score:.4f}"]
     if at := decision.threshold:

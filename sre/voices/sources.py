@@ -59,8 +59,8 @@ class Named:
 def named_recordings(arguments: Sequence[str]) -> Named:
     """Return what audio files, folders of such, lists (`path` or `id path` lines) and data directories name.
 
-    The id of a file is its path as it was given; of one in a folder, its path in there. Raises SreError for what is
-    none of these.
+    The id of a file is its path as it was given; of one in a folder that is given alone, its path in there. Raises
+    SreError for what is none of these.
     """
     named = Named()
     for argument in arguments:
@@ -72,7 +72,7 @@ def named_recordings(arguments: Sequence[str]) -> Named:
             if not found:
                 raise SreError(f"{path}: no audio file in it; give the folder that holds them, or a data directory")
             for file in found:
-                named.add(file, str(path / file))
+                named.add(file if len(arguments) == 1 else str(path / file), str(path / file))
         elif path.suffix.lower() in AUDIO or not path.exists():
             named.add(argument, argument)
         else:

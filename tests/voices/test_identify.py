@@ -144,6 +144,21 @@ def test_live_from_a_pipe(voices: Voices, package_file: Path, wavs: list[Path], 
         said("-", wavs[0])
 
 
+def test_live_verification(package_file: Path, wavs: list[Path], monkeypatch, capsys) -> None:
+    with open(wavs[1], "rb") as file:
+        monkeypatch.setattr(live.sys, "stdin", Stdin(file))
+        command(["verify", str(package_file), str(wavs[0]), "-", "--json"])
+    (first, last) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    command(["verify", str(package_file), str(wavs[0]), str(wavs[1]), "--json"])
+    (whole,) = json.loads(capsys.readouterr().out)["trials"]
+    assert (first["seconds"], last["seconds"]) == (1.0, 1.7)
+    assert last["score"] == pytest.approx(whole["score"], abs=1e-9) and last["accepted"] == whole["accepted"]
+    with open(wavs[1], "rb") as file:
+        monkeypatch.setattr(live.sys, "stdin", Stdin(file))
+        command(["verify", str(package_file), str(wavs[0]), "-"])
+    assert capsys.readouterr().out.startswith("1.0 s: ")
+
+
 def test_stereo_and_odd_streams(tmp_path: Path) -> None:
     left, right = voice(120), voice(200)
     soundfile.write(tmp_path / "two.wav", np.stack([left, right], axis=1), 16000, subtype="PCM_16")
