@@ -63,4 +63,4 @@ def enroll(
     for source, other in done.elsewhere:
         warn(f"{source}: '{other}' has this audio too; if that is a mistake, remove one of the two")
     what = "a new voice" if done.is_new else "a voice that was there"
-    print(f"{name}: {what}, {done.added} recordings added, {done.utterances} in all")
+    print(f"{name}: {what}, {done.added} recording{'s' * (done.added != 1)} added, {done.utterances} in all")

@@ -95,7 +95,7 @@ def test_the_verbs(package_file: Path, wavs: list[Path], tmp_path: Path, capsys:
         return capsys.readouterr().out
 
     db, model = tmp_path / "v.db", package_file
-    assert said("enroll", model, db, "Ann Lee", wavs[0]) == "Ann Lee: a new voice, 1 recordings added, 1 in all\n"
+    assert said("enroll", model, db, "Ann Lee", wavs[0]) == "Ann Lee: a new voice, 1 recording added, 1 in all\n"
     told = json.loads(said("enroll", model, db, "Ann Lee", wavs[0], wavs[1], "--json"))
     assert (told["is_new"], told["added"], told["known"]) == (False, 1, [str(wavs[0])])
     said("enroll", model, db, "Bob", wavs[2])
