@@ -141,7 +141,9 @@ VOXCELEB = sorted((ROOT / "recipes/voxceleb/models").glob("*.yaml"))
 
 
 def test_voxceleb_has_a_model_of_each_architecture() -> None:
-    assert {read_spec(str(path)).architecture for path in VOXCELEB} == ARCHITECTURES.keys()
+    """But of those named after a toolkit, which are for its models (docs/importing.md)."""
+    of_toolkits = {name for name in ARCHITECTURES if name.endswith(("_speechbrain", "_nemo"))}
+    assert {read_spec(str(path)).architecture for path in VOXCELEB} == ARCHITECTURES.keys() - of_toolkits
 
 
 @pytest.mark.parametrize("path", VOXCELEB, ids=lambda path: path.stem)
