@@ -152,11 +152,11 @@ def _lines(trial: dict[str, Any], system: str, prior: float) -> list[str]:
         )
     if decision.posterior is not None:
         lines.append(
-            f"  probability of one speaker: {decision.posterior:.2%}, where it was {prior:.3g} before listening"
+            f"  probability of one speaker: {100 * decision.posterior:.2f} %, where it was {prior:.3g} before listening"
         )
     if at and at.p_miss is not None and at.p_fa is not None:
         counts = f"{at.targets:,} target, {at.nontargets:,} nontarget trials"
-        rates = f"{at.p_miss:.2%} of same-speaker pairs are rejected, {at.p_fa:.2%} of others accepted"
+        rates = f"{100 * at.p_miss:.2f} % of same-speaker pairs are rejected, {100 * at.p_fa:.2f} % of others accepted"
         lines.append(f"  at this threshold, on list {at.list_name} ({counts}): {rates}")
     lines.append("  speech: {:.2f} s and {:.2f} s".format(*trial["speech_s"]))
     return lines

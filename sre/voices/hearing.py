@@ -88,7 +88,7 @@ class Hearing:
         """Say what a person should know of a recording that is used nevertheless."""
         share = float(np.mean(np.abs(recording.wave) >= FULL_SCALE))
         if share >= CLIPPED:
-            warn(f"{name}: {share:.1%} of its samples are at full scale, it is clipped; scores may be worse for it")
+            warn(f"{name}: {100 * share:.1f} % of its samples are at full scale, it is clipped; scores may suffer")
         rates = {listener.sample_rate for listener in self.listeners}
         with self._lock:
             first, self._said = not self._said, self._said or recording.sample_rate not in rates

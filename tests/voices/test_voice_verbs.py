@@ -31,7 +31,7 @@ def test_verify_tells_score_decision_and_how_sure(package_file: Path, wavs: list
     a, b, c = (model.voiceprint(path) for path in wavs)
     text = run(capsys, "verify", package_file, *wavs)
     assert text.count("log-likelihood ratio") == 2 and f"{model.llr(a, b):.4f}, accepted from 2.9444 on" in text
-    assert "on list dev (4 target, 4 nontarget trials): 100.00% of same-speaker pairs are rejected, 0.00% of" in text
+    assert "on list dev (4 target, 4 nontarget trials): 100.00 % of same-speaker pairs are rejected, 0.00 % of" in text
     told = json.loads(run(capsys, "verify", package_file, *wavs[:2], "--also", wavs[2], "--p-target", 0.5, "--json"))
     (trial,) = told["trials"]
     both = model.system.enrol(np.concatenate([a.vectors, c.vectors]), [np.arange(2)])
