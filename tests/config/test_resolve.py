@@ -448,3 +448,12 @@ def test_how_a_training_is_run_is_no_part_of_what_it_is_known_by() -> None:
 def test_devices_are_a_number_or_all(devices: object) -> None:
     with pytest.raises(SreError, match="training.devices"):
         recipe("mini", xvector={"training": {"devices": devices}})
+
+
+def test_systems_that_are_calibrated_on_all_versions_of_the_development_list() -> None:
+    parts = Parts({"cosine": {}}, {"asnorm": {"method": "asnorm1"}}, {}, measures=["duration"])
+    found = parts.with_parts("cosine+asnorm+qmf")
+    assert list(found) == ["cosine+asnorm", "cosine+asnorm+qmf"]
+    assert found["cosine+asnorm+qmf"]["of"] == ["cosine+asnorm"]
+    assert found["cosine+asnorm+qmf"]["measures"] == ["duration"] and "measures" not in found["cosine+asnorm"]
+    assert parts.system("cosine+pool")["measures"] == [] and "measures" not in parts.system("cosine+cal")
