@@ -45,6 +45,8 @@ def heard_of_stdin(model: Model, raw_rate: int | None, channel: str | None) -> I
     """
     from sre.voices.stream import updates
 
+    if sys.stdin is None:
+        raise SreError(f"{STDIN}: it is closed; give it a recording, as `arecord | sre …` does")
     rate, blocks = blocks_of(sys.stdin.buffer, raw_rate, channel)
     anything = False
     for heard in updates(model, blocks, rate):

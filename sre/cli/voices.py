@@ -28,6 +28,7 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
         one = actions.add_parser(name, help=told, description=told)
         for word, of in zip(names, ("the name of a voice", "its new name"), strict=False):
             one.add_argument(word, metavar=word.upper(), help=of)
+        one.add_argument("--json", action="store_true", dest="as_json", default=argparse.SUPPRESS, help="print JSON")
         one.set_defaults(do=do)
 
     action("list", print_voices, "print each voice: utterances, seconds of speech, when it was enrolled")

@@ -203,11 +203,16 @@ class Database:
                 self._check(owner, contents, sums, 4 * dimension)
                 vectors[here] = np.frombuffer(b"".join(contents), "<f4").reshape(-1, dimension)
                 owners[here] = owner
-                measured[:, here] = np.array(qualities, float)  # None becomes NaN
+                try:
+                    measured[:, here] = np.array(qualities, float)  # None becomes NaN
+                except (TypeError, ValueError):
+                    raise SreError(f"{self.path}: a quality in it is no number; {DAMAGED}") from None
         ids = np.array([voice for voice, _ in voices], np.int64)
         if not (np.diff(owners) >= 0).all():  # each voice at once, which is the usual case, needs no copy
             order = np.argsort(owners, kind="stable")
             owners, vectors, measured = owners[order], vectors[order], measured[:, order]
+        if not np.array_equal(owners[np.append(True, np.diff(owners) > 0)[: len(owners)]], ids):
+            raise SreError(f"{self.path}: a voice without utterances, or utterances of no voice, in it; {DAMAGED}")
         qualities_of = dict(zip(QUALITIES, measured, strict=True))
         return Stored([name for _, name in voices], np.searchsorted(ids, owners), vectors, qualities_of, token)
 

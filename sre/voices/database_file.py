@@ -36,6 +36,7 @@ SCHEMA = (
 TABLES = "SELECT sql FROM sqlite_schema WHERE substr(name, 1, 7) <> 'sqlite_'"
 BUSY_S = 60.0  # how long a process waits for another's transaction
 PAGE_BYTES = 16384  # 14 vectors of 256 values; a page of SQLite's 4096 holds 3 and wastes a sixth
+LARGEST_DIMENSION = 1 << 20  # values of an embedding
 DAMAGED = "restore a copy, or enrol the voices again (docs/voices.md)"
 
 
@@ -78,6 +79,16 @@ class VoiceFile:
             ) from None
         except sqlite3.Error as error:
             raise SreError(f"{self.path}: {_sentence(error)}") from None
+
+    def is_new(self) -> bool:
+        """Return whether there is nothing in it: no file, or one in which the first enrolment has not come to its end.
+
+        A process that was killed leaves an empty file, and another may be at it just now.
+        """
+        if not self.path.exists():
+            return True
+        with self.connected() as db:
+            return not db.execute("SELECT 1 FROM sqlite_schema").fetchone()
 
     @contextmanager
     def writing(self, create: bool = False) -> Iterator[sqlite3.Connection]:
@@ -126,6 +137,9 @@ class VoiceFile:
         if found is None:
             raise SreError(f"{self.path}: it names no model; {DAMAGED}")
         there = Origin(*found)
+        kinds = [type(value) for value in found]
+        if kinds != [str, str, int] or not 0 < there.dimension <= LARGEST_DIMENSION:
+            raise SreError(f"{self.path}: what it says of its model is of another form; {DAMAGED}")
         if self.model is not None and there.sha256 != self.model.sha256:
             raise SreError(
                 f"{self.path}: its voices are of the model {there.name} ({there.sha256[:12]}), and {self.model.name} is"

@@ -59,7 +59,7 @@ class VoicesDesk:
                 "no_database": "No file of voices was given. Start again with one: sre serve MODEL voices.db"
             }
         database = self.voices.database
-        rows = database.voices() if database.path.exists() else []
+        rows = [] if database.file.is_new() else database.voices()
         return found | {"voices": [[voice.name, voice.utterances] for voice in rows]}
 
     def clip(self, content: bytes, name: str) -> dict:

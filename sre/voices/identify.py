@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sre.io.atomic import sha256_file
+from sre.io.audio import AudioRules, look
 from sre.voices.database import Database, Enrolled, Origin, Utterances, checked_name
 from sre.voices.deciding import Point, Threshold
 from sre.voices.gallery import Gallery
@@ -67,10 +68,11 @@ class Voices:
         """Enrol recordings of a voice. Raises SreError for one that cannot be used; then none is enrolled."""
         files = [str(path) for path in paths]
         checked_name(name)
-        if self.database.path.exists():
+        if not self.database.file.is_new():
             self.database.origin()  # a file of another model is told before anything is embedded
         voiceprint = self.model.voiceprint(*files, channel=channel)
-        return self.enrol(name, [audio_sha256(file, channel) for file in files], voiceprint, new)
+        rules = AudioRules(self.model.hearing.listeners[0].sample_rate, resample=True, channel=channel)
+        return self.enrol(name, [audio_sha256(file, rules) for file in files], voiceprint, new)
 
     def gallery(self) -> Gallery:
         """Return all voices, read again if the file has changed since."""
@@ -132,6 +134,7 @@ def origin_of(model: Model) -> Origin:
     return Origin(model.embedding_sha256, model.package.manifest.name, model.dimension)
 
 
-def audio_sha256(path: str, channel: str | int | None) -> str:
-    """Return by what a recording is known again: the SHA-256 of its file, and the channel that was asked for."""
-    return sha256_file(path) + ("" if channel is None else f" {channel}")
+def audio_sha256(path: str, rules: AudioRules) -> str:
+    """Return by what a recording is known again: the SHA-256 of its file and, of several channels, which is taken."""
+    alone = rules.channel is None or look(path, rules).channels == 1
+    return sha256_file(path) + ("" if alone else f" {rules.channel}")

@@ -253,3 +253,28 @@ def test_a_writer_that_never_ends_is_told(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(SreError, match="check the path and its permissions"):
         Database(tmp_path / "no" / "voices.db", MODEL).enrol("Ann", some())
+
+
+def test_a_file_whose_first_enrolment_was_killed_is_new(tmp_path: Path) -> None:
+    path = tmp_path / "voices.db"
+    db = Database(path, MODEL)
+    assert db.file.is_new()
+    path.touch()
+    assert db.file.is_new()
+    db.enrol("Ann", some())
+    assert not db.file.is_new() and db.check() == 1
+
+
+@pytest.mark.parametrize("statement, told", [
+    ("INSERT INTO voice (name, enrolled) VALUES ('nobody', '')", "a voice without utterances"),
+    ("UPDATE utterance SET speech_s = 'long'", "a quality in it is no number"),
+    ("UPDATE origin SET dimension = 'wide'", "what it says of its model is of another form"),
+    ("UPDATE origin SET dimension = 1 << 60", "what it says of its model is of another form"),
+])  # fmt: skip
+def test_what_only_another_program_writes_is_refused(tmp_path: Path, statement: str, told: str) -> None:
+    path = tmp_path / "voices.db"
+    Database(path, MODEL).enrol("Ann", some())
+    with sqlite3.connect(path) as db:
+        db.execute(statement)
+    with pytest.raises(SreError, match=told):
+        Database(path, MODEL).read()

@@ -15,6 +15,7 @@ from sre import SreError
 from sre.cli import command, live
 from sre.metrics import bayes_threshold
 from sre.voices.deciding import Point
+from sre.voices.desk import VoicesDesk
 from sre.voices.identify import Asked, Voices, posterior_of
 from sre.voices.model import load
 
@@ -110,6 +111,7 @@ def test_the_verbs(package_file: Path, wavs: list[Path], tmp_path: Path, capsys:
         said("identify", model, db, wavs[1], "none.wav")
     assert f"{wavs[1]}: " in (out := capsys.readouterr().out) and "none.wav: not used: no such file" in out
     listed = json.loads(said("voices", db, "--json", "list"))
+    assert json.loads(said("voices", db, "list", "--json")) == listed
     assert [(one["name"], one["utterances"]) for one in listed["voices"]] == [("Ann Lee", 2), ("Bob", 1)]
     assert len(said("voices", db, "show", "Ann Lee").splitlines()) == 3
     said("voices", db, "rename", "Ann Lee", "Ann")
@@ -172,3 +174,31 @@ def test_stereo_and_odd_streams(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "deep.wav", left, 16000, subtype="PCM_24")
     with open(tmp_path / "deep.wav", "rb") as file, pytest.raises(SreError, match="24 bits a sample, and 16 are read"):
         live.blocks_of(file, None, None)
+
+
+def test_a_file_whose_first_enrolment_was_killed_takes_the_next(package_file: Path, wavs: list[Path]) -> None:
+    path = package_file.with_name("killed.db")
+    path.touch()
+    voices = Voices(load(package_file, "cpu"), path)
+    assert voices.enrol_files("Ann", wavs[:1]).is_new
+    assert VoicesDesk(voices.model, path).info()["voices"] == [["Ann", 1]]
+
+
+def test_audio_of_one_channel_is_known_again_whatever_channel_was_asked_for(
+    package_file: Path, wavs: list[Path]
+) -> None:
+    voices = Voices(load(package_file, "cpu"), package_file.with_name("v.db"))
+    voices.enrol_files("Ann", wavs[:1])
+    assert voices.enrol_files("Ann", wavs[:1], channel="mix").known == [str(wavs[0])]
+    desk = VoicesDesk(voices.model, voices.database.path)
+    clip = desk.clip(wavs[0].read_bytes(), wavs[0].name)["clip"]
+    assert desk.enrol("Ann", [clip])["text"].startswith("0 recordings added, 1 in all.")
+    both, two = wavs[0].with_name("both.wav"), soundfile.read(wavs[0])[0]
+    soundfile.write(both, np.stack([two, 0.5 * two], axis=1), 16000)
+    assert [voices.enrol_files("Ann", [both], channel=channel).added for channel in ("mix", 0, 0)] == [1, 1, 0]
+
+
+def test_stdin_that_is_closed_is_a_sentence(package_file: Path, wavs: list[Path], monkeypatch) -> None:
+    monkeypatch.setattr(live.sys, "stdin", None)  # as Python has it after <&-
+    with pytest.raises(SreError, match="stdin: it is closed"):
+        command(["verify", str(package_file), str(wavs[0]), "-"])
