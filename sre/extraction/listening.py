@@ -4,6 +4,7 @@ Shapes: S samples, T frames, F features.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,19 @@ from sre.features.trim import trimmed
 from sre.features.types import FEATURE_TYPES, options_of, vad_listens
 from sre.features.vad import by_energy, decider
 from sre.features.waves import Sound, shortest_s
-from sre.io.audio import AudioError, Recording
+from sre.io.audio import RATES, AudioError, Recording
 from sre.io.text import canonical
 
 
 class Listener:
     """Makes the features of one feature config; it may be used by several threads.
 
+    num_features : F; None: not known before there is speech
     Raises SreError, naming the model's file, where these features are not made of audio here.
     """
 
     def __init__(self, path: str | Path, config: Mapping[str, Any]) -> None:
-        if config.get("type") not in FEATURE_TYPES or not isinstance(config.get("sample_rate"), int):
+        if str(config.get("type")) not in FEATURE_TYPES or not isinstance(config.get("sample_rate"), int):
             raise SreError(
                 f"{path}: its network takes features that were not made of audio here ({canonical(config)[:200]});"
                 " embed their archives by python -m steps.extract_embeddings"
@@ -37,12 +39,22 @@ class Listener:
         self.config = dict(config)
         self.sample_rate: int = config["sample_rate"]
         try:
+            if self.sample_rate not in RATES:
+                raise ValueError(f"sample_rate {self.sample_rate}")
             self.options = options_of(config)
             self.frame_shift_s = self.options.frame_shift / 1000
             self.shortest_s = shortest_s(config)
             self.extractor, self.decide  # noqa: B018, made by one thread, before several use them
-        except (KeyError, TypeError, ValueError) as error:
+            self.num_features = self._tried()
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise SreError(f"{path}: its feature config cannot be used ({error!r}); get the file again") from None
+
+    def _tried(self) -> int | None:
+        """Return F of features of noise, which show a config's faults before there is audio; None: none are made."""
+        noise = np.random.default_rng(0).normal(0, 0.1, self.sample_rate).astype(np.float32)
+        with suppress(AudioError):
+            return self.features(self.samples(Recording(noise, self.sample_rate))).shape[1]
+        return None
 
     @cached_property
     def extractor(self) -> Extractor:

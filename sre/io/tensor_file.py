@@ -7,6 +7,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sre.io.forms import check_form
 from sre.io.text import NO_FILE, canonical
 
 LARGEST_HEADER = 100_000_000  # bytes, safetensors' own limit
+DEEPEST = 50  # of what is in each other in a JSON text
 ALIGNED = 8  # bytes
 TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1", "U8": "|u1"}
 NAMES = {np.dtype(form): name for name, form in TYPES.items()}
@@ -114,7 +116,10 @@ class TensorFile:
         found: dict[str, np.ndarray] = {}
         with safe_open(self.path, framework="np") as file:
             for name in names:
-                array = np.array(file.get_tensor(name))
+                try:
+                    array = np.array(file.get_tensor(name))
+                except ValueError as error:  # of no values, with an axis that numpy does not count to
+                    raise SreError(f"{self.path}: its '{name}' is of no shape that can be ({error}); {CURE}") from None
                 if array.dtype.kind == "f" and not np.isfinite(array).all():
                     raise SreError(f"{self.path}: its '{name}' has NaN or infinite values; {CURE}")
                 found[name.removeprefix(prefix)] = array
@@ -124,8 +129,12 @@ class TensorFile:
 def json_object_of(path: str | Path, text: str | bytes, what: str) -> dict[str, Any]:
     """Return the object of a JSON text of a file; raises SreError naming the file and which text of it is none."""
     try:
-        content = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        content = json.loads(
+            text, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite, object_pairs_hook=_once
+        )
+        json.dumps(content, ensure_ascii=False).encode()  # half a character of UTF-16 is no text
+        _check_depth(content)
+    except (ValueError, RecursionError) as error:  # UnicodeError is a ValueError
         reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:100]
         raise SreError(f"{path}: its {what} is no JSON ({reason}); {CURE}") from None
     if not isinstance(content, dict):
@@ -135,6 +144,28 @@ def json_object_of(path: str | Path, text: str | bytes, what: str) -> dict[str, 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
+
+
+def _whole(text: str) -> int:
+    if not -(2**63) <= (value := int(text)) < 2**63:
+        raise ValueError("a whole number that is too large")
+    return value
+
+
+def _finite(text: str) -> float:
+    if not isfinite(value := float(text)):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return value
+
+
+def _check_depth(content: object) -> None:
+    """Raise RecursionError where values are more than DEEPEST in each other."""
+    level = [content]
+    for _ in range(DEEPEST):
+        inside = [part for part in level if isinstance(part, dict | list)]
+        level = [one for part in inside for one in (part.values() if isinstance(part, dict) else part)]
+    if level:
+        raise RecursionError
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

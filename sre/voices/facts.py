@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sre.backends.quality import column_names
+from sre.io.forms import NUMBER, wrong_part
 from sre.metrics.rates import RATES
 from sre.voices.manifest import DataPart, ListPart, NetworkPart, SystemPart
 from sre.voices.package import Package
@@ -120,10 +121,11 @@ def _of_list(part: ListPart, is_default: bool) -> Iterator[str]:
     counts = f"{part.targets:,} target and {part.nontargets:,} nontarget trials{of}"
     default = "; thresholds are taken of it" if is_default else ""
     yield f"list {part.name} ({part.role}): {counts}{default}"
-    intervals = part.metrics.get("intervals") or {}
+    intervals = part.metrics.get("intervals")
     for rate in RATES:
         if isinstance(part.metrics.get(rate.key), int | float):
-            bounds = intervals.get(rate.key)
+            bounds = intervals.get(rate.key) if isinstance(intervals, dict) else None
+            bounds = None if wrong_part(bounds, [NUMBER, NUMBER]) else bounds
             told = f" (95 % interval {bounds[0]:.4g} to {bounds[1]:.4g})" if bounds else ""
             yield f"  {rate.name} {part.metrics[rate.key]:.{rate.digits}f}{rate.unit}{told}"
     for key, name in THRESHOLDS.items():

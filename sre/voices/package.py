@@ -152,7 +152,7 @@ def _check_systems(path: str | Path, manifest: Manifest) -> None:
 def _wrong_system(n: int, part: SystemPart, networks: int) -> str:
     """Return what of the n-th system is wrong; "" for nothing."""
     if part.network is not None:
-        if part.of or not 0 <= part.network < networks:
+        if part.of or type(part.network) is not int or not 0 <= part.network < networks:
             return "is of a network that is not there, or combined too"
         if part.norm and part.norm.method not in {*METHODS, NO_NORM}:
             return f"has the unknown norm '{part.norm.method[:40]}'"

@@ -11,13 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
-from small_models import OPTIONS, small_package
+from small_models import OPTIONS, small_package, voice
 
 from sre import SreError
 from sre.io.atomic import sha256_text
 from sre.io.tensor_file import TensorFile, digest_of, write_tensors
 from sre.io.text import canonical
 from sre.models.bundle import Bundle
+from sre.voices.facts import page_of
 from sre.voices.model import Model, load, package_of
 from sre.voices.package import FORMAT, read_package
 
@@ -220,6 +221,10 @@ def test_texts_that_are_no_manifest(package_file: Path, tmp_path: Path) -> None:
         ("{", "its manifest is no JSON"),
         ("[" * 100_000, "no JSON"),
         ('{"a": NaN}', "NaN is no number"),
+        ('{"a": 1e999}', "1e999 is too large a number"),
+        (f'{{"a": 1{400 * "0"}}}', "a whole number that is too large"),
+        ('{"a": "\\ud800"}', "surrogates not allowed"),
+        (f'{{"a": {"[" * 60}{"]" * 60}}}', "it is nested too deep"),
     ):
         with pytest.raises(SreError, match=reason):
             read_package(resaved(path, arrays, text))
@@ -235,9 +240,44 @@ def test_options_of_another_size_take_no_memory(tmp_path: Path) -> None:
         load(written(tmp_path / "large.sre", networks=[network]), "cpu")
 
 
+def test_a_network_without_a_weight_takes_no_memory(tmp_path: Path) -> None:
+    package = small_package()
+    package.bundles[0].network.popitem()
+    package.bundles[0].config["options"] = OPTIONS | {"channels": 10**6}
+    package.write(tmp_path / "lacking.sre")
+    with pytest.raises(SreError, match="its network lacks the weight"):
+        load(tmp_path / "lacking.sre", "cpu")
+
+
 def test_a_network_of_other_features_says_so(tmp_path: Path) -> None:
     torch.manual_seed(0)
     bundle = small_package().bundles[0]
     Bundle(bundle.config, {"type": "given", "cmn": "none"}, 20, bundle.network).save(tmp_path / "final.pt")
     with pytest.raises(SreError, match="features that were not made of audio here"):
         load(tmp_path / "final.pt", "cpu").embed(np.zeros(16000, np.float32), 16000)
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({"vad": [1]}, "its feature config cannot be used"),
+        ({"trim": {"a": 1}}, "its feature config cannot be used"),
+        ({"sample_rate": 10**9}, "its feature config cannot be used"),
+        ({"num_mel_bins": -1}, "its feature config cannot be used"),
+        ({"type": {"a": 1}}, "features that were not made of audio here"),
+        ({"num_mel_bins": 40}, "its features have 40 columns, and its network takes 20"),
+    ],
+)  # fmt: skip
+def test_a_feature_config_that_cannot_be(tmp_path: Path, change: dict, reason: str) -> None:
+    network = asdict(small_package().manifest)["networks"][0]
+    network["feature_config"] = network["feature_config"] | change
+    model = load(written(tmp_path / "odd.sre", networks=[network]), "cpu")
+    with pytest.raises(SreError, match=reason):
+        model.embed(voice(120), 16000)
+
+
+@pytest.mark.parametrize("intervals", [None, 3, {"eer": ["a", "b"]}, {"eer": [1.0]}])
+def test_intervals_of_another_form_are_left_out_of_the_page(tmp_path: Path, intervals: object) -> None:
+    listed = asdict(small_package().manifest)["lists"][0]
+    path = written(tmp_path / "odd.sre", lists=[listed | {"metrics": listed["metrics"] | {"intervals": intervals}}])
+    assert "EER 25.000 %" in "\n".join(page_of(path, read_package(path)))
