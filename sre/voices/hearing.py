@@ -107,13 +107,13 @@ def recording_of(wave: np.ndarray, rate: int, rules: AudioRules) -> Recording:
         raise AudioError(f"samples of {wave.dtype}; give floats in [-1, 1], or int16")
     if wave.ndim not in (1, 2):
         raise AudioError(f"samples of shape {wave.shape}; give (N,), or (N, channels)")
-    if rate != int(rate) or int(rate) not in RATES:
+    if not np.isfinite(rate) or rate != int(rate) or int(rate) not in RATES:
         raise AudioError(f"a sample rate of {rate}; give that of the samples, in Hz")
-    if wave.ndim == 2:
-        wave = wave if wave.shape[0] >= wave.shape[1] else wave.T
-        rules.check_channels(wave.shape[1])
-        wave = rules.one_channel(wave)
     samples = wave.astype(np.float32) / np.float32(32768) if wave.dtype == np.int16 else wave.astype(np.float32)
+    if samples.ndim == 2:
+        samples = samples if samples.shape[0] >= samples.shape[1] else samples.T
+        rules.check_channels(samples.shape[1])
+        samples = rules.one_channel(samples)
     check_length(samples, int(rate), MIN_DURATION_S)
     check_samples(samples)
     if (peak := float(np.abs(samples).max())) > LARGEST:

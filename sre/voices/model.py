@@ -140,8 +140,15 @@ class Model:
 
     @cached_property
     def hearing(self) -> Hearing:
-        """What makes features of audio. Raises SreError where a network's features came from outside."""
-        return Hearing(self.path, [embedder.feature_config for embedder in self.embedders])
+        """What makes features of audio. Raises SreError where a network's are from outside, or of another size."""
+        hearing = Hearing(self.path, [embedder.feature_config for embedder in self.embedders])
+        for listener, embedder in zip(hearing.listeners, self.embedders, strict=True):
+            if listener.num_features not in (None, embedder.num_features):
+                raise SreError(
+                    f"{self.path}: its features have {listener.num_features} columns, and its network takes"
+                    f" {embedder.num_features}; {CURE}"
+                )
+        return hearing
 
     def embed(self, wave: np.ndarray, rate: int, channel: str | int | None = None) -> np.ndarray:
         """Return the (D,) float32 embedding of samples: floats in [-1, 1] or int16, (N,) or (N, channels).
@@ -189,9 +196,9 @@ class Model:
             good = [n for n, one in enumerate(some) if not one.reason]
             found: list[dict[int, np.ndarray]] = []
             for network, (embedder, pieces) in enumerate(zip(self.embedders, self.pieces, strict=True)):
-                named = [(f"{n} {some[n].name}", some[n].feats[network]) for n in good]
+                named = [(f"{some[n].name} {n}", some[n].feats[network]) for n in good]  # a name may stand twice
                 made = embed_all(embedder, named, pieces)
-                found.append({int(name.partition(" ")[0]): vector for name, vector in made})
+                found.append({int(name.rpartition(" ")[2]): vector for name, vector in made})
             for n, one in enumerate(some):
                 joined = one.reason or _voiceprint(one, np.concatenate([vectors[n] for vectors in found]))
                 yield one.name, joined
@@ -228,7 +235,8 @@ class Model:
         The default is P_target 0.05 with equal costs where scores are log-likelihood ratios, else that of the EER.
         Raises SreError where the model cannot tell it.
         """
-        point = None if p_target is None else Point(p_target, c_miss, c_fa)
+        asked = p_target is not None or (c_miss, c_fa) != (1, 1)
+        point = Point(P_TARGET if p_target is None else p_target, c_miss, c_fa) if asked else None
         return self.measured.threshold(point, far, name=list_name)
 
     def decide(
@@ -240,12 +248,16 @@ class Model:
     ) -> Decision:
         """Return the score of two voices, whether they are one speaker, and how sure that is at the prior `p_target`.
 
-        threshold : of `threshold`, or a number; None: the default one, and no decision where the model has none
+        threshold : of `threshold`, or a number; None: that of `p_target` where scores are log-likelihood ratios, else
+            the default one, and no decision where the model has none
+        Raises SreError for a prior that is not between 0 and 1.
         """
-        if isinstance(threshold, float | int):
+        if not 0 < p_target < 1:
+            raise SreError(f"a prior of {p_target}; give the probability of one speaker, between 0 and 1")
+        if threshold is None and (self.system.calibrated or self.package.manifest.lists):
+            threshold = self.threshold(p_target if self.system.calibrated else None)
+        elif threshold is not None and not isinstance(threshold, Threshold):
             threshold = self.measured.threshold(at=float(threshold))
-        elif threshold is None and (self.system.calibrated or self.package.manifest.lists):
-            threshold = self.measured.threshold()
         score = self.score(enrolled, tested)
         llr = score if self.system.calibrated else None
         accepted = None if threshold is None else score >= threshold.value
@@ -253,14 +265,17 @@ class Model:
 
 
 def check_shapes(bundle: bundles.Bundle, path: Path) -> None:
-    """Raise SreError where an architecture with these options has other weights, before any memory is taken for it."""
+    """Raise SreError where an architecture with these options has other weights, before memory is taken for them."""
     with torch.device("meta"):
         try:
             network = build(bundle.config["architecture"], bundle.num_features, bundle.config["options"])
         except Exception:  # constructors raise many kinds; the embedder says what is wrong
             return
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    for name in sorted(wanted.keys() & bundle.network.keys()):
+    if odd := sorted(wanted.keys() ^ bundle.network.keys()):
+        what = "lacks" if odd[0] in wanted else "has besides"
+        raise SreError(f"{path}: its network {what} the weight '{odd[0][:80]}' of its options' {len(wanted)}; {CURE}")
+    for name in sorted(wanted):
         if (found := tuple(bundle.network[name].shape)) != wanted[name]:
             raise SreError(f"{path}: its weight '{name}' is {found}, and its options ask for {wanted[name]}; {CURE}")
 

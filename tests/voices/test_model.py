@@ -164,3 +164,28 @@ def test_what_info_tells(model: Model, tmp_path: Path) -> None:
     }
     small_bundle(1).save(tmp_path / "other.pt")
     assert load(tmp_path / "other.pt", "cpu").embedding_sha256 != model.embedding_sha256
+
+
+def test_int16_channels_are_mixed_as_floats_are(model: Model, wavs: list[Path]) -> None:
+    whole = soundfile.read(wavs[0], dtype="int16")[0]
+    both = np.stack([whole, whole], axis=1)
+    np.testing.assert_array_equal(model.embed(both, 16000, channel="mix"), model.embed(whole, 16000))
+    quiet = np.stack([whole, 0 * whole], axis=1)
+    found = model.embed(quiet, 16000, channel="mix")
+    np.testing.assert_array_equal(found, model.embed(quiet / np.float32(32768), 16000, channel="mix"))
+    for rate in (float("nan"), float("inf"), 16000.5):
+        with pytest.raises(SreError, match="a sample rate of"):
+            model.embed(whole, rate)
+
+
+def test_a_decision_is_at_the_prior_that_it_tells(model: Model, wavs: list[Path]) -> None:
+    a, b = (model.voiceprint(path) for path in wavs[:2])
+    for prior in (0.01, 0.05, 0.5):
+        decision = model.decide(a, b, p_target=prior)
+        assert decision.threshold == model.threshold(p_target=prior)
+        assert decision.accepted == (decision.posterior >= 0.5)
+    assert model.decide(a, b, np.float32(0.5)).threshold.value == 0.5
+    assert model.threshold(c_miss=10).value == pytest.approx(np.log(19 / 10))
+    for prior in (0, 1, 2, float("nan")):
+        with pytest.raises(SreError, match="give the probability of one speaker, between 0 and 1"):
+            model.decide(a, b, p_target=prior)
