@@ -67,11 +67,13 @@ def embed(
     from sre.machine.device import choose_device, prepare
     from sre.machine.log import Progress
     from sre.voices.model import load
-    from sre.voices.sources import embedded, named_recordings, write_embeddings
+    from sre.voices.sources import check_ark_ids, embedded, named_recordings, write_embeddings
 
     on = choose_device(device)
     prepare(on, threads)
     loaded, named = load(model, on), named_recordings(recordings)
+    if out.suffix == ".ark":  # now, and not when all are embedded
+        check_ark_ids(out, named.files)
     progress = Progress("embed", named.total, "recordings", at_most=True)
     found = []
     for one in embedded(loaded, named, channel):

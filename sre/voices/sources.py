@@ -4,7 +4,7 @@ Legend: N recordings, D embedding.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,12 +97,13 @@ def _listed(path: Path) -> Iterator[tuple[str, str]]:
 
 def embedded(model: Model, named: Named, channel: str | None) -> Iterator[tuple[str, Voiceprint]]:
     """Yield (id, voiceprint) of what is wanted and can be used; what cannot is added to `named.rejected`."""
-    ids = {file: name for name, file in named.files.items() if named.wants(name)}
-    for file, found in model.embed_files(ids, channel):
+    ids = [name for name in named.files if named.wants(name)]  # of which two may have one file
+    files = [named.files[name] for name in ids]
+    for name, (file, found) in zip(ids, model.embed_files(files, channel), strict=True):
         if isinstance(found, str):
-            named.rejected.append((ids[file], file, found))
+            named.rejected.append((name, file, found))
         else:
-            yield ids[file], found
+            yield name, found
     for folder in named.folders:
         yield from _of_data_dir(model, folder, named, channel)
 
@@ -122,6 +123,11 @@ def _of_data_dir(model: Model, folder: Path, named: Named, channel: str | None) 
     named.rejected += waves.rejected
 
 
+def check_ark_ids(out: Path, names: Iterable[str]) -> None:
+    """Raise SreError for an id that an ark cannot have."""
+    check_ids(f"{out}: an ark takes no such id, give a list of `id path` lines, or write .npz", names)
+
+
 def write_embeddings(out: Path, found: Sequence[tuple[str, Voiceprint]]) -> None:
     """Write N embeddings by the ending of `out`: .ark (and .scp beside it), .npz, or .parquet.
 
@@ -134,7 +140,7 @@ def write_embeddings(out: Path, found: Sequence[tuple[str, Voiceprint]]) -> None
     ):
         raise SreError(f"{shown(twice)}: stands for two recordings; give each an id of its own, as a list of `id path`")
     if out.suffix == ".ark":
-        check_ids(f"{out}: an ark takes no such id, give a list of `id path` lines, or write .npz", names)
+        check_ark_ids(out, names)
         write_ark(out, out.with_suffix(".scp"), sorted((name, one.vectors[0]) for name, one in found))
         return
     vectors = np.concatenate([one.vectors for _, one in found])

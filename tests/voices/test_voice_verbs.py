@@ -138,3 +138,22 @@ def test_verify_loads_nothing_that_it_does_not_need(package_file: Path, wavs: li
         "snakemake",
         "jsonschema",
     }
+
+
+def test_two_ids_of_one_file_are_two_rows(package_file: Path, wavs: list[Path], tmp_path: Path, capsys) -> None:
+    listed = tmp_path / "list"
+    listed.write_text(f"one {wavs[0]}\ntwo {wavs[0]}\nthree {wavs[1]}\n")
+    assert (
+        json.loads(run(capsys, "embed", package_file, listed, "--out", tmp_path / "x.npz", "--json"))["embedded"] == 3
+    )
+    found = np.load(tmp_path / "x.npz")
+    assert found["names"].tolist() == ["one", "two", "three"]
+    np.testing.assert_array_equal(found["vectors"][0], found["vectors"][1])
+
+
+def test_an_id_that_an_ark_cannot_have_is_told_before_anything_is_embedded(
+    package_file: Path, wavs: list[Path], tmp_path: Path
+) -> None:
+    named = wavs[0].rename(tmp_path / "a b.wav")
+    with pytest.raises(SreError, match="an ark takes no such id"):
+        command(["embed", str(package_file), str(named), str(tmp_path / "no.wav"), "--out", str(tmp_path / "x.ark")])
