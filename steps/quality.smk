@@ -10,10 +10,16 @@ def measured_split(split):
 
 
 def seen_by(run):
-    """What a network reads, features or audio, as the folder of its qualities is named; that of the first in a chain."""
+    """The features that a network sees, made of audio or on disk, as their qualities are named; of the first in a chain."""
     while RECIPE.runs[run].of:
         run = RECIPE.runs[run].of
-    return "audio" if RECIPE.runs[run].source == "audio" else RECIPE.runs[run].features
+    return ("audio." if RECIPE.runs[run].source == "audio" else "") + str(RECIPE.runs[run].features)
+
+
+def made_of_audio(features):
+    """The option with the config of features that are made of audio; nothing for those on disk."""
+    heard = features.startswith("audio.")
+    return given("--features", canonical(RECIPE.heard[features.removeprefix("audio.")]) if heard else [])
 
 
 def quality(run, split):
@@ -24,7 +30,7 @@ def quality(run, split):
 def counts(wildcards):
     """The frames, with a VAD the voiced ones, or the samples of a split's utterances."""
     split = TRAIN if wildcards.split == f"{TRAIN}_dev" else wildcards.split
-    if wildcards.features == "audio":
+    if wildcards.features.startswith("audio."):
         return audio_index(split)[0]
     folder = f"{DATA}/{split}/feats/{wildcards.features}"
     has_vad = RECIPE.features[wildcards.features]["vad"] and split not in FEATS_ONLY
@@ -48,11 +54,14 @@ rule measure_quality:
         "{data}/{split}/quality/log/measure_quality.{features}.log",
     wildcard_constraints:
         split=one_of({measured_split(split) for split in MEASURED}),
+        features=r"(audio\.)?[a-z0-9_]+",
     threads: lambda wildcards: min(NJ, CORES) if "snr" in RECIPE.measures else 1
     params:
         snr=["--snr", "--audio", canonical(CONFIG["audio"])] if "snr" in (RECIPE.measures or []) else [],
+        made=lambda wildcards: made_of_audio(wildcards.features),
         version=stage_version("feats"),
     shell:
         job(
-            "steps.measure_quality {wildcards.data}/{wildcards.split} {input.counts} {output} {params.snr} --nj {threads}"
+            "steps.measure_quality {wildcards.data}/{wildcards.split} {input.counts} {output} {params.snr} {params.made}"
+            " --nj {threads}"
         )

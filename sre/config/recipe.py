@@ -42,6 +42,7 @@ class Recipe:
     trainings : run name -> what `resolve_model` returns, but for what decides nothing; seed 1 of model m is run m, seed
         n is m_s<n>
     features : name -> resolved config, of those that runs read from disk
+    heard : name -> resolved config, of those that runs make of audio
     paths : that the config names
     notes : for the report, which keys of a model's YAML were overridden
     left_out : sentences on distortions that models are trained without, which are notes too
@@ -55,6 +56,7 @@ class Recipe:
     runs: dict[str, Run] = field(default_factory=dict)
     trainings: dict[str, dict] = field(default_factory=dict)
     features: dict[str, dict] = field(default_factory=dict)
+    heard: dict[str, dict] = field(default_factory=dict)
     backends: dict[str, dict] = field(default_factory=dict)
     systems: dict[str, dict] = field(default_factory=dict)
     fusions: dict[str, Fusion] = field(default_factory=dict)
@@ -136,6 +138,8 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
     used = {run.features for run in recipe.runs.values() if run.source == "features"} - {None}
     recipe.features = {name: config for name, config in features.items() if name in used}
+    heard = {run.features for run in recipe.runs.values() if run.source == "audio"} - {None}
+    recipe.heard = {name: config for name, config in features.items() if name in heard}
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
     problems += without_sources(checked or {}, recipe.measures is not None)

@@ -1,5 +1,6 @@
 """The estimate of the SNR, and the table of what was measured of a data directory's utterances."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,12 @@ def test_the_table_of_a_data_directory(sound_dir, tmp_path: Path) -> None:
     write_table(samples, {"s00_00": 9600})
     measure_quality.main([str(data), str(samples), str(out)])
     assert read_qualities(out)["s00_00"].speech_s == 1.2
+    features = {"type": "fbank", "sample_rate": 8000, "frame_length": 25.0, "frame_shift": 10.0, "trim": None}
+    measure_quality.main([str(data), str(samples), str(out), "--features", json.dumps(features)])
+    assert read_qualities(out)["s00_00"].speech_s == pytest.approx(0.01 * (1 + (9600 - 200) // 80))
+    features["trim"] = {"seconds": 0.1, "level_db": None, "least_s": 0.0}
+    measure_quality.main([str(data), str(samples), str(out), "--features", json.dumps(features)])
+    assert read_qualities(out)["s00_00"].speech_s == pytest.approx(0.01 * (1 + (8000 - 200) // 80))
     write_table(samples, {"elsewhere": 9600})
     with pytest.raises(SreError, match="utt2num_samples: no utterance of .*data is in it; give the table of these"):
         measure_quality.main([str(data), str(samples), str(out)])
