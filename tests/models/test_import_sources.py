@@ -1,5 +1,6 @@
 """`sre import`: what it recognises, by what, and what it refuses; a hub of this machine's own."""
 
+import gzip
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +24,7 @@ from sre.cli.import_ import wanted_files
 from sre.io.tagged_yaml import parse_tagged
 from sre.models import build
 from sre.models.bundle import load_bundle
+from sre.models.peers.source import read_source
 
 TITANET = "nemo_titanet"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -348,3 +351,51 @@ def test_a_model_of_a_hub(tmp_path: Path, hub: dict[str, str]) -> None:
 
 def test_outputs_are_small() -> None:
     assert sum(path.stat().st_size for path in OUTPUTS.iterdir()) < 300_000
+
+
+def test_a_nemo_that_unpacks_to_much_more_than_it_is(tmp_path: Path) -> None:
+    """Also in a header of tar's own, which tarfile reads whole."""
+    config, _ = nemo_parts(tmp_path)
+    tar_of(tmp_path / "good.tar", [config, ("./model_weights.ckpt", bytes(1 << 27))])
+    (tmp_path / "a.nemo").write_bytes(gzip.compress((tmp_path / "good.tar").read_bytes()))
+    long_name = tarfile.TarInfo("././@LongLink")
+    long_name.type, long_name.size = tarfile.GNUTYPE_LONGNAME, 1 << 27
+    (tmp_path / "b.nemo").write_bytes(gzip.compress(long_name.tobuf() + bytes(1 << 27)))
+    for name in ("a.nemo", "b.nemo"):
+        assert "it unpacks to over 100 times its size" in refused(tmp_path / name)
+
+
+def test_a_nemo_that_is_compressed(tmp_path: Path) -> None:
+    nemo_parts(tmp_path)
+    expected = read_source(tmp_path / "good.nemo")
+    (tmp_path / "packed.nemo").write_bytes(gzip.compress((tmp_path / "good.nemo").read_bytes()))
+    found = read_source(tmp_path / "packed.nemo")
+    assert found.config == expected.config and all(
+        torch.equal(found.state[key], expected.state[key]) for key in found.state
+    )
+
+
+def test_a_checkpoint_with_compressed_parts(tmp_path: Path) -> None:
+    torch.save({"x": torch.zeros(1 << 20)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "packed.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for part in plain.infolist():
+            packed.writestr(part.filename, plain.read(part))
+    assert "its parts are compressed" in refused(tmp_path / "packed.pt")
+
+
+@pytest.mark.parametrize("config", ["dataset_args: abc", "dataset_args: {fbank_args: [1]}", "feature_args: 3"])
+def test_a_config_with_values_of_an_odd_kind(tmp_path: Path, config: str) -> None:
+    torch.save({"x": torch.ones(2)}, tmp_path / "avg_model.pt")
+    (tmp_path / "config.yaml").write_text(f"model: ResNet34\nmodel_args: {{feat_dim: 80}}\n{config}\n")
+    assert "config.yaml says has another form than toolkits write" in refused(tmp_path / "avg_model.pt")
+
+
+def test_tensors_of_odd_kinds(tmp_path: Path) -> None:
+    for value in (torch.ones(2, dtype=torch.complex64), torch.ones(2, device="meta")):
+        torch.save({"x": value}, tmp_path / "model.pt")
+        assert "'x' is sparse, quantized, complex or without values" in refused(tmp_path / "model.pt")
+    torch.save({3: torch.ones(2)}, tmp_path / "model.pt")
+    assert "not a plain state dict" in refused(tmp_path / "model.pt")

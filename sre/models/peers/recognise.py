@@ -22,6 +22,17 @@ def recognise(source: Source, toolkit: str | None = None) -> Found:
 
     Raises SreError where nothing, or more than one toolkit, has such files.
     """
+    try:
+        return _recognised(source, toolkit)
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as error:  # of a config with odd values
+        reason = " ".join(str(error).split())[:100]
+        raise SreError(
+            f"{source.where}: what {source.config_name or 'its keys'} says has another form than toolkits write"
+            f" ({reason}); get the files again"
+        ) from None
+
+
+def _recognised(source: Source, toolkit: str | None) -> Found:
     if toolkit == "3dspeaker":  # also of WeSpeaker's hub, with a config of WeSpeaker's
         found = three_d_speaker.recognise(source) or three_d_speaker.by_keys(source)
     elif toolkit:

@@ -3,11 +3,17 @@
 Weights are read as tensors alone: nothing that a pickle names is called, and nothing of a .nemo is written to disk.
 """
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +28,8 @@ WEIGHTS = ("embedding_model.ckpt", "avg_model.pt")  # of a folder, before all ot
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".model")
 NEMO_CONFIG, NEMO_WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 MOST_BYTES = {NEMO_CONFIG: 1 << 24, NEMO_WEIGHTS: 1 << 33}  # 16 MiB, 8 GiB
+PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # first bytes -> how
+MOST_RATIO, SLACK = 100, 1 << 20  # of what is in a compressed .nemo; bytes, that a tar is filled up with
 MOST_MEMBERS = 10_000  # of a .nemo; speech recognition's have vocabularies beside the two
 
 
@@ -91,16 +99,72 @@ def read_state(path: Path, content: io.BytesIO | None = None) -> dict[str, Tenso
     content : the bytes, where they are a part of the file
     """
     try:
+        _check_stored(content or path)
         state = torch.load(content or path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise SreError(f"{path}: no such file; check the path") from None
+    except _Compressed:
+        raise SreError(f"{path}: its parts are compressed, which PyTorch writes none; get it again") from None
     except Exception as error:  # torch raises pickle, zip and runtime errors alike
         raise SreError(f"{path}: not a checkpoint of tensors ({type(error).__name__}); download it again") from None
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
+    ):
         raise SreError(f"{path}: not a plain state dict; give WeSpeaker's avg_model.pt, or save the network's alone")
-    if odd := [key for key, value in state.items() if value.layout != torch.strided or value.is_quantized]:
-        raise SreError(f"{path}: '{odd[0]}' is sparse or quantized; give the network's own weights, dense ones")
+    if odd := [key for key, value in state.items() if not _is_dense(value)]:
+        raise SreError(
+            f"{path}: '{odd[0]}' is sparse, quantized, complex or without values; give the network's own weights"
+        )
     return dict(state)
+
+
+class _Compressed(Exception):
+    """A zip archive that unpacks to more than it is."""
+
+
+def _check_stored(content: Path | io.BytesIO) -> None:
+    """Raise _Compressed for a zip archive with compressed parts: a small one of zeros would fill the memory."""
+    if zipfile.is_zipfile(content):
+        with zipfile.ZipFile(content) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                raise _Compressed
+    if isinstance(content, io.BytesIO):
+        content.seek(0)
+
+
+def _is_dense(value: Tensor) -> bool:
+    return not (value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta)
+
+
+class _Unpacked:
+    """A file that may be compressed, read as what is in it, never beyond `most` bytes: a bomb of zeros ends there.
+
+    tarfile reads headers of any size whole, before anybody sees how large they are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with open(path, "rb") as file:
+            first = file.read(6)
+        opened = next((how for magic, how in PACKED.items() if first.startswith(magic)), open)
+        self.most = inf if opened is open else MOST_RATIO * path.stat().st_size + SLACK
+        self.path, self.file = path, opened(path, "rb")
+
+    def read(self, size: int) -> bytes:
+        self._check(self.file.tell() + size)
+        return self.file.read(size)
+
+    def seek(self, place: int) -> int:
+        self._check(place)
+        return self.file.seek(place)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def _check(self, place: int) -> None:
+        if place > self.most:
+            raise SreError(
+                f"{self.path}: it unpacks to over {MOST_RATIO} times its size, as no model does; get it again"
+            )
 
 
 def read_nemo(path: Path) -> dict[str, bytes]:
@@ -111,7 +175,8 @@ def read_nemo(path: Path) -> dict[str, bytes]:
     """
     contents: dict[str, bytes] = {}
     try:
-        with tarfile.open(path) as archive:
+        unpacked = _Unpacked(path)
+        with unpacked.file, tarfile.open(fileobj=unpacked, mode="r:") as archive:  # type: ignore[call-overload]  # all that tarfile asks for
             for number, member in enumerate(archive):
                 name = PurePosixPath(member.name)
                 if name.is_absolute() or ".." in name.parts:
