@@ -53,7 +53,7 @@ class Calibration:
         try:
             weights, offset = np.array(content["weights"], np.float64), float(content["offset"])
             facts = dict(content.get("facts", {}))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):  # an integer of hundreds of digits
             weights, offset, facts = np.empty((0, 0)), 0.0, {}
         if weights.ndim != 1 or not weights.size or not np.isfinite([*weights, offset]).all():
             raise SreError("a calibration without finite weights and offset; calibrate again")

@@ -56,7 +56,8 @@ class Rule:
 
 def as_written(scores: np.ndarray) -> np.ndarray:
     """Return (P,) float64 scores as a score file gives them back: rounded to float32."""
-    return np.asarray(scores).astype(np.float32).astype(np.float64)
+    with np.errstate(over="ignore"):  # beyond float32 is beyond every score
+        return np.asarray(scores).astype(np.float32).astype(np.float64)
 
 
 def given_rule(threshold: float) -> Rule:

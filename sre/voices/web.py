@@ -10,6 +10,7 @@ in its path a token that only the printed address tells.
 import hmac
 import json
 import secrets
+import sys
 import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -89,6 +90,11 @@ class Server(ThreadingHTTPServer):
                 f"port {port}: {error.strerror or error}; give another by --port, or 0 for any that is free"
             ) from None
         self.hosts = [f"{name}:{self.server_port}" for name in (ADDRESS, "localhost")]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that has gone, which is no fault of the program."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:

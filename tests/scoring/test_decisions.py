@@ -201,3 +201,9 @@ def test_rules_in_words() -> None:
         "6.89770", "6.8977"
     )
     assert Rule(np.inf, "x").text == "accepted is no score, x"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_threshold_beyond_float32_rejects_or_accepts_all() -> None:
+    scores = np.array([-1.0, 3e38])
+    assert not given_rule(1e39).accepts(scores).any() and given_rule(-1e39).accepts(scores).all()

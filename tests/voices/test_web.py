@@ -155,3 +155,17 @@ def test_a_recording_too_large_is_refused_unread(server: Server) -> None:
 def test_a_port_that_is_taken_is_a_sentence(server: Server) -> None:
     with pytest.raises(SreError, match=f"port {server.server_port}: .* in use; give another by --port, or 0"):
         Server(Fake(), server.server_port)
+
+
+def test_a_browser_that_has_gone_is_no_traceback(server: Server, capsys) -> None:
+    for error in (ConnectionResetError(), TimeoutError()):
+        try:
+            raise error
+        except OSError:
+            server.handle_error(None, ("127.0.0.1", 1))
+    assert capsys.readouterr().err == ""
+    try:
+        raise ValueError("a fault")
+    except ValueError:
+        server.handle_error(None, ("127.0.0.1", 1))
+    assert "a fault" in capsys.readouterr().err
