@@ -136,10 +136,9 @@ def load_recipe(config: dict, recipes: Path) -> Recipe:
     recipe.fusions = fusions_in(filled, recipe.runs, problems)
     if checked and not (filled["models"] or filled["bundles"] or filled["embeddings"]):
         problems.append("models: none is named, and no bundle and no embeddings in their place; name one")
-    used = {run.features for run in recipe.runs.values() if run.source == "features"} - {None}
-    recipe.features = {name: config for name, config in features.items() if name in used}
-    heard = {run.features for run in recipe.runs.values() if run.source == "audio"} - {None}
-    recipe.heard = {name: config for name, config in features.items() if name in heard}
+    for source, kept in (("features", recipe.features), ("audio", recipe.heard)):
+        used = {run.features for run in recipe.runs.values() if run.source == source}
+        kept.update({name: config for name, config in features.items() if name in used})
     if filled["primary_system"] and filled["primary_system"] not in filled["systems"]:
         problems.append(f"primary_system: '{filled['primary_system']}' is not one of systems; add it there")
     problems += without_sources(checked or {}, recipe.measures is not None)
