@@ -23,7 +23,7 @@ from sre import SreError
 from sre.cli.arguments import count, input_file
 from sre.cli.embed import add_listening_options
 from sre.cli.live import add_live_options, heard_of_stdin, is_live
-from sre.cli.verify import add_threshold_options
+from sre.cli.verify import add_threshold_options, rates_told
 
 if TYPE_CHECKING:
     from sre.voices.deciding import Threshold
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from sre.voices.model import Model
     from sre.voices.sources import Named
 
+USAGE = "sre identify MODEL DB RECORDINGS … [options]\n       sre identify MODEL --classifier RECORDINGS … [options]"
 AT_ONCE = 32  # recordings that are searched for together
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
     """Add the verb to the command line."""
-    parser = commands.add_parser("identify", help=text, description=__doc__)
+    parser = commands.add_parser("identify", help=text, description=__doc__, usage=USAGE)
     parser.add_argument("model", metavar="MODEL", type=input_file, help="model.sre, or a training's final.pt")
     given = "the file of voices (not with --classifier), and audio files, folders or lists of them; - is stdin"
     parser.add_argument("given", metavar="DB RECORDINGS", nargs="+", help=given)
@@ -117,19 +118,19 @@ class _Told:
         """Print what decided."""
         if self.as_json:
             return
+        count = f"{self.voices} voice{'s' * (self.voices != 1)}"
         if (at := self.threshold) is None:
-            print(f"{self.voices} voices, no threshold: somebody is always the nearest; give --threshold")
+            print(f"{count}, no threshold: somebody is always the nearest; give --threshold")
             return
-        rates = ""
-        if at.p_miss is not None and at.p_fa is not None:
-            rates = f"; of single comparisons on list {at.list_name} {at.p_miss:.2%} are missed, {at.p_fa:.2%} false"
-        print(f"{self.voices} voices, accepted from {at.value:.4f} on ({at.why}){rates}")
+        print(f"{count}, accepted from {at.value:.4f} on ({at.why})")
+        if rates := rates_told(at):
+            print(f"{rates}; a search is as many comparisons as there are voices")
 
 
 def _sure(hit: Hit) -> str:
     if hit.posterior is None:
         return f"score {hit.score:.4f}"
-    return f"log-likelihood ratio {hit.score:.4f}, probability {hit.posterior:.2%}"
+    return f"log-likelihood ratio {hit.score:.4f}, probability {100 * hit.posterior:.2f} %"
 
 
 def _search(voices: Voices, asked: Asked, told: _Told, recordings: list[str], options: dict[str, Any]) -> None:
@@ -177,10 +178,11 @@ def classify(model: Model, recordings: list[str], options: dict[str, Any]) -> No
         if options["as_json"]:
             print(json.dumps({"recording": name, "best": rows}))
         else:
-            told = [f"{row['speaker']} ({row['posterior']:.2%}, similarity {row['similarity']:.4f})" for row in rows]
+            sure = "{speaker} ({percent:.2f} %, similarity {similarity:.4f})"
+            told = [sure.format(percent=100 * row["posterior"], **row) for row in rows]
             print(f"{name}: {', '.join(told)}")
     if tried and not options["as_json"]:
-        print(f"{hit} of {tried} utterances of training speakers are named right: {hit / tried:.2%}")
+        print(f"{hit} of {tried} utterances of training speakers are named right: {100 * hit / tried:.2f} %")
     _end_of(named, options["as_json"])
 
 

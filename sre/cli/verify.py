@@ -134,7 +134,7 @@ def _tell_live(seconds: float, decision: Decision, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"seconds": seconds, **asdict(decision)}), flush=True)
         return
-    sure = "" if decision.posterior is None else f", probability of one speaker {decision.posterior:.2%}"
+    sure = "" if decision.posterior is None else f", probability of one speaker {100 * decision.posterior:.2f} %"
     print(f"{seconds:.1f} s: {WORDS[decision.accepted]}, score {decision.score:.4f}{sure}", flush=True)
 
 
@@ -154,9 +154,16 @@ def _lines(trial: dict[str, Any], system: str, prior: float) -> list[str]:
         lines.append(
             f"  probability of one speaker: {100 * decision.posterior:.2f} %, where it was {prior:.3g} before listening"
         )
-    if at and at.p_miss is not None and at.p_fa is not None:
-        counts = f"{at.targets:,} target, {at.nontargets:,} nontarget trials"
-        rates = f"{100 * at.p_miss:.2f} % of same-speaker pairs are rejected, {100 * at.p_fa:.2f} % of others accepted"
-        lines.append(f"  at this threshold, on list {at.list_name} ({counts}): {rates}")
+    if at and (rates := rates_told(at)):
+        lines.append(f"  {rates}")
     lines.append("  speech: {:.2f} s and {:.2f} s".format(*trial["speech_s"]))
     return lines
+
+
+def rates_told(at: Threshold) -> str:
+    """Return how often a threshold errs, and on which list; empty where no list tells."""
+    if at.p_miss is None or at.p_fa is None:
+        return ""
+    counts = f"{at.targets:,} target, {at.nontargets:,} nontarget trials"
+    rates = f"{100 * at.p_miss:.2f} % of same-speaker pairs are rejected, {100 * at.p_fa:.2f} % of others accepted"
+    return f"at this threshold, on list {at.list_name} ({counts}): {rates}"

@@ -52,7 +52,7 @@ def print_voices(database: Path, as_json: bool) -> None:
         return
     rows = [(v.name, str(v.utterances), _number(v.speech_s), v.enrolled) for v in voices]
     print(aligned([("voice", "utterances", "speech_s", "enrolled"), *rows]), end="")
-    print(f"{len(voices)} voices of the model {origin.name} ({origin.sha256[:12]})")
+    print(f"{len(voices)} voice{'s' * (len(voices) != 1)} of the model {origin.name} ({origin.sha256[:12]})")
 
 
 def print_utterances(database: Path, name: str, as_json: bool) -> None:
@@ -81,7 +81,7 @@ def remove(database: Path, name: str, as_json: bool) -> None:
     from sre.voices.database import Database
 
     count = Database(database).remove(name)
-    told = f"{database}: '{name}' is removed, and the file holds nothing of its {count} utterances"
+    told = f"{database}: '{name}' is removed, and the file holds nothing of its {count} utterance{'s' * (count != 1)}"
     _told({"removed": name, "utterances": count}, told, as_json)
 
 
@@ -90,7 +90,7 @@ def check(database: Path, as_json: bool) -> None:
     from sre.voices.database import Database
 
     count = Database(database).check()
-    _told({"ok": True, "utterances": count}, f"{database}: whole, {count} utterances", as_json)
+    _told({"ok": True, "utterances": count}, f"{database}: whole, {count} utterance{'s' * (count != 1)}", as_json)
 
 
 def _told(content: dict[str, object], sentence: str, as_json: bool) -> None:

@@ -5,11 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sre.backends.norm import METHODS
 from sre.backends.quality import column_names
 from sre.io.forms import NUMBER, wrong_part
 from sre.metrics.rates import RATES
 from sre.voices.manifest import DataPart, ListPart, NetworkPart, SystemPart
 from sre.voices.package import Package
+from sre.voices.scoring import NO_NORM
 
 THRESHOLDS = {  # key of metrics -> what it is called
     "eer_threshold": "at the EER",
@@ -68,7 +70,7 @@ def page_of(path: Path, package: Package) -> Iterator[str]:
         yield f"  SHA-256 of its manifest: {package.sha256}, by sre {manifest.code or '?'}"
     for n, (part, bundle) in enumerate(zip(manifest.networks, package.bundles, strict=True)):
         values = sum(value.numel() for value in bundle.network.values())
-        yield f"network {n}: {part.name}, {part.config['architecture']} of {values:,} values"
+        yield f"network {n}: {part.name}, {part.config['architecture']} of {values:,} parameters"
         yield from _of_network(part)
     for data in manifest.training_data:
         yield f"  network {data.network} was trained on {_training(data)}"
@@ -104,15 +106,19 @@ def _training(data: DataPart) -> str:
 
 def _system(system: SystemPart) -> str:
     if system.of:
-        inputs = [*(f"[{n}]" for n in system.of), *column_names(system.quality_measures)]
+        inputs = [*(f"system {n}" for n in system.of), *column_names(system.quality_measures)]
         terms = " + ".join(f"{weight:.4g} x {name}" for name, weight in zip(inputs, system.weights, strict=True))
         fitted = f", fitted on list {system.fitted_on}" if system.fitted_on else ""
-        return f"{system.name} = {terms} + {system.offset:.4g}{fitted}"
+        offset = f"{'-' if system.offset < 0 else '+'} {abs(system.offset):.4g}"
+        return f"{system.name} = {terms} {offset}{fitted}"
     chain = " > ".join(system.backend.get("chain", [])) or "none"
     text = f"{system.name}: {system.backend.get('kind')} of network {system.network}, chain {chain}"
     if norm := system.norm:
-        nearest = "the usual number" if norm.top_n is None else norm.top_n or "all"
-        text += f"; {norm.method} with a cohort of {len(norm.members)}, nearest {nearest}"
+        usual = METHODS[norm.method].top_n if norm.method in METHODS else 0
+        nearest = (usual if norm.top_n is None else norm.top_n) or len(norm.members)
+        what = "no norm, but the cohort mean," if norm.method == NO_NORM else norm.method
+        text += f"; {what} with a cohort of {len(norm.members)}"
+        text += f", of which the nearest {nearest} count" * (nearest < len(norm.members))
     return text
 
 

@@ -66,7 +66,7 @@ def test_the_verb(tmp_path: Path, wavs: list[Path], capsys: pytest.CaptureFixtur
     utt2spk = dict(zip(names, speakers, strict=True))
     write_data_dir(data, wav=dict.fromkeys(names, str(wavs[0])), utt2spk=utt2spk)
     command(["identify", str(path), "--classifier", str(data)])
-    assert capsys.readouterr().out.endswith("2 of 2 utterances of training speakers are named right: 100.00%\n")
+    assert capsys.readouterr().out.endswith("2 of 2 utterances of training speakers are named right: 100.00 %\n")
 
 
 def test_what_has_no_classes_is_told(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def test_info_is_a_page_and_json(package_file: Path, final_pt: Path, capsys) -> 
     text = run(capsys, "info", package_file)
     for said in (
         "test/xvector/both", "licence: CC0", "takes fbank of 20 columns at 16000 Hz", "3 training speakers",
-        "asnorm1 with a cohort of 12, nearest 5", "fitted on list dev", "EER 25.000 % (95 % interval 10 to 40)",
+        "asnorm1 with a cohort of 12, of which the nearest 5 count", "fitted on list dev", " x system 0 + ",
+        "EER 25.000 % (95 % interval 10 to 40)",
         "trained on train: 12 speakers, 60 utterances, 0.5 hours", "scores: log-likelihood ratios",
     ):  # fmt: skip
         assert said in text
