@@ -62,7 +62,7 @@ def identify(model: Path, given: list[str], **options: Any) -> None:
         return
     database, *recordings = given
     if not recordings:
-        raise SreError(f"{database}: the file of voices alone; give recordings after it")
+        raise SreError(f"{database}: stands alone after the model; give the file of voices, and then recordings")
     live = is_live(recordings)
     voices, asked = voices_of(load(model, on), Path(database)), asked_of(**options)
     told = _Told(voices.threshold(asked), len(voices.gallery()), options["as_json"])

@@ -151,9 +151,8 @@ def _lines(trial: dict[str, Any], system: str, prior: float) -> list[str]:
             "  the model has no threshold: give --threshold, or make a model.sre of a calibrated system by sre pack"
         )
     if decision.posterior is not None:
-        lines.append(
-            f"  probability of one speaker: {100 * decision.posterior:.2f} %, where it was {prior:.3g} before listening"
-        )
+        sure = f"{100 * decision.posterior:.2f} %, where it was {100 * prior:.3g} % before listening"
+        lines.append(f"  probability of one speaker: {sure}")
     if at and (rates := rates_told(at)):
         lines.append(f"  {rates}")
     lines.append("  speech: {:.2f} s and {:.2f} s".format(*trial["speech_s"]))

@@ -8,7 +8,7 @@ from typing import Any
 from sre.backends.norm import METHODS
 from sre.backends.quality import column_names
 from sre.io.forms import NUMBER, wrong_part
-from sre.metrics.rates import RATES
+from sre.metrics.rates import RATES, worse_than_unheard
 from sre.voices.manifest import DataPart, ListPart, NetworkPart, SystemPart
 from sre.voices.package import Package
 from sre.voices.scoring import NO_NORM
@@ -79,6 +79,8 @@ def page_of(path: Path, package: Package) -> Iterator[str]:
     yield "scores: " + ("log-likelihood ratios (natural logarithm)" if manifest.systems[-1].of else "not calibrated")
     for one in manifest.lists:
         yield from _of_list(one, manifest.threshold_list == one.name)
+        if manifest.systems[-1].of and (dear := _worse_than_unheard(one.metrics)):
+            yield f"  {dear}"
     if not manifest.lists:
         yield "measured on no trial list: it decides nothing by itself, give a threshold of yours"
 
@@ -120,6 +122,11 @@ def _system(system: SystemPart) -> str:
         text += f"; {what} with a cohort of {len(norm.members)}"
         text += f", of which the nearest {nearest} count" * (nearest < len(norm.members))
     return text
+
+
+def _worse_than_unheard(metrics: dict[str, Any]) -> str | None:
+    costs = {"actDCF(0.05)": metrics.get("act_dcf_0.05"), "Cllr": metrics.get("cllr")}
+    return worse_than_unheard({name: cost for name, cost in costs.items() if isinstance(cost, int | float)})
 
 
 def _of_list(part: ListPart, is_default: bool) -> Iterator[str]:

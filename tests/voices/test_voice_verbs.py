@@ -15,7 +15,9 @@ from sre import SreError
 from sre.cli import command
 from sre.datadir.datadir import write_data_dir
 from sre.io.embeddings import Embeddings
+from sre.voices.facts import page_of
 from sre.voices.model import load
+from sre.voices.package import read_package
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -121,6 +123,11 @@ def test_info_is_a_page_and_json(package_file: Path, final_pt: Path, capsys) -> 
         "trained on train: 12 speakers, 60 utterances, 0.5 hours", "scores: log-likelihood ratios",
     ):  # fmt: skip
         assert said in text
+    assert "cost more than deciding without listening" not in text
+    package = read_package(package_file)
+    package.manifest.lists[0].metrics.update({"act_dcf_0.05": 1.25, "cllr": 0.5})
+    page = "\n".join(page_of(package_file, package))
+    assert "cost more than deciding without listening, which costs 1: actDCF(0.05) 1.250;" in page
     told = json.loads(run(capsys, "info", package_file, "--json"))
     assert told["systems"][2]["of"] == [0, 1] and told["sources"] == {"xvector/final.pt": "cd" * 32}
     assert "it decides nothing by itself" in run(capsys, "info", final_pt)
