@@ -399,3 +399,10 @@ def test_tensors_of_odd_kinds(tmp_path: Path) -> None:
         assert "'x' is sparse, quantized, complex or without values" in refused(tmp_path / "model.pt")
     torch.save({3: torch.ones(2)}, tmp_path / "model.pt")
     assert "not a plain state dict" in refused(tmp_path / "model.pt")
+
+
+def test_a_config_whose_sizes_no_tensor_has_takes_no_memory(tmp_path: Path) -> None:
+    source, _ = given("wespeaker_ecapa", tmp_path)
+    config = source / "config.yaml"
+    config.write_text(re.sub(r"embed_dim: [0-9]+", "embed_dim: 1000000000", config.read_text()))
+    assert "of another shape" in refused(source)
