@@ -141,8 +141,6 @@ def filled(read: "Source", found: "Found", features: str, config: dict) -> tuple
 
     Raises SreError where options or tensors are not the network's, or the front-end's not those of the features.
     """
-    import torch
-
     from sre.models import build
     from sre.models.peers import found as peers
     from sre.models.peers.wespeaker import CURE
@@ -151,8 +149,7 @@ def filled(read: "Source", found: "Found", features: str, config: dict) -> tuple
     cure = CURE if asked else "get the files again; docs/importing.md has the models that are known"
     where, bins = "--options" if asked else read.where, dimension_of(config)
     chosen = schema().check(found.options, where, "$defs", "architectures", found.architecture)
-    with torch.device("meta"):  # sizes that no tensor has take no memory
-        expected = build(found.architecture, bins, chosen).state_dict()
+    expected = peers.expected(found.architecture, bins, chosen)
     tensors, frontend, left_out = peers.split(read.state, found)
     peers.check_frontend(read.where, frontend, constants_of(config), features, cure)
     state = peers.renamed(tensors, found, expected)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
+from sre.models import build
 from sre.models.peers.source import Source
 
 
@@ -68,6 +69,12 @@ def split(state: Mapping[str, Tensor], found: Found) -> tuple[dict[str, Tensor],
     frontend = {key: value for key, value in kept.items() if found.frontend and key.startswith(found.frontend)}
     own = {key: value for key, value in kept.items() if key not in frontend}
     return own, frontend, len(state) - len(kept)
+
+
+def expected(architecture: str, bins: int, options: dict) -> dict[str, Tensor]:
+    """Return the tensors that a network has, without values: sizes that a config only says take no memory."""
+    with torch.device("meta"):
+        return build(architecture, bins, options).state_dict()
 
 
 def renamed(state: Mapping[str, Tensor], found: Found, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
