@@ -55,7 +55,7 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser.add_argument("--data", action="append", default=[], type=existing, metavar="RECORDINGS", help=recordings)
     models = "for a model: lines `model utt1 utt2 …`; without it a trial's first id is a recording's"
     parser.add_argument("--enroll-map", type=input_file, metavar="MAP", help=models)
-    which = "for a model: its list that --far and error rates are of (default: as sre info says)"
+    which = "for a model: its trial list for --far and error rates (default: the one that sre info tells)"
     parser.add_argument("--list", metavar="LIST", dest="list_name", help=which)
     add_listening_options(parser)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print what was decided as JSON")

@@ -48,7 +48,7 @@ def add_listening_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channel", type=channel, metavar="N|mix", help=several)
     where = "where it runs; auto: a GPU if there is one (default: auto)"
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help=where)
-    threads = "of the CPU; with 1, the default, an embedding has the bytes that a recipe's extraction gives it alone"
+    threads = "threads of the CPU; with 1, the default, an embedding has the bytes that a recipe's extraction gives it"
     parser.add_argument("--threads", type=processes, default=1, metavar="N", help=threads)
 
 

@@ -42,7 +42,7 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     given = "the file of voices (not with --classifier), and audio files, folders or lists of them; - is stdin"
     parser.add_argument("given", metavar="DB RECORDINGS", nargs="+", help=given)
     parser.add_argument("--rank", type=count, default=1, metavar="K", help="how many of the best are told (default: 1)")
-    parser.add_argument("--classifier", action="store_true", help="tell the speakers that the network was trained on")
+    parser.add_argument("--classifier", action="store_true", help="name speakers of the training, in place of voices")
     add_threshold_options(parser, "the speaker is one of the enrolled voices")
     add_live_options(parser)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON, a line for each recording")

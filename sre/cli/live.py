@@ -26,7 +26,7 @@ STDIN = "stdin"
 
 def add_live_options(parser: argparse.ArgumentParser) -> None:
     """Add --rate, for stdin without a header."""
-    raw = "of raw 16-bit samples of one channel from stdin; without it stdin is a WAV stream"
+    raw = "sample rate of raw 16-bit samples of one channel from stdin; without it stdin is a WAV stream"
     parser.add_argument("--rate", type=whole(1000, 1_000_000), metavar="HZ", help=raw)
 
 

@@ -51,15 +51,16 @@ def add_threshold_options(parser: argparse.ArgumentParser, what: str = "two reco
 
     what : the prior is the probability of this
     """
+    miss, alarm = "cost of a miss (default: 1)", "cost of a false alarm (default: 1)"
     prior = f"probability that {what}, before they are heard (default: 0.05)"
     parser.add_argument("--p-target", type=number(SMALLEST, 1 - SMALLEST), metavar="P", help=prior)
-    parser.add_argument("--c-miss", type=number(SMALLEST, 1e9), default=1.0, metavar="C", help="cost of a miss (1)")
-    parser.add_argument("--c-fa", type=number(SMALLEST, 1e9), default=1.0, metavar="C", help="of a false alarm (1)")
+    parser.add_argument("--c-miss", type=number(SMALLEST, 1e9), default=1.0, metavar="C", help=miss)
+    parser.add_argument("--c-fa", type=number(SMALLEST, 1e9), default=1.0, metavar="C", help=alarm)
     own = "least score that is accepted, in place of an operating point"
     parser.add_argument("--threshold", type=finite, metavar="T", help=own)
     rate = "share of other speakers that may be accepted, on the list; write 1 %% as 0.01"
     parser.add_argument("--far", type=number(0, 1), metavar="F", help=rate)
-    which = "trial list of the model that --far and error rates are of (default: as sre info says)"
+    which = "the model's trial list for --far and error rates (default: the one that sre info tells)"
     parser.add_argument("--list", metavar="LIST", dest="list_name", help=which)
 
 
