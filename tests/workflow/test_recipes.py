@@ -200,6 +200,17 @@ def test_segments_that_are_there_are_an_input(untouched, tmp_path):
 NOISE = "{distort: [{one_of: [{kind: noise, categories: [noise], snr: [0, 15]}]}]}"
 
 
+def test_qualities_of_a_network_on_audio_are_of_its_frames(untouched):
+    config = ["recipe=mini", "models=[fast]", "set=fast.source=audio", "development={speakers: 6}"]
+    config += ["quality={measures: [duration], seconds: [1]}", "systems=[cosine+qmf]", "primary_system=cosine+qmf"]
+    _, output = snakemake(untouched, "-n", "-p", "--config", *config)
+    measured = [line for line in output.splitlines() if "steps.measure_quality" in line]
+    assert len(measured) == 3 and all("/audio/utt2num_samples" in line for line in measured)
+    assert all(
+        "/quality/audio.fbank40" in line and "--features" in line and '"frame_shift"' in line for line in measured
+    )
+
+
 def test_networks_are_trained_on_the_copies_and_back_ends_are_not(untouched):
     """With a VAD, which is that of the clean speech. A model that names no copy is trained on the clean split alone."""
     features = "features={mfcc: {type: mfcc, vad: {}}}"
