@@ -4,7 +4,6 @@ Nothing of ours is in here. NeMo and ClovaAI are written with the packages that 
 convolutions that define it (WeSpeaker, frontend/tfmel.py). All is in float64, as far as the package allows it.
 """
 
-import sys
 from functools import cache
 
 import librosa
@@ -12,6 +11,7 @@ import numpy as np
 import python_speech_features
 import torch
 import torchaudio
+from speechbrain_code import imported_alone
 from torch import Tensor
 from torch.nn import functional
 
@@ -73,11 +73,8 @@ def psf_mfcc(wave: np.ndarray) -> Tensor:
 
 @cache
 def speechbrain_class() -> type[torch.nn.Module]:
-    """Its Fbank. Modules that it would load on first use are taken out again, as others that go through all fail."""
-    from speechbrain.lobes.features import Fbank
-
-    for name in [name for name in sys.modules if name.partition(".")[0] == "speechbrain"]:
-        del sys.modules[name]
+    with imported_alone():
+        from speechbrain.lobes.features import Fbank
     return Fbank
 
 

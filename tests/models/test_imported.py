@@ -8,7 +8,6 @@ test_peers.py.
 
 import json
 import re
-import sys
 import tarfile
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 import torch
 import yaml
 from models.test_peer_models import peer_tensor
+from speechbrain_code import imported_alone
 
 from sre.cli import command
 from sre.extraction.embedder import Embedder
@@ -122,14 +122,12 @@ def test_all_outputs_are_looked_at() -> None:
 
 
 def speechbrain_model(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
-    """Its network with random weights, and its embedding of the wave. Its lazy modules are taken out again."""
-    from speechbrain.lobes.features import Fbank
-    from speechbrain.lobes.models import ECAPA_TDNN, ResNet, Xvector
-    from speechbrain.processing.features import InputNormalization
-
+    """Its network with random weights, and its embedding of the wave."""
+    with imported_alone():
+        from speechbrain.lobes.features import Fbank
+        from speechbrain.lobes.models import ECAPA_TDNN, ResNet, Xvector
+        from speechbrain.processing.features import InputNormalization
     module = {"ECAPA_TDNN": ECAPA_TDNN, "ResNet": ResNet, "Xvector": Xvector}[name]
-    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == "speechbrain"]:
-        del sys.modules[loaded]
     torch.manual_seed(0)
     network = getattr(module, name)(**SPEECHBRAIN[name][0])
     state = {key: peer_tensor(key, list(value.shape)) for key, value in network.state_dict().items()}

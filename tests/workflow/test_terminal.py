@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -79,6 +80,7 @@ def on_terminal(given: list[str], *more: str, interrupt: str = "", columns: int 
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         os.environ["TERM"] = "xterm"
         os.environ.pop("COLUMNS", None)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which nohup and a job in the background ignore, and so would we
         os.execv(given[0], [*given, *more])
     shown, typed = b"", not interrupt
     while True:
