@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.scoring import elsewhere, machine
+from benchmarks.scoring import elsewhere, machine, show_page
 from sre.backends.calibration import Calibration
 from sre.backends.cosine import Cosine
 from sre.cli.arguments import Parser, output_file, whole
-from sre.io.atomic import atomic_output
 from sre.machine.log import run, say
 from sre.voices.database import Database, Origin, Utterances
 from sre.voices.gallery import Gallery
@@ -128,11 +127,7 @@ def main(argv: list[str] | None = None) -> None:
                 notes.append(f"- D {dimension}: {written}; {told(change, dimension)}.")
                 os.remove(path)
     command = f"`python -m benchmarks.identify {' '.join(sys.argv[1:])}`: {machine()}"
-    text = "\n".join(["# Identification", "", command, "", *rows, "", *notes]) + "\n"
-    print(text, end="")
-    if args.out:
-        with atomic_output(args.out) as file:
-            file.write(text)
+    show_page(["# Identification", "", command, "", *rows, "", *notes], args.out)
 
 
 if __name__ == "__main__":

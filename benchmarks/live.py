@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.open_set import AUDIO
-from benchmarks.scoring import machine
+from benchmarks.scoring import machine, show_page
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_file, whole
-from sre.io.atomic import atomic_output
 from sre.io.audio import AudioRules, load
 from sre.machine.log import run
 from sre.voices.model import Model
@@ -82,11 +81,7 @@ def main(argv: list[str] | None = None) -> None:
         "|---|---|---|---|",
         *(row_of(model, waves, rate, window_s) for window_s in WINDOWS_S),
     ]
-    text = "\n".join(page) + "\n"
-    print(text, end="")
-    if args.out:
-        with atomic_output(args.out) as file:
-            file.write(text)
+    show_page(page, args.out)
 
 
 if __name__ == "__main__":

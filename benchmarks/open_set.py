@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 import scipy
 
-from benchmarks.scoring import machine
+from benchmarks.scoring import machine, show_page
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_file, whole
-from sre.io.atomic import atomic_output
 from sre.io.trials import LabelledTrials
 from sre.machine.log import run
 from sre.metrics.identification import FPIRS, identification_rates
@@ -112,11 +111,7 @@ def main(argv: list[str] | None = None) -> None:
     about = f"Model {name}; {args.enrol} of {len(files)} speakers enrolled, in all {choices} choices."
     command = f"`python -m benchmarks.open_set {' '.join(sys.argv[1:])}`: {machine()}"
     page = ["# Open-set identification", "", command, "", about, "", *with_intervals(scores, owners, args.enrol)]
-    text = "\n".join(page) + "\n"
-    print(text, end="")
-    if args.out:
-        with atomic_output(args.out) as file:
-            file.write(text)
+    show_page(page, args.out)
 
 
 if __name__ == "__main__":

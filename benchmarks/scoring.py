@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ import numpy as np
 
 from sre.cli.arguments import Parser, output_file
 from sre.cli.arguments import number as bounded
+from sre.io.atomic import atomic_output
 from sre.machine.log import run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -232,6 +233,15 @@ def machine() -> str:
     model = Path("/proc/cpuinfo").read_text().partition("model name")[2].partition("\n")[0].strip("\t :")
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "pyarrow", "scikit-learn"))
     return f"{time.strftime('%Y-%m-%d')}, {model}, {len(os.sched_getaffinity(0))} cores, {packages}"
+
+
+def show_page(lines: Iterable[str], out: Path | None) -> None:
+    """Print a page, and write it where a file was given."""
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if out:
+        with atomic_output(out) as file:
+            file.write(text)
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ backends:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CORPORA.is_dir(), reason="no ../shared/reference here")
+@pytest.mark.skipif(not CORPORA.is_dir(), reason="no ../shared/corpora here")
 def test_embeddings_from_elsewhere_to_calibrated_and_fused_scores(project, tmp_path):
     kaldi = CORPORA.resolve().parent / "reference/kaldi-backend"
     tables = {name: (kaldi / f"{name}.utt2spk").read_text() for name in ("train", "test")}
