@@ -42,9 +42,12 @@ def anchors(page: Path) -> set[str]:
 
 
 def paths(page: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each path in backticks that begins with one of FOLDERS, and the names behind a colon: `sre/config.py: NAME`."""
+    """Each path in backticks that begins with one of FOLDERS, and the names behind it.
+
+    They stand as in `sre/config.py: NAME`, or as in `tests/test_docs.py::test_name`.
+    """
     for text in re.findall(r"`([^`\n]+)`", FENCED.sub("", page.read_text(encoding="utf-8"))):
-        if found := re.fullmatch(rf"((?:{FOLDERS})/\S*?)(?:: (.+))?", text):
+        if found := re.fullmatch(rf"((?:{FOLDERS})/\S*?)(?::[: ](.+))?", text):
             yield found[1], re.findall(r"\w+", found[2] or "")
 
 
