@@ -162,12 +162,12 @@ def classify(model: Model, recordings: list[str], options: dict[str, Any]) -> No
     from sre.voices.classifier import Classifier
     from sre.voices.sources import embedded, named_recordings
 
-    classifier = Classifier(model.package.bundles[0], model.embedders[0].network.embedding_dim, model.path)
+    classifier = Classifier(model.package.bundles[0], model.embedders[0].network, model.path)
     named = named_recordings(recordings)
     right = _speakers(named.folders)
     tried, hit = 0, 0
     for name, found in embedded(model, named, options["channel"]):
-        classes = classifier.classify(found.vectors[:, : classifier.dimension])
+        classes = classifier.classify(found.vectors[:, : classifier.network.embedding_dim])
         best = classes.best(options["rank"])[0]
         rows = [
             {"speaker": classifier.speakers[n], "posterior": float(classes.posteriors[0, n]),

@@ -12,7 +12,7 @@ from sre.models.redimnet import ReDimNet
 from sre.models.redimnet2 import ReDimNet2
 from sre.models.repvgg import RepVGG
 from sre.models.res2net import Res2Net
-from sre.models.resnet import BottleneckResNet, DVectorResNet, ResNet
+from sre.models.resnet import BottleneckResNet, DVectorResNet, DVectorResNet34, ResNet
 from sre.models.resnet_preact import ResNetSpeechBrain
 from sre.models.resnet_se import ResNetSE34L, ResNetSE34V2
 from sre.models.simam import SimAMResNet
@@ -32,6 +32,7 @@ ARCHITECTURES: dict[str, type[Network]] = {
     **{f"resnet{depth}": ResNet for depth in (18, 34)},
     **{f"resnet{depth}": BottleneckResNet for depth in (50, 101, 152, 221, 293)},
     "dvector_resnet18": DVectorResNet,
+    "dvector_resnet34": DVectorResNet34,
     "resnet_speechbrain": ResNetSpeechBrain,
     "resnetse34l": ResNetSE34L,
     "resnetse34v2": ResNetSE34V2,

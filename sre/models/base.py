@@ -14,7 +14,7 @@ class Network(nn.Module):
     """An embedding network, (B, T, F) -> (B, D).
 
     A subclass is built from F and, as keyword arguments, its options in recipes/config.schema.yaml; it gives D to this
-    class. Its `forward` gives what the loss sees in training.
+    class. Its `forward` gives what the loss sees in training. A network with an own `embed` has an own `for_loss`.
 
     peer_options : the options with which the network is WeSpeaker's, and `sre import` reads WeSpeaker's weights; None:
         it cannot read them. A network with such options has `peer_names`, or a `peer_key` of its own.
@@ -33,6 +33,10 @@ class Network(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Return the embeddings that are extracted, (B, T, F) -> (B, D); without its own: what the loss sees."""
         return self.forward(x)
+
+    def for_loss(self, embedding: Tensor) -> Tensor:
+        """Return what the loss sees of extracted embeddings, (B, D) -> (B, D): `forward` is this of `embed`."""
+        return embedding
 
     def pooling(self) -> Pooling | None:
         """Return the part that makes one vector of all frames; None: there is none, as in recurrent networks."""

@@ -145,12 +145,15 @@ class SpeakerNet(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the loss sees in training: the embedding after a ReLU."""
-        return torch.relu(self.embed(x))
+        return self.for_loss(self.embed(x))
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the embedding that is extracted."""
         x = self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, P, T)
         return self.segment(self.pool(x))  # -> (B, 2P) -> (B, D)
+
+    def for_loss(self, embedding: Tensor) -> Tensor:
+        return torch.relu(embedding)
 
 
 class TitaNet(Network):

@@ -151,7 +151,7 @@ class DVectorResNet(PooledNetwork):
 
     ResNet18 with 16 instead of 64 channels, a 7x7 first convolution without stride, no max pooling, and the mean over
     frequency and time. The d-vector is the affine layer's output; the training's classifier sees it after batch norm
-    and ReLU.
+    and ReLU. The tutorial's ResNets of bottlenecks (50, 101, 152) stop with an error there, and are not here.
 
     Parameters
     ----------
@@ -160,23 +160,34 @@ class DVectorResNet(PooledNetwork):
     channels : C of the first stage; the four stages have C, 2C, 4C, 8C
     """
 
+    blocks = (2, 2, 2, 2)
+
     def __init__(self, num_features: int, embedding_dim: int = 128, channels: int = 16) -> None:
         super().__init__(embedding_dim)
         self.conv1, self.bn1 = conv_norm(1, channels, 7)
-        self.stages = residual_stages(BasicBlock, channels, (2, 2, 2, 2))
+        self.stages = residual_stages(BasicBlock, channels, self.blocks)
         self.add_embedding(BinAndTimeMean(8 * channels))
         self.segment1_bn = nn.BatchNorm1d(embedding_dim)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the classifier sees in training."""
-        return torch.relu(self.segment1_bn(self.embed(x)))
+        return self.for_loss(self.embed(x))
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the d-vector."""
         return self.first_affine(x)
 
+    def for_loss(self, embedding: Tensor) -> Tensor:
+        return torch.relu(self.segment1_bn(embedding))
+
     def frame_map(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1)  # (B, T, F) -> (B, 1, F, T)
         x = torch.relu(self.bn1(self.conv1(x)))  # -> (B, C, F, T)
         return self.stages(x)  # -> (B, 8C, F/8, T/8)
+
+
+class DVectorResNet34(DVectorResNet):
+    """The ResNet34 d-vector of the same tutorial; parameters are DVectorResNet's."""
+
+    blocks = (3, 4, 6, 3)

@@ -33,7 +33,11 @@ class SegmentLevel(nn.Module):
         self.second = nn.Linear(embedding_dim, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.bn(torch.relu(self.first(x))))
+        return self.end(self.first(x))
+
+    def end(self, x: Tensor) -> Tensor:
+        """Return what follows the first affine layer, (B, D) -> (B, D)."""
+        return self.second(self.bn(torch.relu(x)))
 
 
 class _TDNN(Network):
@@ -57,6 +61,9 @@ class _TDNN(Network):
         """Return the embedding that is extracted."""
         pooled = self.pool(self.frame_map(x))  # -> (B, P)
         return self.segment.first(pooled) if self.embedding == "first" else self.segment(pooled)
+
+    def for_loss(self, embedding: Tensor) -> Tensor:
+        return self.segment.end(embedding) if self.embedding == "first" else embedding
 
 
 class ETDNN(_TDNN):

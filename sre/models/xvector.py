@@ -71,11 +71,18 @@ class XVector(PooledNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the loss sees in training: the last segment-level layer's output."""
-        return self.segment2(self.segment1_bn(torch.relu(self.first_affine(x))))
+        return self._second(self.first_affine(x))
+
+    def _second(self, x: Tensor) -> Tensor:
+        """Return what follows the first affine layer, (B, D) -> (B, D)."""
+        return self.segment2(self.segment1_bn(torch.relu(x)))
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the embedding that is extracted."""
         return self.first_affine(x) if self.embedding == "first" else self(x)
+
+    def for_loss(self, embedding: Tensor) -> Tensor:
+        return self._second(embedding) if self.embedding == "first" else embedding
 
     def frame_map(self, x: Tensor) -> Tensor:
         return self.frames(x.transpose(1, 2))  # (B, T, F) -> (B, C, T - 14)

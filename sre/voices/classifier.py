@@ -13,6 +13,7 @@ from sre import SreError
 from sre.losses import HEADS, build_head
 from sre.losses.base import Head
 from sre.losses.classification import OverClasses
+from sre.models.base import Network
 from sre.models.bundle import CURE, Bundle
 
 
@@ -35,25 +36,26 @@ class Classes:
 class Classifier:
     """The classes of a bundle's loss.
 
+    network : of the bundle, in evaluation mode; it makes of an embedding what the loss has learnt to tell
     speakers : S, in the order of the classes; places : their numbers by name
-    dimension : D, of the network's embeddings
     Raises SreError where the bundle has no such weights.
     """
 
-    def __init__(self, bundle: Bundle, dimension: int, path: str | Path) -> None:
+    def __init__(self, bundle: Bundle, network: Network, path: str | Path) -> None:
         if bundle.head is None or not bundle.speakers:
             raise SreError(
                 f"{path}: the weights of its loss are not in it, so it cannot tell its training speakers; give a"
                 " final.pt of a training, or enrol voices for `sre identify`"
             )
-        self.speakers, self.copies, self.dimension = bundle.speakers, len(bundle.copies), dimension
+        self.speakers, self.copies, self.network = bundle.speakers, len(bundle.copies), network
         self.places = {speaker: place for place, speaker in enumerate(self.speakers)}
-        self.head = _head_of(bundle, dimension, self.copies * len(self.speakers), path)
+        self.head = _head_of(bundle, network.embedding_dim, self.copies * len(self.speakers), path)
 
     @torch.inference_mode()
     def classify(self, vectors: np.ndarray) -> Classes:
         """Return what is known of (T, D) embeddings."""
-        x, head = torch.from_numpy(np.asarray(vectors, np.float32)), self.head
+        device, head = next(self.network.parameters()).device, self.head
+        x = self.network.for_loss(torch.from_numpy(np.asarray(vectors, np.float32)).to(device)).cpu()
         similarity = head.similarity(x, head.rows())  # (T, C S)
         logits = head(x, torch.zeros(len(x), dtype=torch.long))[1]  # (T, C S), without margin
         of_copies = logits.double().softmax(dim=1).unflatten(1, (self.copies, -1))  # (T, C, S)

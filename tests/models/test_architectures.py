@@ -36,6 +36,7 @@ SMALL = {
     "resnet50": {**NARROW, "channels": 4},  # and all deeper ones
     "resnet_speechbrain": NARROW,
     "dvector_resnet18": {"channels": 8},
+    "dvector_resnet34": {"channels": 8},
     "resnetse34l": {"channels": 8},
     "resnetse34v2": {"channels": 8},
     "simam_resnet34": NARROW,
@@ -85,6 +86,7 @@ def test_any_length_and_an_embedding_that_does_not_depend_on_its_batch(architect
         x = torch.randn(4, frames, BINS)
         with torch.inference_mode():
             together, alone = network.embed(x), torch.cat([network.embed(row[None]) for row in x])
+            torch.testing.assert_close(network.for_loss(together), network(x))  # so a classifier can use embeddings
         assert together.shape == (4, network.embedding_dim) == (4, DIM)
         assert torch.isfinite(together).all()
         assert ((together - alone).norm(dim=1) < 1e-5 * together.norm(dim=1)).all()

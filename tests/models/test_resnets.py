@@ -12,7 +12,7 @@ from sre.extraction.embedder import MIN_FRAMES
 from sre.models import ARCHITECTURES
 from sre.models.gemini import GeminiDFResNet
 from sre.models.repvgg import RepBlock, RepVGG
-from sre.models.resnet import BinAndTimeMean, BottleneckResNet, DVectorResNet, ResNet
+from sre.models.resnet import BinAndTimeMean, BottleneckResNet, DVectorResNet, DVectorResNet34, ResNet
 from sre.models.resnet_se import ResNetSE34L, ResNetSE34V2
 from sre.models.simam import SimAM, SimAMResNet
 
@@ -58,6 +58,7 @@ def trained(name: str, num_features: int = 11) -> torch.nn.Module:
         (ResNetSE34L, 40, 12.22030294025969, [-0.2183883603831815, 0.5513089501399578, -0.33607677029428357]),
         (ResNetSE34V2, 64, 22.187930756920114, [1.658931981203677, 1.7099673795852783, -0.7847667662003497]),
         (DVectorResNet, 40, 13.000002111666513, [0.8797469285468231, 1.704092620181975, 0.12617041266281664]),
+        (DVectorResNet34, 40, 38.5013526235812, [-0.05689360208944999, 3.7286524431931354, -0.17561150308962314]),
     ],
 )
 def test_same_function_as_the_published_code(make, num_features, norm, first):
@@ -88,6 +89,7 @@ def test_same_function_as_the_published_code(make, num_features, norm, first):
         (partial(GeminiDFResNet, blocks=(3, 8, 45, 3)), 80, 9.20),
         (lambda features: RepVGG(features).reparameterise(), 80, 6.26),
         (DVectorResNet, 40, 0.717),
+        (DVectorResNet34, 40, 1.350448),  # counted of the authors' code
     ],
 )
 def test_published_size(make, num_features, millions):

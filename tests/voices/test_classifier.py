@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_models import small_bundle
+from small_models import OPTIONS, small_bundle
 
 from sre import SreError
 from sre.cli import command
 from sre.datadir.datadir import write_data_dir
 from sre.losses import build_head
+from sre.models import build
+from sre.models.base import Network
 from sre.models.bundle import Bundle
 from sre.voices.classifier import Classifier
 
@@ -26,30 +28,49 @@ def bundle_of(kind: str, speeds: int, **options: object) -> Bundle:
     return bundle
 
 
+@pytest.fixture
+def plain() -> Network:
+    """A network whose loss sees the embedding itself."""
+    return build("xvector", 20, OPTIONS | {"embedding": "second"}).eval()
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("kind, centres", [("aam", 1), ("subcentre_aam", 3)])
-def test_cosines_and_posteriors(kind: str, centres: int) -> None:
+def test_cosines_and_posteriors(kind: str, centres: int, plain: Network) -> None:
     """The speeds of a speaker are classes of their own, in blocks; sub-centres of a class are neighbours."""
     bundle = bundle_of(kind, 3)
     x = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
     unit = [matrix / np.linalg.norm(matrix, axis=1, keepdims=True) for matrix in (x, bundle.head["weight"].numpy())]
     cosines = (unit[0] @ unit[1].T).reshape(5, 9, centres).max(axis=2)  # (T, speeds x speakers)
-    found = Classifier(bundle, 8, "m").classify(x)
+    found = Classifier(bundle, plain, "m").classify(x)
     np.testing.assert_allclose(found.similarities, cosines.reshape(5, 3, 3).max(axis=1), atol=1e-6)
     np.testing.assert_allclose(found.posteriors, softmax(30 * cosines).reshape(5, 3, 3).sum(axis=1), atol=1e-5)
     np.testing.assert_array_equal(found.best(2), np.argsort(-found.posteriors, axis=1)[:, :2])
 
 
-def test_a_softmax_has_logits() -> None:
+def test_a_softmax_has_logits(plain: Network) -> None:
     bundle = bundle_of("softmax", 1)
     x = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
     logits = x @ bundle.head["linear.weight"].numpy().T + bundle.head["linear.bias"].numpy()
-    found = Classifier(bundle, 8, "m").classify(x)
+    found = Classifier(bundle, plain, "m").classify(x)
     np.testing.assert_allclose(found.similarities, logits, atol=1e-5)
+    np.testing.assert_allclose(found.posteriors, softmax(logits), atol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ["dvector_resnet18", "speakernet", "xvector", "etdnn"])
+def test_embeddings_that_the_loss_sees_after_more_layers(architecture: str) -> None:
+    """The classes are of what the loss saw in training, and not of the embedding."""
+    torch.manual_seed(2)
+    network, bundle = build(architecture, 20, {"embedding_dim": 8}).eval(), bundle_of("softmax", 1)
+    x = torch.randn(4, 60, 20)
+    with torch.inference_mode():
+        seen, vectors = network(x).numpy(), network.embed(x).numpy()
+    logits = seen @ bundle.head["linear.weight"].numpy().T + bundle.head["linear.bias"].numpy()
+    found = Classifier(bundle, network, "m").classify(vectors)
     np.testing.assert_allclose(found.posteriors, softmax(logits), atol=1e-6)
 
 
@@ -69,14 +90,14 @@ def test_the_verb(tmp_path: Path, wavs: list[Path], capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.endswith("2 of 2 utterances of training speakers are named right: 100.00 %\n")
 
 
-def test_what_has_no_classes_is_told(tmp_path: Path) -> None:
+def test_what_has_no_classes_is_told(tmp_path: Path, plain: Network) -> None:
     without, metric, other = bundle_of("aam", 1), bundle_of("aam", 1), bundle_of("aam", 1)
     without.head = None
     with pytest.raises(SreError, match="m: the weights of its loss are not in it"):
-        Classifier(without, 8, "m")
+        Classifier(without, plain, "m")
     metric.config["loss"]["type"] = "triplet"
     with pytest.raises(SreError, match="m: its loss 'triplet' has no class for each speaker"):
-        Classifier(metric, 8, "m")
+        Classifier(metric, plain, "m")
     other.copies = [1.0, 0.9]
     with pytest.raises(SreError, match="m: the weights of its loss are not those of aam"):
-        Classifier(other, 8, "m")
+        Classifier(other, plain, "m")
