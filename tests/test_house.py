@@ -216,7 +216,8 @@ COMMON_WORDS = set(
     head init models network packages parameters path precision python reason replicates role run model seed seconds
     speakers status step steps systems targets nontargets trials inputs utterances weights offset facts""".split()  # noqa: SIM905
 )
-PUBLISHED = "sre.report.published"  # the owner of recipes/*/results/*.json, which has some of the same names
+# the owners of recipes/*/results/*.json, which has some of the same names
+PUBLISHED = ("sre.report.published", "sre.report.summaries")
 
 
 def test_files_between_stages_are_read_through_their_types() -> None:
@@ -224,7 +225,7 @@ def test_files_between_stages_are_read_through_their_types() -> None:
     found = [
         f"{module}:{node.lineno}: {key}"
         for module, tree in trees().items()
-        if module != PUBLISHED
+        if module not in PUBLISHED
         for node in ast.walk(tree)
         if (key := _key_read(node)) in owner.keys() - COMMON_WORDS and room_of(module) != owner[key]
     ]

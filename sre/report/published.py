@@ -4,9 +4,11 @@ The JSON: name, command, environments (sre/machine/environment.py), lists (name,
 bootstrap; condition of a list of noisy, reverberant or short speech), rows (a run x list x system: marks, of which
 "best" is the lowest EER; metrics, intervals, note), means (of a model with several seeds: metrics, intervals),
 trainings (run -> parameters, training_s, device, macs_2s, utterances_per_s_8s, as far as its training tells them), and
-made_from where it was not made of metrics files. In Markdown its tables stand between the lines `<!-- begin NAME.json
--->` and `<!-- end NAME.json -->`. A table of several experiments with a line a list stands between `<!-- begin summary
-A.json B.json -->` and its end of the same words. Nothing in there is written by hand.
+identified (run -> its identification.json, where there is one), and made_from where it was not made of metrics files.
+
+In Markdown its tables stand between the lines `<!-- begin NAME.json -->` and `<!-- end NAME.json -->`. A table of
+several experiments stands between `<!-- begin TABLE A.json B.json -->` and its end of the same words; TABLE is one of
+`sre.report.summaries: TABLES`. Nothing in there is written by hand.
 """
 
 import csv
@@ -26,6 +28,7 @@ from sre.report.numbers import difference_text, plain
 from sre.report.pages import made_anew, table
 from sre.report.ranking import Difference, group_interval
 from sre.report.rows import Group, Row, counts, group_rows, make_rows, marks
+from sre.report.summaries import TABLES, WORDS, to_quote, with_interval
 from sre.report.tsv import difference_in
 from sre.training.summary import SUMMARY_FILE, TrainSummary
 
@@ -36,7 +39,6 @@ COSTS: tuple[tuple[str, Callable[[dict], float], int], ...] = (  # heading, of t
     ("training, minutes", lambda facts: facts["training_s"] / 60, 1),
     ("utt/s of 8 s", lambda facts: facts["utterances_per_s_8s"], 1),
 )
-WORDS = ("experiment", "list", "model", "system", "note")  # columns of text
 
 
 def collect(folder: Path, command: str) -> dict:
@@ -118,52 +120,9 @@ def rendered(text: str, read: Callable[[str], dict]) -> str:
 
     def make(words: list[str]) -> str:
         first, *names = words
-        return summary([read(name) for name in names]) if first == "summary" else render(read(" ".join(words)))
+        return TABLES[first]([read(name) for name in names]) if first in TABLES else render(read(" ".join(words)))
 
     return made_anew(text, make)
-
-
-def summary(experiments: Sequence[dict]) -> str:
-    """Return a table of experiments: for each evaluation list, the system to quote of the model with the lowest EER."""
-    lines = [_summary_line(results, facts) for results in experiments for facts in results["lists"]]
-    lines = [line for line in lines if line] or [{"experiment": "none has a primary or a chosen system"}]
-    return f"\n{table(lines, WORDS)}\n"
-
-
-def _summary_line(results: dict, facts: dict) -> dict[str, str]:
-    """Map heading to cell; {} for a development list, and for one without an EER to quote."""
-    rows = [row for (_, name), row in _quoted(results).items() if name == facts["name"] and "eer" in row["metrics"]]
-    if not rows:
-        return {}
-    row = min(rows, key=lambda row: row["metrics"]["eer"])
-    seeds = [one for one in results["rows"] if all(one[key] == row[key] for key in ("model", "list", "system"))]
-    eers = sorted(one["metrics"]["eer"] for one in seeds if "eer" in one["metrics"])
-    return {
-        "experiment": results["name"],
-        "list": facts["name"].removeprefix(f"{results['name']}_"),
-        "target + nontarget trials": f"{facts['targets']:,} + {facts['nontargets']:,}",
-        "model": row["model"] + f" (lowest of {len(rows)})" * (len(rows) > 1),
-        "system": row["system"],
-        "EER, %": f"{row['metrics']['eer']:.2f}",
-        "95 % interval": " to ".join(f"{bound:.2f}" for bound in row["intervals"].get("eer", [])),
-        "seeds, least to greatest": f"{eers[0]:.2f} to {eers[-1]:.2f}" if len(eers) > 1 else "",
-    }
-
-
-def _quoted(results: dict) -> dict[tuple[str, str], dict]:
-    """Map (model, evaluation list) to the row of the system to quote, or to the mean of several seeds.
-
-    That is the primary system, else the one chosen on the development list.
-    """
-    lists = [one["name"] for one in results["lists"] if one["role"] == "evaluation"]
-    means = {(mean["model"], mean["list"], mean["system"]): mean for mean in results["means"]}
-    found: dict[tuple[str, str], dict] = {}
-    for mark in ("primary", "chosen"):
-        for row in results["rows"]:
-            if mark in row["marks"] and row["list"] in lists:
-                name = (row["model"], row["list"])
-                found.setdefault(name, means.get((*name, row["system"]), row))
-    return found
 
 
 def render(results: dict) -> str:
@@ -204,7 +163,7 @@ def _models(results: dict) -> list[str]:
     Times are means over the seeds. Fusions of several models, which are no trainings, are left out.
     """
     lists = [one["name"] for one in results["lists"] if one["role"] == "evaluation"]
-    quoted, lines = _quoted(results), []
+    quoted, lines = to_quote(results), []
     for model in dict.fromkeys(model for model, _ in quoted):
         runs = sorted({row["run"] for row in results["rows"] if row["model"] == model})
         if set(runs) <= set(results.get("fused", [])):
@@ -216,17 +175,10 @@ def _models(results: dict) -> list[str]:
         line |= {heading: f"{fmean(map(value, trainings)):.{digits}f}" for heading, value, digits in COSTS}
         for name in lists:
             row = quoted.get((model, name))
-            line |= {"system": row["system"] if row else "", f"EER on {name}, %": _with_interval(row)}
+            line |= {"system": row["system"] if row else "", f"EER on {name}, %": with_interval(row)}
         lines.append(line)
     lines.sort(key=lambda line: float(line[COSTS[1][0]]))
     return [table(lines, WORDS)] if lines else []
-
-
-def _with_interval(row: dict | None) -> str:
-    if row is None or "eer" not in row["metrics"]:
-        return ""
-    bounds = row["intervals"].get("eer")
-    return f"{row['metrics']['eer']:.2f}" + (f" ({bounds[0]:.2f} to {bounds[1]:.2f})" if bounds else "")
 
 
 def _conditions(facts: dict, results: dict) -> list[str]:
@@ -237,10 +189,10 @@ def _conditions(facts: dict, results: dict) -> list[str]:
     means = {(mean["model"], mean["list"], mean["system"]): mean for mean in results["means"]}
     heads = {facts["name"]: "clean, whole"} | {name: known[name].title for name in names}
     lines, below = [], []
-    for (model, name), quoted in _quoted(results).items():
+    for (model, name), quoted in to_quote(results).items():
         if names and name == facts["name"]:
             keys = {head: (model, one, quoted["system"]) for one, head in heads.items()}
-            rates = {head: _with_interval(means.get(key) or rows.get(key)) for head, key in keys.items()}
+            rates = {head: with_interval(means.get(key) or rows.get(key)) for head, key in keys.items()}
             lines.append({"model": model, "system": quoted["system"], **rates})
             told = {head: rows.get(key, {}).get("difference") for head, key in keys.items()}
             against = {head: difference_text(Difference(**one), "eer") if one else "" for head, one in told.items()}

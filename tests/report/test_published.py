@@ -16,7 +16,8 @@ from sre.machine.environment import environment
 from sre.metrics.bootstrap import Bootstrap, interval, intervals
 from sre.metrics.rates import summarise
 from sre.report.pages import PART
-from sre.report.published import render, rendered, summary
+from sre.report.published import render, rendered
+from sre.report.summaries import summary, systems
 from sre.scoring.replicates import replicates_of
 from steps import make_report, make_results
 
@@ -35,13 +36,14 @@ def test_tables_of_a_recipe_are_those_of_its_json(page: Path) -> None:
 
 
 def test_each_json_is_shown_once() -> None:
-    """In a page of its own; in one line or more of a summary, which is what its RESULTS begins with."""
+    """In a page of its own; in one line or more of a table of several, which is what its RESULTS begins with."""
     parts = [(page, part[1].split()) for page in PAGES for part in PART.finditer(page.read_text(encoding="utf-8"))]
     whole = sorted(page.parent / name for page, (name, *more) in parts if not more)
     summaries = sorted(page.parent / name for page, (_, *names) in parts for name in names)
     assert whole == summaries == sorted(RECIPES.glob("*/results/*.json")) and whole
     for page in RECIPES.glob("*/RESULTS*.md"):
-        assert page.read_text(encoding="utf-8").split("\n", 3)[2].startswith("<!-- begin summary "), page
+        third = page.read_text(encoding="utf-8").split("\n", 3)[2]
+        assert third.startswith(("<!-- begin summary ", "<!-- begin systems ")), page
 
 
 def score(folder: Path, run: str, model: str, seed: int, gap: float, condition: Condition | None = None) -> np.ndarray:
@@ -146,6 +148,38 @@ def test_a_summary_has_a_line_a_list() -> None:
         "| two | main | 1,000 + 20,000 | a | plda | 6.00 | 2.00 to 8.00 | 5.00 to 7.00 |",
     ]
     assert "none has a primary or a chosen system" in summary([no_choice])
+
+
+def rank_1(rate: float) -> dict:
+    return {"rank_1": rate, "rank_5": 1.0, "intervals": {"rank_1": [rate - 0.1, 1.0]}}
+
+
+def test_a_table_of_systems_has_rates_accuracies_and_costs() -> None:
+    """A line for each model and list; the accuracy is the mean of the seeds, and its interval that of one run."""
+    one = facts_of("one", {("a", "cosine primary"): [3.0], ("b", "cosine primary"): [4.0, 6.0]})
+    for row, run in zip(one["rows"], ("a", "b", "b_s2"), strict=True):
+        row["run"] = run
+        row["metrics"]["min_dcf_0.01"] = 0.5
+    cost = {"parameters": 1_500_000, "training_s": 60.0, "device": "a chip"}
+    one["trainings"] = {"a": cost, "b": cost, "b_s2": cost | {"training_s": 180.0, "device": "another"}}
+    heard = {"speakers": 20, "utterances": 60, "ways": {"classifier": rank_1(0.9), "nearest_mean": rank_1(0.8)}}
+    of_lists = {"one_main": {"cosine": rank_1(0.7)}}
+    one["identified"] = {
+        "a": {"unheard": heard, "lists": of_lists},
+        "b": {"unheard": heard | {"ways": {"nearest_mean": rank_1(0.5)}}, "lists": {}},
+        "b_s2": {"unheard": heard | {"ways": {"nearest_mean": rank_1(0.6)}}, "lists": {}},
+    }
+    lists = "one | main | 1,000 + 20,000"
+    assert systems([one]).strip().splitlines()[2:] == [
+        f"| {lists} | a | cosine | 3.00 | 1.00 to 9.00 | 0.5000 | 60, 20 | 90.0 (80.0 to 100.0) | 80.0 (70.0 to 100.0) |"
+        " 70.0 (60.0 to 100.0) | 1.500 | 1.0 | a chip |",
+        f"| {lists} | b | cosine | 5.00 | 2.00 to 8.00 |  | 60, 20 |  | 55.0 |  | 1.500 | 2.0 | a chip and another |",
+    ]
+    without = facts_of("two", {("a", "cosine primary"): [3.0]}) | {"trainings": {}}
+    without["rows"][0]["run"] = "a"
+    assert systems([without]).strip().splitlines()[2:] == [
+        "| two | main | 1,000 + 20,000 | a | cosine | 3.00 | 1.00 to 9.00 |"
+    ]
 
 
 def test_scores_that_changed_after_the_report_are_refused(exp, tmp_path: Path) -> None:
