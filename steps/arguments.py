@@ -220,6 +220,8 @@ def add_cohort_options(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--cohort-utt2spk", type=input_file, help="with it the cohort is the mean of each speaker")
     members = "what its members are: the mean of each speaker (default), or each utterance"
     parser.add_argument("--cohort-of", choices=["speakers", "utterances"], default="speakers", help=members)
+    first = "of each of its speakers only the first N utterances, in bytewise order of their ids; 0, the default: all"
+    parser.add_argument("--cohort-utterances", type=whole(1, zero="all"), default=0, metavar="N", help=first)
     size, seed_of = "so many members, drawn by --cohort-seed; 0, the default: all", "seed of that draw (default: 1)"
     parser.add_argument("--cohort-size", type=whole(2, zero="all"), default=0, metavar="N", help=size)
     parser.add_argument("--cohort-seed", type=seed, default=1, metavar="N", help=seed_of)
@@ -236,7 +238,7 @@ def cohort_rule(args: argparse.Namespace) -> "CohortRule":
     """Return the rule that the cohort's options name."""
     from sre.backends.cohort import CohortRule
 
-    return CohortRule(args.cohort_of, args.cohort_size, args.cohort_seed)
+    return CohortRule(args.cohort_of, args.cohort_size, args.cohort_seed, args.cohort_utterances)
 
 
 def add_fit_options(parser: argparse.ArgumentParser, applied: str) -> None:

@@ -37,7 +37,8 @@ def main(argv: list[str] | None = None) -> None:
 
     if args.norm and not args.cohort:
         raise SreError("--norm needs --cohort; give the training embeddings")
-    if not args.norm and (args.cohort or args.cohort_utt2spk or args.cohort_size or args.top_n is not None):
+    of_cohort = args.cohort or args.cohort_utt2spk or args.cohort_utterances or args.cohort_size
+    if not args.norm and (of_cohort or args.top_n is not None):
         raise SreError("a cohort is for --norm, which is not given; give it, or leave the cohort's options out")
     backend = load(args.backend)
     trials, utt2spks = read_pairs(args.trials), (args.utt2spk, args.cohort_utt2spk)

@@ -3,7 +3,9 @@
 Legend: C cohort members.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,31 +19,51 @@ NOBODY = -1
 
 @dataclass(frozen=True)
 class CohortRule:
-    """The members of a cohort: `of` "speakers" (the mean of each) or "utterances"; `size` drawn by `seed`, 0: all."""
+    """The members of a cohort: `of` "speakers" (the mean of each) or "utterances"; `size` drawn by `seed`, 0: all.
+
+    first : so many utterances of each speaker are taken, the first in bytewise order of their ids; 0: all
+    """
 
     of: str = "speakers"
     size: int = 0
     seed: int = 1
+    first: int = 0
+
+    @classmethod
+    def of_norm(cls, norm: Mapping[str, Any]) -> "CohortRule":
+        """Return the rule that a norm of a resolved config names."""
+        return cls(norm["cohort"], norm["cohort_size"], norm["cohort_seed"], norm.get("cohort_utterances", 0))
 
     @property
     def name(self) -> str:
         """The stem of the file that names the members."""
-        return f"{self.of}_{f'{self.size}_seed{self.seed}' if self.size else 'all'}"
+        first = f"_first{self.first}" if self.first else ""
+        return f"{self.of}{first}_{f'{self.size}_seed{self.seed}' if self.size else 'all'}"
 
     def choose(self, training: Embeddings) -> Embeddings:
         """Return the C members, in the order of their ids; the id of a speaker's mean is the speaker.
 
-        Raises SreError for a cohort of speakers where nobody knows them.
+        Raises SreError for speakers, or the first utterances of each, where nobody knows the speakers.
         """
-        members = training
+        if (self.of == "speakers" or self.first) and training.speakers is None:
+            raise SreError("a cohort of speakers needs the training embeddings' speakers; give their utt2spk")
+        members = training = first_of_each(training, self.first) if self.first else training
         if self.of == "speakers":
-            if training.speakers is None:
-                raise SreError("a cohort of speakers needs the training embeddings' speakers; give their utt2spk")
+            assert training.speakers is not None
             names, means, _ = speaker_means(training.vectors, training.speakers)
             members = Embeddings(names, means, names)
         if not 0 < self.size < len(members):
             return members
         return members.subset(np.sort(np.random.default_rng(self.seed).permutation(len(members))[: self.size]))
+
+
+def first_of_each(embeddings: Embeddings, count: int) -> Embeddings:
+    """Return at most `count` embeddings of each speaker, the first in the order of their ids."""
+    speakers = np.asarray(embeddings.speakers, dtype=str)
+    order = np.argsort(speakers, kind="stable")
+    _, starts, counts = np.unique(speakers[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(starts, counts)  # of an embedding among its speaker's
+    return embeddings.subset(np.sort(order[place < count]))
 
 
 @dataclass

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sre import SreError
-from sre.cli.arguments import existing, finite, input_file, number, output_file
+from sre.cli.arguments import existing, finite, input_file, input_folder, number, output_file
 from sre.cli.embed import add_listening_options
 from sre.cli.verify import threshold_of
 
@@ -57,6 +57,8 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser.add_argument("--enroll-map", type=input_file, metavar="MAP", help=models)
     which = "for a model: its trial list for --far and error rates (default: the one that sre info tells)"
     parser.add_argument("--list", metavar="LIST", dest="list_name", help=which)
+    files = "write the files of a data directory's utt2source, as sre data import has made it, in the place of ids"
+    parser.add_argument("--sources", type=input_folder, metavar="DIR", help=files)
     add_listening_options(parser)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print what was decided as JSON")
     parser.set_defaults(do=decide)
@@ -93,6 +95,7 @@ def decide(
     calibration: Path | None,
     dev: list[Path] | None,
     data: list[Path],
+    sources: Path | None,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -101,7 +104,7 @@ def decide(
     Raises SreError as `rule_of` does, and where a trial has no score, or no recording that can be used.
     """
     from sre.io.trials import read_pairs
-    from sre.scoring.decisions import summary, write_decisions
+    from sre.scoring.decisions import summary, with_sources, write_decisions
 
     if given := [option for name, option in OF_MODELS.items() if asked[name] is not None and not data]:
         raise SreError(f"{given[0]} is for a model, which scores recordings; give these by --data, or leave it out")
@@ -113,7 +116,7 @@ def decide(
     else:
         values, llrs, rule = by_scores(scores, listed, trials, calibration, dev, asked)
     accepted = rule.accepts(values if llrs is None else llrs)
-    write_decisions(out, listed, values, accepted, llrs)
+    write_decisions(out, with_sources(listed, sources) if sources else listed, values, accepted, llrs)
     tell(out, summary(rule, accepted, listed.target), as_json)
 
 

@@ -48,7 +48,7 @@ class OverClasses(Head):
 class Softmax(OverClasses):
     """Plain softmax over speakers."""
 
-    by_class = ("linear.weight", "linear.bias")
+    by_class: tuple[str, ...] = ("linear.weight", "linear.bias")
 
     def __init__(self, embedding_dim: int, num_speakers: int) -> None:
         super().__init__()
@@ -88,6 +88,24 @@ class AMSoftmax(CosineHead):
 
     def pushed(self, target: Tensor) -> Tensor:
         return target - self.margin
+
+
+class ARMSoftmax(CosineHead):
+    """Additive margin softmax in which only those of the other speakers have a gradient that break the margin.
+
+    The target's logit is s (cos(theta) - m). That of another speaker is s cos where it is at least as large, else 0.
+    After L. Li et al., Real additive margin softmax, ICASSP 2022; the form is that of ARmSoftmax, the "reverse
+    margin", in github hiimmuc/SpeakerVerification.
+    """
+
+    takes = ("scale", "margin")  # each 0 counts in the softmax, and a rank does not know the logits of all targets
+
+    def pushed(self, target: Tensor) -> Tensor:
+        return target - self.margin
+
+    def logits(self, similarity: Tensor, embeddings: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+        with_margin, plain = super().logits(similarity, embeddings, column)
+        return with_margin.where(with_margin >= with_margin.gather(1, column), 0.0), plain
 
 
 def turned(cosine: Tensor, angle: float) -> Tensor:

@@ -6,6 +6,7 @@ number of chunks, at least 2. Where `chunks_per_speaker` is set, that is not loo
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from sre import SreError
 from sre.losses.base import Head
-from sre.losses.classification import Softmax
+from sre.losses.classification import AAMSoftmax, Softmax
 from sre.machine.device import to_device
 
 
@@ -149,6 +150,28 @@ class SoftmaxAngularPrototypical(Softmax):
             self.prototypes.chunks_per_speaker = self.chunks_per_speaker
             loss = loss + self.prototypes(embeddings, speakers)[0]
         return loss, logits
+
+
+class AAMSoftmaxAngularPrototypical(SoftmaxAngularPrototypical):
+    """Mean of softmax, angular prototypical and AAM, with weights of their own; in eval mode of softmax and AAM.
+
+    It is AAmSoftmaxAP of github hiimmuc/SpeakerVerification. Its logits are softmax's, (B, all training speakers).
+    """
+
+    takes = ("scale", "margin")
+    by_class = (*SoftmaxAngularPrototypical.by_class, "aam.weight")
+
+    def __init__(self, embedding_dim: int, num_speakers: int, scale: float) -> None:
+        super().__init__(embedding_dim, num_speakers)
+        self.aam = AAMSoftmax(embedding_dim, num_speakers, scale)
+
+    def similarity(self, embeddings: Tensor, rows: Sequence[Tensor]) -> Tensor:
+        return super().similarity(embeddings, rows[:2])
+
+    def loss(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        loss, logits = super().loss(embeddings, speakers)
+        self.aam.margin = self.margin
+        return (loss + self.aam(embeddings, speakers)[0]) / (3 if self.training else 2), logits
 
 
 def pairs(speakers: Tensor) -> tuple[Tensor, Tensor]:

@@ -196,7 +196,7 @@ class SortedScores:
 
     def miss_at_fa(self, share: float) -> tuple[float, float]:
         """Return the lowest P_miss among all thresholds with P_fa <= share, and its threshold: no interpolation."""
-        assert 0 < share < 1
+        assert 0 <= share < 1
         curve, threshold = self.lowest(lambda _, p_fa: p_fa <= share)
         return curve.rates(threshold)[0], threshold
 

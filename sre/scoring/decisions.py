@@ -4,9 +4,9 @@ A trial is accepted iff score >= threshold, as in all error rates (sre/metrics/r
 float32 that a score file holds. Legend: P trials.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import inf, isfinite
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import inf, isfinite, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from pyarrow import csv
 from sre import SreError
 from sre.io.atomic import atomic_output
 from sre.io.columns import arrow_codes, arrow_numbers, arrow_strings
+from sre.io.ids import alike, shown
+from sre.io.tables import read_table
 from sre.io.trials import LabelledTrials, Trials
 from sre.metrics.choices import best_f1, best_gmean
 from sre.metrics.rates import bayes_threshold, eer, miss_at_fa
@@ -96,6 +98,28 @@ def tuned_rule(scores: np.ndarray, trials: LabelledTrials, where: object, metric
     return Rule(threshold, f"{how} on {where}", p_miss, p_fa)
 
 
+def tuned_rules(scores: np.ndarray, trials: LabelledTrials, where: object, shares: Iterable[float]) -> dict[str, Rule]:
+    """Return name -> rule: eer, f1 and gmean, and far_F for each share F of false alarms. As `tuned_rule`."""
+    found = {metric: tuned_rule(scores, trials, where, metric) for metric in METRICS}
+    return found | {f"far_{share:.6g}": tuned_rule(scores, trials, where, "far", share) for share in shares}
+
+
+def write_rules(path: str | Path, rules: Mapping[str, Rule], trials: LabelledTrials) -> None:
+    """Write a CSV of rule, threshold, p_miss, p_fa, f1 and gmean, of rules that were tuned on these trials.
+
+    threshold is inf where all are rejected; f1 and gmean are those of sre/metrics/choices.py, at the threshold.
+    """
+    targets = int(np.count_nonzero(trials.target))
+    with atomic_output(path) as file:
+        file.write("rule,threshold,p_miss,p_fa,f1,gmean\n")
+        for name, rule in rules.items():
+            assert rule.p_miss is not None and rule.p_fa is not None, "tuned on a list"
+            hits, alarms = (1 - rule.p_miss) * targets, rule.p_fa * (len(trials) - targets)
+            f1, gmean = 2 * hits / (targets + hits + alarms), sqrt((1 - rule.p_miss) * (1 - rule.p_fa))
+            numbers = ",".join(f"{value:.6g}" for value in (rule.p_miss, rule.p_fa, f1, gmean))
+            file.write(f"{name},{rule.threshold:.9g},{numbers}\n")
+
+
 def write_decisions(
     path: str | Path, trials: Trials, scores: np.ndarray, accepted: np.ndarray, llrs: np.ndarray | None = None
 ) -> None:
@@ -117,6 +141,21 @@ def write_decisions(
         file.write(f"{','.join(names)}\n".encode())
         for start in range(0, len(trials), ROWS):
             csv.write_csv(rows(slice(start, start + ROWS)), file, form)
+
+
+def with_sources(trials: Trials, data: Path) -> Trials:
+    """Return the trials with the files of a data directory's utt2source in the place of their ids.
+
+    Raises SreError where an id has no file there.
+    """
+    table, files = read_table(data / "utt2source"), list[np.ndarray]()
+    for ids in (trials.enrol_ids, trials.test_ids):
+        if missing := [name for name in ids if name not in table]:
+            example = shown(missing[0]) + alike(missing[0], table)
+            where = f"{data}/utt2source: {len(missing)} ids of the trials are not in it"
+            raise SreError(f"{where}, e.g. {example}; give the directory that they are of")
+        files.append(np.array([table[name] for name in ids], dtype=object))
+    return replace(trials, enrol_ids=files[0], test_ids=files[1])
 
 
 def summary(rule: Rule, accepted: np.ndarray, target: np.ndarray | None) -> dict[str, object]:

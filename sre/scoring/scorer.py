@@ -62,7 +62,7 @@ class Scorer:
         scores, facts = scores_of_pairs(pairs), dict(backend.facts)
         facts.pop("log_likelihood", None)
         if norm := system["norm"]:
-            rule = CohortRule(norm["cohort"], norm["cohort_size"], norm["cohort_seed"])
+            rule = CohortRule.of_norm(norm)
             cohort, speakers = self._cohort(system["backend"], backend, rule), self.evaluation.speakers
             scores, more = normalise(scores, pairs, cohort, norm["method"], norm["top_n"], speakers)
             facts |= more | {"cohort_file": f"{rule.name}.cohort"}
@@ -87,7 +87,7 @@ class Scorer:
         system, sides = self.job.systems[base], self.measured.sides(measures)
         if COHORT_MEAN in measures:
             norm = system["norm"] or {"cohort": "speakers", "cohort_size": 0, "cohort_seed": 1, "top_n": NEAREST}
-            rule = CohortRule(norm["cohort"], norm["cohort_size"], norm["cohort_seed"])
+            rule = CohortRule.of_norm(norm)
             backend, pairs = self._backend(system["backend"])
             cohort = self._cohort(system["backend"], backend, rule)
             means = cohort_means(pairs, cohort, norm["top_n"], self.evaluation.speakers)

@@ -165,7 +165,7 @@ class Packing:
         norm, cohort = config.get("norm") or (OF_ALL if has_cohort_mean else None), None
         part = SystemPart(name, 0, contents_of(backend)[0])
         if norm:
-            rule = CohortRule(norm["cohort"], norm["cohort_size"], norm["cohort_seed"])
+            rule = CohortRule.of_norm(norm)
             chosen = rule.choose(self._cohort(job))
             cohort = chosen.vectors
             part = replace(part, norm=NormPart(norm["method"], list(map(str, chosen.ids)), norm["top_n"], rule.name))

@@ -194,6 +194,11 @@ def test_cohort_is_chosen_by_rule_and_seed() -> None:
     means = CohortRule().choose(training)
     np.testing.assert_allclose(means.vectors[3], TRAIN[12:16].mean(axis=0))
     assert means.ids.tolist() == means.speakers.tolist() == sorted(set(TRAIN_SPEAKERS))
+    first = CohortRule(first=3).choose(training)
+    np.testing.assert_allclose(first.vectors[3], TRAIN[12:15].mean(axis=0))
+    assert CohortRule("utterances", first=2).choose(training).ids.tolist() == [
+        i for n, i in enumerate(IDS) if n % 4 < 2
+    ]
     drawn = [CohortRule("utterances", 5, seed).choose(training) for seed in (1, 1, 2)]
     assert drawn[0].ids.tolist() == drawn[1].ids.tolist() != drawn[2].ids.tolist()
     for cohort in drawn:

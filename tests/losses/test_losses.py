@@ -78,6 +78,14 @@ def am(head: Head, x: np.ndarray, y: list[int]) -> float:
     return margin_softmax(head, x, y, lambda c: c - MARGIN)
 
 
+def arm(head: Head, x: np.ndarray, y: list[int]) -> float:
+    weight, losses = head.weight.detach().numpy(), []
+    for e, s in zip(x, y, strict=True):
+        logits = [SCALE * (cos(e, w) - MARGIN * (j == s)) for j, w in enumerate(weight)]
+        losses.append(cross_entropy([logit if logit >= logits[s] else 0.0 for logit in logits], s))
+    return np.mean(losses)
+
+
 def arc(c: float) -> float:
     over = math.acos(c) > math.pi - MARGIN
     return c - 1 - math.cos(math.pi - MARGIN) if over else math.cos(math.acos(c) + MARGIN)
@@ -180,6 +188,10 @@ def softmax_angular_prototypical(head: Head, x: np.ndarray, y: list[int]) -> flo
     return softmax(head, x, y) + angular_prototypical(head.prototypes, x, y)
 
 
+def aam_softmax_angular_prototypical(head: Head, x: np.ndarray, y: list[int]) -> float:
+    return (softmax(head, x, y) + angular_prototypical(head.prototypes, x, y) + aam(head.aam, x, y)) / 3
+
+
 def triplet(head: Head, x: np.ndarray, y: list[int]) -> float:
     torch.manual_seed(9)
     pairs = [(a, p) for a in range(len(y)) for p in range(len(y)) if a != p and y[a] == y[p]]
@@ -221,7 +233,7 @@ def supcon(head: Head, x: np.ndarray, y: list[int]) -> float:
 def test_by_the_papers_formula(name: str, options: dict, M: int) -> None:
     head, (x, speakers) = head_of(name, options), batch(M)
     if head.classifies and "margin" in head.takes:
-        x[0] = 0.1 * x[0] - head.weight.detach()[speakers[0]]  # an angle near pi
+        x[0] = 0.1 * x[0] - getattr(head, "aam", head).weight.detach()[speakers[0]]  # an angle near pi
     if name == "contrastive":
         head.margin = 1.0
     expected = globals()[name](head, x.numpy(), speakers.tolist())
@@ -292,6 +304,28 @@ def test_largest_logit_of_a_metric_loss_is_at_its_target(name: str, options: dic
     row = 2 if isinstance(head, Prototypical) else stray  # a row for each first chunk, in the order of the labels
     assert not head.classifies and not right[row]
     assert right.sum() == len(right) - 1
+
+
+def test_aam_goes_on_beyond_pi_minus_m_without_clovaais_jump() -> None:
+    """ClovaAI's voxceleb_trainer has cos - m sin(pi - m) there: the same gradient, 0.02 lower where m is 0.2."""
+    head = build_head(D, CLASSES, "aam", SCALE)
+    head.margin = m = 0.2
+    angle = torch.linspace(0, math.pi, 10001, dtype=torch.float64)
+    ours = head.pushed(angle.cos())
+    theirs = torch.where(angle.cos() > math.cos(math.pi - m), (angle + m).cos(), angle.cos() - m * math.sin(m))
+    beyond = angle > math.pi - m
+    torch.testing.assert_close(ours[~beyond], theirs[~beyond], atol=1e-4, rtol=0)  # ours has a floor of the sine at 0
+    assert (ours - theirs)[beyond].numpy() == pytest.approx(m * math.sin(m) - 1 + math.cos(m), abs=1e-6)
+    assert ours.diff().abs().max() < 4e-4 and theirs.diff().min() == pytest.approx(-0.0198, abs=1e-3)
+
+
+def test_speakers_that_keep_the_margin_have_no_gradient_with_arm() -> None:
+    head = build_head(2, 3, "arm", SCALE)
+    head.margin = 0.3
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor([[1.0, 0.0], [0.9, 0.3], [0.0, 1.0]]))
+    head(torch.tensor([[1.0, 0.1]]), torch.tensor([0]))[0].backward()
+    assert head.weight.grad[:2].norm(dim=1).min() > 0.1 and not head.weight.grad[2].any()
 
 
 def test_sphereface_falls_without_a_jump_from_1_to_1_minus_2m() -> None:

@@ -16,7 +16,7 @@ from sre.io.trials import read_trials, write_scores, write_trials
 from sre.metrics.choices import best_f1, best_gmean
 from sre.metrics.rates import bayes_threshold, eer, summarise
 from sre.scoring.decisions import Rule, bayes_rule, given_rule, tuned_rule
-from steps import analyse_errors, calibrate
+from steps import analyse_errors, calibrate, compute_thresholds
 
 LABELLED = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=20).filter(
     lambda rows: len({score for score, _ in rows}) > 1 and len({target for _, target in rows}) == 2
@@ -141,6 +141,29 @@ def test_false_alarms_of_the_development_list_are_at_most_as_asked(there: np.nda
     assert rule.threshold == np.inf and "no score" in rule.text and not rule.accepts(high).any()
 
 
+def test_a_table_of_thresholds(there: np.ndarray) -> None:
+    compute_thresholds.main(["dev.scores", "dev", "table.csv"])
+    with open("table.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    shares = [float(row["rule"].removeprefix("far_")) for row in rows[3:]]
+    assert [row["rule"] for row in rows[:3]] == ["eer", "f1", "gmean"]
+    np.testing.assert_allclose(shares, np.linspace(0.05, 0, 50), rtol=1e-5)
+    trials, scores = read_trials("dev"), scores_in("dev.scores")
+    for row in rows:
+        accepted, target = scores.astype(np.float32) >= np.float32(row["threshold"]), trials.target
+        assert float(row["p_miss"]) == pytest.approx((~accepted)[target].mean(), abs=1e-6)
+        assert float(row["p_fa"]) == pytest.approx(accepted[~target].mean(), abs=1e-6)
+        both = 2 * (accepted & target).sum() / (accepted.sum() + target.sum())
+        assert float(row["f1"]) == pytest.approx(both, abs=1e-5)
+        assert float(row["gmean"]) == pytest.approx(
+            np.sqrt(accepted[target].mean() * (~accepted)[~target].mean()), abs=1e-5
+        )
+    assert all(float(row["p_fa"]) <= share for row, share in zip(rows[3:], shares, strict=True))
+    assert max(float(row["f1"]) for row in rows) == float(rows[1]["f1"])
+    compute_thresholds.main(["dev.scores", "dev", "two.csv", "--far", "0.01", "--far", "0"])
+    assert [line.partition(",")[0] for line in Path("two.csv").read_text().splitlines()[4:]] == ["far_0.01", "far_0"]
+
+
 def test_a_calibration_gives_llrs_by_which_is_decided(there: np.ndarray) -> None:
     calibrate.main(["dev.scores", "dev", "cal.json"])
     told = json.loads(Path("cal.json").read_text())
@@ -158,6 +181,17 @@ def test_labels_are_told_of_and_decide_nothing(there: np.ndarray, capsys) -> Non
     with open("seen.csv", encoding="utf-8", newline="") as file:
         assert {(row["enrol"], row["test"]): row["decision"] for row in csv.DictReader(file)} == blind
     assert "by the labels of the list itself: P_miss " in capsys.readouterr().out
+
+
+def test_files_in_the_place_of_ids(there: np.ndarray) -> None:
+    utts = sorted({utt for line in Path("blind").read_text().splitlines() for utt in line.split()})
+    Path("data/utt2source").write_text("".join(f"{utt} wav/{utt}.wav\n" for utt in utts))
+    by_id, by_file = decided("--threshold", 1.5), decided("--threshold", 1.5, "--sources", "data")
+    wanted = [row | {side: f"wav/{row[side]}.wav" for side in ("enrol", "test")} for row in by_id]
+    assert by_file == wanted
+    Path("data/utt2source").write_text("".join(f"{utt} wav/{utt}.wav\n" for utt in utts[1:]))
+    with pytest.raises(SreError, match=f"data/utt2source: 1 ids of the trials are not in it, e.g. {utts[0]}"):
+        decided("--threshold", 1.5, "--sources", "data")
 
 
 def test_names_with_commas_and_quotes_are_read_back(tmp_path: Path, monkeypatch) -> None:
