@@ -235,6 +235,10 @@ def test_a_schedule_has_the_options_of_the_schema() -> None:
 
 def test_what_works_on_feature_types() -> None:
     assert set(model_keys("augment", "speeds")["x-types"]) <= FEATURE_TYPES.keys()
+    assert set(model_keys("augment", "freq_masks")["x-types"]) == FEATURE_TYPES.keys() - {"waveform"}, "its samples"
+    for name in ARCHITECTURES:
+        types = set(schema().part("$defs", "architectures", name).get("x-types", FEATURE_TYPES))
+        assert types <= FEATURE_TYPES.keys(), f"{name}: x-types"
 
 
 def test_an_option_of_some_types_is_marked() -> None:

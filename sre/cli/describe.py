@@ -19,7 +19,7 @@ from sre.cli.arguments import count, input_file
 from sre.cli.configs import ConfigArgument, is_of_ours, model_config, read_config_argument, schema
 from sre.config.phases import Models
 from sre.config.resolve import read_merged, recipe_features, resolve_model
-from sre.features.types import dimension_of
+from sre.features.types import dimension_of, options_of
 
 if TYPE_CHECKING:
     from sre.models.cost import Spec
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser = commands.add_parser("describe", help=text, description=__doc__)
     parser.add_argument("config", metavar="CONFIG", help="a model's YAML or final.pt, or an architecture")
-    parser.add_argument("--features", metavar="N", type=count, help="bins, for an architecture's name (default: 80)")
+    bins = "bins, for an architecture's name (default: 80; of one on waveforms the samples of 10 ms at 16 kHz, 160)"
+    parser.add_argument("--features", metavar="N", type=count, help=bins)
     text = "that has the features which a YAML names, where it is not in recipes/<recipe>/models"
     parser.add_argument("--configfile", type=input_file, nargs="+", default=[], metavar="FILE", help=text)
     parser.add_argument("--no-speed", action="store_false", dest="with_speed", help="do not measure the speed")
@@ -70,6 +71,8 @@ def _origin(config: str) -> Iterator[str]:
 def read_spec(config: str, num_features: int | None = None, configfiles: Sequence[Path] = ()) -> Spec:
     """Return the network of a model's YAML, or of an architecture with its default options and num_features bins.
 
+    Without num_features an architecture has as many as features of its own type have, else 80.
+
     The features that a YAML names are in config.yaml of its recipe, or in `configfiles`. If it is of a network on
     embeddings, the YAML of the other network stands beside it.
     """
@@ -77,7 +80,9 @@ def read_spec(config: str, num_features: int | None = None, configfiles: Sequenc
     from sre.models.cost import Spec
 
     if config in ARCHITECTURES:
-        return Spec(config, num_features or 80, schema().check({}, config, "$defs", "architectures", config))
+        types = schema().part("$defs", "architectures", config).get("x-types")
+        usual = options_of({"type": types[0]}).dimension if types else 80
+        return Spec(config, num_features or usual, schema().check({}, config, "$defs", "architectures", config))
     if is_of_ours(config):
         return _spec_of(_trained(config))
     path = Path(config)

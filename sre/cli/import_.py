@@ -5,7 +5,7 @@ sre import spkrec-ecapa-voxceleb final.pt                 # SpeechBrain's: embed
 sre import hf:speechbrain/spkrec-ecapa-voxceleb final.pt  # the same from the hub (pip install 'sre[hub]')
 sre import campplus_voxceleb.bin final.pt --from 3dspeaker
 sre import titanet-l.nemo final.pt                        # NeMo's SpeakerNet, TitaNet and ECAPA_TDNN
-sre import baseline_v2_ap.model final.pt                  # ClovaAI's ResNetSE34L and ResNetSE34V2
+sre import baseline_v2_ap.model final.pt                  # ClovaAI's ResNetSE34L, ResNetSE34V2 and RawNet3
 sre import avg_model.pt final.pt --as redimnet --options '{"size": "b2"}'   # WeSpeaker's, without its config
 
 The network, its options and its front-end are what the files say; the command names what it recognised. Of WeSpeaker's
@@ -97,7 +97,8 @@ def import_model(
     read = read_source(fetched.folder if fetched else Path(source))
     found = found or recognise(read, toolkit)
     if not config:
-        name = f"{found.toolkit.lower().replace('3d-', 'threed_')}{found.features['num_mel_bins']}"
+        bins = found.features.get("num_mel_bins", f"_{found.features['type']}")
+        name = f"{found.toolkit.lower().replace('3d-', 'threed_')}{bins}"
         config = resolve_features(schema(), found.features, found.sample_rate, f"{read.where}: features")
     print(f"recognised: {found.toolkit}'s {found.network}, by {found.said_by}")
     if found.note:

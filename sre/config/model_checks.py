@@ -11,6 +11,7 @@ def check_source(schema: Schema, model: dict, features: dict, where: str) -> Non
     """Check what a training reads. Raises SreError where its features, of the config `features`, are not for that."""
     if model.get("embeddings_of"):
         raise SreError(f"{where}: embeddings_of would do nothing without source: embeddings; set that, or take it away")
+    _check_reads(schema, model, features["type"], where)
     if model.get("source", "features") == "audio":
         _check_audio(schema, model, features, where)
         check_distort(schema, model["augment"].get("distort", []), f"{where}: augment.distort")
@@ -20,9 +21,10 @@ def check_source(schema: Schema, model: dict, features: dict, where: str) -> Non
             raise SreError(f"{where}: augment.distort is of waveforms; set source: audio, or take it away")
 
 
-def check_embeddings(model: dict, where: str) -> None:
+def check_embeddings(schema: Schema, model: dict, where: str) -> None:
     """Check a network on embeddings. Raises SreError where it names none, or asks for what vectors do not have."""
     check_sampler(model, where)
+    _check_reads(schema, model, "embeddings", where)
     if not model.get("embeddings_of"):
         raise SreError(f"{where}: source: embeddings needs embeddings_of, the name of another model; write it")
     if model.get("features"):
@@ -31,6 +33,23 @@ def check_embeddings(model: dict, where: str) -> None:
     for key in ("speeds", "time_masks", "freq_masks", "distort"):
         if augment.get(key):
             raise SreError(f"{where}: augment.{key} would do nothing to embeddings; take it away")
+
+
+def _check_reads(schema: Schema, model: dict, kind: str, where: str) -> None:
+    """Check a network, and its masks, against the type of what it reads; that of features from elsewhere is not known.
+
+    Raises SreError where they do not go together.
+    """
+    known = schema.part("$defs", "features", "properties", "type")["enum"]
+    name, masks = model["architecture"], model["augment"]["freq_masks"]
+    types = schema.part("$defs", "architectures", name).get("x-types", [kind])
+    if kind not in types and kind in (*known, "embeddings"):
+        raise SreError(
+            f"{where}: {name} reads features of type {' or '.join(types)}, and not {kind}; name such features, e.g."
+            f" features: {{{types[0]}: {{type: {types[0]}}}}} in the recipe's config"
+        )
+    if masks and kind in known and kind not in works_on(schema, "model", "augment", "freq_masks"):
+        raise SreError(f"{where}: augment.freq_masks masks columns, which of a {kind} are samples; take it out")
 
 
 def _check_speeds(schema: Schema, model: dict, features: dict, where: str) -> None:
@@ -68,7 +87,7 @@ def _check_audio(schema: Schema, model: dict, features: dict, where: str) -> Non
             f"{where}: source: audio does not know the quiet ends of whole utterances, which trim.level_db of"
             f" '{model['features']}' cuts off; take level_db away, or set source: features"
         )
-    if features["cmn"] == "utterance" and not model["training"]["chunk_cmn"]:
+    if features.get("cmn") == "utterance" and not model["training"]["chunk_cmn"]:
         raise SreError(
             f"{where}: source: audio knows a piece and not its utterance's mean; set training.chunk_cmn: true"
         )

@@ -176,7 +176,7 @@ def resolve_model_config(
     if training.get("steps"):
         del training["epochs"]
     if model.get("source") == "embeddings":
-        check_embeddings(model, where)
+        check_embeddings(schema, model, where)
         of_bundle = [config for config in features.values() if config.get("type") == "embeddings"]
         made = of_bundle[0] if of_bundle else {"type": "embeddings", "of": model["embeddings_of"]}
         return {**model, "feature_config": made, "seed": seed, "version": STAGE_VERSIONS["train"]}

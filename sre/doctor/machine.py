@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sre.config.recipe import Recipe
 from sre.doctor.findings import NOTE, OK, STOP, Finding
-from sre.features.types import dimension_of
+from sre.features.types import dimension_of, options_of
 from sre.machine.cards import holder_of, nvidia_smi
 from sre.machine.cores import available_cores
 from sre.machine.device import TorchBuild, torch_build
@@ -153,7 +153,7 @@ def _batches_bytes(training: dict) -> int:
     config, options = training["feature_config"], training["training"]
     frames, batch = max(options["chunk_frames"]), options["batch_size"]
     if training.get("source") == "audio":
-        values = frames * config["frame_shift"] / 1000 * config["sample_rate"]
+        values = options_of(config).num_samples(frames)
     else:
         values = frames * (dimension_of(config) if "of" not in config else config.get("dimension", 0))
     return int(4 * values * batch * PREFETCHED * min(8, available_cores()))

@@ -23,6 +23,7 @@ from sre.extraction.embedder import Embedder
 from sre.extraction.samples import FULL_SCALE
 from sre.features.batches import add_deltas_batch, normalise_batch
 from sre.features.extractor import FeatureExtractor, extractor_of
+from sre.features.frontends.options import WaveformOptions
 from sre.features.trim import fixed_samples
 from sre.features.types import FrameOptions, options_of, vad_listens
 
@@ -57,6 +58,20 @@ class FeatureGraph(nn.Module):
         index = torch.where(index >= samples, 2 * samples - 1 - index, index)
         feats = self.extractor.features(waves[:, index].flatten(0, 1), torch.Generator())  # (B, N) -> (B T, F)
         return feats.reshape(waves.shape[0], -1, options.dimension)  # -> (B, T, F)
+
+
+class WaveformGraph(nn.Module):
+    """The blocks of a waveform, as `Waveform` makes them: (B, N) in [-1, 1] -> (B, T, F)."""
+
+    def __init__(self, config: dict) -> None:
+        super().__init__()
+        self.options = options_of(config)
+        self.cut = fixed_samples(config.get("trim"), self.options.sample_rate)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        columns = self.options.dimension
+        whole = (waves.shape[1] - 2 * self.cut) // columns * columns
+        return waves[:, self.cut : self.cut + whole].reshape(waves.shape[0], -1, columns)
 
 
 class NormalisationGraph(nn.Module):
@@ -95,16 +110,20 @@ class EmbeddingGraph(nn.Module):
                 f"{embedder.path}: it was trained on features of an unknown sample rate; export it with --from fbank"
             )
         _check(config, source, embedder.path)
-        self.features = FeatureGraph(config) if source == "wav" else nn.Identity()
+        self.features = _front_end(config) if source == "wav" else nn.Identity()
         self.normalise, self.network = NormalisationGraph(config), network.reparameterise()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network.embed(self.normalise(self.features(x)))
 
 
+def _front_end(config: dict) -> nn.Module:
+    return WaveformGraph(config) if isinstance(options_of(config), WaveformOptions) else FeatureGraph(config)
+
+
 def _check(config: dict, source: str, path: Path) -> None:
     """Raise SreError for what is no part of a graph: a VAD on audio, cuts by level, features of other toolkits."""
-    if source == "wav" and not isinstance(options_of(config), FrameOptions):
+    if source == "wav" and not isinstance(options_of(config), FrameOptions | WaveformOptions):
         raise SreError(
             f"{path}: features of type {config['type']} are no part of a graph; export it with --from fbank, and give"
             " the file such features"

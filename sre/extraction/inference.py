@@ -2,9 +2,9 @@
 
 fp32: as it was trained, in the library's usual order of sums. fp32_fast: the same to rounding, by the kernels that are
 fastest on a CPU. bf16, fp16: what comes before the pooling, and the pooling's layers, in 16 bits; its statistics and
-what follows in float32. On a CPU, affine layers treat each item of a batch by itself in the last three. In 16 bits that
-makes an embedding the same bytes whatever else is in its batch; in float32 PyTorch chooses kernels by the size of a
-batch.
+what follows in float32, and the network's `exact` parts. On a CPU, affine layers treat each item of a batch by itself
+in the last three. In 16 bits that makes an embedding the same bytes whatever else is in its batch; in float32 PyTorch
+chooses kernels by the size of a batch.
 """
 
 from copy import deepcopy
@@ -47,7 +47,7 @@ def for_inference(network: Network, precision: str, device: torch.device) -> tor
             _choose_onednn(module)
     if half := HALVES.get(precision):
         _to_half(network, half)
-    return half or torch.float32
+    return half if half and not network.exact else torch.float32
 
 
 def _choose_winograd(module: nn.Module) -> None:
@@ -73,7 +73,10 @@ def _to_half(network: Network, half: torch.dtype) -> None:
 
     Batch norms keep float32 weights: in bfloat16 they alone made the embeddings' error 1.6 times as large.
     """
-    for part in network.children():
+    for name, part in network.named_children():
+        if name in network.exact:
+            part.register_forward_hook(lambda module, inputs, output: output.to(half))
+            continue
         norms = {module: deepcopy(module.state_dict()) for module in part.modules() if isinstance(module, NORMS)}
         part.to(half)
         for norm, weights in norms.items():

@@ -21,6 +21,7 @@ from sre.features.frontends.signal import SignalExtractor, count_frames, prepare
 from sre.features.frontends.speechbrain_fbank import SpeechbrainFbank
 from sre.features.frontends.tf_mel import TfMel
 from sre.features.frontends.torchaudio_mel import TorchaudioMel
+from sre.features.frontends.waveform import Waveform
 from sre.features.kaldi_banks import mel_banks, split_banks, window_shape
 from sre.features.options import FeatureOptions
 from sre.features.srfft import SplitRadixRealFFT
@@ -242,7 +243,7 @@ class Mfcc(Fbank):
         return energy.clamp(min=math.log(self.options.energy_floor)) if self.options.energy_floor > 0 else energy
 
 
-Extractor = FeatureExtractor | SignalExtractor
+Extractor = FeatureExtractor | SignalExtractor | Waveform
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "fbank": Fbank,
     "mfcc": Mfcc,
@@ -253,6 +254,7 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "psf_mfcc": PsfMfcc,
     "speechbrain_fbank": SpeechbrainFbank,
     "tf_mel": TfMel,
+    "waveform": Waveform,
 }
 
 

@@ -131,7 +131,7 @@ def import_features(data: DataDir, config: Mapping[str, Any], out: Path) -> None
     write_table(out / "utt2num_frames", frames)
     write_rejected_rows(out / "rejected.tsv", [])
     write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **reading_of(config)})
-    cmn = config["cmn"]
+    cmn = config.get("cmn", "none")
     say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn})")
     for key in ("trim", "vad"):
         if config.get(key):

@@ -16,15 +16,22 @@ class FeatureOptions:
     type : name in configs
     defaults : options of steps.make_features without a config, where the schema's defaults are others
     sample_rate : Hz
-    frame_length, frame_shift : ms
     """
 
     type: ClassVar[str]
     defaults: ClassVar[Mapping[str, object]] = {}
 
     sample_rate: int = 16000
-    frame_length: float = 25.0
-    frame_shift: float = 10.0
+
+    @property
+    def frame_length(self) -> float:
+        """The length of a window in ms."""
+        raise NotImplementedError
+
+    @property
+    def frame_shift(self) -> float:
+        """The time from one window to the next in ms."""
+        raise NotImplementedError
 
     @property
     def dimension(self) -> int:
@@ -53,6 +60,14 @@ class FeatureOptions:
     def num_samples(self, num_frames: int) -> int:
         """Return the least number of samples that has so many windows."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class WindowOptions(FeatureOptions):
+    """What the types share whose windows have a length and a shift of their config, in ms."""
+
+    frame_length: float = 25.0
+    frame_shift: float = 10.0
 
 
 def highest_of(high_freq: float, sample_rate: int) -> float:

@@ -11,15 +11,15 @@ from difflib import get_close_matches
 from typing import Any
 
 from sre import SreError
-from sre.features.frontends.options import FRONTENDS
-from sre.features.options import FeatureOptions, check_bands, check_ceps, check_lengths, highest_of
+from sre.features.frontends.options import FRONTENDS, WaveformOptions
+from sre.features.options import FeatureOptions, WindowOptions, check_bands, check_ceps, check_lengths, highest_of
 
 FROM_ELSEWHERE = "given"  # the type of a feats.scp from elsewhere: its frames are taken as they are
 EMBEDDINGS = "embeddings"  # the type of what a network on embeddings reads: vectors, as one frame
 
 
 @dataclass(frozen=True)
-class FrameOptions(FeatureOptions):
+class FrameOptions(WindowOptions):
     """What Kaldi's types share: how a signal becomes windows. Kaldi's names and defaults, but for `dither` (there 1).
 
     Attributes
@@ -120,7 +120,7 @@ class MfccOptions(FbankOptions):
         return self.num_ceps
 
 
-_TYPES: tuple[type[FeatureOptions], ...] = (FbankOptions, MfccOptions, *FRONTENDS)
+_TYPES: tuple[type[FeatureOptions], ...] = (FbankOptions, MfccOptions, *FRONTENDS, WaveformOptions)
 FEATURE_TYPES: dict[str, type[FeatureOptions]] = {kind.type: kind for kind in _TYPES}
 
 

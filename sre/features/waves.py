@@ -39,7 +39,8 @@ def shortest_s(config: Mapping[str, Any]) -> float:
 
     Where shifts are longer than two windows, it is half a shift (`snip_edges: false`).
     """
-    return max(MIN_DURATION_S, config["frame_length"] / 1000, options_of(config).num_samples(1) / config["sample_rate"])
+    options = options_of(config)
+    return max(MIN_DURATION_S, options.frame_length / 1000, options.num_samples(1) / options.sample_rate)
 
 
 class Waves:

@@ -7,6 +7,7 @@ from sre.models.ecapa_variants import ECAPANeMo, ECAPASpeechBrain
 from sre.models.eres2net import ERes2Net, ERes2NetV2
 from sre.models.gemini import GeminiDFResNet
 from sre.models.quartznet import SpeakerNet, TitaNet
+from sre.models.rawnet import RawNet3
 from sre.models.recurrent import BLSTM, GE2ELSTM
 from sre.models.redimnet import ReDimNet
 from sre.models.redimnet2 import ReDimNet2
@@ -51,6 +52,7 @@ ARCHITECTURES: dict[str, type[Network]] = {
     "blstm": BLSTM,
     "transformer": Transformer,
     "mlp": MLP,
+    "rawnet3": RawNet3,
 }
 
 

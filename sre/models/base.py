@@ -20,11 +20,13 @@ class Network(nn.Module):
         it cannot read them. A network with such options has `peer_names`, or a `peer_key` of its own.
     peer_names : parts of WeSpeaker's state-dict keys and what they are in ours, replaced in this order
     peer_features : the feature type that WeSpeaker trains it on
+    exact : names of its first parts, which read and compute in float32 whatever the precision of inference
     """
 
     peer_options: ClassVar[Mapping[str, object] | None] = None
     peer_names: ClassVar[Sequence[tuple[str, str]]] = ()
     peer_features: ClassVar[str] = "fbank"
+    exact: ClassVar[Sequence[str]] = ()
 
     def __init__(self, embedding_dim: int) -> None:
         super().__init__()

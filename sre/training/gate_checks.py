@@ -14,7 +14,7 @@ from sre.datadir.rejected import Rejected, rejected_in
 from sre.features.audio_index import FOLDER as AUDIO
 from sre.features.audio_index import AudioIndex
 from sre.features.store import FeatureStore
-from sre.features.types import dimension_of
+from sre.features.types import dimension_of, options_of
 from sre.io.ids import alike, shown
 from sre.io.tables import read_numbers, read_table, read_utt2spk
 from sre.io.text import lines_of, read_text
@@ -127,7 +127,7 @@ def audio_seconds(data_dir: Path) -> float:
 
 def feature_bytes(seconds: float, config: dict) -> int:
     """Return how much room the features of so much audio take, with a resolved config."""
-    frames = seconds * 1000 / config["frame_shift"]
+    frames = seconds * 1000 / options_of(config).frame_shift
     columns = dimension_of(config) // (1 + config.get("delta_order", 0))  # deltas are not on disk
     return int(frames) * columns * (2 if config["compression"] else 4)
 

@@ -11,7 +11,7 @@ from sre.features import extractor as kaldi
 from sre.features.batches import add_deltas_batch, normalise_batch
 from sre.features.extractor import extractor_of
 from sre.features.frontends import signal
-from sre.features.frontends.options import FRONTENDS
+from sre.features.frontends.options import FRONTENDS, WaveformOptions
 from sre.features.options import FeatureOptions
 from sre.features.types import FbankOptions, MfccOptions
 from sre.training.masks import Masks
@@ -19,7 +19,9 @@ from sre.training.masks import Masks
 KALDI = [FbankOptions(), FbankOptions(exact=False, snip_edges=False), MfccOptions(snip_edges=False)]
 
 
-@pytest.mark.parametrize("options", [*KALDI, *(kind() for kind in FRONTENDS)], ids=lambda options: options.type)
+@pytest.mark.parametrize(
+    "options", [*KALDI, *(kind() for kind in FRONTENDS), WaveformOptions()], ids=lambda options: options.type
+)
 def test_features_stay_on_the_device(options: FeatureOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (kaldi, signal):
         monkeypatch.setitem(module.FRAMES_AT_ONCE, "meta", 300)  # blocks of one signal, and of parts of it

@@ -47,6 +47,7 @@ ELSEWHERE = {  # file of peer_outputs: our architecture
     "nemo_ecapa": "ecapa_nemo",
     "clovaai_resnetse34l": "resnetse34l",
     "clovaai_resnetse34v2": "resnetse34v2",
+    "clovaai_rawnet3": "rawnet3",
 }
 
 
@@ -78,6 +79,7 @@ def output(name: str) -> tuple[dict, dict[str, torch.Tensor]]:
     """What a toolkit gave elsewhere, and its weights."""
     peer = json.loads((OUTPUTS / f"{name}.json").read_text())
     state = {key: peer_tensor(key, shape) for key, shape in peer["state"].items()}
+    state |= {key: torch.tensor(given).reshape(peer["state"][key]) for key, given in peer.get("tensors", {}).items()}
     state = {key: value if value.dtype == torch.long else value.float() for key, value in state.items()}
     return peer, {key: value for key, value in state.items() if not re.search("featurizer|torchfb", key)}
 

@@ -1,4 +1,4 @@
-"""The options of other toolkits' front-ends. Needs no torch.
+"""The options of other toolkits' front-ends, and of the waveform itself. Needs no torch.
 
 Each has its toolkit's defaults: the schema's `x-defaults`, where its default is another type's. All read the whole
 signal, in [-1, 1]; the samples that they are given, on int16's scale, are divided by 32768.
@@ -6,11 +6,14 @@ signal, in [-1, 1]; the samples that they are given, on int16's scale, are divid
 
 from dataclasses import dataclass
 
-from sre.features.options import FeatureOptions, check_bands, check_ceps, check_lengths, highest_of
+from sre import SreError
+from sre.features.options import FeatureOptions, WindowOptions, check_bands, check_ceps, check_lengths, highest_of
+
+BLOCKS_PER_S = 100  # of a waveform
 
 
 @dataclass(frozen=True)
-class SignalOptions(FeatureOptions):
+class SignalOptions(WindowOptions):
     """What these types share: windows of a whole signal that is padded at its ends, and mel filters.
 
     Attributes
@@ -248,6 +251,40 @@ class TfMelOptions(SignalOptions):
 
     def num_samples(self, num_frames: int) -> int:
         return max((num_frames - 1) * self.shift + self.window - 2 * self.padding, self.shortest)
+
+
+@dataclass(frozen=True)
+class WaveformOptions(FeatureOptions):
+    """The samples themselves, for a network that reads them: a frame is a block of 10 ms, and blocks follow each other.
+
+    A last part that fills no block is dropped.
+    """
+
+    type = "waveform"
+    frame_length = 1000.0 / BLOCKS_PER_S
+    frame_shift = frame_length
+
+    def __post_init__(self) -> None:
+        """Raise SreError where a block is no whole number of samples."""
+        if self.sample_rate % BLOCKS_PER_S:
+            raise SreError(
+                f"waveform: 10 ms at {self.sample_rate} Hz are no whole number of samples; set audio.sample_rate to a"
+                f" multiple of {BLOCKS_PER_S}, with audio.resample: true"
+            )
+
+    @property
+    def dimension(self) -> int:
+        return self.sample_rate // BLOCKS_PER_S
+
+    @property
+    def first_sample(self) -> int:
+        return 0
+
+    def num_frames(self, num_samples: int) -> int:
+        return num_samples // self.dimension
+
+    def num_samples(self, num_frames: int) -> int:
+        return num_frames * self.dimension
 
 
 FRONTENDS: tuple[type[SignalOptions], ...] = (

@@ -25,6 +25,7 @@ from sre.io.text import read_json
 
 CONFIGS = ("hyperparams.yaml", "config.yaml", "configuration.json")  # of SpeechBrain; WeSpeaker, 3D-Speaker; ModelScope
 WEIGHTS = ("embedding_model.ckpt", "avg_model.pt")  # of a folder, before all others
+NESTED = ("model_state_dict", "model")  # where ClovaAI's checkpoints, and RawNet3's published file, have the weights
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".model")
 NEMO_CONFIG, NEMO_WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 MOST_BYTES = {NEMO_CONFIG: 1 << 24, NEMO_WEIGHTS: 1 << 33}  # 16 MiB, 8 GiB
@@ -107,6 +108,8 @@ def read_state(path: Path, content: io.BytesIO | None = None) -> dict[str, Tenso
         raise SreError(f"{path}: its parts are compressed, which PyTorch writes none; get it again") from None
     except Exception as error:  # torch raises pickle, zip and runtime errors alike
         raise SreError(f"{path}: not a checkpoint of tensors ({type(error).__name__}); download it again") from None
+    if isinstance(state, Mapping):
+        state = next((state[key] for key in NESTED if isinstance(state.get(key), Mapping)), state)
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
     ):
