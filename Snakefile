@@ -30,12 +30,14 @@ NAMES_OF_RECIPE = dict(globals())
 
 
 include: "steps/data.smk"
+include: "steps/unheard.smk"
 include: "steps/conditions.smk"
 include: "steps/augment.smk"
 include: "steps/feats.smk"
 include: "steps/train.smk"
 include: "steps/embed.smk"
 include: "steps/quality.smk"
+include: "steps/identify.smk"
 include: "steps/score.smk"
 include: "steps/fuse.smk"
 include: "steps/report.smk"

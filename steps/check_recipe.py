@@ -17,6 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     add_list_options(parser)
     parser.add_argument("out", type=output_file, help="GATES.json")
     parser.add_argument("--adapt", metavar="SPLIT", help="folder of DATA that back-ends are adapted on")
+    more = "split of other utterances of the speakers of --train"
+    parser.add_argument("--unheard", metavar="SPLIT", help=more)
     parts = "folder of DATA that the splits are parts of; what it lost is told too"
     parser.add_argument("--source", metavar="FOLDER", help=parts)
     made = "features to be made: a YAML or JSON text; may be repeated"
@@ -46,22 +48,23 @@ def main(argv: list[str] | None = None) -> None:
     train = data / args.train
     splits = {item.split: data / item.split for item in lists.values() if item.split != args.train}
     others = {args.adapt: data / args.adapt} if args.adapt else {}
+    apart = {args.unheard: data / args.unheard} if args.unheard else {}
     copies = dict.fromkeys(args.copy, args.train)
     problems = Problems()
     counts = {}
 
     for folder in (train, *others.values()):
         problems.tried(check_overlap, folder, splits)
-    for folder in {train, *splits.values(), *others.values()}:
+    for folder in {train, *splits.values(), *others.values(), *apart.values()}:
         problems.tried(check_tables, folder)
     for name, item in lists.items():
         if found := problems.tried(check_trials, ListFiles.of(item, data)):
             counts[name] = found
     notes = check_bundles(dict(args.bundle), [ListFiles.of(lists[name], data) for name in counts], train, problems)
-    problems.tried(check_disk, data, {args.train, *splits, *others}, features, args.checkpoints, copies)
+    problems.tried(check_disk, data, {args.train, *splits, *others, *apart}, features, args.checkpoints, copies)
     problems.end()
     source = [data / args.source] if args.source and (data / args.source / "utt2spk").is_file() else []
-    folders = [*source, train, *(folder for _, folder in sorted({**splits, **others}.items()))]
+    folders = [*source, train, *(folder for _, folder in sorted({**splits, **others, **apart}.items()))]
     Gates([*args.note, *notes], [describe_split(folder) for folder in folders], counts).write(args.out)
     for note in (*args.note, *notes):
         say(note)

@@ -5,6 +5,9 @@ if CORPUS is None:
         f"recipes/{CONFIG['recipe']}/data.smk: it calls no corpus(); write"
         " corpus(train=SPLIT, lists=[TrialList(NAME, SPLIT)])"
     )
+WHOLE, IDENTIFICATION = CORPUS.train, CONFIG.get("identification")
+if IDENTIFICATION:
+    CORPUS = without_traceback(CORPUS.with_unheard, IDENTIFICATION)
 CORPUS = without_traceback(CORPUS.with_conditions, CONFIG["conditions"])
 DEVELOPMENT = CONFIG["development"]
 DEV = CORPUS.development.name if DEVELOPMENT["speakers"] else None
@@ -13,7 +16,7 @@ if DEV:
 if RECIPE.measures is not None:
     CORPUS = without_traceback(CORPUS.with_versions, CONFIG["quality"], CONFIG["conditions"])
 # From here on these names are the corpus', whatever the recipe's data.smk used them for.
-TRAIN, ADAPT, FEATS_ONLY = CORPUS.train, CORPUS.adapt, CORPUS.feats_only
+TRAIN, ADAPT, FEATS_ONLY, UNHEARD = CORPUS.train, CORPUS.adapt, CORPUS.feats_only, CORPUS.unheard
 SPLITS, LISTED_SPLITS = CORPUS.splits, CORPUS.listed_splits
 COPIES_USED = {name: copy for run in RECIPE.trainings.values() for name, copy in run.get("copies", {}).items()}
 TRAIN_COPIES = {f"{TRAIN}_{name}": Copy(TRAIN, **copy, suffix=f"-{name}") for name, copy in COPIES_USED.items()}
@@ -28,6 +31,8 @@ ASKED = {
     "train": TRAIN,
     "trials": {item.name: {"split": item.split, "enroll": item.has_enroll_map} for item in CORPUS.lists},
 }
+# what is fitted on TRAIN_heard is not what is fitted on all of TRAIN: a param of these jobs, where there is one
+UNHEARD_ASKED = {"unheard": canonical(IDENTIFICATION)} if UNHEARD else {}
 LIST_OPTIONS = ["--train", TRAIN]
 LIST_OPTIONS += repeated("--list", [f"{item.name}={item.split}" for item in CORPUS.lists])
 LIST_OPTIONS += repeated("--enroll", [item.name for item in CORPUS.lists if item.has_enroll_map])
@@ -81,10 +86,12 @@ rule check_recipe:
                 "version": stage_version("data"),
             }
             | ({"bundles": TRAINED_BEFORE} if TRAINED_BEFORE else {})
+            | UNHEARD_ASKED
         ),
         # a function of `input`: Snakemake does not compare it between runs
         options=lambda wildcards, input: [
             *given("--adapt", ADAPT),
+            *given("--unheard", UNHEARD),
             *given("--source", CORPUS.source),
             *repeated("--bundle", [f"{name}={path}" for name, path in TRAINED_BEFORE.items()]),
             *repeated("--features", [f"{n}={canonical(c)}" for n, c in RECIPE.features.items()]),

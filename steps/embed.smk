@@ -2,7 +2,7 @@
 
 IMPORTED = {name: run.embeddings for name, run in RECIPE.runs.items() if run.embeddings}
 # TRAIN is last: a development list has the split to train on
-ROLES = {**dict.fromkeys(LISTED_SPLITS, "eval"), ADAPT: "adapt", TRAIN: "train"}
+ROLES = {**dict.fromkeys(LISTED_SPLITS, "eval"), ADAPT: "adapt", UNHEARD: "train", TRAIN: "train"}
 
 EXTRACTION = as_options(RECIPE.extraction)
 

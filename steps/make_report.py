@@ -35,11 +35,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--features", type=input_file, help="features_checked.json: what was lost on the way to features"
     )
+    named = "identification.json of each run"
+    parser.add_argument("--identification", type=input_file, nargs="*", default=[], help=named)
     parser.add_argument("--command", type=input_file, help="a text file with the command that makes all of it again")
     args = parser.parse_args(argv)
     from sre.experiments.read import load_results, load_runs
     from sre.report.build import write_report
     from sre.report.content import Content
+    from sre.scoring.identification import IdentificationResult
     from sre.training.gate_files import FeaturesChecked, Gates
 
     results = load_results(args.metrics)
@@ -52,6 +55,7 @@ def main(argv: list[str] | None = None) -> None:
         metric=args.metric,
         gates=Gates.read(args.gates) if args.gates else Gates(),
         features=FeaturesChecked.read(args.features) if args.features else FeaturesChecked(),
+        identified=[IdentificationResult.read(path) for path in args.identification],
         command=read_text(args.command).strip() if args.command else "",
     )
     width = shutil.get_terminal_size((WIDTH, 0)).columns  # COLUMNS, where a run of Snakemake has a terminal

@@ -7,6 +7,7 @@ rule make_report:
         summaries=expand("{exp}/{run}/train_summary.json", exp=EXP, run=RECIPE.trainings),
         gates=f"{EXP}/gates.json",
         features=f"{EXP}/features_checked.json" if RECIPE.needs_media else [],
+        identification=rules.score.input.identification,
     output:
         f"{EXP}/report.tsv",
         f"{EXP}/report.md",
@@ -14,18 +15,22 @@ rule make_report:
     log:
         f"{EXP}/log/make_report.log",
     params:
+        **UNHEARD_ASKED,
         title=RECIPE.name,
         metric=CONFIG["metric"],
         features=lambda wildcards, input: given("--features", input.features),
         primary=given("--primary", CONFIG["primary_system"]),
         summaries=lambda wildcards, input: (["--summaries", *input.summaries] if input.summaries else []),
+        identification=lambda wildcards, input: (
+            ["--identification", *input.identification] if input.identification else []
+        ),
         results=canonical([sorted([*RECIPE.runs, *RECIPE.fusions]), sorted(TRIALS)]),  # fewer of them are no newer input
         version=stage_version("score"),  # the report has no version: its form is not compared
     shell:
         job(
             "steps.make_report {EXP} --metrics {input.metrics} {params.summaries}"
             " --title {params.title} {params.primary} --metric {params.metric}"
-            " --gates {input.gates} {params.features} --command {EXP}/command"
+            " --gates {input.gates} {params.features} {params.identification} --command {EXP}/command"
         )
 
 

@@ -34,6 +34,7 @@ rule train_backend:
     resources:
         all_cores=1,
     params:
+        **UNHEARD_ASKED,
         config=lambda wildcards: canonical(RECIPE.backends[wildcards.backend]),
         adapt=lambda wildcards, input: given("--adapt", input.adapt),
         leave_out=lambda wildcards, input: given("--leave-out", input.leave_out),
@@ -83,6 +84,7 @@ rule score_systems:
     resources:
         all_cores=1,
     params:
+        **UNHEARD_ASKED,
         job=lambda wildcards: canonical(
             {
                 "run": wildcards.run,
@@ -131,3 +133,4 @@ rule score:
             suffix=["", "_dev"] if DEV else [""],
             backend=RECIPE.backends,
         ),
+        identification=expand("{exp}/{run}/identification.json", exp=EXP, run=IDENTIFIED),

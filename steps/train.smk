@@ -87,8 +87,9 @@ rule train_embedding:
         all_cores=int(not HAS_CUDA),
         attempt=lambda wildcards, attempt: attempt,
     params:
+        **UNHEARD_ASKED,
+        # functions of `input` are not compared between runs by Snakemake
         config=lambda wildcards: canonical(RECIPE.trainings[wildcards.run]),
-        # functions of `input`: Snakemake does not compare them between runs
         audio=lambda wildcards, input: audio_options(wildcards.run),
         more=lambda wildcards, input: [
             *repeated("--data", [f"{DATA}/{split}" for split in copies_of(wildcards.run)]),

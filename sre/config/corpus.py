@@ -10,6 +10,7 @@ from sre import SreError
 from sre.config.conditions import SECONDS, Condition, asked_conditions
 
 NAME = "[a-z0-9_]+"  # of splits and lists, which are wildcards of the rules
+MADE_HERE = ("versions", "unheard")  # of a corpus, by keys of the recipe and not by its data.smk
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Corpus:
     notes : sentences for the report
     source : folder of data/ that the splits are parts of, whose losses the report shows; None: they are of none
     versions : of the development list, on which quality measures are calibrated; they are not scored as lists are
+    unheard : split of utterances of training speakers that nothing is trained on; None: there is none
     noises : file that a rule makes last in a folder with noises of the recipe's own, `musan` and `RIRS_NOISES`; None:
         there are none
     """
@@ -59,6 +61,7 @@ class Corpus:
     noises: str | None = None
     source: str | None = None
     versions: tuple[TrialList, ...] = ()
+    unheard: str | None = None
 
     @property
     def listed_splits(self) -> list[str]:
@@ -69,12 +72,30 @@ class Corpus:
     def splits(self) -> list[str]:
         """Return all splits, sorted."""
         versions = [item.split for item in self.versions]
-        return sorted({self.train, *self.listed_splits, *([self.adapt] if self.adapt else []), *versions})
+        others = [split for split in (self.adapt, self.unheard) if split]
+        return sorted({self.train, *self.listed_splits, *others, *versions})
 
     @property
     def development(self) -> TrialList:
         """Return the list of pairs of training speakers, which a recipe with development.speakers has."""
         return TrialList(f"{self.train}_dev", self.train)
+
+    def with_unheard(self, asked: Mapping[str, Any]) -> "Corpus":
+        """Return the same corpus, trained on TRAIN_heard, with other utterances of its speakers in TRAIN_unheard.
+
+        asked : the resolved `identification`. Raises SreError for a number of utterances that is not whole, and where
+        a name is taken.
+        """
+        if asked["utterances"] >= 1 and asked["utterances"] != round(asked["utterances"]):
+            raise SreError(
+                f"identification.utterances: {asked['utterances']:g} is no whole number; give one, or a share"
+            )
+        heard, unheard = f"{self.train}_heard", f"{self.train}_unheard"
+        if taken := sorted({heard, unheard} & {*self.splits}):
+            raise SreError(f"identification: {taken[0]} is a split that the recipe has; rename that")
+        feats_only = (*self.feats_only, *((heard, unheard) if self.train in self.feats_only else ()))
+        whole = self.source or self.train
+        return replace(self, train=heard, unheard=unheard, source=whole, feats_only=feats_only)
 
     def with_development(self) -> "Corpus":
         """Return the same corpus with its development list."""
@@ -136,7 +157,7 @@ def read_corpus(parts: Mapping[str, Any], where: str) -> Corpus:
 
     Raises SreError, with all that is wrong, for parts that are missing, unknown or of another kind, and bad names.
     """
-    known = [field.name for field in fields(Corpus) if field.name != "versions"]
+    known = [field.name for field in fields(Corpus) if field.name not in MADE_HERE]
     problems = [
         f"corpus() has no '{name}'; the nearest is '{difflib.get_close_matches(name, known, 1, 0.0)[0]}'"
         for name in parts

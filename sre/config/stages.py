@@ -21,6 +21,7 @@ STAGES = {
     "data": Stage(  # and the rules of recipes/*/*.smk
         (
             "check_recipe",
+            "split_unheard",
             "make_development_trials",
             "index_audio",
             "cut_utterances",
@@ -46,7 +47,7 @@ STAGES = {
     ),
     "train": Stage(("train_embedding",), "hours of GPU (minutes for small corpora)"),
     "embed": Stage(("extract_embeddings", "join_embeddings", "import_embeddings"), "minutes"),
-    "score": Stage(("train_backend", "score_systems", "fuse_systems")),
+    "score": Stage(("train_backend", "score_systems", "fuse_systems", "identify_speakers")),
     "report": Stage(("make_report",)),
 }
 TRAIN_EMBEDDING, TRAIN_BACKEND, SCORE_SYSTEMS = "train_embedding", "train_backend", "score_systems"

@@ -16,6 +16,7 @@ from sre.report.sections import (
     cost,
     data,
     errors,
+    identification,
     lists,
     provenance,
     remarks,
@@ -30,6 +31,7 @@ from sre.report.tsv import tsv
 SECTIONS: list[tuple[str, Callable[[Content], list[Block]]]] = [
     ("", answer.blocks),
     ("Results", results.blocks),
+    ("Identification", identification.blocks),
     ("Noise and duration", conditions.blocks),
     ("What to watch for", remarks.blocks),
     ("Error trade-off, scores, calibration", lists.blocks),
@@ -64,4 +66,5 @@ def write_report(content: Content, width: int = 0) -> str:
     for trials, standings in content.evaluations:
         if said := remarks.misleading(trials, standings):
             warn(said.replace("`", "'"))
-    return text_table(results.table(content), width)
+    named = "".join(f"{sentence}\n" for result in content.identified for sentence in result.told())
+    return text_table(results.table(content), width) + named

@@ -8,6 +8,7 @@ from sre.report.errors import Errors
 from sre.report.jobs import jobs_behind
 from sre.report.ranking import Standing, rank, rank_conditions
 from sre.report.rows import group_rows, make_rows
+from sre.scoring.identification import IdentificationResult
 from sre.scoring.result import ListResult
 from sre.training.gate_files import FeaturesChecked, Gates
 from sre.training.summary import Trained
@@ -24,6 +25,7 @@ class Content:
     gates, features : what was checked before training
     command : what makes the experiment again; "" where it is not known
     errors : of the evaluation lists
+    identified : the identification of each run; none where it was not asked for
 
     Made of these are groups, all systems of all lists; ranked, trial list, as it is headed -> its systems, the first of
     the ranking first; jobs, the records of what was run. The lists of noisy, reverberant and short speech are in
@@ -40,6 +42,7 @@ class Content:
     features: FeaturesChecked = field(default_factory=FeaturesChecked)
     command: str = ""
     errors: list[Errors] = field(default_factory=list)
+    identified: Sequence[IdentificationResult] = ()
 
     def __post_init__(self) -> None:
         groups = group_rows(make_rows(self.results, self.primary), self.metric)
@@ -47,7 +50,8 @@ class Content:
         self.ranked = rank(self.groups, self.metric)
         changed = [group for group in groups if group.rows[0].condition]
         self.conditions = rank_conditions(changed, self.ranked, self.metric)
-        self.jobs = jobs_behind(result.path for result in self.results)
+        files = [result.path for result in self.results] + [result.path for result in self.identified]
+        self.jobs = jobs_behind(files)
 
     @property
     def every_list(self) -> dict[str, list[Standing]]:

@@ -20,6 +20,21 @@ def test_splits_and_lists() -> None:
     assert developed.listed_splits == ["eval", "other", "train"] and developed.splits == corpus.splits
 
 
+def test_a_part_of_the_training_data_is_left_unheard() -> None:
+    """What is developed on, and copied, is of the other part; losses are told of the whole."""
+    corpus = read_corpus({"train": "train", "lists": LISTS, "feats_only": ["train"]}, "data.smk")
+    cut = corpus.with_unheard({"utterances": 3})
+    assert (cut.train, cut.unheard, cut.source) == ("train_heard", "train_unheard", "train")
+    assert cut.splits == ["eval", "other", "train_heard", "train_unheard"]
+    assert cut.feats_only == ("train", "train_heard", "train_unheard")
+    assert cut.with_development().development == TrialList("train_heard_dev", "train_heard")
+    with pytest.raises(SreError, match="identification.utterances: 2.5 is no whole number; give one, or a share"):
+        corpus.with_unheard({"utterances": 2.5})
+    taken = read_corpus({"train": "train", "lists": [TrialList("main", "train_heard")]}, "data.smk")
+    with pytest.raises(SreError, match="train_heard is a split that the recipe has"):
+        taken.with_unheard({"utterances": 3})
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

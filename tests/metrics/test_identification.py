@@ -8,7 +8,8 @@ import pytest
 from trial_lists import index_trials
 
 from sre import SreError
-from sre.metrics.identification import identification_rates
+from sre.metrics.bootstrap import Bootstrap, interval
+from sre.metrics.identification import Searches, identification_rates
 from steps import compute_identification
 
 
@@ -103,3 +104,37 @@ def test_all_mated_searches_have_no_fpir(tmp_path: Path, capsys) -> None:
 def test_nothing_to_identify(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(SreError, match=sentence):
         compute_identification.main(files(tmp_path, text))
+
+
+def test_intervals_are_of_searches_repeated_by_speaker() -> None:
+    """A draw is the searches with those of each speaker as often as it was drawn."""
+    rng = np.random.default_rng(4)
+    speaker, model = np.repeat(np.arange(12), 5), np.tile(np.arange(8), (60, 1))
+    target = model == speaker[:, None]
+    scores = rng.normal(size=target.shape) + 1.2 * target
+    trials = index_trials(map(str, model.ravel()), (f"{n:02}" for n in np.repeat(np.arange(60), 8)), target.ravel())
+    searches = Searches.of(trials, scores.ravel())
+    found = searches.with_intervals(speaker, 200, seed=3)
+    drawn = Bootstrap.of_speakers(speaker, speaker, 200, seed=3)
+    expected = {name: [] for name in ("rank_1", "rank_5", "fnir_at_fpir_0.01", "fnir_at_fpir_0.1")}
+    for counts in drawn.counts:
+        rows = np.repeat(np.arange(60), counts[speaker])
+        again = np.repeat(np.arange(len(rows)), 8)
+        values = scores[rows].ravel(), target[rows].ravel()
+        rates = by_a_loop(again.tolist(), *values, [1, 5], [0.01, 0.1])
+        for name, draws in expected.items():
+            draws.append(rates[name])
+    for name, draws in expected.items():
+        assert found["intervals"][name] == pytest.approx(interval(found[name], np.array(draws), 12, 1.0))
+
+
+def test_probes_among_models() -> None:
+    """As a list of all pairs; equal scores count against the system."""
+    rng = np.random.default_rng(0)
+    scores, right = rng.integers(0, 4, size=(700, 6)).astype(float), rng.integers(0, 6, size=700)
+    rows = np.arange(700)
+    found = Searches.among(lambda probes: scores[probes[:, 0]], rows[:, None], right)
+    expected = 1 + (scores >= scores[rows, right][:, None]).sum(axis=1) - 1
+    np.testing.assert_array_equal(found.rank, expected)
+    assert found.rates(np.ones(700))["rank_1"] == pytest.approx((expected == 1).mean())
+    assert found.with_intervals(np.zeros(700), 100, 1)["intervals"] == {"rank_1": None, "rank_5": None}

@@ -21,6 +21,7 @@ from sre.report.sections.cost import cost_table, trainings_table
 from sre.report.sections.errors import with_links
 from sre.report.sections.provenance import backend_facts
 from sre.report.terminal import text_table
+from sre.scoring.identification import IdentificationResult, UnheardResult
 from sre.training.gate_files import FeatureCounts, FeaturesChecked, Gates, ListCounts, SplitCounts
 from sre.training.summary import TrainSummary
 
@@ -112,6 +113,27 @@ def test_what_to_watch_for(tmp_path: Path, capsys) -> None:
         in text
     )
     assert "The back-end <code>xvector plda</code> was fitted on 8 speakers for 7 dimensions." in text
+
+
+def test_who_was_named_right(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Shares become per cent; a way without rates has its reason, and what is easy about the utterances is told."""
+    rates = {"rank_1": 0.9, "rank_5": 1.0, "intervals": {"rank_1": [0.8, 1.0], "rank_5": None}}
+    reasons = {"classifier": "its loss 'triplet' has no class for each speaker"}
+    unheard = UnheardResult(12, 40, 6, 0, 30, {"nearest_mean": rates}, reasons)
+    searched = {"searches": 50, "mated": 30, "nonmated": 20, "models_max": 12, "fnir_at_fpir_0.1": 0.25}
+    lists = {"eval": {"plda": searched | {"rank_1": 0.5, "intervals": {"rank_1": None}}}}
+    IdentificationResult("xvector", "xvector", 1, 100, unheard, lists).write(tmp_path / "identification.json")
+    named = ["--identification", str(tmp_path / "identification.json")]
+    out = run_report(make_comparison(tmp_path), extra=named)
+    text = (out / "report.md").read_text()
+    assert "## Identification\n" in text
+    assert "| xvector | classifier | its loss 'triplet' has no class for each speaker |" in text
+    assert "| xvector | nearest mean | 90.00 (80.00 to 100.00) | 100.00 | 40 | 12 |" in text
+    assert "30 of the utterances are of a session or recording that was trained on" in text
+    assert "| xvector plda | 50.00 | 25.00 | 50 | 20 | 12 |" in text
+    said = capsys.readouterr().out
+    assert "xvector: 90.00 % (80.00 to 100.00) of 40 unheard utterances among 12 speakers named right by the" in said
+    assert "## Identification" not in (run_report(tmp_path, "other") / "report.md").read_text()
 
 
 def test_a_back_end_is_told_with_its_type() -> None:

@@ -166,6 +166,20 @@ def test_adding_a_system_keeps_the_scores_of_the_others(finished):
     assert (run / "final.pt").stat().st_mtime_ns == trained
 
 
+def test_identification_trains_on_a_part(untouched):
+    """Everything that is fitted reads the heard part; each run names the other one."""
+    config = ["--config", "models=[fast]", "development={speakers: 4}", "identification={utterances: 2, by: session}"]
+    _, output = snakemake(untouched, "-n", "-p", *config)
+    split = "steps.split_unheard data/mini_train data/mini_train_heard data/mini_train_unheard"
+    assert f"{split} --utterances 2.0 --by session --seed 1" in output
+    assert "--data data/mini_train_heard --development" in output and "--data data/mini_train " not in output
+    assert "--cohort-utt2spk data/mini_train_heard/utt2spk" in output
+    commands = [line.partition("--outputs") for line in output.splitlines() if "--inputs" in line]
+    assert all(split in rest for inputs, _, rest in commands if "data/mini_train/" in inputs.partition("--inputs")[2])
+    assert "--heard data/mini_train_heard --unheard data/mini_train_unheard" in output
+    assert "steps.make_report exp/mini" in output and "--identification exp/mini/fast/identification.json" in output
+
+
 def data_dir(folder, *files):
     folder.mkdir()
     (folder / "utt2spk").write_text("".join(f"s{n}-a s{n}\n" for n in range(6)))
