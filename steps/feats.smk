@@ -86,7 +86,7 @@ rule import_features:
         job(
             "steps.import_features {wildcards.data}/{wildcards.split}"
             " {wildcards.data}/{wildcards.split}/feats/{wildcards.features}"
-            " --type {params.kind} --config {params.config}"
+            " --type {params.kind} --config {params.config} --max-rejected {MAX_REJECTED}"
         )
 
 

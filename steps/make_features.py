@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None, kind: str = "", doc: str | None = __doc_
     config = feature_config(kind or args.type, args.config, audio_section(args.audio).get("sample_rate"))
     rules, data = audio_rules(args.audio, config["sample_rate"]), read_checked(args.data)
     if data.wav is None and data.feats and not args.shard:  # as steps.import_features
-        import_features(data, config, args.out)
+        import_features(data, config, args.out, args.max_rejected)
     elif args.shard:
         number, shards = args.shard
         make_shard(data, config, rules, args.out, shards, args.device, number)

@@ -147,7 +147,8 @@ def by_model(path: Path, listed: "Trials", data: list[Path], dev: list[Path] | N
     prepare(on, asked["threads"])
     model = load(path, on)
     rule = rule_of(asked, dev, None) if dev or asked["metric"] else rule_of_model(model, asked)
-    values = score_recordings(model, listed, models, named_recordings([str(path) for path in data]), asked["channel"])
+    named = named_recordings([str(path) for path in data], model)
+    values = score_recordings(model, listed, models, named, asked["channel"])
     return values, values if model.system.calibrated else None, rule
 
 

@@ -4,6 +4,7 @@ sre embed model.sre a.wav b.flac --out voices.npz          # names, vectors (N, 
 sre embed model.sre /data/calls --out voices.parquet       # every audio file in a folder
 sre embed model.sre list.txt --out voices.ark              # lines `path` or `id path`; voices.scp comes beside it
 sre embed exp/mini/xvector/final.pt data/mini_test --out test.ark    # a data directory
+sre embed exp/ko/dvector/final.pt feats/ann.npy --out ann.npz    # features, for a network on features from elsewhere
 
 What cannot be used is listed in OUT.rejected.tsv, with its reason.
 """
@@ -71,7 +72,8 @@ def embed(
 
     on = choose_device(device)
     prepare(on, threads)
-    loaded, named = load(model, on), named_recordings(recordings)
+    loaded = load(model, on)
+    named = named_recordings(recordings, loaded)
     if out.suffix == ".ark":  # now, and not when all are embedded
         check_ark_ids(out, named.files)
     progress = Progress("embed", named.total, "recordings", at_most=True)

@@ -49,12 +49,13 @@ def enroll(
     from sre.voices.model import load
     from sre.voices.sources import named_recordings
 
-    named = named_recordings(recordings)
-    if named.folders:
-        raise SreError(f"{named.folders[0]}: a data directory has several speakers; give the recordings of one")
     on = choose_device(device)
     prepare(on, threads)
-    done = Voices(load(model, on), database).enrol_files(name, [*named.files.values()], new, channel)
+    loaded = load(model, on)
+    named = named_recordings(recordings, loaded)
+    if named.folders:
+        raise SreError(f"{named.folders[0]}: a data directory has several speakers; give the recordings of one")
+    done = Voices(loaded, database).enrol_files(name, [*named.files.values()], new, channel)
     if as_json:
         print(json.dumps({"voice": name} | asdict(done)))
         return

@@ -65,8 +65,8 @@ def export_model(
 
 def embedder_of(path: Path, name: str | None) -> Embedder:
     """Return a network of a model, on the CPU. Raises SreError where it has several and none was named."""
-    from sre.extraction.network import Embedder
-    from sre.voices.model import check_shapes, package_of
+    from sre.extraction.network import Embedder, check_shapes
+    from sre.voices.model import package_of
 
     package = package_of(path)
     names = [part.name for part in package.manifest.networks]

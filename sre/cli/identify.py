@@ -138,7 +138,7 @@ def _search(voices: Voices, asked: Asked, told: _Told, recordings: list[str], op
     from sre.voices.sources import embedded, named_recordings
     from sre.voices.voiceprint import Voiceprint
 
-    named = named_recordings(recordings)
+    named = named_recordings(recordings, voices.model)
     progress = Progress("identify", named.total, "recordings", at_most=True)
     found = embedded(voices.model, named, options["channel"])
     while some := list(islice(found, AT_ONCE)):
@@ -163,7 +163,7 @@ def classify(model: Model, recordings: list[str], options: dict[str, Any]) -> No
     from sre.voices.sources import embedded, named_recordings
 
     classifier = Classifier(model.package.bundles[0], model.embedders[0].network, model.path)
-    named = named_recordings(recordings)
+    named = named_recordings(recordings, model)
     right = _speakers(named.folders)
     tried, hit = 0, 0
     for name, found in embedded(model, named, options["channel"]):

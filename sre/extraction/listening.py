@@ -34,7 +34,7 @@ class Listener:
         if str(config.get("type")) not in FEATURE_TYPES or not isinstance(config.get("sample_rate"), int):
             raise SreError(
                 f"{path}: its network takes features that were not made of audio here ({canonical(config)[:200]});"
-                " embed their archives by python -m steps.extract_embeddings"
+                " give features in their place: files (.npy, or pickles) or data directories with feats.scp"
             )
         self.config = dict(config)
         self.sample_rate: int = config["sample_rate"]

@@ -17,6 +17,7 @@ from sre import SreError
 from sre.extraction.inference import for_inference
 from sre.extraction.pieces import Pieces
 from sre.features.types import EMBEDDINGS, FEATURE_TYPES, vad_listens
+from sre.io.tensor_file import CURE
 from sre.io.text import canonical
 from sre.machine.device import choose_device, choose_precision, memory_format
 from sre.models import ARCHITECTURES, build
@@ -154,3 +155,19 @@ def network_of(bundle: bundles.Bundle, path: Path) -> Network:
         reason = " ".join(str(error).split())[:200]
         raise SreError(f"{path}: its options or weights are not those of {name} ({reason}); {bundles.CURE}") from None
     return network
+
+
+def check_shapes(bundle: bundles.Bundle, path: Path) -> None:
+    """Raise SreError where an architecture with these options has other weights, before memory is taken for them."""
+    with torch.device("meta"):
+        try:
+            network = build(bundle.config["architecture"], bundle.num_features, bundle.config["options"])
+        except Exception:  # constructors raise many kinds; the embedder says what is wrong
+            return
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if odd := sorted(wanted.keys() ^ bundle.network.keys()):
+        what = "lacks" if odd[0] in wanted else "has besides"
+        raise SreError(f"{path}: its network {what} the weight '{odd[0][:80]}' of its options' {len(wanted)}; {CURE}")
+    for name in sorted(wanted):
+        if (found := tuple(bundle.network[name].shape)) != wanted[name]:
+            raise SreError(f"{path}: its weight '{name}' is {found}, and its options ask for {wanted[name]}; {CURE}")

@@ -12,16 +12,17 @@ import numpy as np
 
 from sre import SreError
 from sre.datadir.datadir import DataDir
-from sre.datadir.rejected import Rejected, write_rejected_rows
+from sre.datadir.rejected import Rejected, write_rejected, write_rejected_rows
 from sre.features.extractor import extractor_of
 from sre.features.store import reading_of, write_config
+from sre.features.trim import frames_left
 from sre.features.types import FROM_ELSEWHERE, options_of
 from sre.features.waves import Wave, Waves, shortest_s
 from sre.io.ark import read_record, write_ark
 from sre.io.atomic import locked
-from sre.io.audio import AudioRules
+from sre.io.audio import AudioError, AudioRules
 from sre.io.record import check_usable
-from sre.io.scp import absolute
+from sre.io.scp import absolute, rows_of
 from sre.io.tables import write_table
 from sre.io.text_tables import changed
 from sre.machine.cores import available_cores
@@ -116,10 +117,11 @@ def decoded_in_threads(opened: Callable[[], Waves], waves: Waves, utts: Sequence
                 yield from done
 
 
-def import_features(data: DataDir, config: Mapping[str, Any], out: Path) -> None:
+def import_features(data: DataDir, config: Mapping[str, Any], out: Path, max_rejected: float = 0.01) -> None:
     """Take over the feats.scp of a data dir without audio: resolved places, counted frames, checked dimension.
 
-    config : of features, of which the part holds that says how they are read
+    config : of features, of which the part holds that says how they are read, and the seconds of its trim
+    max_rejected : share of the utterances of which trim may leave too little
     """
     if not data.feats:
         raise SreError(
@@ -127,17 +129,37 @@ def import_features(data: DataDir, config: Mapping[str, Any], out: Path) -> None
         )
     scp = data.path / "feats.scp"
     frames, dimension = _read_shapes(scp, data.feats)
-    write_table(out / "feats.scp", changed(data.feats, absolute))
+    places, told = changed(data.feats, absolute), reading_of(config)
+    rejected: Rejected = []
+    if (trim := config.get("trim")) and trim["seconds"]:
+        told["trim"] = {key: trim[key] for key in ("seconds", "least_s")}
+        places, frames, rejected = _trimmed(places, frames, told["trim"])
+    write_rejected(out / "rejected.tsv", rejected, len(data.feats), "utterances", max_rejected)
+    write_table(out / "feats.scp", places)
     write_table(out / "utt2num_frames", frames)
-    write_rejected_rows(out / "rejected.tsv", [])
-    write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **reading_of(config)})
+    write_config(out / "config", {"type": FROM_ELSEWHERE, "dimension": dimension, **told})
+    cut = f", without {told['trim']['seconds']:g} s of frames at both ends" if "trim" in told else ""
     cmn = config.get("cmn", "none")
-    say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are, with CMN ({cmn})")
-    for key in ("trim", "vad"):
-        if config.get(key):
-            warn(f"{data.path}: {key} of the config needs audio, and does nothing to features without it")
+    say(f"{data.path}: {len(frames)} utterances of {dimension} features are used as they are{cut}, with CMN ({cmn})")
+    needs_audio = {"trim.level_db": trim and trim["level_db"] is not None, "vad": config.get("vad")}
+    for key in (key for key, given in needs_audio.items() if given):
+        warn(f"{data.path}: {key} of the config needs audio, and does nothing to features without it")
     if (data.path / "vad.scp").exists():
         warn(f"{data.path}/vad.scp is not used: all frames of features without audio are kept")
+
+
+def _trimmed(
+    places: Mapping[str, str], frames: Mapping[str, int], trim: Mapping[str, Any]
+) -> tuple[dict[str, str], dict[str, int], Rejected]:
+    """Return the places and numbers of frames of what trim leaves, as ranges of rows, and rows of the rejected."""
+    kept, counts, rejected = dict[str, str](), dict[str, int](), Rejected()
+    for utt, count in frames.items():
+        try:
+            first, counts[utt] = frames_left(trim, count)
+            kept[utt] = rows_of(places[utt], first, counts[utt])
+        except AudioError as error:
+            rejected.append((utt, places[utt], str(error)))
+    return kept, counts, rejected
 
 
 def _read_shapes(scp: Path, places: Mapping[str, str]) -> tuple[dict[str, int], int]:

@@ -1,5 +1,9 @@
-"""What is cut off both ends of a signal before features are made of it: seconds, and what is quiet there."""
+"""What is cut off both ends of a signal before features are made of it: seconds, and what is quiet there.
 
+Features from elsewhere tell neither the length nor the shift of their frames: 25 ms and 10 ms are assumed.
+"""
+
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +12,7 @@ import numpy as np
 from sre.io.promise import AudioError
 
 QUIETEST = 1e-5 * 32768  # of a window's level, as librosa's amplitude_to_db, on int16's scale
+GIVEN_LENGTH_S, GIVEN_SHIFT_S = 0.025, 0.01  # of frames of features from elsewhere
 
 
 def trimmed(wave: np.ndarray, trim: Mapping[str, Any] | None, sample_rate: int, shortest_s: float = 0.0) -> np.ndarray:
@@ -32,6 +37,20 @@ def trimmed(wave: np.ndarray, trim: Mapping[str, Any] | None, sample_rate: int, 
 def fixed_samples(trim: Mapping[str, Any] | None, sample_rate: int) -> int:
     """Return the samples that are cut off each end, whatever they are."""
     return round(trim["seconds"] * sample_rate) if trim else 0
+
+
+def frames_left(trim: Mapping[str, Any] | None, frames: int) -> tuple[int, int]:
+    """Return the first frame that trim's seconds leave of features from elsewhere, and how many they leave.
+
+    Raises AudioError where these last less than trim's least_s.
+    """
+    if not trim:
+        return 0, frames
+    cut = round(trim["seconds"] / GIVEN_SHIFT_S)
+    least = 1 + max(0, math.ceil(round((trim["least_s"] - GIVEN_LENGTH_S) / GIVEN_SHIFT_S, 6)))
+    if (left := frames - 2 * cut) < least:
+        raise AudioError(f"too short: {max(left, 0)} of {frames} frames are left by trim, at least {least} are needed")
+    return cut, left
 
 
 def loud_part(wave: np.ndarray, level_db: float, window: int, shift: int) -> tuple[int, int]:

@@ -71,6 +71,8 @@ class Voices:
         if not self.database.file.is_new():
             self.database.origin()  # a file of another model is told before anything is embedded
         voiceprint = self.model.voiceprint(*files, channel=channel)
+        if self.model.reading:
+            return self.enrol(name, list(map(sha256_file, files)), voiceprint, new)
         rules = AudioRules(self.model.hearing.listeners[0].sample_rate, resample=True, channel=channel)
         return self.enrol(name, [audio_sha256(file, rules) for file in files], voiceprint, new)
 

@@ -15,18 +15,19 @@ from sre.backends.calibration import Calibration
 from sre.backends.cosine import Cosine
 from sre.backends.files import contents_of
 from sre.extraction.embedder import AHEAD, ahead, embed_all
-from sre.extraction.network import Embedder
+from sre.extraction.network import Embedder, check_shapes
 from sre.extraction.pieces import Pieces
+from sre.features.types import FROM_ELSEWHERE
 from sre.io.atomic import sha256_text
 from sre.io.tensor_file import CURE, digest_of
 from sre.io.text import canonical
-from sre.models import build
 from sre.models import bundle as bundles
 from sre.voices.deciding import P_TARGET, Decision, Measured, Point, Threshold, posterior
 from sre.voices.facts import facts_of
 from sre.voices.hearing import Heard, Hearing, Source, check_heard
 from sre.voices.manifest import Manifest, NetworkPart, SystemPart
 from sre.voices.package import Package, network_part, read_package
+from sre.voices.reading import Reading
 from sre.voices.scoring import Combined, Norm, Plain, System
 from sre.voices.voiceprint import Voiceprint
 
@@ -150,6 +151,17 @@ class Model:
                 )
         return hearing
 
+    @cached_property
+    def reading(self) -> Reading | None:
+        """What reads features, where all networks take features from elsewhere; None: they hear."""
+        configs = [embedder.feature_config for embedder in self.embedders]
+        if any(config.get("type") != FROM_ELSEWHERE for config in configs):
+            return None
+        columns = [
+            embedder.num_features // (1 + embedder.feature_config.get("delta_order", 0)) for embedder in self.embedders
+        ]
+        return Reading(self.path, configs, columns)
+
     def embed(self, wave: np.ndarray, rate: int, channel: str | int | None = None) -> np.ndarray:
         """Return the (D,) float32 embedding of samples: floats in [-1, 1] or int16, (N,) or (N, channels).
 
@@ -162,7 +174,8 @@ class Model:
     def voiceprint(self, *sources: Source, channel: str | int | None = None) -> Voiceprint:
         """Return the voiceprint of recordings of one speaker: paths, or (wave, rate) as `embed` takes them.
 
-        Raises SreError naming a recording that cannot be used.
+        For networks on features from elsewhere, paths are of these: .npy arrays, or pickles. Raises SreError naming a
+        recording that cannot be used.
         """
         if not sources:
             raise SreError("no recording was given; a voiceprint is of at least one")
@@ -181,11 +194,19 @@ class Model:
         """Yield (name, voiceprint or reason) of named samples with their rates in Hz, as `embed_files` does."""
         return self._embedded(ahead(lambda one: self.hearing.hear(one[1:], one[0]), waves, AHEAD))
 
+    def embed_features(self, feats: Iterable[tuple[str, np.ndarray]]) -> Iterator[tuple[str, Voiceprint | str]]:
+        """Yield (name, voiceprint or reason) of named (T, F) features, for networks on features from elsewhere."""
+        reading = self.reading
+        assert reading is not None
+        return self._embedded(ahead(lambda one: reading.taken(*one), feats, AHEAD))
+
     def _each(
         self, sources: Iterable[Source], channel: str | int | None, strict: bool = False
     ) -> Iterator[tuple[str, Voiceprint | str]]:
+        ears = self.reading or self.hearing
+
         def heard(source: Source) -> Heard:
-            one = self.hearing.hear(source, channel=channel)
+            one = ears.hear(source, channel=channel)
             return check_heard(one) if strict else one
 
         return self._embedded(ahead(heard, sources, AHEAD))
@@ -262,22 +283,6 @@ class Model:
         llr = score if self.system.calibrated else None
         accepted = None if threshold is None else score >= threshold.value
         return Decision(score, llr, accepted, None if llr is None else posterior(llr, p_target), threshold)
-
-
-def check_shapes(bundle: bundles.Bundle, path: Path) -> None:
-    """Raise SreError where an architecture with these options has other weights, before memory is taken for them."""
-    with torch.device("meta"):
-        try:
-            network = build(bundle.config["architecture"], bundle.num_features, bundle.config["options"])
-        except Exception:  # constructors raise many kinds; the embedder says what is wrong
-            return
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    if odd := sorted(wanted.keys() ^ bundle.network.keys()):
-        what = "lacks" if odd[0] in wanted else "has besides"
-        raise SreError(f"{path}: its network {what} the weight '{odd[0][:80]}' of its options' {len(wanted)}; {CURE}")
-    for name in sorted(wanted):
-        if (found := tuple(bundle.network[name].shape)) != wanted[name]:
-            raise SreError(f"{path}: its weight '{name}' is {found}, and its options ask for {wanted[name]}; {CURE}")
 
 
 def _voiceprint(heard: Heard, vector: np.ndarray) -> Voiceprint:

@@ -1,5 +1,7 @@
 """Recordings that a person names: audio files, folders of them, lists, data directories; and where embeddings go.
 
+For networks on features from elsewhere these are files of features, and data directories with feats.scp.
+
 Legend: N recordings, D embedding.
 """
 
@@ -18,6 +20,7 @@ from sre.datadir.datadir import read_data_dir
 from sre.datadir.importers.folder import files_below
 from sre.datadir.importers.row import AUDIO
 from sre.datadir.rejected import Rejected
+from sre.features.store import WITHOUT_CONFIG, FeatureStore
 from sre.features.waves import Waves, shortest_s
 from sre.io.ark import write_ark
 from sre.io.atomic import atomic_output
@@ -26,6 +29,7 @@ from sre.io.ids import check_ids, shown
 from sre.io.place import openable
 from sre.io.text import fields, key_and_rest, lines_of, read_text
 from sre.voices.model import Model
+from sre.voices.reading import FILES
 from sre.voices.voiceprint import QUALITIES, Voiceprint
 
 ENDINGS = (".ark", ".npz", ".parquet")
@@ -56,24 +60,27 @@ class Named:
         self.total = len(self.files)
 
 
-def named_recordings(arguments: Sequence[str]) -> Named:
+def named_recordings(arguments: Sequence[str], model: Model) -> Named:
     """Return what audio files, folders of such, lists (`path` or `id path` lines) and data directories name.
 
+    model : for one that reads features, files and data directories are of these
     The id of a file is its path as it was given; of one in a folder that is given alone, its path in there. Raises
     SreError for what is none of these.
     """
     named = Named()
+    heard, read = ("wav.scp", AUDIO, "audio file"), ("feats.scp", FILES, "file of features")
+    table, suffixes, what = read if model.reading else heard
     for argument in arguments:
         path = Path(argument)
-        if (path / "wav.scp").is_file():
+        if (path / table).is_file():
             named.folders.append(path)
         elif path.is_dir():
-            found = list(files_below(path, AUDIO))
+            found = list(files_below(path, suffixes))
             if not found:
-                raise SreError(f"{path}: no audio file in it; give the folder that holds them, or a data directory")
+                raise SreError(f"{path}: no {what} in it; give the folder that holds them, or a data directory")
             for file in found:
                 named.add(file if len(arguments) == 1 else str(path / file), str(path / file))
-        elif path.suffix.lower() in AUDIO or not path.exists():
+        elif path.suffix.lower() in AUDIO | FILES or not path.exists():
             named.add(argument, argument)
         else:
             for name, file in _listed(path):
@@ -109,6 +116,9 @@ def embedded(model: Model, named: Named, channel: str | None) -> Iterator[tuple[
 
 
 def _of_data_dir(model: Model, folder: Path, named: Named, channel: str | None) -> Iterator[tuple[str, Voiceprint]]:
+    if model.reading:
+        yield from _features_of_data_dir(model, folder, named)
+        return
     data, config = read_data_dir(folder, need_speakers=False), model.embedders[0].feature_config
     rate = model.hearing.listeners[0].sample_rate
     waves = Waves(data, AudioRules(rate, resample=True, channel=channel), shortest_s(config))
@@ -121,6 +131,23 @@ def _of_data_dir(model: Model, folder: Path, named: Named, channel: str | None) 
         else:
             yield utt, found
     named.rejected += waves.rejected
+
+
+def _features_of_data_dir(model: Model, folder: Path, named: Named) -> Iterator[tuple[str, Voiceprint]]:
+    """Yield (id, voiceprint) of feats.scp. Raises SreError where these are features that were made here."""
+    store = FeatureStore(folder / "feats.scp")
+    if store.config != WITHOUT_CONFIG:
+        raise SreError(
+            f"{store.scp}: features that were prepared already, by the config beside it; give the data directory that"
+            " they are from, or embed them by python -m steps.extract_embeddings"
+        )
+    utts = sorted(filter(named.wants, store.places))
+    named.total += len(utts)
+    for utt, found in model.embed_features((utt, store.raw(utt)) for utt in utts):
+        if isinstance(found, str):
+            named.rejected.append((utt, str(folder), found))
+        else:
+            yield utt, found
 
 
 def check_ark_ids(out: Path, names: Iterable[str]) -> None:

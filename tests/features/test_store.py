@@ -37,12 +37,27 @@ def matrices(count: int, columns: int = 4) -> dict[str, np.ndarray]:
 
 def test_import(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     records = matrices(3)
-    import_features(data_dir(tmp_path / "d", **records), {**CMN, "trim": {"seconds": 1}}, tmp_path / "out")
-    assert "d: trim of the config needs audio, and does nothing to" in capsys.readouterr().err
+    quiet_ends = {"seconds": 0.0, "level_db": 60, "least_s": 0.025}
+    import_features(data_dir(tmp_path / "d", **records), {**CMN, "trim": quiet_ends}, tmp_path / "out")
+    assert "d: trim.level_db of the config needs audio, and does nothing to" in capsys.readouterr().err
     assert read_config(tmp_path / "out/config").keys() == {"type", "dimension", *CMN}
     store = FeatureStore(tmp_path / "out/feats.scp")
     assert store.num_frames == {"u0": 10, "u1": 11, "u2": 12} and store.config["dimension"] == 4
     np.testing.assert_array_equal(store.load("u1"), records["u1"].astype(np.float32))
+
+
+def test_seconds_of_trim_are_frames_of_10_ms(tmp_path: Path) -> None:
+    """As the d-vector tutorial reads its pickles: 50 frames off both ends, and more than 40 between them."""
+    records = {f"u{frames}": DRAW.normal(size=(frames, 4)) for frames in (140, 141, 300, 301)}
+    config = {**CMN, "trim": {"seconds": 0.5, "level_db": None, "least_s": 0.425}}
+    import_features(data_dir(tmp_path / "d", **records), config, tmp_path / "out", max_rejected=0.25)
+    store = FeatureStore(tmp_path / "out/feats.scp")
+    assert store.num_frames == {"u141": 41, "u300": 200, "u301": 201}
+    np.testing.assert_array_equal(store.load("u301"), records["u301"][50:-50].astype(np.float32))
+    row = (tmp_path / "out/rejected.tsv").read_text().splitlines()[1]
+    assert row.endswith("too short: 40 of 140 frames are left by trim, at least 41 are needed")
+    with pytest.raises(SreError, match="rejected.tsv: 1 of 4 utterances are rejected, more than max_rejected"):
+        import_features(data_dir(tmp_path / "d", **records), config, tmp_path / "out", max_rejected=0)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,16 @@ What a command names otherwise is relative to the project's root. -jN of the pag
 exit with 0. The commands of a section together may take about 75 s.
 """
 
+import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import yaml
+from workflow.checkouts import CORPORA
 
+from sre.io.record import read_record
+from sre.io.tables import invert, read_table, read_utt2spk
 from sre.io.yaml_text import merged, read_yaml
 
 
@@ -70,5 +75,32 @@ def enhancement(project: Path) -> World:
 
 
 def dvector(project: Path) -> World:
-    """Return the world of the section on the d-vector tutorial."""
-    return World()
+    """Return the world of the section on the d-vector tutorial: pickles of its form, of ko-fbank40, and recordings.
+
+    Of each speaker to test there is one enroll.p and one test.p; three are called as speakers of the tutorial.
+    """
+    pickles = project.parent / "feat_logfbank_nfilt40"
+    for part, names, utterances in (("train", [], 5), ("eval", ["103F3021", "207F2088", "213F5100"], 4)):
+        data = CORPORA.resolve() / "ko-fbank40" / part
+        owned = invert(read_utt2spk(data / "utt2spk"))
+        names = names or sorted(owned)[:10]
+        places = {utt: str(data / Path(place).name) for utt, place in read_table(data / "feats.scp").items()}
+        for name, utts in zip(names, owned.values(), strict=False):
+            feats = {utt: read_record(utt, places[utt], "matrix") for utt in utts[:utterances]}
+            if part == "eval":
+                first, *others = feats.values()
+                feats = {"test": first, "enroll": np.concatenate(others)}
+            for file, matrix in feats.items():
+                path = pickles / part.replace("eval", "test") / name / f"{file}.p"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                content = {"feat": matrix.astype(np.float64), "label": name}
+                path.write_bytes(pickle.dumps(content, protocol=3))
+    change(
+        project / "recipes/systems/models/dvector.yaml",
+        options={"channels": 4},
+        training={"epochs": 2, "batch_size": 8},
+        validation={"utterances": 1},
+    )
+    recordings = CORPORA.resolve() / "voxceleb1-layout/dev/wav"
+    places = {"/data/feat_logfbank_nfilt40": str(pickles), "/data/recordings": str(recordings)}
+    return World(places, ["nj=1", "bootstrap={replicates: 20}", "systems=[cosine, cosine+cal]"])

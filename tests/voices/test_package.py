@@ -253,7 +253,7 @@ def test_a_network_of_other_features_says_so(tmp_path: Path) -> None:
     torch.manual_seed(0)
     bundle = small_package().bundles[0]
     Bundle(bundle.config, {"type": "given", "cmn": "none"}, 20, bundle.network).save(tmp_path / "final.pt")
-    with pytest.raises(SreError, match="features that were not made of audio here"):
+    with pytest.raises(SreError, match="final.pt: its network takes features from elsewhere, which are not made of so"):
         load(tmp_path / "final.pt", "cpu").embed(np.zeros(16000, np.float32), 16000)
 
 
