@@ -22,6 +22,10 @@ from sre.voices.hearing import Heard, Source
 
 FILES = ARRAYS | PICKLES
 TRIED = 1000  # frames
+NO_SOUND = (
+    "its network takes features from elsewhere, which are not made of sound here; give files of features"
+    f" ({', '.join(sorted(FILES))}), or a data directory with feats.scp"
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,3 @@ class Reading:
         """Return (T', F') of (T, F) float32. Raises AudioError where trim leaves too little."""
         first, count = frames_left(config.get("trim"), len(raw))
         return add_deltas(normalise(raw[first : first + count], config), config)
-
-
-NO_SOUND = (
-    "its network takes features from elsewhere, which are not made of sound here; give files of features"
-    f" ({', '.join(sorted(FILES))}), or a data directory with feats.scp"
-)
