@@ -116,6 +116,19 @@ def test_the_files_embedding_is_the_bundles(data: Path, tmp_path: Path, capsys, 
         assert line.startswith(f"out{suffix} {utt} frames {frames} cosine 0.99999") or line.endswith(" 1.00000000")
 
 
+def test_samples_become_blocks_in_the_graph(data: Path, tmp_path: Path) -> None:
+    """Of the type waveform: what trim leaves, without a rest that fills no block."""
+    trim = {"seconds": 0.0501, "level_db": None, "window": 2048, "shift": 512, "least_s": 0.025}
+    config = {"type": "waveform", "sample_rate": 16000, "compression": 0, "vad": None, "trim": trim, "version": 1}
+    embedder = Embedder(bundle(tmp_path / "final.pt", "waveform", config, 160), torch.device("cpu"))
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_123).astype(np.float32)
+    theirs = embedder.utterance(wave[802:-802][:14_400].reshape(-1, 160))
+    for suffix in (".onnx", ".pt"):
+        sre(tmp_path / "final.pt", tmp_path / f"out{suffix}", "--data", data, "--from", "wav")
+        ours = graph.runner((tmp_path / f"out{suffix}").read_bytes(), suffix)(wave[None])[0]
+        assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+
+
 @pytest.mark.parametrize("source", ["fbank", "wav"])
 def test_a_batch_gives_each_its_own(data: Path, tmp_path: Path, source: str) -> None:
     sre(data / "utterance.pt", tmp_path / "out.onnx", "--data", data, "--from", source)

@@ -103,7 +103,12 @@ def given(name: str, folder: Path) -> tuple[Path, list[str]]:
         torch.save({**state, "projection.weight": torch.zeros(7, 9)}, folder / "avg_model.pt")
         (folder / "config.yaml").write_text(yaml.safe_dump(peer["config"]))
         return folder, []
-    torch.save(state, folder / "model.bin")
+    content: dict = state
+    if name == "clovaai_rawnet3":  # as the published model.pt
+        content = {"model": {key.removeprefix("__S__."): value for key, value in state.items()}}
+    elif name == "clovaai_resnetse34l":  # as voxceleb_trainer writes since 2026
+        content = {"model_state_dict": state, "optimizer_state_dict": {"state": {}, "param_groups": []}, "epoch": 7}
+    torch.save(content, folder / "model.bin")
     return folder / "model.bin", ["--from", "3dspeaker"] if name.startswith("3dspeaker") else []
 
 
