@@ -3,6 +3,7 @@
 sre embed model.sre a.wav b.flac --out voices.npz          # names, vectors (N, D), speech_s, snr_db
 sre embed model.sre /data/calls --out voices.parquet       # every audio file in a folder
 sre embed model.sre list.txt --out voices.ark              # lines `path` or `id path`; voices.scp comes beside it
+sre embed model.sre manifest.json --out voices.npz         # the recordings of a NeMo manifest
 sre embed exp/mini/xvector/final.pt data/mini_test --out test.ark    # a data directory
 sre embed exp/ko/dvector/final.pt feats/ann.npy --out ann.npz    # features, for a network on features from elsewhere
 
@@ -24,7 +25,7 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     """Add the verb to the command line."""
     parser = commands.add_parser("embed", help=text, description=__doc__)
     parser.add_argument("model", metavar="MODEL", type=input_file, help="model.sre, or a training's final.pt")
-    kinds = "audio files, folders of them, lists of them, data directories"
+    kinds = "audio files, folders of them, lists or manifests of them, data directories"
     parser.add_argument("recordings", metavar="RECORDINGS", nargs="+", help=kinds)
     forms = "file to write: .ark (and .scp), .npz or .parquet"
     parser.add_argument("--out", metavar="FILE", type=embeddings_file, required=True, help=forms)

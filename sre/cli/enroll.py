@@ -55,6 +55,8 @@ def enroll(
     named = named_recordings(recordings, loaded)
     if named.folders:
         raise SreError(f"{named.folders[0]}: a data directory has several speakers; give the recordings of one")
+    if len(speakers := sorted({*named.speakers.values()})) > 1:
+        raise SreError(f"{recordings[0]}: its lines are of {speakers[0]} and {speakers[1]}; give the recordings of one")
     done = Voices(loaded, database).enrol_files(name, [*named.files.values()], new, channel)
     if as_json:
         print(json.dumps({"voice": name} | asdict(done)))

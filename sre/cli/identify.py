@@ -5,6 +5,7 @@ sre identify model.sre voices.db calls/ --rank 5 --json        # the five best f
 sre identify model.sre voices.db a.wav --p-target 0.5          # half of those who speak are enrolled
 sre identify final.pt voices.db a.wav --threshold 0.6          # a cosine from which on it is somebody
 sre identify model.sre --classifier a.wav --rank 3             # which of the training speakers
+sre identify final.pt --classifier b.json --out b_infer.json   # a NeMo manifest, with a field `infer` more
 arecord -f S16_LE -r 16000 | sre identify model.sre voices.db -    # live, from a pipe
 
 `sre enroll` makes the file of voices. docs/voices.md has more.
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sre import SreError
-from sre.cli.arguments import count, input_file
+from sre.cli.arguments import count, input_file, output_file
 from sre.cli.embed import add_listening_options
 from sre.cli.live import add_live_options, heard_of_stdin, is_live
 from sre.cli.verify import add_threshold_options, rates_told
@@ -39,12 +40,16 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     """Add the verb to the command line."""
     parser = commands.add_parser("identify", help=text, description=__doc__, usage=USAGE)
     parser.add_argument("model", metavar="MODEL", type=input_file, help="model.sre, or a training's final.pt")
-    given = "the file of voices (not with --classifier), and audio files, folders or lists of them; - is stdin"
+    given = (
+        "the file of voices (not with --classifier), and audio files, folders, lists or manifests of them; - is stdin"
+    )
     parser.add_argument("given", metavar="DB RECORDINGS", nargs="+", help=given)
     parser.add_argument("--rank", type=count, default=1, metavar="K", help="how many of the best are told (default: 1)")
     parser.add_argument("--classifier", action="store_true", help="name speakers of the training, in place of voices")
     add_threshold_options(parser, "the speaker is one of the enrolled voices")
     add_live_options(parser)
+    manifest = "manifest to write: the one that RECORDINGS is, with who was found in the field `infer` of each line"
+    parser.add_argument("--out", type=output_file, metavar="FILE", help=manifest)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON, a line for each recording")
     add_listening_options(parser)
     parser.set_defaults(do=identify)
@@ -57,6 +62,7 @@ def identify(model: Path, given: list[str], **options: Any) -> None:
 
     on = choose_device(options["device"])
     prepare(on, options["threads"])
+    check_out(options["out"], given if options["classifier"] else given[1:])
     if options["classifier"]:
         classify(load(model, on, with_head=True), given, options)
         return
@@ -70,6 +76,14 @@ def identify(model: Path, given: list[str], **options: Any) -> None:
         follow(voices, asked, told, options)
     else:
         _search(voices, asked, told, recordings, options)
+
+
+def check_out(out: Path | None, recordings: list[str]) -> None:
+    """Raise SreError where a manifest is to be written, and the recordings are not one."""
+    from sre.voices.sources import is_manifest
+
+    if out and not (len(recordings) == 1 and is_manifest(Path(recordings[0]))):
+        raise SreError(f"--out {out}: it is a NeMo manifest with a field more; give one manifest as RECORDINGS")
 
 
 def voices_of(model: Model, database: Path) -> Voices:
@@ -99,10 +113,12 @@ class _Told:
 
     def __init__(self, threshold: Threshold | None, voices: int, as_json: bool) -> None:
         self.threshold, self.voices, self.as_json = threshold, voices, as_json
+        self.answers = dict[str, str]()  # recording -> voice, or unknown
 
     def hits(self, name: str, hits: list[Hit], **more: Any) -> None:
         """Print the best voices, the best first."""
         best = hits[0]
+        self.answers[name] = "unknown" if best.accepted is False else best.voice
         if self.as_json:
             value = None if self.threshold is None else self.threshold.value
             answer = None if best.accepted is False else best.voice
@@ -146,6 +162,7 @@ def _search(voices: Voices, asked: Asked, told: _Told, recordings: list[str], op
         for (name, _), hits in zip(some, voices.identify(together, options["rank"], asked), strict=True):
             told.hits(name, hits)
         progress.add(len(some))
+    _annotate(recordings, options["out"], told.answers)
     told.end()
     _end_of(named, options["as_json"])
 
@@ -164,8 +181,9 @@ def classify(model: Model, recordings: list[str], options: dict[str, Any]) -> No
 
     classifier = Classifier(model.package.bundles[0], model.embedders[0].network, model.path)
     named = named_recordings(recordings, model)
-    right = _speakers(named.folders)
+    right = _speakers(named.folders) | named.speakers
     tried, hit = 0, 0
+    answers = dict[str, str]()
     for name, found in embedded(model, named, options["channel"]):
         classes = classifier.classify(found.vectors[:, : classifier.network.embedding_dim])
         best = classes.best(options["rank"])[0]
@@ -173,6 +191,7 @@ def classify(model: Model, recordings: list[str], options: dict[str, Any]) -> No
             {"speaker": classifier.speakers[n], "posterior": float(classes.posteriors[0, n]),
              "similarity": float(classes.similarities[0, n])} for n in best
         ]  # fmt: skip
+        answers[name] = rows[0]["speaker"]
         if right.get(name) in classifier.places:
             tried, hit = tried + 1, hit + (rows[0]["speaker"] == right[name])
         if options["as_json"]:
@@ -181,9 +200,18 @@ def classify(model: Model, recordings: list[str], options: dict[str, Any]) -> No
             sure = "{speaker} ({percent:.2f} %, similarity {similarity:.4f})"
             told = [sure.format(percent=100 * row["posterior"], **row) for row in rows]
             print(f"{name}: {', '.join(told)}")
+    _annotate(recordings, options["out"], answers)
     if tried and not options["as_json"]:
         print(f"{hit} of {tried} utterances of training speakers are named right: {100 * hit / tried:.2f} %")
     _end_of(named, options["as_json"])
+
+
+def _annotate(recordings: list[str], out: Path | None, answers: dict[str, str]) -> None:
+    """Write the manifest that the recordings are with who was found, where that is asked for."""
+    from sre.datadir.importers.nemo import annotate
+
+    if out:
+        annotate(Path(recordings[0]), out, "infer", answers)
 
 
 def _end_of(named: Named, as_json: bool) -> None:

@@ -17,8 +17,9 @@ from pyarrow import parquet
 
 from sre import SreError
 from sre.datadir.datadir import read_data_dir
+from sre.datadir.importers import nemo
 from sre.datadir.importers.folder import files_below
-from sre.datadir.importers.row import AUDIO
+from sre.datadir.importers.row import AUDIO, Asked, Row
 from sre.datadir.rejected import Rejected
 from sre.features.store import WITHOUT_CONFIG, FeatureStore
 from sre.features.waves import Waves, shortest_s
@@ -41,6 +42,7 @@ class Named:
 
     rejected : rows of what cannot be used so far
     wanted : the ids of those that are embedded; None: all of them
+    speakers : id -> speaker, of the lines of manifests that tell it
     """
 
     files: dict[str, str] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Named:
     rejected: Rejected = field(default_factory=list)
     total: int = 0
     wanted: set[str] | None = None
+    speakers: dict[str, str] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
         """Return whether a recording is embedded."""
@@ -61,11 +64,11 @@ class Named:
 
 
 def named_recordings(arguments: Sequence[str], model: Model) -> Named:
-    """Return what audio files, folders of such, lists (`path` or `id path` lines) and data directories name.
+    """Return what audio files, folders of such, lists (`path` or `id path` lines), manifests and data directories name.
 
     model : for one that reads features, files and data directories are of these
-    The id of a file is its path as it was given; of one in a folder that is given alone, its path in there. Raises
-    SreError for what is none of these.
+    The id of a file is its path as it was given, also in a NeMo manifest; of one in a folder that is given alone, its
+    path in there. Raises SreError for what is none of these.
     """
     named = Named()
     heard, read = ("wav.scp", AUDIO, "audio file"), ("feats.scp", FILES, "file of features")
@@ -82,10 +85,31 @@ def named_recordings(arguments: Sequence[str], model: Model) -> Named:
                 named.add(file if len(arguments) == 1 else str(path / file), str(path / file))
         elif path.suffix.lower() in AUDIO | FILES or not path.exists():
             named.add(argument, argument)
+        elif is_manifest(path):
+            for row in _lines_of_manifest(path):
+                named.add(row.file, openable(row.file, path.parent))
+                named.speakers |= {row.file: row.speaker} if row.speaker else {}
         else:
             for name, file in _listed(path):
                 named.add(name, file)
     return named
+
+
+def is_manifest(path: Path) -> bool:
+    """Return whether a file is a NeMo manifest, of which each line is a JSON object."""
+    known = AUDIO | FILES
+    return path.is_file() and path.suffix.lower() not in known and read_text(path).lstrip().startswith("{")
+
+
+def _lines_of_manifest(path: Path) -> Iterator[Row]:
+    """Yield the lines of a manifest. Raises SreError for one of a part of a file, which a list of files cannot name."""
+    for row in nemo.read(path, Asked()):
+        if row.part:
+            raise SreError(
+                f"{path}: {shown(row.file)} is meant from {row.start:g} s on (offset), and whole files are taken here;"
+                " make a data directory of the manifest, sre data import, and give that"
+            )
+        yield row
 
 
 def _listed(path: Path) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ session, utterance, recording and gender are ours, which NeMo passes over.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,12 @@ def _object(where: str, line: str) -> dict[str, Any]:
     return content
 
 
+def _key_of(table: str) -> str:
+    """Return the key of a table, as the manifest had it: lang of utt2lang."""
+    key = table.removeprefix("utt2")
+    return table if key in (*OWN, *OURS, *SPEAKERS, *TABLES) else key
+
+
 def _word(where: str, name: str, value: Any) -> str:
     if isinstance(value, dict | list | bool):
         raise SreError(f"{where}: {name} is {json.dumps(value)[:40]}, which is no text; mend it")
@@ -72,6 +78,19 @@ def _times(where: str, content: dict[str, Any]) -> tuple[float, float | None, fl
     if length == 0:
         raise SreError(f"{where}: its duration is 0; mend it, or delete the line")
     return start or 0.0, None if start is None or length is None else plus(start, length), length
+
+
+def annotate(source: Path, out: Path, key: str, values: Mapping[str, str]) -> None:
+    """Write the lines of a manifest, all their keys as they are, with one more: what `values` has of their file.
+
+    A file that it does not have gets null. Raises SreError naming the line that is no such object.
+    """
+    with atomic_output(out) as file:
+        for number, line in enumerate(lines_of(read_text(source)), 1):
+            if line.strip():
+                content = _object(f"{source}:{number}", line)
+                content[key] = values.get(content[FILE])
+                file.write(json.dumps(content, ensure_ascii=False) + "\n")
 
 
 def write(out: Path, rows: Iterable[Row]) -> int:
@@ -91,7 +110,7 @@ def write(out: Path, rows: Iterable[Row]) -> int:
             line["label"] = row.speaker
             line |= {name: value for name in ("utterance", "session", "recording") if (value := getattr(row, name))}
             line |= {} if row.channel is None else {"channel": row.channel}
-            line |= {names.get(table, table): value for table, value in tables.items()}
+            line |= {names.get(table) or _key_of(table): value for table, value in tables.items()}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             count += 1
     return count
