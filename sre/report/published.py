@@ -12,7 +12,7 @@ several experiments stands between `<!-- begin TABLE A.json B.json -->` and its 
 """
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
@@ -30,6 +30,8 @@ from sre.report.ranking import Difference, group_interval
 from sre.report.rows import Group, Row, counts, group_rows, make_rows, marks
 from sre.report.summaries import TABLES, WORDS, to_quote, with_interval
 from sre.report.tsv import difference_in
+from sre.scoring.identification import FILE as IDENTIFICATION_FILE
+from sre.scoring.identification import IdentificationResult
 from sre.training.summary import SUMMARY_FILE, TrainSummary
 
 TRAINING_FACTS = ("parameters", "macs_2s", "training_s", "utterances_per_s_8s", "device")
@@ -70,6 +72,7 @@ def collect(folder: Path, command: str) -> dict:
         "means": [_mean(group) for group in several],
         **({"fused": fused} if (fused := sorted({row.run for row in rows if row.result.fused_runs})) else {}),
         "trainings": {run: facts for run in sorted({row.run for row in rows}) if (facts := _training(folder / run))},
+        **({"identified": identified} if (identified := dict(_identified(folder, rows))) else {}),
     }
 
 
@@ -110,6 +113,14 @@ def _training(folder: Path) -> dict:
     path = folder / SUMMARY_FILE
     told = TrainSummary.read(path).told() if path.is_file() else {}
     return {key: told[key] for key in TRAINING_FACTS if key in told}
+
+
+def _identified(folder: Path, rows: Sequence[Row]) -> Iterator[tuple[str, dict]]:
+    """Yield (run, what its identification.json says of unheard utterances and of lists), of runs that have one."""
+    for run in sorted({row.run for row in rows}):
+        if (path := folder / run / IDENTIFICATION_FILE).is_file():
+            found = IdentificationResult.read(path)
+            yield run, {"unheard": asdict(found.unheard) if found.unheard else None, "lists": found.lists}
 
 
 def rendered(text: str, read: Callable[[str], dict]) -> str:

@@ -18,6 +18,7 @@ from sre.metrics.rates import summarise
 from sre.report.pages import PART
 from sre.report.published import render, rendered
 from sre.report.summaries import TABLES, summary, systems
+from sre.scoring.identification import IdentificationResult, UnheardResult
 from sre.scoring.replicates import replicates_of
 from steps import make_report, make_results
 
@@ -73,6 +74,13 @@ def score(folder: Path, run: str, model: str, seed: int, gap: float, condition: 
     return draws["eer"]
 
 
+def rank_1(rate: float) -> dict:
+    return {"rank_1": rate, "rank_5": 1.0, "intervals": {"rank_1": [rate - 0.1, 1.0]}}
+
+
+UNHEARD = UnheardResult(speakers=20, utterances=60, ways={"classifier": rank_1(0.9), "nearest_mean": rank_1(0.8)})
+
+
 @pytest.fixture(scope="module")
 def exp(tmp_path_factory) -> tuple[Path, np.ndarray]:
     """An experiment with its report: one model of two seeds, one of one; the mean of the draws of the former's EER."""
@@ -81,6 +89,8 @@ def exp(tmp_path_factory) -> tuple[Path, np.ndarray]:
     write_trials(folder / "main", [(a, b, a[0] == b[0]) for a in names for b in names if a < b])
     draws = [score(folder, run, "xvector", seed, 2.0) for run, seed in (("xvector", 1), ("xvector_s2", 2))]
     score(folder, "resnet", "resnet", 1, 1.0)
+    lists = {"main": {"cosine": rank_1(0.5)}}
+    IdentificationResult("xvector", "xvector", 1, 50, UNHEARD, lists).write(folder / "xvector/identification.json")
     files = sorted(map(str, folder.glob("*/scores/*/metrics.json")))
     make_report.main([str(folder), "--metrics", *files, "--primary", "xvector/cosine"])
     return folder, np.mean(draws, axis=0)
@@ -94,6 +104,7 @@ def test_the_json_has_the_numbers_and_the_table_shows_them(exp, tmp_path: Path) 
     made = json.loads(out.read_text())
     files = {run: json.loads((folder / run / "scores/main/metrics.json").read_text()) for run in made["trainings"]}
     metrics = {run: file["systems"]["cosine"]["metrics"] for run, file in files.items()}
+    assert made["identified"] == {"xvector": {"unheard": asdict(UNHEARD), "lists": {"main": {"cosine": rank_1(0.5)}}}}
     good = [row for row in made["rows"] if row["system"] == "cosine"]
     assert len(made["rows"]) == 6 and {row["run"] for row in good} == {"resnet", "xvector", "xvector_s2"}
     for row in good:
@@ -150,10 +161,6 @@ def test_a_summary_has_a_line_a_list() -> None:
     assert "none has a primary or a chosen system" in summary([no_choice])
 
 
-def rank_1(rate: float) -> dict:
-    return {"rank_1": rate, "rank_5": 1.0, "intervals": {"rank_1": [rate - 0.1, 1.0]}}
-
-
 def test_a_table_of_systems_has_rates_accuracies_and_costs() -> None:
     """A line for each model and list; the accuracy is the mean of the seeds, and its interval that of one run."""
     one = facts_of("one", {("a", "cosine primary"): [3.0], ("b", "cosine primary"): [4.0, 6.0]})
@@ -162,7 +169,7 @@ def test_a_table_of_systems_has_rates_accuracies_and_costs() -> None:
         row["metrics"]["min_dcf_0.01"] = 0.5
     cost = {"parameters": 1_500_000, "training_s": 60.0, "device": "a chip"}
     one["trainings"] = {"a": cost, "b": cost, "b_s2": cost | {"training_s": 180.0, "device": "another"}}
-    heard = {"speakers": 20, "utterances": 60, "ways": {"classifier": rank_1(0.9), "nearest_mean": rank_1(0.8)}}
+    heard = asdict(UNHEARD)
     of_lists = {"one_main": {"cosine": rank_1(0.7)}}
     one["identified"] = {
         "a": {"unheard": heard, "lists": of_lists},
