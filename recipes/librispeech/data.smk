@@ -31,7 +31,9 @@ rule prepare_librispeech:
     params:
         corpus=CONFIG["corpus"],
         parts=lambda wildcards: EVAL_PARTS.get(wildcards.split, " ".join(p for p in PARTS if p.startswith("train-"))),
-        cut=lambda wildcards: (f"--cut-seconds {CUT} --cut-only-if-single" if CUT and wildcards.split not in EVAL_PARTS else ""),
+        cut=lambda wildcards: (
+            f"--cut-seconds {CUT} --cut-only-if-single" if CUT and wildcards.split not in EVAL_PARTS else ""
+        ),
         options=AUDIO_OPTIONS,
         version=stage_version("data"),
     shell:
