@@ -32,6 +32,7 @@ NAMES_OF_RECIPE = dict(globals())
 include: "steps/data.smk"
 include: "steps/unheard.smk"
 include: "steps/conditions.smk"
+include: "steps/triplets.smk"
 include: "steps/augment.smk"
 include: "steps/feats.smk"
 include: "steps/train.smk"

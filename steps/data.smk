@@ -9,6 +9,8 @@ WHOLE, IDENTIFICATION = CORPUS.train, CONFIG.get("identification")
 if IDENTIFICATION:
     CORPUS = without_traceback(CORPUS.with_unheard, IDENTIFICATION)
 CORPUS = without_traceback(CORPUS.with_conditions, CONFIG["conditions"])
+if CONFIG.get("triplet_trials"):
+    CORPUS = without_traceback(CORPUS.with_triplets)
 DEVELOPMENT = CONFIG["development"]
 DEV = CORPUS.development.name if DEVELOPMENT["speakers"] else None
 if DEV:

@@ -45,7 +45,7 @@ VERBS = {  # verb -> its file in here, loaded when the verb is called; one line 
     "identify": ("identify", "who is speaking: enrolled voices, or the network's training speakers; also live"),
     "voices": ("voices", "what is in a file of voices: list, show, rename, remove, check"),
     "serve": ("serve", "a page in the browser of this machine: record, compare, enrol, identify"),
-    "import": ("import_", "a model of WeSpeaker, SpeechBrain, 3D-Speaker, NeMo or ClovaAI as a bundle of ours"),
+    "import": ("import_", "a model of WeSpeaker, SpeechBrain, 3D-Speaker, NeMo, ClovaAI or Wang as a bundle of ours"),
     "clean": (
         "clean",
         "what of experiments can be removed, and how much it is, as checkpoints of finished trainings",

@@ -12,7 +12,7 @@ from sre.machine.log import say
 
 def add_actions(action: Action) -> None:
     """Add the action."""
-    text = "make a trial list: all pairs of utterances, or a seeded draw of them"
+    text = "make a trial list: all pairs of utterances, a seeded draw of them, or random triplets"
     add_arguments(action("trials", make_trial_list, text))
 
 
@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--same-session", action="store_true", help=same)
     cross = "nontarget trials across genders, too (default: within those of spk2gender, if it is there)"
     parser.add_argument("--cross-gender", action="store_true", help=cross)
+    triplets = (
+        "N random triplets of two utterances of a speaker and one of another, by --seed alone: a target and a nontarget"
+        " trial of the first with each; tables of sessions and genders are not looked at"
+    )
+    parser.add_argument("--triplets", type=count, metavar="N", help=triplets)
     parser.add_argument("--unlabelled", action="store_true", help="write `enrol test` lines, without the labels")
     parser.add_argument("--seed", type=whole(-MOST), default=1, metavar="N", help="of the draws (default: 1)")
     parser.add_argument("directory", type=input_folder, help="data directory")
@@ -45,20 +50,27 @@ def make_trial_list(
     same_session: bool,
     cross_gender: bool,
     unlabelled: bool,
+    triplets: int | None,
     **rules: Any,
 ) -> None:
     from sre.datadir.datadir import read_data_dir
     from sre.datadir.trial_sides import TrialRules
     from sre.datadir.trials import make_trials
+    from sre.datadir.triplets import make_triplet_trials
     from sre.io.atomic import sha256_file
 
+    asked = TrialRules(other_sessions=not same_session, same_gender=not cross_gender, labelled=not unlabelled, **rules)
+    if triplets and (enroll_map or asked != TrialRules(seed=asked.seed)):
+        raise SreError("--triplets goes with --seed alone; leave the other options out")
     if bool(rules["enrol"]) != bool(enroll_map):
         raise SreError("--enrol N and --enroll-map FILE belong together; give both")
     if rules["models"] != 1 and not rules["enrol"]:
         raise SreError("--models is for models of several utterances; give --enrol too")
     data = read_data_dir(directory, need_speakers=not unlabelled, every_table=True)
-    asked = TrialRules(other_sessions=not same_session, same_gender=not cross_gender, labelled=not unlabelled, **rules)
-    made = make_trials(data, asked, out, enroll_map)
+    if triplets:
+        made = make_triplet_trials(directory, data.table("utt2spk", str(directory)), triplets, asked.seed, out)
+    else:
+        made = make_trials(data, asked, out, enroll_map)
     for remark in made.remarks:
         say(f"{directory}: {remark}")
     trials = f"{made.targets + made.nontargets} trials without labels"

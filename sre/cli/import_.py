@@ -6,6 +6,7 @@ sre import hf:speechbrain/spkrec-ecapa-voxceleb final.pt  # the same from the hu
 sre import campplus_voxceleb.bin final.pt --from 3dspeaker
 sre import titanet-l.nemo final.pt                        # NeMo's SpeakerNet, TitaNet and ECAPA_TDNN
 sre import baseline_v2_ap.model final.pt                  # ClovaAI's ResNetSE34L, ResNetSE34V2 and RawNet3
+sre import saved_model.bilstm.mean.clean100.gpu100000.pt final.pt     # Wang's Speaker Recognition From Scratch
 sre import avg_model.pt final.pt --as redimnet --options '{"size": "b2"}'   # WeSpeaker's, without its config
 
 The network, its options and its front-end are what the files say; the command names what it recognised. Of WeSpeaker's
@@ -15,6 +16,7 @@ file is run. docs/importing.md has all families, and how far each embedding is f
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from sre.models.peers.found import Found
     from sre.models.peers.source import Source
 
-TOOLKITS = ("wespeaker", "speechbrain", "3dspeaker", "nemo", "clovaai")
+TOOLKITS = ("wespeaker", "speechbrain", "3dspeaker", "nemo", "clovaai", "wang")
 
 
 def add(commands: argparse._SubParsersAction, text: str) -> None:
@@ -56,7 +58,7 @@ def add(commands: argparse._SubParsersAction, text: str) -> None:
     parser.add_argument(
         "--as", dest="architecture", metavar="ARCHITECTURE", help=f"{network} not known is answered with all"
     )
-    options = "of that network, where they are not its defaults"
+    options = "of that network, where they are not its defaults; without --as, what the command says no file tells"
     parser.add_argument("--options", type=json_object, default={}, metavar="JSON", help=options)
     features = (
         "with --as: RECIPE:NAME or CONFIG.yaml:NAME, a recipe's feature config; or a YAML of options as make_fbank"
@@ -95,7 +97,7 @@ def import_model(
     name, config = given_features(features, found)
     fetched = fetch(source, wanted_files) if source.startswith(PREFIX) else None
     read = read_source(fetched.folder if fetched else Path(source))
-    found = found or recognise(read, toolkit)
+    found = found or told(recognise(read, toolkit), options)
     if not config:
         bins = found.features.get("num_mel_bins", f"_{found.features['type']}")
         name = f"{found.toolkit.lower().replace('3d-', 'threed_')}{bins}"
@@ -118,14 +120,21 @@ def import_model(
 
 def check_arguments(toolkit: str | None, architecture: str | None, options: dict, features: str | None) -> None:
     """Raise SreError where arguments do not go together."""
-    if (options or features) and not architecture:
-        raise SreError(
-            "--options and --features go with --as, for a file that is recognised says them itself; leave them out"
-        )
+    if features and not architecture:
+        raise SreError("--features goes with --as, for a file that is recognised says them itself; leave it out")
     if architecture and toolkit not in (None, "wespeaker"):
         raise SreError(
             f"--as is for WeSpeaker's checkpoints, and {toolkit}'s say their network themselves; leave it out"
         )
+
+
+def told(found: "Found", options: dict) -> "Found":
+    """Return what was recognised with `options` of the user's. Raises SreError where the file tells one of them."""
+    if known := sorted(options.keys() - set(found.untold)):
+        own = f"no file tells only {' and '.join(found.untold)}" if found.untold else "its file tells all"
+        raise SreError(f"--options {known[0]}: of {found.toolkit}'s {found.network} {own}; leave it out")
+    note = "" if options else found.note
+    return replace(found, options={**found.options, **options}, note=note)
 
 
 def given_features(features: str | None, found: "Found | None") -> tuple[str, dict]:

@@ -101,6 +101,17 @@ class Corpus:
         """Return the same corpus with its development list."""
         return replace(self, lists=(*self.lists, self.development))
 
+    def with_triplets(self) -> "Corpus":
+        """Return the same corpus with a list of random triplets of each split of its own lists.
+
+        Raises SreError where a name is taken.
+        """
+        splits = dict.fromkeys(item.split for item in self.lists if item.condition is None)
+        more = [TrialList(f"{split}_triplets", split) for split in splits]
+        if taken := sorted({item.name for item in more} & {item.name for item in self.lists}):
+            raise SreError(f"triplet_trials: {taken[0]} is a list that the recipe has; rename that")
+        return replace(self, lists=(*self.lists, *more))
+
     def with_versions(self, asked: Mapping[str, Any], conditions: Mapping[str, Any]) -> "Corpus":
         """Return the same corpus with the versions of its development list that a resolved `quality` asks for.
 

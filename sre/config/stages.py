@@ -23,6 +23,7 @@ STAGES = {
             "check_recipe",
             "split_unheard",
             "make_development_trials",
+            "make_triplet_trials",
             "index_audio",
             "cut_utterances",
             "cut_features",

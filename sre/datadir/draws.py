@@ -24,12 +24,15 @@ class Draw:
         """Return the items in a random order."""
         return [items[place] for place in self.order(len(items))]
 
+    def below(self, sizes: np.ndarray) -> np.ndarray:
+        """Return (n,) int64 numbers, each from 0 to its size of (n,) minus 1."""
+        return (self._bits.random_raw(len(sizes)) % sizes.astype(np.uint64)).astype(np.int64)
+
     def distinct(self, count: int, size: int) -> np.ndarray:
         """Return (count,) int64 sorted distinct numbers from 0 to size - 1."""
         if 2 * count >= size:
             return np.sort(self.order(size)[:count])
         found = np.empty(0, np.int64)
         while len(found) < count:
-            more = (self._bits.random_raw(count - len(found)) % np.uint64(size)).astype(np.int64)
-            found = np.union1d(found, more)
+            found = np.union1d(found, self.below(np.full(count - len(found), size)))
         return found

@@ -8,7 +8,7 @@ from sre.models.eres2net import ERes2Net, ERes2NetV2
 from sre.models.gemini import GeminiDFResNet
 from sre.models.quartznet import SpeakerNet, TitaNet
 from sre.models.rawnet import RawNet3
-from sre.models.recurrent import BLSTM, GE2ELSTM
+from sre.models.recurrent import BLSTM, GE2ELSTM, LSTM
 from sre.models.redimnet import ReDimNet
 from sre.models.redimnet2 import ReDimNet2
 from sre.models.repvgg import RepVGG
@@ -49,6 +49,7 @@ ARCHITECTURES: dict[str, type[Network]] = {
     "speakernet": SpeakerNet,
     "titanet": TitaNet,
     "ge2e_lstm": GE2ELSTM,
+    "lstm": LSTM,
     "blstm": BLSTM,
     "transformer": Transformer,
     "mlp": MLP,

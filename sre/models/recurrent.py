@@ -1,8 +1,8 @@
 """LSTM encoders.
 
 L. Wan et al., Generalized end-to-end loss for speaker verification, ICASSP 2018 (GE2E), with the projection of H. Sak
-et al., Interspeech 2014; and the bidirectional encoder of the LibriSpeech triplet system of Q. Wang's
-"Speaker Recognition From Scratch" (3 layers of 64 each way, mean over the frames).
+et al., Interspeech 2014; and the encoders of Q. Wang's "Speaker Recognition From Scratch", trained on LibriSpeech's
+triplets: 3 layers of 64 in one direction, of which the last frame counts, and of 64 each way, averaged over the frames.
 
 Shapes: B batch, T frames, F features, H hidden, P projection, D embedding.
 """
@@ -24,6 +24,11 @@ def outputs_of(lstm: nn.LSTM, x: Tensor) -> Tensor:
         return lstm(x)[0]
     with torch.autocast("cpu", enabled=False):
         return lstm(x.to(next(lstm.parameters()).dtype))[0]
+
+
+def joined(outputs: Tensor, frames: str) -> Tensor:
+    """Return the "mean" over all frames' outputs, or those of the "last" frame: (B, T, D) -> (B, D)."""
+    return outputs.mean(dim=1) if frames == "mean" else outputs[:, -1]
 
 
 class GE2ELSTM(Network):
@@ -71,6 +76,26 @@ class GE2ELSTM(Network):
         return x
 
 
+class LSTM(Network):
+    """LSTM in one direction, of which the last frame has read all: (B, T, F) -> (B, D). No layer follows it.
+
+    Parameters
+    ----------
+    num_features : F
+    embedding_dim : D, memory cells of each layer
+    layers : of the LSTM
+    frames : the "last" frame's output, or the "mean" of all
+    """
+
+    def __init__(self, num_features: int, embedding_dim: int = 64, layers: int = 3, frames: str = "last") -> None:
+        super().__init__(embedding_dim)
+        self.lstm = nn.LSTM(num_features, embedding_dim, layers, batch_first=True)
+        self.frames = frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        return joined(at_least_float32(outputs_of(self.lstm, x)), self.frames)  # (B, T, F) -> (B, D)
+
+
 class BLSTM(Network):
     """Bidirectional LSTM, its outputs averaged over the frames: (B, T, F) -> (B, D).
 
@@ -90,5 +115,4 @@ class BLSTM(Network):
         self.frames = frames
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs = at_least_float32(outputs_of(self.lstm, x))  # (B, T, F) -> (B, T, D)
-        return outputs.mean(dim=1) if self.frames == "mean" else outputs[:, -1]  # -> (B, D)
+        return joined(at_least_float32(outputs_of(self.lstm, x)), self.frames)  # (B, T, F) -> (B, D)

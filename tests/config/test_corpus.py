@@ -105,6 +105,19 @@ def test_conditions_that_cannot_be(
         corpus.with_conditions(ASKED | asked)
 
 
+def test_lists_of_triplets_are_of_each_split_that_is_tested() -> None:
+    corpus = read_corpus({"train": "train", "lists": [*LISTS, TrialList("more", "eval")]}, "data.smk")
+    found = corpus.with_conditions(ASKED).with_triplets().with_development()
+    assert [item for item in found.lists if "triplets" in item.name] == [
+        TrialList("eval_triplets", "eval"),
+        TrialList("other_triplets", "other"),
+    ]
+    assert found.splits == corpus.with_conditions(ASKED).splits
+    taken = read_corpus({"train": "train", "lists": [*LISTS, TrialList("eval_triplets", "eval")]}, "data.smk")
+    with pytest.raises(SreError, match="triplet_trials: eval_triplets is a list that the recipe has; rename that"):
+        taken.with_triplets()
+
+
 def test_versions_of_the_development_list() -> None:
     """They are splits of its utterances alone, and no lists; the noises are those that conditions leave."""
     quality = {"snr": [5.0], "seconds": [1.0, 2.0], "measures": ["duration"]}

@@ -7,7 +7,7 @@ from sre.config import stages
 from sre.config.stages import STAGE_VERSIONS, STAGES, stage_of
 
 # rules of another stage than the name of their file
-FILES = {"conditions": "data", "augment": "data", "unheard": "data"}
+FILES = {"triplets": "data", "conditions": "data", "augment": "data", "unheard": "data"}
 FILES |= {"quality": "feats", "fuse": "score", "identify": "score"}
 STEPS = Path(__file__).resolve().parents[2] / "steps"
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from sre.datadir import trials as module
 from sre.datadir.datadir import DataDir, read_data_dir
 from sre.datadir.trial_sides import TrialRules
 from sre.datadir.trials import make_trials
+from sre.datadir.triplets import draw_triplets
 from sre.io.tables import read_table, write_table
 from sre.io.trials import read_enroll_map, read_pairs, read_trials
 
@@ -145,3 +147,61 @@ def test_utterances_of_nobody_give_pairs_without_labels(tmp_path: Path) -> None:
     assert (tmp_path / "list").read_text() == "a b\na c\nb c\n" and made.remarks == []
     with pytest.raises(SreError, match="no target trial can be made of its 3 speakers and 3 utterances"):
         make_trials(data, TrialRules(), tmp_path / "list")
+
+
+def test_triplets_are_drawn_uniformly_over_speakers() -> None:
+    """Shares of the speakers, of speaker pairs, and of a speaker's pairs, by what each should be."""
+    speakers = np.array([0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3])
+    found, total = Counter(), 4000
+    for seed in range(total):
+        ((a, p, n),) = draw_triplets(speakers, 1, seed).tolist()
+        assert a != p and speakers[a] == speakers[p] != speakers[n]
+        found.update([("anchor", speakers[a]), ("pair", speakers[a], speakers[n]), ("utterances", a, p), ("other", n)])
+    expected = {("anchor", 2): 1 / 3, ("anchor", 0): 0, ("pair", 3, 0): 1 / 9, ("pair", 1, 3): 1 / 9}
+    expected |= {("utterances", 2, 1): 1 / 6, ("utterances", 3, 5): 1 / 18, ("other", 0): 1 / 3, ("other", 12): 2 / 63}
+    for event, share in expected.items():
+        assert found[event] / total == pytest.approx(share, abs=4 * np.sqrt(share / total))
+
+
+@given(st.lists(st.integers(1, 6), min_size=2, max_size=5), st.integers(1, 60), st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_no_two_triplets_share_a_trial(sizes: list[int], count: int, seed: int) -> None:
+    speakers = np.repeat(np.arange(len(sizes)), sizes)
+    if max(sizes) < 2:
+        return
+    triplets = draw_triplets(speakers, count, seed)
+    pairs = [frozenset(pair) for a, p, n in triplets.tolist() for pair in ((a, p), (a, n))]
+    assert len(set(pairs)) == len(pairs) == 2 * len(triplets) and len(triplets) <= count
+    targets = sum(size * (size - 1) // 2 for size in sizes)
+    others = (len(speakers) ** 2 - sum(size**2 for size in sizes)) // 2
+    assert len(triplets) == count or 4 * count > min(targets, others)
+
+
+def test_a_list_of_triplets(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    utts = {f"{speaker}{number:02}": speaker for speaker in "CAB" for number in range(10)} | {"D00": "D"}
+    write_table(tmp_path / "data/wav.scp", {utt: f"{utt}.wav" for utt in utts})
+    write_table(tmp_path / "data/utt2spk", utts)
+    write_table(tmp_path / "data/utt2session", dict.fromkeys(utts, "one"))  # which is not looked at
+    where = [f"{tmp_path}/data", f"{tmp_path}/list"]
+    cli.main(["data", "trials", "--triplets", "30", *where])
+    told = capsys.readouterr().err
+    assert "1 speakers have one utterance and are no anchors, e.g. D" in told
+    assert "30 target and 30 nontarget trials, of 4 speakers, " in told
+    lines = (tmp_path / "list").read_text().splitlines()
+    assert lines == sorted(lines) and len(lines) == 60
+    anchors = Counter((line.split()[0], line.split()[2]) for line in lines)
+    assert all(anchors[name, "target"] == anchors[name, "nontarget"] for name, _ in anchors)
+    first = (tmp_path / "list").read_bytes()
+    cli.main(["data", "trials", "--triplets", "30", "--seed", "2", where[0], f"{tmp_path}/other"])
+    cli.main(["data", "trials", "--triplets", "30", where[0], f"{tmp_path}/again"])
+    assert (tmp_path / "other").read_bytes() != first == (tmp_path / "again").read_bytes()
+    cli.main(["data", "trials", "--triplets", "500", where[0], f"{tmp_path}/most"])
+    assert "500 triplets were asked; 10000 draws gave 135 without a trial twice" in capsys.readouterr().err
+    for more in (["--same-session"], ["--per-speaker", "3"], ["--unlabelled"]):
+        with pytest.raises(SystemExit):
+            cli.main(["data", "trials", "--triplets", "5", *more, where[0], f"{tmp_path}/no"])
+        assert "--triplets goes with --seed alone" in capsys.readouterr().err
+    write_table(tmp_path / "data/utt2spk", {utt: utt for utt in utts})
+    with pytest.raises(SystemExit):
+        cli.main(["data", "trials", "--triplets", "5", where[0], f"{tmp_path}/no"])
+    assert "a triplet is of two speakers, one with two utterances" in capsys.readouterr().err

@@ -51,6 +51,7 @@ SMALL = {
     "speakernet": {"channels": 32, "pooled_channels": 64, "dropout": 0.0},
     "titanet": {"channels": 32, "pooled_channels": 64},
     "ge2e_lstm": {"hidden_dim": 32, "layers": 2},
+    "lstm": {"layers": 2},
     "blstm": {"layers": 2},
     "transformer": {"layers": 1, "feedforward_dim": 64, "dropout": 0.0},
     "mlp": {"widths": (64,), "dropout": ()},

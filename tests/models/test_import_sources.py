@@ -264,7 +264,7 @@ def test_wespeakers_config(tmp_path: Path, capsys) -> None:
 
 def test_arguments_that_do_not_go_together(tmp_path: Path) -> None:
     source, _ = given("clovaai_resnetse34v2", tmp_path)
-    assert "--options and --features go with --as" in refused(source, "--features", "voxceleb:clova64")
+    assert "--features goes with --as" in refused(source, "--features", "voxceleb:clova64")
     assert "--as is for WeSpeaker's checkpoints" in refused(source, "--as", "ecapa", "--from", "clovaai")
     (tmp_path / "more").mkdir()
     assert "one file of weights is needed, and there is none" in refused(tmp_path / "more")

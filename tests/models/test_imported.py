@@ -1,28 +1,33 @@
 """`sre import` of other toolkits: the bundle's embedding of a wave is that of the toolkit's own code.
 
-SpeechBrain's code is here. WeSpeaker's (dfa7419), NeMo's (nemo_toolkit 3.0.0), 3D-Speaker's (09e7806) and ClovaAI's
-(f51bab8) ran elsewhere, on the wave below and with weights filled from their keys' names; peer_outputs/ has the keys
-with their shapes, the config, and the embedding that came out. All families of WeSpeaker, from features on, are in
-test_peers.py.
+SpeechBrain's code is here, and Wang's networks are torch's layers. WeSpeaker's (dfa7419), NeMo's (nemo_toolkit 3.0.0),
+3D-Speaker's (09e7806) and ClovaAI's (f51bab8) ran elsewhere, on the wave below and with weights filled from their keys'
+names; peer_outputs/ has the keys with their shapes, the config, and the embedding that came out. All families of
+WeSpeaker, from features on, are in test_peers.py.
 """
 
 import json
 import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import torch
 import yaml
 from models.test_peer_models import peer_tensor
 from speechbrain_code import imported_alone
+from torch import Tensor, nn
 
+from sre import SreError
 from sre.cli import command
 from sre.extraction.embedder import Embedder
 from sre.features.cmn import normalise
 from sre.features.extractor import extractor_of
 from sre.features.types import options_of
+from sre.models.bundle import load_bundle
 
 OUTPUTS = Path(__file__).resolve().parent / "peer_outputs"
 PAGE = Path(__file__).resolve().parents[2] / "docs/importing.md"
@@ -32,6 +37,7 @@ SPEECHBRAIN = {  # class, its arguments, our architecture
     "Xvector": ({"in_channels": 24, "tdnn_channels": [64, 64, 64, 64, 150], "lin_neurons": 96}, "xvector_speechbrain"),
     "ResNet": ({"channels": [16, 16, 32, 32], "block_sizes": [1, 2, 1, 2], "lin_neurons": 96}, "resnet_speechbrain"),
 }
+WANG = {"LSTM": "lstm", "BiLSTM": "blstm", "Transformer": "transformer"}  # network, our architecture
 ELSEWHERE = {  # file of peer_outputs: our architecture
     "wespeaker_resnet18": "resnet18",
     "wespeaker_ecapa": "ecapa",
@@ -195,6 +201,61 @@ def test_embedding_of_a_wave_is_speechbrains(tmp_path: Path, capsys, name: str) 
     assert f"parameters of {SPEECHBRAIN[name][1]}\n" in said
 
 
+class WangTransformer(nn.Module):
+    """As in neural_net.py: TransformerSpeakerEncoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear_layer = nn.Linear(40, 32)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(32, 8, batch_first=True), 2)
+        self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(32, 8, batch_first=True), 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(torch.zeros(len(x), 1, 32), self.encoder(self.linear_layer(x).sigmoid()))[:, 0]
+
+
+def wang_model(name: str) -> tuple[dict[str, Tensor], Callable[[Tensor], Tensor]]:
+    """Its state dict, and what makes (B, D) of (B, T, 40)."""
+    torch.manual_seed(0)
+    if name == "Transformer":
+        network = WangTransformer().eval()
+        for parameter in network.parameters():  # torch's biases of attentions are 0
+            nn.init.normal_(parameter, std=0.2)
+        return network.state_dict(), network
+    lstm = nn.LSTM(40, 64, 3, batch_first=True, bidirectional=name == "BiLSTM")
+    state = {f"lstm.{key}": value for key, value in lstm.state_dict().items()}
+    return state, lambda x: lstm(x)[0].mean(dim=1) if name == "BiLSTM" else lstm(x)[0][:, -1]
+
+
+def measured_wang(name: str, folder: Path) -> float:
+    state, encoder = wang_model(name)
+    torch.save({"encoder_state_dict": state, "losses": [0.1, 0.2], "training_time": 3.5}, folder / "saved_model.pt")
+    sre(folder / "saved_model.pt", folder / "final.pt")
+    with torch.inference_mode():
+        feats = librosa.feature.mfcc(y=wave().astype(np.float64) / 32768, sr=16000, n_mfcc=40).T
+        theirs = encoder(torch.from_numpy(feats).float()[None])[0]
+    return difference(embedding(folder / "final.pt"), theirs.numpy())
+
+
+@pytest.mark.parametrize("name", WANG)
+def test_embedding_of_a_wave_is_wangs(tmp_path: Path, capsys, name: str) -> None:
+    assert measured_wang(name, tmp_path) <= stated()[f"wang_{name}"]
+    said = capsys.readouterr().out
+    assert f"recognised: Wang's {name}, by its keys\nnote: the file does not tell" in said
+    assert f"parameters of {WANG[name]}\n" in said
+
+
+def test_what_no_file_of_wangs_tells(tmp_path: Path, capsys) -> None:
+    """Which frames make the embedding."""
+    state, _ = wang_model("BiLSTM")
+    torch.save({"encoder_state_dict": state}, tmp_path / "a.pt")
+    sre(tmp_path / "a.pt", tmp_path / "final.pt", "--options", '{"frames": "last"}')
+    assert "note:" not in capsys.readouterr().out
+    assert load_bundle(tmp_path / "final.pt").config["options"] == {"embedding_dim": 128, "layers": 3, "frames": "last"}
+    with pytest.raises(SreError, match="--options layers: of Wang's BiLSTM no file tells only frames; leave it out"):
+        sre(tmp_path / "a.pt", tmp_path / "final.pt", "--options", '{"layers": 2}')
+
+
 def stated() -> dict[str, float]:
     """The differences in the table of docs/importing.md, by the case of the test."""
     rows = re.findall(r"^\|.*\| `(\w+)` \| ([\d.e-]+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
@@ -202,5 +263,6 @@ def stated() -> dict[str, float]:
 
 
 def test_the_page_has_all_cases_and_no_large_difference() -> None:
-    assert stated().keys() == {*ELSEWHERE, *(f"speechbrain_{name}" for name in SPEECHBRAIN)}
+    here = {*(f"speechbrain_{name}" for name in SPEECHBRAIN), *(f"wang_{name}" for name in WANG)}
+    assert stated().keys() == {*ELSEWHERE, *here}
     assert max(stated().values()) <= CLOSE

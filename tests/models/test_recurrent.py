@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from sre import SreError
-from sre.models.recurrent import BLSTM, GE2ELSTM
+from sre.models.recurrent import BLSTM, GE2ELSTM, LSTM
 from sre.models.transformer import Attention, DecoderLayer, EncoderLayer, Transformer
 
 pytestmark = pytest.mark.filterwarnings(
@@ -33,6 +33,7 @@ TINY = {
             lambda: GE2ELSTM(40, hidden_dim=768, projection_dim=256),
             4 * 768 * (40 + 256 + 2 + 2 * (256 + 256 + 2)) + 3 * 768 * 256 + 256 * 257,
         ),
+        (lambda: LSTM(40), 93_696),  # 4 gates of 64, as above, 3 layers
         (lambda: BLSTM(40), 2 * 4 * 64 * (40 + 64 + 2 + 2 * (128 + 64 + 2))),
         # linear; four attentions; three feed-forward parts of 2048; 2 + 2 + 3 norms
         (lambda: Transformer(40), 32 * 41 + 4 * 4 * 32 * 33 + 3 * (2048 * 33 + 32 * 2049) + 7 * 64),
@@ -63,6 +64,16 @@ def test_blstm_reads_the_frames_in_both_orders() -> None:
     network.lstm.load_state_dict(forward | {f"{key}_reverse": value for key, value in forward.items()})
     x = torch.randn(2, 30, 4)
     torch.testing.assert_close(network(x.flip(1)), network(x).roll(3, dims=1))
+
+
+def test_lstm_is_torchs_of_one_direction() -> None:
+    ours, theirs = LSTM(12, 6), nn.LSTM(12, 6, num_layers=3, batch_first=True)
+    ours.lstm.load_state_dict(theirs.state_dict())
+    x = torch.randn(2, 30, 12)
+    outputs, (hidden, _) = theirs(x, (torch.zeros(3, 2, 6), torch.zeros(3, 2, 6)))
+    torch.testing.assert_close(ours(x), hidden[-1])
+    ours.frames = "mean"
+    torch.testing.assert_close(ours(x), outputs.mean(dim=1))
 
 
 def test_blstm_mean_and_last_by_hand() -> None:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import soundfile
+import torch
 import yaml
 from workflow.checkouts import CORPORA
 
@@ -51,8 +53,31 @@ def speakernet(project: Path) -> World:
 
 
 def scratch_lstm(project: Path) -> World:
-    """Return the world of the section on LSTM from scratch."""
-    return World()
+    """Return the world of the section on LSTM from scratch: a few readers, and lists of their files."""
+    there, systems = project.parent, project / "recipes/systems"
+    for model in ("lstm_last", "blstm_mean", "scratch_transformer", "lstm_last_small"):
+        change(systems / f"models/{model}.yaml", training={"steps": 8, "interval": 4})
+    models = ["recipes/systems/models/lstm_last_small.yaml"]
+    change(systems / "scratch_lstm.yaml", models=models, systems=["cosine"], development={"speakers": 0})
+    for part, readers, files in (("train-clean-100", 12, 1), ("test-other", 4, 4)):
+        for reader in sorted((CORPORA / "LibriSpeech" / part).iterdir())[:readers]:
+            for file in sorted(reader.rglob("*.flac"))[:files]:
+                link = there / "LibriSpeech" / file.relative_to(CORPORA / "LibriSpeech")
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file.resolve())
+                if part == "test-other":
+                    copy = there / "CN-Celeb" / reader.name / f"{file.stem}.wav"  # at 8 kHz, two channels
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    sound = soundfile.read(file)[0][::2]
+                    soundfile.write(copy, np.column_stack([sound, sound]), 8000)
+    lines = [f"{file.parent.name}, {file}\n" for file in sorted((there / "CN-Celeb").rglob("*.wav"))]
+    (there / "train.csv").write_text("".join(lines[:8]))
+    (there / "test.csv").write_text("".join(lines[8:]))
+    encoder = torch.nn.LSTM(40, 64, 3, bidirectional=True).state_dict()
+    state = {f"lstm.{key}": value for key, value in encoder.items()}
+    torch.save({"encoder_state_dict": state, "losses": [0.1], "training_time": 1.0}, there / "saved_model.pt")
+    names = ("LibriSpeech", "CN-Celeb", "train.csv", "test.csv", "saved_model.pt")
+    return World({f"/data/{name}": str(there / name) for name in names}, ["nj=1"])
 
 
 # Section 3 of the page

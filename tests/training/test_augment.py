@@ -77,7 +77,9 @@ def test_masks_of_a_batch_are_those_of_each_chunk(seed: int, asked: tuple, fill:
     masks = Masks(time, freq, (least, 7), (least, 20), probability, fill)  # 20: wider than there are bins
     draw = np.random.default_rng(seed)
     chunks, draws = draw.normal(size=(3, 25, 12)).astype(np.float32), draw.random((3, masks.num_draws))
-    found = masks(torch.from_numpy(chunks), torch.from_numpy(draws)).numpy()
+    before = chunks.copy()
+    found = masks(torch.from_numpy(before), torch.from_numpy(draws)).numpy()
+    np.testing.assert_array_equal(before, chunks)  # what masks are put into is a copy
     for chunk, own, masked in zip(chunks, draws, found, strict=True):
         np.testing.assert_allclose(masked, written_out(masks, chunk, own), atol=1e-5)
 

@@ -111,7 +111,7 @@ class LibrosaMfccOptions(SignalOptions):
 
     Attributes
     ----------
-    centre_padding : zero, or reflect as before librosa 0.10: what stands beyond the ends of the signal
+    centre_padding : zero, or reflect as before librosa 0.9: what stands beyond the ends of the signal
     """
 
     type = "librosa_mfcc"

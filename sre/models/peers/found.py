@@ -23,6 +23,8 @@ class Found:
     left_out : how keys begin that are of no use here, as of the classifier
     frontend : how keys begin that are of the front-end
     sample_rate : Hz
+    parts : makes the tensors of which key_of names each of theirs, where one of theirs is several of ours
+    untold : options that no file tells, which the user may
     note : what a user has to know that no file tells
     """
 
@@ -36,6 +38,8 @@ class Found:
     left_out: tuple[str, ...] = ()
     frontend: tuple[str, ...] = ()
     sample_rate: int = 16000
+    parts: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
+    untold: tuple[str, ...] = ()
     note: str = ""
 
 
@@ -63,6 +67,7 @@ def whole(where: str, value: object) -> int:
 
 def split(state: Mapping[str, Tensor], found: Found) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
     """Return the network's tensors, those of the front-end, and how many were left out."""
+    state = found.parts(state)
     kept = (
         {key: value for key, value in state.items() if not key.startswith(found.left_out)} if found.left_out else state
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from sre import SreError
-from sre.models.peers import clovaai, nemo, speechbrain, three_d_speaker, wespeaker
+from sre.models.peers import clovaai, nemo, speechbrain, three_d_speaker, wang, wespeaker
 from sre.models.peers.found import Found
 from sre.models.peers.source import Source
 
@@ -13,6 +13,7 @@ TOOLKITS: dict[str, Callable[[Source], Found | None]] = {  # as --from names the
     "3dspeaker": three_d_speaker.recognise,
     "nemo": nemo.recognise,
     "clovaai": clovaai.recognise,
+    "wang": wang.recognise,
 }
 SHARED = "asp.tdnn.conv.conv.weight", "xvector.block1.tdnnd1.linear1.weight"  # keys of more than one toolkit
 

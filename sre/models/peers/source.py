@@ -25,7 +25,8 @@ from sre.io.text import read_json
 
 CONFIGS = ("hyperparams.yaml", "config.yaml", "configuration.json")  # of SpeechBrain; WeSpeaker, 3D-Speaker; ModelScope
 WEIGHTS = ("embedding_model.ckpt", "avg_model.pt")  # of a folder, before all others
-NESTED = ("model_state_dict", "model")  # where ClovaAI's checkpoints, and RawNet3's published file, have the weights
+# where ClovaAI's checkpoints, RawNet3's published file, and Wang's have the weights
+NESTED = ("model_state_dict", "model", "encoder_state_dict")
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".model")
 NEMO_CONFIG, NEMO_WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 MOST_BYTES = {NEMO_CONFIG: 1 << 24, NEMO_WEIGHTS: 1 << 33}  # 16 MiB, 8 GiB
@@ -95,7 +96,7 @@ def config_of(weights: Path) -> Path | None:
 
 
 def read_state(path: Path, content: io.BytesIO | None = None) -> dict[str, Tensor]:
-    """Read a plain state dict, tensors only. Raises SreError for anything else.
+    """Read a plain state dict, tensors only, or the one of an encoder. Raises SreError for anything else.
 
     content : the bytes, where they are a part of the file
     """
