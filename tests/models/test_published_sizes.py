@@ -126,6 +126,11 @@ def test_describe_an_architecture(describe: Callable[..., list[str]]) -> None:
     assert float(printed["utterances_per_s_8s"]) > 0
 
 
+def test_describe_a_network_on_the_waveform(describe: Callable[..., list[str]]) -> None:
+    printed = describe("rawnet3", "--no-speed")
+    assert printed[:2] == ["parameters 16279298", f"macs_2s {macs(Spec('rawnet3', 160), 2)}"]
+
+
 def test_describe_says_what_it_does_not_know(describe: Callable[..., list[str]], tmp_path: Path) -> None:
     with pytest.raises(SreError, match="reznet34: no such file and no architecture; the nearest .* 'resnet34'"):
         describe("reznet34")
