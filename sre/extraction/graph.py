@@ -227,10 +227,12 @@ def runner(model: bytes, suffix: str) -> Runner:
 def metadata_of(embedder: Embedder, source: str, version: str) -> dict[str, str]:
     """Return what a file says of itself: its input (fbank or wav), both configs, and sre's version.
 
-    input_scale : the value of a sample at full scale: of the input (wav), or of what its features are made of (fbank)
+    input_scale : the value of a sample at full scale: of the input (wav; fbank of the type waveform), or of what its
+        features are made of (fbank)
     """
     configs = {"config": embedder.config, "feature_config": embedder.feature_config}
-    told = {"input": source, "input_scale": "1" if source == "wav" else str(FULL_SCALE), "sre_version": version}
+    of_samples = source == "wav" or embedder.feature_config.get("type") == WaveformOptions.type
+    told = {"input": source, "input_scale": "1" if of_samples else str(FULL_SCALE), "sre_version": version}
     if "sample_rate" in embedder.feature_config:
         told["sample_rate"] = str(embedder.feature_config["sample_rate"])
     return told | {key: json.dumps(value) for key, value in configs.items()}

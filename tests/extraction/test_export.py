@@ -127,6 +127,7 @@ def test_samples_become_blocks_in_the_graph(data: Path, tmp_path: Path) -> None:
         sre(tmp_path / "final.pt", tmp_path / f"out{suffix}", "--data", data, "--from", "wav")
         ours = graph.runner((tmp_path / f"out{suffix}").read_bytes(), suffix)(wave[None])[0]
         assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+    assert graph.metadata_of(embedder, "fbank", "")["input_scale"] == "1"  # its features are the samples
 
 
 @pytest.mark.parametrize("source", ["fbank", "wav"])
