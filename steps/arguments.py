@@ -6,7 +6,7 @@ import re
 from argparse import ArgumentTypeError
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, json_object, number, output_file, seed, share, whole
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what takes long to load is loaded once a command line has b
     from sre.backends.cohort import CohortRule
     from sre.extraction.pieces import Pieces
     from sre.scoring.stored_calibration import StoredCalibration
+    from sre.training.on_vectors import Beside
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("fp32", "fp32_fast", "bf16", "fp16", "auto")
@@ -180,6 +181,25 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def run_options_of(args: argparse.Namespace) -> dict:
     """Return those keys of `training` that were given."""
     return {key: value for key in OF_THE_RUN if (value := getattr(args, key)) is not None}
+
+
+def add_vector_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a training with source: embeddings is given beside them."""
+    softmax = "with head: extractor, the final.pt of the network whose embeddings are read"
+    parser.add_argument("--classifier", type=input_file, metavar="FILE", help=softmax)
+    several: dict[str, Any] = {"type": named_file, "action": "append", "default": []}
+    watched = "with validation.lists, a trial list whose EER is told after each epoch; may be repeated"
+    parser.add_argument("--list", metavar="NAME=TRIALS", help=watched, **several)
+    parser.add_argument("--list-embeddings", metavar="NAME=SCP", help="its utterances' embeddings", **several)
+    parser.add_argument("--list-enroll", metavar="NAME=MAP", help="its enrolment map, if it has one", **several)
+
+
+def beside_of(args: argparse.Namespace, config: dict) -> "Beside":
+    """Return what these options name, for a model's resolved config. Raises SreError as `Beside.of` does."""
+    from sre.training.on_vectors import Beside
+
+    lists = map(dict, (args.list, args.list_embeddings, args.list_enroll))
+    return Beside.of(config, args.data, args.classifier, *lists)
 
 
 def add_max_rejected(parser: argparse.ArgumentParser) -> None:

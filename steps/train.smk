@@ -51,6 +51,37 @@ def read_of_copies(run):
     return [path for split in copies_of(run) for path in (f"{DATA}/{split}/utt2spk", *read_by(run, split))]
 
 
+def watched_lists(run):
+    """The evaluation lists whose EER a training tells after each epoch, with the embeddings of their utterances.
+
+    A finished training must not run again because of a new list: it has none.
+    """
+    if run in TRAINED or not RECIPE.trainings[run]["validation"].get("lists"):
+        return {}
+    return {name: read_by(run, item.split)[0] for name, item in TRIALS.items() if role_of(name) == "evaluation"}
+
+
+def classifier_of(run):
+    """The extractor whose softmax the loss of a run starts from; nothing where it starts afresh."""
+    of = RECIPE.runs[run].of
+    if RECIPE.trainings[run].get("head") != "extractor":
+        return []
+    if RECIPE.runs[of].embeddings:
+        raise WorkflowError(f"model {run}: embeddings {of} are from elsewhere, without a softmax; take head away")
+    return RECIPE.runs[of].bundle or f"{EXP}/{of}/final.pt"
+
+
+def options_on_vectors(run):
+    """The options of the step for a training on embeddings."""
+    lists = watched_lists(run)
+    return [
+        *given("--classifier", classifier_of(run)),
+        *repeated("--list", [f"{name}={DATA}/trials/{name}" for name in lists]),
+        *repeated("--list-embeddings", [f"{name}={scp}" for name, scp in lists.items()]),
+        *repeated("--list-enroll", [f"{name}={path}" for name in lists for path in enroll_map(name)]),
+    ]
+
+
 def cards_of(run):
     """Return how many of the cards of this run of Snakemake (--resources gpu=N) a training counts as."""
     cards = workflow.global_resources.get("gpu").value or 1
@@ -72,6 +103,12 @@ rule train_embedding:
         init=lambda wildcards: base_of(wildcards.run),
         noises=lambda wildcards: manifest("noise", distort_of(wildcards.run)),
         rooms=lambda wildcards: manifest("room", distort_of(wildcards.run)),
+        classifier=lambda wildcards: classifier_of(wildcards.run),
+        lists=lambda wildcards: [
+            path
+            for name, scp in watched_lists(wildcards.run).items()
+            for path in (scp, f"{DATA}/trials/{name}", *enroll_map(name))
+        ],
     output:
         "{exp}/{run}/final.pt",
         "{exp}/{run}/train_summary.json",
@@ -97,6 +134,7 @@ rule train_embedding:
             *repeated("--feats", embeddings_of(wildcards.run)),
             *["--development"] * bool(DEVELOPMENT["speakers"]),
             *given("--init", base_of(wildcards.run)),
+            *options_on_vectors(wildcards.run),
             *options_of_training(RECIPE.runs[wildcards.run].asked),
         ],
     shell:

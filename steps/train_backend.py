@@ -11,6 +11,7 @@ from sre import SreError
 from sre.cli.arguments import Parser, input_file, output_file
 from sre.cli.configs import backend_config, in_words
 from sre.config.resolve import BACKENDS, needs_adaptation
+from sre.datadir.parts import speakers_of_part
 from sre.io.ids import check_known
 from sre.io.tables import read_ids, read_utt2spk
 from sre.machine.environment import note_settings
@@ -41,6 +42,11 @@ def main(argv: list[str] | None = None) -> None:
     if args.adapt and not needs_adaptation(args.config):
         raise SreError("--adapt: the back-end has no adapt and no centre:adapt in its chain; give one, or leave it out")
     training = read_training(args.embeddings, args.utt2spk)
+    config = {key: value for key, value in args.config.items() if key != "speakers"}
+    if part := args.config.get("speakers"):
+        assert training.speakers is not None
+        everyone = read_utt2spk(args.utt2spk).values()
+        training = training.subset(np.isin(training.speakers, [*speakers_of_part(everyone, **part)]))
     speakers = training.speakers
     assert speakers is not None  # those of utt2spk
     if args.leave_out:
@@ -50,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         training, speakers = training.subset(kept), speakers[kept]
     adapt = Embeddings.read([args.adapt]).vectors if args.adapt else None
     try:
-        backend = fit(args.config, training.vectors, speakers, adapt)
+        backend = fit(config, training.vectors, speakers, adapt)
     except (SreError, np.linalg.LinAlgError) as error:
         if not args.record_failure:
             raise

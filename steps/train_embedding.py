@@ -10,7 +10,7 @@ from sre.cli.configs import audio_rules, config_argument, model_config
 from sre.config.distort import Files
 from sre.machine.log import run
 from sre.training.reporting import as_rank
-from steps.arguments import add_run_options, run_options_of
+from steps.arguments import add_run_options, add_vector_options, beside_of, run_options_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rooms", type=input_folder, metavar="DIR", help=prepared.format("prepare_rirs", "rooms"))
     base = "final.pt that it starts from, where the config's init names a model (default: init, where that is a path)"
     parser.add_argument("--init", type=input_file, metavar="FILE", help=base)
-    half = "hold out up to half of the speakers: those of a development list (default: up to a fifth)"
-    parser.add_argument("--development", action="store_true", help=half)
+    add_vector_options(parser)
+    parser.add_argument("--development", action="store_true", help="hold out up to half: those of a development list")
     parser.add_argument("--seed", type=seed, metavar="N", help="of all draws (default: the config's, else 1)")
     add_run_options(parser)
     parser.add_argument("out", type=output_file, help="the model bundle, final.pt")
@@ -72,7 +72,7 @@ def _train(args: Namespace, config: dict, audio: bool) -> None:
         stores += vector_stores(args.data, args.feats, config["embeddings_of"])
     else:
         stores += feature_stores(args.data, args.feats, config["features"])
-    more = distorter, read_originals(args.data), args.development, args.init
+    more = distorter, read_originals(args.data), args.development, args.init, beside_of(args, config)
     train(config, stores, [read_labels(folder / "utt2spk") for folder in args.data], args.out, args.device, *more)
 
 

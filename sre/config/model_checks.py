@@ -6,9 +6,12 @@ from sre import SreError
 from sre.config.distort import check_distort
 from sre.config.schema import Schema, works_on
 
+WITH_SOFTMAX = ("softmax", "target_mse_softmax")  # losses whose weights are those of a plain softmax
+
 
 def check_source(schema: Schema, model: dict, features: dict, where: str) -> None:
     """Check what a training reads. Raises SreError where its features, of the config `features`, are not for that."""
+    check_vectors_only(schema, model, where)
     if model.get("embeddings_of"):
         raise SreError(f"{where}: embeddings_of would do nothing without source: embeddings; set that, or take it away")
     _check_reads(schema, model, features["type"], where)
@@ -25,6 +28,7 @@ def check_embeddings(schema: Schema, model: dict, where: str) -> None:
     """Check a network on embeddings. Raises SreError where it names none, or asks for what vectors do not have."""
     check_sampler(model, where)
     _check_reads(schema, model, "embeddings", where)
+    _check_start(schema, model, where)
     if not model.get("embeddings_of"):
         raise SreError(f"{where}: source: embeddings needs embeddings_of, the name of another model; write it")
     if model.get("features"):
@@ -50,6 +54,33 @@ def _check_reads(schema: Schema, model: dict, kind: str, where: str) -> None:
         )
     if masks and kind in known and kind not in works_on(schema, "model", "augment", "freq_masks"):
         raise SreError(f"{where}: augment.freq_masks masks columns, which of a {kind} are samples; take it out")
+
+
+def check_vectors_only(schema: Schema, model: dict, where: str) -> None:
+    """Raise SreError where a model that reads no embeddings has keys that are for these."""
+    loss = model["loss"]["type"]
+    idle = {
+        f"loss {loss}": schema.part("$defs", "losses", loss).get("x-needs-inputs"),
+        "head: extractor": model.get("head") == "extractor",
+        "validation.lists": model["validation"].get("lists"),
+    }
+    for key in [key for key, asked in idle.items() if asked]:
+        raise SreError(f"{where}: {key} is for networks on embeddings; set source: embeddings, or take it away")
+
+
+def _check_start(schema: Schema, model: dict, where: str) -> None:
+    """Raise SreError where a loss cannot start from the extractor's, or a speaker would give no target."""
+    loss = model["loss"]["type"]
+    if model.get("head") == "extractor" and loss not in WITH_SOFTMAX:
+        raise SreError(
+            f"{where}: head: extractor is the start of a softmax, and loss {loss} has none; set loss.type"
+            f" {' or '.join(WITH_SOFTMAX)}, or take head away"
+        )
+    if schema.part("$defs", "losses", loss).get("x-needs-inputs") and model["filter"]["min_utterances"] < 2:
+        raise SreError(
+            f"{where}: filter.min_utterances 1 leaves speakers with one utterance, whose target would be of nothing;"
+            " set 2 or more"
+        )
 
 
 def _check_speeds(schema: Schema, model: dict, features: dict, where: str) -> None:
@@ -128,6 +159,17 @@ def check_sampler(model: dict, where: str) -> None:
             " set both, or none"
         )
     size, of_speaker = training["batch_size"], training["chunks_per_speaker"]
+    if (sampler == "sessions") != loss["type"].startswith("session_"):
+        raise SreError(
+            f"{where}: training.sampler sessions and losses session_mmd_* need each other; set both, or none"
+        )
+    if sampler == "sessions":
+        if of_speaker % 4 or size % of_speaker:
+            raise SreError(
+                f"{where}: training.sampler sessions has pairs of one session and of two, so that"
+                f" chunks_per_speaker is a multiple of 4, and batch_size one of that; they are {of_speaker} and {size}"
+            )
+        return
     if sampler == "triplets" and size % 3:
         raise SreError(f"{where}: training.batch_size {size} is no multiple of 3, as triplets need; change it")
     if sampler == "utterances" and of_speaker and (size % of_speaker or size < 2 * of_speaker):

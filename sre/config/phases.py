@@ -133,10 +133,12 @@ def with_base(schema: Schema, own: dict, base: dict, where: str) -> dict:
 
 
 def check_phase_keys(given: Mapping[str, Any], where: str) -> None:
-    """Raise SreError where a model that starts afresh says how it starts from another one."""
+    """Raise SreError where a model that starts afresh says how it starts from another one, or one that does not."""
+    if given.get("init") and given.get("head") == "extractor":
+        raise SreError(f"{where}: head: extractor is the start of a loss whose network starts afresh; take init away")
     if not given.get("init"):
         for key in OF_A_PHASE[1:]:
-            if key in given:
+            if key in given and given[key] != "extractor":
                 raise SreError(f"{where}: {key} would do nothing without init; name what the training starts from")
 
 

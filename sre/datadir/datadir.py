@@ -163,6 +163,15 @@ def movable(wav: Mapping[str, str], out: Path) -> dict[str, str]:
     return {**wav, **inside}
 
 
+def read_sessions(folders: Iterable[Path]) -> dict[str, str]:
+    """Return utterance -> session within its speaker, of the first of SESSIONS that each data directory has."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        tables = [folder / name for name in SESSIONS if (folder / name).is_file()]
+        found |= read_table(tables[0]) if tables else {}
+    return found
+
+
 def read_originals(folders: Iterable[str | Path]) -> dict[str, str]:
     """Read distorted copy -> the utterance that it is a copy of, of the data directories that have a utt2uniq."""
     tables = [Path(folder) / "utt2uniq" for folder in folders]

@@ -128,6 +128,17 @@ def split_evenly(utt2spk: Mapping[str, str], count: int, by: str = "speaker") ->
     return {str(number): sorted(share) for number, share in enumerate(shares, 1)}
 
 
+def speakers_of_part(speakers: Iterable[str], part: int, of: int, seed: int = 1) -> set[str]:
+    """Return the `part`-th of so many parts of speakers, which differ by at most one speaker, drawn by the seed.
+
+    Raises SreError where it would be empty, or there is no such part.
+    """
+    everyone = sorted(set(speakers))
+    if not 0 < part <= min(of, len(everyone)):
+        raise SreError(f"part {part} of {of} parts of {len(everyone)} speakers is none, or empty; ask for another part")
+    return set(Draw("part of speakers", seed).shuffled(everyone)[part - 1 :: of])
+
+
 def _empty(names: Iterable[str], rest: str | None) -> Parts:
     return {name: [] for name in [*names, *([] if rest is None else [rest])]}
 

@@ -1,6 +1,6 @@
 """Training losses: (B, D) embeddings and (B,) speaker indices -> loss and logits; `build_head` knows them by name."""
 
-from sre.losses import classification, metric
+from sre.losses import classification, metric, targets
 from sre.losses.base import Head
 
 HEADS: dict[str, type[Head]] = {
@@ -20,6 +20,14 @@ HEADS: dict[str, type[Head]] = {
     "triplet": metric.Triplet,
     "contrastive": metric.Contrastive,
     "supcon": metric.SupCon,
+    "target_mse": targets.TargetMSE,
+    "target_mae": targets.TargetMAE,
+    "target_cosine": targets.TargetCosine,
+    "target_mse_cosine": targets.TargetMSECosine,
+    "target_mse_softmax": targets.TargetMSESoftmax,
+    "target_triplet": targets.TargetTriplet,
+    "session_mmd_cosine": targets.SessionMMDCosine,
+    "session_mmd_mse": targets.SessionMMDMSE,
 }
 
 

@@ -22,6 +22,8 @@ class Head(nn.Module):
     by_class : names in its state dict of the tensors that have rows of classes, as many for each, in their order
     part : the classes that an update computes with here, where these are not all
     needs_batches : it compares the chunks of a batch, and needs training.chunks_per_speaker (schema: x-needs-batches)
+    needs_inputs : it looks at what the network gets too, which are vectors (schema: x-needs-inputs). Before a training
+        `take` is given those of all utterances that are trained on.
 
     Beside the margin a trainer sets `chunks_per_speaker`: as many chunks each speaker of a batch has. 0: a loss that
     compares them counts.
@@ -32,6 +34,7 @@ class Head(nn.Module):
     by_class: tuple[str, ...] = ()
     part: Part | None = None
     needs_batches = False
+    needs_inputs = False
     margin = 0.0
     chunks_per_speaker = 0
 
@@ -51,8 +54,14 @@ class Head(nn.Module):
         if self.part:
             self.part.begin(speakers, step)
 
-    def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and the logits, without margin; of each row the largest should be at `targets`."""
+    def take(self, inputs: Tensor, speakers: Tensor) -> None:
+        """Take (n, F) vectors of utterances that are trained on, and their (n,) classes, where it needs_inputs."""
+
+    def forward(self, embeddings: Tensor, speakers: Tensor, inputs: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and the logits, without margin; of each row the largest should be at `targets`.
+
+        inputs : (B, F), what the network got, where the loss needs_inputs
+        """
         with torch.autocast(embeddings.device.type, enabled=False):
             return self.loss(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)), speakers)
 

@@ -6,7 +6,9 @@ Shapes: B batch, T frames, F values of a vector, D embedding.
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.nn import functional
 
+from sre import SreError
 from sre.models.base import Network
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU}
@@ -26,6 +28,10 @@ class MLP(Network):
     dropout : shares of values that are dropped, each by itself, after the layers before the last; none where it ends
     batch_norm : between each affine layer and its activation
     last_activation : the last layer has an activation too
+    unit_length : divide the input by its length
+    residual : add the input, so divided or not, to the output, and begin with zeros in the last layer
+
+    Raises SreError where D is not F and the network is residual.
     """
 
     def __init__(
@@ -37,13 +43,23 @@ class MLP(Network):
         dropout: Sequence[float] = (0.0, 0.2, 0.2, 0.2),
         batch_norm: bool = False,
         last_activation: bool = True,
+        unit_length: bool = False,
+        residual: bool = False,
     ) -> None:
         super().__init__(embedding_dim)
+        self.unit_length, self.residual = unit_length, residual
+        if residual and embedding_dim != num_features:
+            raise SreError(
+                f"mlp: residual adds inputs of {num_features} values to outputs of {embedding_dim}; set"
+                f" embedding_dim: {num_features}"
+            )
         layers: list[nn.Module] = []
         sizes = [num_features, *widths, embedding_dim]
         for number, (width, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
             last = number == len(widths)
-            layers.append(nn.Linear(width, outputs))
+            layers.append(affine := nn.Linear(width, outputs))
+            if residual and last:
+                nn.init.zeros_(affine.weight), nn.init.zeros_(affine.bias)
             if batch_norm:
                 layers.append(nn.BatchNorm1d(outputs))
             if last_activation or not last:
@@ -53,4 +69,6 @@ class MLP(Network):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x.mean(dim=1))  # (B, T, F) -> (B, F) -> (B, D)
+        x = x.mean(dim=1)  # (B, T, F) -> (B, F)
+        x = functional.normalize(x) if self.unit_length else x
+        return self.layers(x) + x if self.residual else self.layers(x)  # -> (B, D)

@@ -44,6 +44,11 @@ class Batches(ABC):
         return self.batch_size
 
     @property
+    def remark(self) -> str:
+        """What a person should know of them; "": nothing."""
+        return ""
+
+    @property
     def end(self) -> int:
         """The number of batches of the whole training."""
         return self.steps or self.epochs * self.steps_per_epoch
@@ -136,6 +141,11 @@ class SpeakerBatches(Batches):
             steps = np.minimum(groups, steps).sum() // self.N
         self.groups, self.steps_per_epoch = np.minimum(groups, steps), int(steps)
         self.repeated = int(np.maximum(0, self.groups * M - counts).sum())
+
+    @property
+    def remark(self) -> str:
+        said = "chunks an epoch are of repeated utterances, to fill groups of a speaker"
+        return f"{self.repeated} {said}" if self.repeated else ""
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the (S, B) utterance indices of an epoch's batches.

@@ -17,6 +17,7 @@ from sre.features.store import FeatureStore, find_feats
 from sre.features.types import EMBEDDINGS, FEATURE_TYPES, FROM_ELSEWHERE, FbankOptions, options_of
 from sre.features.vector_store import VectorStore
 from sre.io.audio import AudioRules
+from sre.models.base import Network
 from sre.training.audio_source import Audio
 from sre.training.augment import Augmentation
 from sre.training.options import TrainingConfig
@@ -102,6 +103,18 @@ def source_of(
     utterance_mean_is_zero = config.get("cmn") == "utterance" and features[0].vad is None  # VAD follows CMN
     zero_mean = asked.training.chunk_cmn and utterance_mean_is_zero
     return Features(features, utts, Augmentation(**augment, zero_mean=zero_mean, feature_config=config), room)
+
+
+def check_lengths(network: Network, num_features: int, asked: TrainingConfig) -> None:
+    """Raise SreError if chunks of training or validation are too short for the network's convolutions."""
+    lengths = {"training.chunk_frames": asked.training.chunk_frames[0], "validation.frames": asked.validation.frames}
+    network.eval()
+    for name, frames in lengths.items():
+        try:
+            with torch.inference_mode():
+                network(torch.zeros(1, frames, num_features))
+        except RuntimeError as error:
+            raise SreError(f"{asked.architecture} takes no chunks of {frames} frames ({error}); raise {name}") from None
 
 
 def _mel_range(feature_config: dict) -> dict[str, Any]:

@@ -14,22 +14,20 @@ from sre.augment.distorter import Distorter
 from sre.config.checkpoints import decisive, that_stay, watchdog_s
 from sre.io.atomic import link, locked
 from sre.io.name_tables import Labels
-from sre.losses import build_head
-from sre.losses.partial import Part
 from sre.machine.cores import available_cores
 from sre.machine.device import card_uuid, choose_precision, prepare
 from sre.machine.environment import environment
 from sre.machine.log import say, warn
 from sre.machine.nvml import Cards
 from sre.models import build, cost
-from sre.models.base import Network
 from sre.models.bundle import Bundle
 from sre.training import kept
 from sre.training.held_out import FIFTH
-from sre.training.inputs import Store, check_features, source_of
+from sre.training.inputs import Store, check_features, check_lengths, source_of
 from sre.training.meter import Spent, mean_over_time, peak
+from sre.training.on_vectors import Beside, WatchedList
 from sre.training.options import TrainingConfig
-from sre.training.phases import Base, freeze
+from sre.training.phases import Base, classes_of, freeze, make_head
 from sre.training.ranks import ALONE, Ranks, joined
 from sre.training.schedule import out_of_reach
 from sre.training.selection import Selection, select
@@ -45,7 +43,7 @@ from sre.training.summary import (
 )
 from sre.training.sync_norm import synchronise
 from sre.training.trainer import Trainer
-from sre.training.validation import Partition, partition
+from sre.training.validation import Partition, partition, speakers_read
 
 
 def train(
@@ -58,6 +56,7 @@ def train(
     originals: Mapping[str, str] = {},
     development: bool = False,
     init: Path | None = None,
+    beside: Beside = Beside(),
 ) -> None:
     """Train the model of a resolved config; resumes what it finds, and writes `out` and train_summary.json beside it.
 
@@ -67,6 +66,7 @@ def train(
     originals : distorted copy -> the utterance that it is a copy of, which is trained on or held out with it
     development : validation.speakers are those of a development list
     init : the final.pt that it starts from, where the config names a model
+    beside : of a training on embeddings, what it is given beside them
 
     Checkpoints live in checkpoints/<hash of config, utterances, speakers, frames, what it starts from>, so that another
     config, training set or start never resumes them. Another number of processes does.
@@ -77,19 +77,17 @@ def train(
         base = Base.read(asked, init)
         if base and base.path.resolve() == out.resolve():
             raise SreError(f"{out}: the training would start from what it writes; name another file for one of the two")
-        everyone = utt2spks[0]
-        if len(utt2spks) > 1:
-            everyone = Labels.of({utt: speaker for table in utt2spks for utt, speaker in table.items()})
+        everyone, held_out = _joined(utt2spks), asked.validation
         originals = {copy: utt for copy, utt in originals.items() if utt in everyone}
-        chosen = select(stores, utt2spks, asked.filter, originals)
+        read = speakers_read(asked.filter.speakers, everyone, held_out.speakers, originals, development)
+        chosen = select(stores, utt2spks, asked.filter, originals, read)
         with locked(out.parent / ".train.lock") if ranks.is_first else nullcontext():
             begun = time.monotonic()
-            held_out = asked.validation
             parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals, development)
-            folder = _checkpoints(out.parent / "checkpoints", asked, stores, chosen, distorter, parts, base)
+            folder = _checkpoints(out.parent, asked, stores, chosen, _what_else(distorter, parts, base, beside))
             spent = Spent.of(folder, begun)
             spent.devices, cards = ranks.size, filter(None, ranks.told_by_all(card_uuid(ranks.device)))
-            trainer = make_trainer(asked, stores, chosen, parts, folder, ranks.device, distorter, base, ranks)
+            trainer = make_trainer(asked, stores, chosen, parts, folder, ranks.device, distorter, base, ranks, beside)
             trainer.hang_s = watchdog_s(config)
             _say_what_there_is(parts, held_out.utterances, trainer)
             if ranks.is_first:
@@ -108,6 +106,13 @@ def train(
             spent.keep(now=True)
             link(folder / BUNDLE_FILE, out)  # last: what stands for a finished training
             kept.clear(folder, that_stay(config))
+
+
+def _joined(utt2spks: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    """Return the speakers of all utterances of several data dirs."""
+    if len(utt2spks) == 1:
+        return utt2spks[0]
+    return Labels.of({utt: speaker for table in utt2spks for utt, speaker in table.items()})
 
 
 def _train(
@@ -139,32 +144,28 @@ def _bundle(
         network=final.network,
         speakers=speakers,
         head=final.head,
-        copies=_classes(asked, trainer.features, speakers, base),
+        copies=classes_of(asked, trainer.features, speakers, base),
         init=base.chain if base else [],
         heard=base.heard(speakers) if base else None,
     )
 
 
-def _classes(asked: TrainingConfig, features: Source, speakers: Sequence[str], base: Base | None) -> list[float]:
-    """Return the speeds of which each speaker has a class of the loss."""
-    copies = [1.0, *features.augmentation.speeds]
-    return base.classes(asked, speakers, copies) if base else copies
+def _what_else(distorter: Distorter | None, parts: Partition, base: Base | None, beside: Beside) -> list:
+    """Return what a training depends on that neither its config nor its utterances tell."""
+    manifests = [manifest for manifest in (distorter.noises, distorter.rooms) if manifest] if distorter else []
+    more: list = [[manifest.categories, manifest.seconds] for manifest in manifests]
+    more += [[parts.fewer, parts.short]] * bool(parts.fewer or parts.short)
+    return [*more, *([base.sha256] if base else []), *beside.sha256s]
 
 
 def _checkpoints(
-    folder: Path,
-    asked: TrainingConfig,
-    stores: Sequence[Store],
-    chosen: Selection,
-    distorter: Distorter | None,
-    parts: Partition,
-    base: Base | None,
+    folder: Path, asked: TrainingConfig, stores: Sequence[Store], chosen: Selection, more: Sequence
 ) -> Path:
-    """Make the folder of this training's checkpoints, and say if there are some of other trainings."""
-    manifests = [manifest for manifest in (distorter.noises, distorter.rooms) if manifest] if distorter else []
-    more: list = [[manifest.categories, manifest.seconds] for manifest in manifests]
-    more += [[parts.fewer, parts.short]] * bool(parts.fewer or parts.short)  # not told by the config
-    more += [base.sha256] if base else []
+    """Make the folder of this training's checkpoints, and say if there are some of other trainings.
+
+    more : what it depends on beside config and utterances
+    """
+    folder = folder / "checkpoints"
     own = folder / chosen.sha256(asked.config, stores[0].config, after=more)[:16]
     others = sorted({path.parent.name for path in folder.glob("*/*") if path.parent != own})  # not of a refused start
     if others and not own.exists():
@@ -235,6 +236,7 @@ def make_trainer(
     distorter: Distorter | None = None,
     base: Base | None = None,
     ranks: Ranks = ALONE,
+    beside: Beside = Beside(),
 ) -> Trainer:
     """Return the trainer of a config and its data, with `folder` for its checkpoints, before its first step.
 
@@ -263,14 +265,9 @@ def make_trainer(
         base.start_network(network, asked, stores[0].config)
     if options.sync_batch_norm:
         synchronise(network, ranks)
-    _check_lengths(network, train_features.num_features, asked)
-    loss, copies = asked.loss, _classes(asked, train_features, parts.speakers, base)
-    classes = len(copies) * len(parts.speakers)
-    head = build_head(network.embedding_dim, classes, loss.type, loss.scale, **loss.options)
-    if base:
-        base.start_head(head, asked, parts.speakers, copies)
-    if loss.sampled < 1 or loss.sharded and ranks.size > 1:
-        head.part = Part(head.rows(), classes, ranks, loss.sampled, loss.sharded, options.seed)
+    check_lengths(network, train_features.num_features, asked)
+    head = make_head(asked, network.embedding_dim, train_features, parts.speakers, base, ranks)
+    beside.prepare(asked, train_features, head, labels(parts.train), parts.speakers, device)
     held_out = np.array([chosen.utt2spk[utt] for utt in parts.held_out])
     return Trainer(
         network=network,
@@ -284,16 +281,5 @@ def make_trainer(
         held_out=(chunks(parts.held_out), held_out) if parts.held_out else None,
         frozen=freeze(network, head, asked.freeze),
         ranks=ranks,
+        lists=[WatchedList.read(files) for files in beside.lists],
     )
-
-
-def _check_lengths(network: Network, num_features: int, asked: TrainingConfig) -> None:
-    """Raise SreError if chunks of training or validation are too short for the network's convolutions."""
-    lengths = {"training.chunk_frames": asked.training.chunk_frames[0], "validation.frames": asked.validation.frames}
-    network.eval()
-    for name, frames in lengths.items():
-        try:
-            with torch.inference_mode():
-                network(torch.zeros(1, frames, num_features))
-        except RuntimeError as error:
-            raise SreError(f"{asked.architecture} takes no chunks of {frames} frames ({error}); raise {name}") from None

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from sre.machine.device import autocast
 from sre.machine.log import warn
 from sre.models.base import Network
 from sre.training.batches import by_speaker
+from sre.training.on_vectors import WatchedList
 from sre.training.options import TrainingOptions
 from sre.training.ranks import ALONE, Ranks
 from sre.training.summary import Epoch
@@ -34,6 +37,7 @@ class Judge:
         classes; or None
     held_out : (H, T, F) chunks of unseen speakers, of which a rank has its slice, and all their (H,) names; or None
     batches : of a loss that compares chunks, rows of `held_out`: the same in each epoch
+    lists : trial lists whose EER is told, of a network on embeddings
     """
 
     network: Network
@@ -43,6 +47,7 @@ class Judge:
     valid: tuple[Tensor, Tensor] | None
     held_out: tuple[Tensor, np.ndarray] | None
     ranks: Ranks = ALONE
+    lists: Sequence[WatchedList] = ()
     batches: list[np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,10 +71,13 @@ class Judge:
         with autocast(self.device, self.options.precision):
             if self.valid and self.head.classifies:  # else logits are of a batch, not of a chunk
                 chunks, labels = self.valid
-                loss, accuracy = loss_and_accuracy(self.head, self._embedded(self.network, chunks, len(labels)), labels)
+                inputs = self._embedded(mean_of_frames, chunks, len(labels)) if self.head.needs_inputs else None
+                embeddings = self._embedded(self.network, chunks, len(labels))
+                loss, accuracy = loss_and_accuracy(self.head, embeddings, labels, inputs)
             elif self.batches:
                 loss = self._loss_of_batches()
-            return {"valid_loss": loss, "valid_accuracy": accuracy, "valid_eer": self._eer()}
+            told: Epoch = {"valid_loss": loss, "valid_accuracy": accuracy, "valid_eer": self._eer()}
+            return reduce(or_, (one.columns(self._of_vectors) for one in self.lists), told)
 
     @torch.inference_mode()
     def _loss_of_batches(self) -> float:
@@ -88,6 +96,12 @@ class Judge:
         return total / sum(map(len, self.batches))
 
     @torch.inference_mode()
+    def _of_vectors(self, vectors: np.ndarray) -> np.ndarray:
+        """Return what the network makes of (N, F) embeddings, (N, D) float32."""
+        parts = torch.from_numpy(vectors).unsqueeze(1).split(1024)
+        return torch.cat([self.network.embed(part.to(self.device)).float().cpu() for part in parts]).numpy()
+
+    @torch.inference_mode()
     def _embedded(self, embed: Callable[[Tensor], Tensor], chunks: Tensor, n: int) -> Tensor:
         """Return the (n, D) embeddings of all ranks' chunks, in float32."""
         if not len(chunks):  # of fewer chunks than ranks
@@ -104,6 +118,11 @@ class Judge:
         except SreError as error:
             warn(f"no EER of held-out speakers: {error}")
             return None
+
+
+def mean_of_frames(chunks: Tensor) -> Tensor:
+    """Return (B, F) of (B, T, F)."""
+    return chunks.mean(dim=1)
 
 
 def fixed_batches(names: Sequence[str] | np.ndarray, count: int, size: int, triplets: bool) -> Iterator[np.ndarray]:

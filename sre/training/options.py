@@ -9,11 +9,21 @@ from sre.io.text import canonical
 
 
 @dataclass(frozen=True)
+class SpeakerPart:
+    """A part of the speakers, the `part`-th of as many as `of`, drawn by the seed."""
+
+    part: int
+    of: int
+    seed: int = 1
+
+
+@dataclass(frozen=True)
 class Filter:
-    """What is left out: utterances of fewer frames, and then speakers of fewer utterances."""
+    """What is left out: utterances of fewer frames, then speakers of fewer utterances; and those of another part."""
 
     min_frames: int
     min_utterances: int
+    speakers: SpeakerPart | None = None
 
 
 @dataclass(frozen=True)
@@ -29,11 +39,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class Validation:
-    """The number of held-out speakers, and of utterances of each other speaker; the frames of their chunks."""
+    """The number of held-out speakers, and of utterances of each other speaker; the frames of their chunks.
+
+    lists : the EER of trial lists is told too
+    """
 
     speakers: int
     utterances: int
     frames: int
+    lists: bool = False
 
 
 @dataclass(frozen=True)

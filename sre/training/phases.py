@@ -11,11 +11,15 @@ from sre import SreError
 from sre.features.types import EMBEDDINGS, FROM_ELSEWHERE
 from sre.io.atomic import sha256_file
 from sre.io.text import canonical
+from sre.losses import build_head
 from sre.losses.base import Head
+from sre.losses.partial import Part
 from sre.machine.log import say, warn
 from sre.models.base import Network, part_of
 from sre.models.bundle import Bundle, load_bundle
 from sre.training.options import TrainingConfig
+from sre.training.ranks import Ranks
+from sre.training.sources import Source
 
 SHOWN = 3  # differences that are named
 NEW_HEAD = "set head: new"
@@ -170,6 +174,31 @@ class Base:
         if found != loss:
             raise SreError(f"{self.path}: its loss is {found}, and the model's {loss}; {NEW_HEAD}")
         return self.bundle.head
+
+
+def classes_of(asked: TrainingConfig, features: Source, speakers: Sequence[str], base: Base | None) -> list[float]:
+    """Return the speeds of which each speaker has a class of the loss."""
+    copies = [1.0, *features.augmentation.speeds]
+    return base.classes(asked, speakers, copies) if base else copies
+
+
+def make_head(
+    asked: TrainingConfig,
+    embedding_dim: int,
+    features: Source,
+    speakers: Sequence[str],
+    base: Base | None,
+    ranks: Ranks,
+) -> Head:
+    """Return the loss of a training on these speakers, with what it takes of the base, and its part of classes."""
+    loss, copies = asked.loss, classes_of(asked, features, speakers, base)
+    classes = len(copies) * len(speakers)
+    head = build_head(embedding_dim, classes, loss.type, loss.scale, **loss.options)
+    if base:
+        base.start_head(head, asked, speakers, copies)
+    if loss.sampled < 1 or loss.sharded and ranks.size > 1:
+        head.part = Part(head.rows(), classes, ranks, loss.sampled, loss.sharded, asked.training.seed)
+    return head
 
 
 def freeze(network: Network, head: Head, names: Sequence[str]) -> list[nn.Module]:

@@ -1,4 +1,6 @@
-"""More ways to choose who is in a batch: few utterances of a speaker, speakers alike, triplets. See batches.py.
+"""More ways to choose who is in a batch: few utterances of a speaker, speakers alike, triplets, pairs of sessions.
+
+See batches.py.
 
 Legend: B chunks in a batch, S steps in an epoch, K speakers.
 """
@@ -8,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sre import SreError
+from sre.machine.log import say
 from sre.training.batches import Batches, SpeakerBatches, UtteranceBatches, by_speaker
 from sre.training.options import TrainingOptions
 from sre.training.schedule import Span
@@ -102,25 +105,116 @@ class TripletBatches(Batches):
         return np.column_stack([pairs, negative]).reshape(self.steps_per_epoch, -1)
 
 
+@dataclass(frozen=True)
+class SpeakerSessions:
+    """The utterances of a speaker, one session after another.
+
+    utts : (n,) indices; begin, size : (n,) place of the first utterance of each one's session, and how many it has
+    """
+
+    utts: np.ndarray
+    begin: np.ndarray
+    size: np.ndarray
+
+    @classmethod
+    def of(cls, utts: np.ndarray, sessions: np.ndarray) -> "SpeakerSessions":
+        """Return those of a speaker, of the (n,) sessions of its utterances."""
+        order = np.argsort(sessions, kind="stable")
+        _, begin, inverse, counts = np.unique(
+            sessions[order], return_index=True, return_inverse=True, return_counts=True
+        )
+        return cls(utts[order], begin[inverse], counts[inverse])
+
+    @property
+    def is_able(self) -> bool:
+        """Whether two utterances are of one session, and two of different ones."""
+        return bool((self.size > 1).any() and (self.size < len(self.utts)).any())
+
+    def pairs(self, count: int, draw: np.random.Generator) -> np.ndarray:
+        """Return (4 count,) indices of pairs, two each: so many within a session, then as many across two."""
+        within = np.flatnonzero(self.size > 1)
+        a = within[draw.integers(len(within), size=count)]
+        b = self.begin[a] + draw.integers(self.size[a] - 1)
+        b += b >= a  # any but the first
+        c = draw.integers(len(self.utts), size=count)
+        d = draw.integers(len(self.utts) - self.size[c])
+        d += np.where(d >= self.begin[c], self.size[c], 0)  # any session but its own
+        return self.utts[np.column_stack([np.concatenate([a, c]), np.concatenate([b, d])]).ravel()]
+
+
+@dataclass
+class SessionBatches(Batches):
+    """Pairs of utterances of one speaker, drawn afresh: as many within a session as across two.
+
+    A batch has B / M different speakers, one after another, each drawn as often as any other. Of its M rows the first
+    M / 2 are pairs within a session, two rows each, the others pairs across two. A speaker without a pair of one of the
+    kinds is in no batch; `unable` counts them. An epoch has as many steps as batches fit into all utterances, at least
+    one.
+
+    labels, sessions : (num_utts,) int, the speaker and the session of each utterance
+
+    Raises SreError where a batch has more speakers than can give pairs, or none can.
+    """
+
+    labels: np.ndarray = field(kw_only=True)
+    sessions: np.ndarray = field(kw_only=True)
+    unable: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        everyone = [SpeakerSessions.of(utts, self.sessions[utts]) for utts in by_speaker(self.labels)]
+        self.able = [one for one in everyone if one.is_able]
+        self.unable = len(everyone) - len(self.able)
+        self.num_speakers = self.batch_size // self.chunks_per_speaker
+        if len(self.able) < self.num_speakers:
+            raise SreError(
+                f"a batch has {self.num_speakers} speakers, and {len(self.able)} of {len(everyone)} have utterances of"
+                " one session and of two; lower training.batch_size, or take another loss"
+            )
+        self.steps_per_epoch = max(1, len(self.labels) // self.batch_size)
+
+    @property
+    def remark(self) -> str:
+        everyone = len(self.able) + self.unable
+        said = f"of {everyone} speakers are in no batch: they lack two utterances of one session, or of two sessions"
+        return f"{self.unable} {said}" if self.unable else ""
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the (S, B) utterance indices of an epoch's batches."""
+        draw, count = self.draw_of(epoch), self.chunks_per_speaker // 4
+        chosen = [draw.permutation(len(self.able))[: self.num_speakers] for _ in range(self.steps_per_epoch)]
+        return np.stack([np.concatenate([self.able[one].pairs(count, draw) for one in some]) for some in chosen])
+
+
 def _one_of_each(utts: list[np.ndarray], speakers: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Return an utterance of each of these speakers, of (n,) uniform draws."""
     return np.array([utts[s][int(u * len(utts[s]))] for s, u in zip(speakers, draws, strict=True)])
 
 
-def batches_of(options: TrainingOptions, labels: np.ndarray, num_draws: int) -> Batches:
-    """Return the batches of a training. labels : (num_utts,) int. Raises SreError where they cannot be made."""
-    batches = _batches_of(options, labels, num_draws)
+def batches_of(
+    options: TrainingOptions, labels: np.ndarray, num_draws: int, sessions: np.ndarray | None = None
+) -> Batches:
+    """Return the batches of a training, after what should be known of them was said.
+
+    labels, sessions : (num_utts,) int; the latter for the sampler that asks for them
+    Raises SreError where they cannot be made.
+    """
+    batches = _batches_of(options, labels, num_draws, sessions)
     batches.steps = Span.of(options, batches.steps_per_epoch).updates
+    if batches.remark:
+        say(batches.remark)
     return batches
 
 
-def _batches_of(options: TrainingOptions, labels: np.ndarray, num_draws: int) -> Batches:
+def _batches_of(options: TrainingOptions, labels: np.ndarray, num_draws: int, sessions: np.ndarray | None) -> Batches:
     o, most = options, options.utterances_per_speaker
     drawn = o.batch_size, o.epochs, o.chunk_frames, o.seed, num_draws
     if o.sampler == "balanced":
         return BalancedBatches(*drawn, labels=labels)
     if o.sampler == "triplets":
         return TripletBatches(*drawn, labels=labels)
+    if o.sampler == "sessions":
+        assert sessions is not None
+        return SessionBatches(*drawn, chunks_per_speaker=o.chunks_per_speaker, labels=labels, sessions=sessions)
     if o.chunks_per_speaker:
         return SpeakerBatches(*drawn, chunks_per_speaker=o.chunks_per_speaker, labels=labels, most=most)
     return CappedBatches(*drawn, labels=labels, most=most) if most else UtteranceBatches(*drawn, num_utts=len(labels))

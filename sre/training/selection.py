@@ -1,6 +1,6 @@
 """The utterances of a training that pass its filters, in arrays: a million of them take no Python object each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, overload
@@ -95,15 +95,17 @@ def select(
     utt2spks: Sequence[Mapping[str, str]],
     least: Filter,
     originals: Mapping[str, str] = {},
+    speakers: Collection[str] | None = None,
 ) -> Selection:
     """Return the utterances of several data dirs that pass the filters.
 
     originals : distorted copy -> the utterance that it is a copy of; copies do not count as utterances of a speaker
+    speakers : whose utterances are taken; None: all
     Raises SreError for an utterance in two of them, and if none is left.
     """
     tables: list[Labels] = []
     frames: list[np.ndarray] = []
-    without, short = 0, 0
+    without, short, elsewhere = 0, 0, 0
     for store, utt2spk in zip(stores, utt2spks, strict=True):
         check_promised(store.scp, "its utt2spk", utt2spk, store.places, store.scp.parent)
         table = utt2spk if isinstance(utt2spk, Labels) else Labels.of(utt2spk)
@@ -111,6 +113,10 @@ def select(
             if (both := np.flatnonzero(present(table, earlier))).size:
                 name = table.names[int(both[0])]
                 raise SreError(f"utterance '{name}' is in two of the training data dirs; rename it in one")
+        if speakers is not None:
+            mine = np.array([label in speakers for label in table.labels], bool)[table.codes]
+            elsewhere += int((~mine).sum())
+            table = table.take(np.flatnonzero(mine))
         there, of_table = present(table, store.places), numbers_of(table.names, store.num_frames)
         long = there & (of_table >= least.min_frames)
         without, short = without + int((~there).sum()), short + int((there & ~long).sum())
@@ -124,7 +130,14 @@ def select(
     kept = np.flatnonzero((of_speaker >= least.min_utterances)[everyone.codes])
     utt2spk = everyone.take(kept)
     rare = np.count_nonzero(of_speaker) - len(np.unique(utt2spk.codes))
-    counts = Counts(sum(map(len, utt2spks)), without, short, len(everyone) - len(kept), int(rare))
+    counts = Counts(
+        sum(map(len, utt2spks)),
+        without,
+        short,
+        len(everyone) - len(kept),
+        int(rare),
+        None if speakers is None else elsewhere,
+    )
     dropped = [f"{name.replace('_', ' ')} {count}" for name, count in asdict(counts).items() if count]
     say("training set: " + ", ".join(dropped))
     if not len(kept):

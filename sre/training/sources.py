@@ -48,6 +48,7 @@ class Source(Dataset[Sample]):
     in_memory : everything is, so that reading processes would not help
     is_kept : everything is in memory, and yet they would help
     kind : features, audio or embeddings
+    sessions : (N,) int, the session of each utterance; None: no sampler asks for it
     """
 
     utts: Sequence[tuple[int, str]]
@@ -56,6 +57,7 @@ class Source(Dataset[Sample]):
     in_memory: bool
     is_kept: bool = False
     kind: str = "features"
+    sessions: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.utts)

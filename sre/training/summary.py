@@ -28,6 +28,7 @@ class Counts:
     """How many utterances there were in the training data, and what the filters left out of them.
 
     rare_speakers : how many speakers they left out altogether
+    dropped_of_other_parts : of speakers of another part; None: no part was asked for
     """
 
     utterances_found: int | None = None
@@ -35,6 +36,7 @@ class Counts:
     dropped_short: int = 0
     dropped_of_rare_speakers: int = 0
     rare_speakers: int | None = None
+    dropped_of_other_parts: int | None = None
 
 
 @dataclass(frozen=True)

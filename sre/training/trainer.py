@@ -20,12 +20,12 @@ from sre.machine.log import Progress, say, warn
 from sre.models.base import Network
 from sre.training import checkpoint, kept, schedule, shards
 from sre.training.advice import on_waiting
-from sre.training.batches import Batches, SpeakerBatches
 from sre.training.chunks import OwnRows, make_loader, read, reading_of
 from sre.training.compiling import compiled
 from sre.training.feeding import Feed
 from sre.training.judge import Judge
 from sre.training.meter import NO_SUMS, Spent, line_of, means, seconds_of
+from sre.training.on_vectors import WatchedList
 from sre.training.optimizers import build_optimizer, trained
 from sre.training.options import TrainingOptions
 from sre.training.ranks import ALONE, Ranks
@@ -46,7 +46,7 @@ class Trainer:
     """The training of `network` and `head` on `features`; all that is not a function of the step is in its checkpoints.
 
     labels : (N,) int64 class of each training utterance
-    valid, held_out : as of a Judge
+    valid, held_out, lists : as of a Judge
     frozen : parts of the network that stay as they are, whose weights take no gradient
     hang_s : seconds in which nothing is done, after which the training is broken off; 0: never
     """
@@ -63,6 +63,7 @@ class Trainer:
     spent: Spent | None = None
     frozen: Sequence[nn.Module] = ()
     ranks: Ranks = ALONE
+    lists: Sequence[WatchedList] = ()
     hang_s: float = 0
     step: int = 0
     history: list[Epoch] = field(default_factory=list)
@@ -81,9 +82,10 @@ class Trainer:
         )
         if o.compile:
             self.update.module.compiled = compiled(self.network, self.device, o.chunk_frames, o.deterministic)
-        self.batches = self._batches()
+        features = self.features
+        self.batches = batches_of(o, self.labels.numpy(), features.augmentation.num_draws, features.sessions)
         self.span = Span.of(o, self.batches.steps_per_epoch)
-        self.judge = Judge(self.network, self.head, o, self.device, self.valid, self.held_out, self.ranks)
+        self.judge = Judge(self.network, self.head, o, self.device, self.valid, self.held_out, self.ranks, self.lists)
         self._check()
         self.average = kept.MovingAverage([self.network, self.head], o.ema) if o.final == "ema" else None
         self.left_out = 0  # distortions of this epoch, in this process, that could not be applied
@@ -112,12 +114,6 @@ class Trainer:
                 f"training.patience {o.patience} would do nothing, as training.steps {o.steps} are"
                 f" {self.span.epochs} epochs; lower it"
             )
-
-    def _batches(self) -> Batches:
-        batches = batches_of(self.options, self.labels.numpy(), self.features.augmentation.num_draws)
-        if isinstance(batches, SpeakerBatches) and batches.repeated:
-            say(f"{batches.repeated} chunks an epoch are of repeated utterances, to fill groups of a speaker")
-        return batches
 
     @property
     def is_over(self) -> bool:

@@ -77,14 +77,16 @@ class WithLoss(nn.Module):
         """Return the mean loss, and the share of right chunks: (b, T, F) of this rank, (B,) classes of all ranks."""
         with autocast(chunks.device, self.options.precision):
             embeddings = (self.compiled or self.network)(chunks)
+        inputs = chunks.mean(dim=1) if self.head.needs_inputs else None
         if self.gathers:
             wide = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
             embeddings = self.ranks.gathered(wide, len(labels))
+            inputs = None if inputs is None else self.ranks.gathered(inputs, len(labels))
             if self.compares:  # what such a loss draws is the same on all ranks; the dropout of a next part is not
                 self.ranks.seed(self.options.seed, step, alike=True)
         else:
             labels = labels[self.ranks.slice_of(len(labels))]
-        loss, logits = self.head(embeddings, labels)
+        loss, logits = self.head(embeddings, labels, inputs)
         return loss, (logits.argmax(dim=1) == self.head.targets(labels)).float().mean()
 
 

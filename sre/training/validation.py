@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from sre import SreError
+from sre.datadir.parts import speakers_of_part
 from sre.io.name_tables import Labels, present
 from sre.losses.base import Head
 from sre.metrics.rates import eer
 from sre.training.held_out import FIFTH, HALF, HOLD_OUT_SEED, able_speakers, held_out_speakers
+from sre.training.options import SpeakerPart
 
 MOST_HELD_OUT = 20  # utterances of a speaker
 
@@ -53,9 +55,7 @@ def partition(
     Raises SreError if fewer than two speakers would be left to train on.
     """
     draw = np.random.default_rng(HOLD_OUT_SEED)
-    everyone = everyone or utt2spk
-    if originals:
-        everyone = {utt: speaker for utt, speaker in everyone.items() if utt not in originals}
+    everyone = without_copies(everyone or utt2spk, originals)
     held = held_out_speakers(everyone, speakers, draw, HALF if development else FIFTH)
     table = utt2spk if isinstance(utt2spk, Labels) else Labels.of(utt2spk)
     table = table.take(table.names.sorted_rows())
@@ -93,6 +93,29 @@ def partition(
     return Partition(trained, in_training, list(of_trained), list(of_held), fewer, short)
 
 
+def without_copies(utt2spk: Mapping[str, str], originals: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the utterances that are no distorted copies."""
+    return {utt: speaker for utt, speaker in utt2spk.items() if utt not in originals} if originals else utt2spk
+
+
+def speakers_read(
+    part: SpeakerPart | None,
+    utt2spk: Mapping[str, str],
+    speakers: int,
+    originals: Mapping[str, str] = {},
+    development: bool = False,
+) -> set[str] | None:
+    """Return the speakers of a part, and all that `partition` holds out, of whatever part they are; None: all.
+
+    So models of different parts are judged on the same speakers.
+    """
+    if part is None:
+        return None
+    everyone = without_copies(utt2spk, originals)
+    held = held_out_speakers(everyone, speakers, share=HALF if development else FIFTH)
+    return held | speakers_of_part(everyone.values(), part.part, part.of, part.seed)
+
+
 def _fewer(asked: int, able: int) -> str:
     """Return why fewer speakers are held out than were asked for, of `able` ones with two utterances."""
     share = able // FIFTH
@@ -116,15 +139,19 @@ def _copies(
 
 
 @torch.inference_mode()
-def loss_and_accuracy(head: Head, embeddings: Tensor, labels: Tensor) -> tuple[float, float]:
+def loss_and_accuracy(
+    head: Head, embeddings: Tensor, labels: Tensor, inputs: Tensor | None = None
+) -> tuple[float, float]:
     """Return the mean loss of (N, D) embeddings, and the per cent whose largest logit is their speaker's, (N,).
 
     Both are without margin, whose schedule would move the loss.
+    inputs : (N, F), what the network got, of a loss that needs_inputs
     """
     total, right, margin = 0.0, 0, head.margin
     head.margin = 0.0
-    for part, truth in zip(embeddings.split(64), labels.split(64), strict=True):
-        loss, logits = head(part, truth)
+    for rows in torch.arange(len(labels), device=labels.device).split(64):
+        truth = labels[rows]
+        loss, logits = head(embeddings[rows], truth, None if inputs is None else inputs[rows])
         total += float(loss) * len(truth)
         right += int((logits.argmax(dim=1) == head.targets(truth)).sum())
     head.margin = margin

@@ -135,7 +135,7 @@ def test_what_a_config_file_says_of_a_model_is_below_the_command_line(tmp_path: 
         (["set=nj=2,corpus_seed=3"], "is not of type 'integer'; several at once are 'set=[KEY=VALUE, KEY=VALUE]'"),
         (["nj=1" + "0" * 12], "nj: 1000000000000 is greater than the maximum of 10000"),
         (["seed=3"],
-         "it is set=bootstrap.seed=VALUE or set=conditions.seed=VALUE or set=copies.NAME.seed=VALUE; 'seeds' is the"),
+         "set=copies.NAME.seed=VALUE or a model's: set=xvector.filter.speakers.seed=VALUE; 'seeds' is the"),
         (["systems=cosine + asnorm"], "; write backend, backend+norm or backend+norm+cal, without blanks"),
         (["set=xvector.training.chunk_frames=100"], "training.chunk_frames: [100] is too short; 2 are the least"),
         (["nj=12:30"], "nj: '12:30' is not of type 'integer'"),

@@ -327,6 +327,7 @@ def test_filters_and_their_counts(data: Path) -> None:
         "dropped_short": 20,
         "dropped_of_rare_speakers": 0,
         "rare_speakers": 0,
+        "dropped_of_other_parts": None,
     }
     with pytest.raises(SreError, match=r"no training utterance is left after .*short 20.*min_utterances \(4\)"):
         job.select([store], [utt2spk], Filter(min_frames=64, min_utterances=4))

@@ -15,7 +15,7 @@ from sre.config.resolve import resolve_features, resolve_model_config
 from sre.config.schema import Schema
 from sre.losses.metric import Triplet
 from sre.training.batches import Batches, SpeakerBatches
-from sre.training.samplers import BalancedBatches, CappedBatches, TripletBatches
+from sre.training.samplers import BalancedBatches, CappedBatches, SessionBatches, SpeakerSessions, TripletBatches
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTS = st.lists(st.integers(1, 9), min_size=2, max_size=8)
@@ -169,3 +169,41 @@ def test_samplers_that_do_not_go_with_the_rest(model: dict, told: str) -> None:
     training = {"sampler": "triplets", "batch_size": 126}
     good = {"features": "f", "architecture": "xvector", "loss": loss, "training": training}
     assert resolve_model_config(schema, good, "m", features, 1)["training"]["sampler"] == "triplets"
+
+
+@given(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=4), min_size=1, max_size=6), st.integers(1, 3))
+def test_pairs_within_a_session_and_across_two(sessions_of: list[list[int]], pairs: int) -> None:
+    """sessions_of : of each speaker, the utterances of each session; of some speakers one kind of pairs is missing."""
+    counts = [sum(sizes) for sizes in sessions_of]
+    labels = labels_of(counts)
+    sessions = np.zeros(len(labels), np.int64)
+    for speaker, sizes in enumerate(sessions_of):
+        sessions[labels == speaker] = 10 * speaker + np.repeat(np.arange(len(sizes)), sizes)
+    able = [number for number, sizes in enumerate(sessions_of) if len(sizes) > 1 and max(sizes) > 1]
+    size = 4 * pairs * min(2, max(1, len(able)))
+    options = {"labels": labels, "sessions": sessions, "chunks_per_speaker": 4 * pairs}
+    if not able:
+        with pytest.raises(SreError, match=f"1 speakers, and 0 of {len(counts)} have utterances of one session and of"):
+            SessionBatches(size, 3, (1, 1), 3, **options)
+        return
+    batches = SessionBatches(size, 3, (1, 1), 3, **options)
+    assert batches.unable == len(counts) - len(able) and bool(batches.remark) == (batches.unable > 0)
+    for batch in indices(batches).reshape(-1, size):
+        rows = batch.reshape(-1, 2, pairs, 2)  # speakers, within or across, pairs, two
+        speakers = labels[rows].reshape(len(rows), -1)
+        assert (
+            (speakers == speakers[:, :1]).all() and len({*speakers[:, 0]}) == len(rows) and {*speakers[:, 0]} <= {*able}
+        )
+        assert (rows[..., 0] != rows[..., 1]).all()
+        same = sessions[rows[..., 0]] == sessions[rows[..., 1]]
+        assert same[:, 0].all() and not same[:, 1].any()
+    later = SessionBatches(size, 3, (1, 1), 3, first_step=1, **options)
+    assert [list(map(str, items)) for items in later] == [list(map(str, items)) for items in batches][1:]
+
+
+def test_each_pair_of_sessions_is_as_likely_as_its_utterances() -> None:
+    speaker = SpeakerSessions.of(np.arange(5), np.array([7, 3, 7, 3, 5]))
+    drawn = speaker.pairs(20000, np.random.default_rng(0)).reshape(2, -1, 2)
+    within, across = (Counter(map(tuple, pairs.tolist())) for pairs in drawn)
+    assert within.keys() == {(0, 2), (2, 0), (1, 3), (3, 1)} and max(within.values()) < 5300
+    assert across.keys() == {(a, b) for a, b in permutations(range(5), 2)} - within.keys()

@@ -108,7 +108,7 @@ OF_BATCHES = [name for name, head in HEADS.items() if head.needs_batches]
 @pytest.mark.parametrize(
     "kind, loss, optimizer, precision",
     [
-        *((None, loss, "sgd", "fp32") for loss in HEADS),
+        *((None, loss, "sgd", "fp32") for loss, head in HEADS.items() if not head.needs_inputs),
         (NETWORK, "aam", "sgd", "bf16"),
         (NETWORK, "aam", "adam", "fp32"),
         (NETWORK, "aam", "novograd", "fp32"),

@@ -22,6 +22,7 @@ PANELS = (  # title, and the legend of each column of the history
     ("validation EER, %", {"valid_eer": "validation EER"}),
     ("learning rate", {"lr": "learning rate", "margin": "margin"}),
 )
+INPUT_EER = "input_eer_"  # columns of a trial list's EER without the network
 GROWN = 0.9985  # of the margin at a step short of its end
 FEW = 12  # epochs that have a mark each
 GROWING, GREY = "#dfe6ee", "#555555"
@@ -89,13 +90,21 @@ def margin_growth(history: Sequence[Epoch]) -> tuple[int, int] | None:
     return (begin, end) if told and most > told[0][1] else None
 
 
-def training_panels(curves: Mapping[str, Curve], name: str) -> list[blocks.Figure]:
-    """Return figures of loss, accuracy, validation EER, learning rate and margin by epoch; a line a run.
+def list_panels(curves: Mapping[str, Curve]) -> list[tuple[str, dict[str, str]]]:
+    """Return a panel for each trial list whose EER the histories tell, of networks on embeddings."""
+    columns = dict.fromkeys(key for curve in curves.values() for row in curve.history for key in row)
+    names = [key.removeprefix(INPUT_EER) for key in columns if key.startswith(INPUT_EER)]
+    shown = {"eer_": "as the network gives them", INPUT_EER: "embeddings as they are"}
+    return [(f"EER on {name}, %", {key + name: text for key, text in shown.items()}) for name in names]
 
-    What no run has recorded has no panel.
+
+def training_panels(curves: Mapping[str, Curve], name: str) -> list[blocks.Figure]:
+    """Return figures of loss, accuracy, validation EER, EER on trial lists, learning rate and margin by epoch.
+
+    A line a run. What no run has recorded has no panel.
     """
     drawn = []
-    for number, (title, series) in enumerate(PANELS):
+    for number, (title, series) in enumerate([*PANELS[:-1], *list_panels(curves), PANELS[-1]]):
         told = {key: text for key, text in series.items() if any(_is_told(curve, key) for curve in curves.values())}
         if told:
             caption = f"{title[0].upper()}{title[1:]}{' and margin' * ('margin' in told)} by epoch"

@@ -20,6 +20,7 @@ DROPPED = (
     ("dropped_without_features", "have no features"),
     ("dropped_short", "are shorter than filter.min_frames"),
     ("dropped_of_rare_speakers", "are of speakers with fewer than filter.min_utterances"),
+    ("dropped_of_other_parts", "are of speakers of another part (filter.speakers)"),
 )
 
 
