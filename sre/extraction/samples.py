@@ -15,6 +15,7 @@ from sre import SreError
 from sre.datadir.datadir import read_data_dir, write_data_dir
 from sre.extraction.embedder import MIN_FRAMES, PIECE_FRAMES, Embedder
 from sre.extraction.sources import has_feats, store_of
+from sre.features.audio_index import rules_like_index
 from sre.features.store import find_feats
 from sre.features.types import EMBEDDINGS, FEATURE_TYPES
 from sre.features.waves import Waves
@@ -59,7 +60,7 @@ def read_samples(embedder: Embedder, data: Path | None, source: str) -> list[Sam
 
 def _of_data(embedder: Embedder, data: Path, source: str) -> list[Sample]:
     rate = embedder.feature_config.get("sample_rate")
-    rules = None if rate is None else AudioRules(rate, resample=True, channel=MIX)
+    rules = None if rate is None else rules_like_index(data, AudioRules(rate, resample=True, channel=MIX))
     has_sound, name = (data / "wav.scp").is_file(), embedder.config["features"]
     if source == "wav" and not has_sound:
         raise SreError(f"{data}: no wav.scp in it; give a data directory with sound, or export with --from fbank")

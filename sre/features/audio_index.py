@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -108,6 +109,17 @@ def write_index(data: DataDir, audio_rules: AudioRules, out: Path, max_rejected:
 def _facts(audio_rules: AudioRules) -> dict[str, object]:
     chosen = {} if audio_rules.channel is None else {"channel": str(audio_rules.channel)}
     return {"sample_rate": audio_rules.sample_rate, "resample": audio_rules.resample, **chosen}
+
+
+def rules_like_index(data: Path, rules: AudioRules) -> AudioRules:
+    """Return rules with the conversion and the channel by which DATA/audio was made; without it as they are."""
+    folder = data / FOLDER
+    if not (folder / COUNTS).is_file():
+        return rules
+    made = read_object(folder / "config", {"resample": bool}, f"run python -m steps.index_audio {data} {folder}")
+    channel = str(made["channel"]) if "channel" in made else None
+    number = int(channel) if channel and channel.isdigit() else channel
+    return replace(rules, resample=made["resample"], channel=number)
 
 
 class AudioIndex:

@@ -31,7 +31,7 @@ from sre.models import build
 from sre.models.bundle import Bundle, load_bundle
 from sre.voices.manifest import Manifest, SystemPart
 from sre.voices.package import Package, network_part
-from steps import compute_vad
+from steps import compute_vad, index_audio
 
 OPTIONS = {"channels": 16, "pooled_channels": 64, "embedding_dim": 48}
 COMMON = {"sample_rate": 16000, "frame_length": 25.0, "compression": 0, "vad": None, "version": 1}
@@ -128,6 +128,14 @@ def test_samples_become_blocks_in_the_graph(data: Path, tmp_path: Path) -> None:
         ours = graph.runner((tmp_path / f"out{suffix}").read_bytes(), suffix)(wave[None])[0]
         assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
     assert graph.metadata_of(embedder, "fbank", "")["input_scale"] == "1"  # its features are the samples
+
+
+def test_a_data_directory_whose_audio_a_recipe_has_indexed(data: Path, tmp_path: Path, sound_dir: Callable) -> None:
+    """It is read by the rules of the index, and not by export's own, which mix channels and resample."""
+    indexed = sound_dir(tmp_path / "indexed", speakers=1)
+    for channel in (None, 0, "mix"):
+        index_audio.main([str(indexed), str(indexed / "audio"), "--audio", json.dumps({"channel": channel})])
+        sre(data / "utterance.pt", tmp_path / "out.pt", "--data", indexed, "--from", "wav")
 
 
 @pytest.mark.parametrize("source", ["fbank", "wav"])
