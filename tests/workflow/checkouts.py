@@ -27,7 +27,7 @@ validation: {{speakers: 2, utterances: 1}}
 def checkout(folder):
     project = folder / "main"
     project.mkdir()
-    for name in ("Snakefile", "recipes", "steps", "sre", "local", "profiles"):
+    for name in ("Snakefile", "setup.cfg", "constraints.txt", "recipes", "steps", "sre", "local", "profiles"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
     (folder / "shared").symlink_to((ROOT / "../shared").resolve())  # ko-fbank40 names its archives from the root
