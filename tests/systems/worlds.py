@@ -84,8 +84,34 @@ def scratch_lstm(project: Path) -> World:
 
 
 def voice_verification(project: Path) -> World:
-    """Return the world of the section on the voice verification."""
-    return World()
+    """Return the world of the section on the voice verification: few updates, and a folder with its own lists."""
+    few = {"batch_size": 8, "chunk_frames": [50, 50], "interval": 2, "steps": 4, "patience": 0}
+    models = project / "recipes/systems/models"
+    change(models / "resnetse34v2_small_am.yaml", options={"embedding_dim": 16}, training=few)
+    change(models / "resnetse34v2_small_ap.yaml", training=few)
+    change(
+        models / "resnetse34v2_softmax_ap.yaml",
+        options={"channels": 8},
+        filter={"min_frames": 50, "min_utterances": 2},
+        training={"epochs": 1, "patience": 0, "batch_size": 16, "chunk_frames": [50, 50]},
+    )
+    corpus, recordings = CORPORA.resolve() / "voxceleb1-layout", project.parent / "recordings"
+    files: dict[str, list[str]] = {}
+    for speaker in ("id10001", "id10004", "id10006"):
+        folder = recordings / "wav" / speaker
+        folder.mkdir(parents=True)
+        for number, source in enumerate(sorted((corpus / "dev/wav" / speaker).glob("*/*.wav")), 1):
+            (folder / f"{speaker}_{number}.wav").symlink_to(source)
+            files.setdefault(speaker, []).append(f"wav/{speaker}/{speaker}_{number}.wav")
+    one, two, three = files.values()
+    trained = [f"{speaker},{file},4.2,wav" for speaker, some in files.items() for file in some]
+    (recordings / "train.csv").write_text("\n".join(["ID,path,duration,audio_format", *trained, ""]))
+    (recordings / "valid.csv").write_text(f"label,audio1,audio2\n1,{one[0]},{one[1]}\n0,{one[0]},{two[0]}\n")
+    (recordings / "test.csv").write_text(f"audio_1,audio_2\n{two[0]},{two[1]}\n{two[0]},{three[0]}\n")
+    (recordings / "truth.txt").write_text(f"1 {two[0]} {two[1]}\n0 {two[0]} {three[0]}\n")
+    places = {"VoxCeleb1": corpus, "musan": CORPORA.resolve() / "musan-layout", "recordings": recordings}
+    crops = "extraction={crops: 2, crop_frames: 50, unit_length: true}"
+    return World({f"/data/{name}": str(path) for name, path in places.items()}, ["nj=1", crops])
 
 
 # Section 4 of the page
