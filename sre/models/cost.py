@@ -84,11 +84,12 @@ def receptive_field(spec: Spec) -> int | None:
     NaN is sent back from it: unlike a gradient it does not vanish on its way.
     """
     torch.manual_seed(0)
+    if network_of(spec).pooling() is None:
+        return None
     # over time a network sees as far with few bins
     network = network_of(spec._replace(num_features=math.gcd(spec.num_features, STRIDES)), "cpu")
     pooling, pooled = network.pooling(), list[Tensor]()
-    if pooling is None:
-        return None
+    assert pooling is not None
     pooling.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
     x = torch.randn(1, LONGEST_FIELD, math.gcd(spec.num_features, STRIDES), requires_grad=True)
     network.embed(x)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from sre.models.cost import Spec, parameters
+from sre import SreError
+from sre.models.cost import Spec, parameters, receptive_field
 from sre.models.vectors import MLP
 
 PUBLISHED = {  # S. Jung, Speaker embedding enhancement: MyLinearNet and its v3, v4
@@ -35,3 +36,11 @@ def test_dropout_is_of_values_after_the_layers_that_are_named() -> None:
     layers = [type(layer).__name__ for layer in MLP(5, 3, (4, 4, 4), "relu", (0, 0.5), True, False).layers]
     block = ["Linear", "BatchNorm1d", "ReLU"]
     assert layers == [*block, *block, "Dropout", *block, "Linear", "BatchNorm1d"]
+
+
+def test_a_residual_network_begins_as_no_change() -> None:
+    network, x = MLP(24, 24, [8], unit_length=True, residual=True, last_activation=False), torch.randn(3, 1, 24)
+    torch.testing.assert_close(network(x), torch.nn.functional.normalize(x[:, 0]))
+    assert receptive_field(Spec("mlp", 40, {"embedding_dim": 40, "residual": True})) is None
+    with pytest.raises(SreError, match="residual adds inputs of 24 values to outputs of 12; set embedding_dim: 24"):
+        MLP(24, 12, residual=True)
