@@ -45,8 +45,24 @@ def change(path: Path, **keys: object) -> None:
 
 
 def speakernet(project: Path) -> World:
-    """Return the world of the section on SpeakerNet."""
-    return World()
+    """Return the world of the section on SpeakerNet: readers to train on and to test, a list of files."""
+    excerpt = project.parent / "LibriSpeech"
+    for part, speakers in (("train-clean-100", 12), ("test-other", 10)):
+        (excerpt / part).mkdir(parents=True)
+        for folder in sorted((CORPORA.resolve() / "LibriSpeech" / part).iterdir())[:speakers]:
+            (excerpt / part / folder.name).symlink_to(folder)
+    files = sorted(map(str, (excerpt / "test-other").glob("*/*/*.flac")))
+    listed = project.parent / "wavs.txt"
+    listed.write_text("".join(f"{file}\n" for file in files))
+    shared = {"options": {"channels": 16, "pooled_channels": 32, "embedding_dim": 16}, "validation": {"speakers": 0}}
+    for model in ("speakernet_l_small", "speakernet_m_small"):
+        length = {"steps": 4, "interval": 2, "batch_size": 8}
+        change(project / f"recipes/systems/models/{model}.yaml", training=length, **shared)
+    for model in ("speakernet_frozen", "speakernet_tuned"):
+        change(project / f"recipes/systems/models/{model}.yaml", training={"epochs": 1, "warmup_epochs": 0}, **shared)
+    places = {"/data/LibriSpeech": str(excerpt), "/data/wavs.txt": str(listed)}
+    places["/data/musan"] = str(CORPORA.resolve() / "musan-layout")
+    return World(places, ["nj=1", "bootstrap={replicates: 20}", "systems=[cosine]"])
 
 
 # Section 2 of the page
