@@ -72,7 +72,7 @@ def scratch_lstm(project: Path) -> World:
     """Return the world of the section on LSTM from scratch: a few readers, and lists of their files."""
     there, systems = project.parent, project / "recipes/systems"
     for model in ("lstm_last", "blstm_mean", "scratch_transformer", "lstm_last_small"):
-        change(systems / f"models/{model}.yaml", training={"steps": 8, "interval": 4})
+        change(systems / f"models/{model}.yaml", training={"steps": 8, "interval": 4, "batch_size": 12})
     models = ["recipes/systems/models/lstm_last_small.yaml"]
     change(systems / "scratch_lstm.yaml", models=models, systems=["cosine"], development={"speakers": 0})
     for part, readers, files in (("train-clean-100", 12, 1), ("test-other", 4, 4)):
