@@ -16,7 +16,6 @@ SYSTEMS = {  # the name in recipes/systems and in worlds.py -> the heading of it
 STEPS, TRAPS = ["there", "what it does", "here"], ["there", "here"]  # the headings of the two tables of a section
 PROGRAMS = ("snakemake", "sre ", "python -m ", "local/")  # what a command of ours begins with
 NOT_RUN = "Not run by a test, because "  # commands behind these words are shown only
-UNWRITTEN = "to be written"
 
 
 @dataclass(frozen=True)
