@@ -31,7 +31,7 @@ from sre.workflow.paths import (
     check_times,
     quoted,
 )
-from sre.workflow.standing import stands
+from sre.workflow.standing import outdated, stands
 
 
 def without_traceback(function, *args):

@@ -8,13 +8,26 @@ def base_of(run):
     return ((found.bundle or f"{EXP}/{init}/final.pt") if found else init) or []
 
 
+def read_by(run, split):
+    """What the network of a run reads of a split: features on disk, audio, or embeddings of another run."""
+    asked = RECIPE.runs[run]
+    if asked.of:
+        return [f"{EXP}/{asked.of}/embeddings/{split}.scp"]
+    return audio_index(split) if asked.source == "audio" else feats(split, asked.features)
+
+
 def trained(run):
-    """Whether a training is done, of the file that stands where it starts from, and also that file's training."""
+    """Whether a training is done, on what it reads now and from the file that stands where it starts from.
+
+    The trainings of the network that it starts from, and of the one whose embeddings it reads, have to be done too.
+    """
     init = RECIPE.runs[run].init
     development, base = bool(DEVELOPMENT["speakers"]), RECIPE.trainings.get(init)
     done = is_trained(Path(EXP) / run, RECIPE.trainings[run], development, base)
     done = done and stands(f"{EXP}/{run}/final.pt", [base_of(run)] if init else [])
-    return done and (init not in RECIPE.trainings or trained(init))
+    reads = [f"{DATA}/{TRAIN}/utt2spk", *read_by(run, TRAIN)]
+    done = done and not outdated(f"{EXP}/{run}/final.pt", reads, f"{EXP}/{run}/log/train_embedding.json")
+    return done and all(trained(other) for other in (init, RECIPE.runs[run].of) if other in RECIPE.trainings)
 
 
 # asked here: Snakemake would put its own words around an error in an input function
@@ -26,14 +39,6 @@ def gates(wildcards):
     if wildcards.run in TRAINED:
         return []
     return [f"{EXP}/gates.json", *[f"{EXP}/features_checked.json"] * RECIPE.needs_media]
-
-
-def read_by(run, split):
-    """What the network of a run reads of a split: features on disk, audio, or embeddings of another run."""
-    asked = RECIPE.runs[run]
-    if asked.of:
-        return [f"{EXP}/{asked.of}/embeddings/{split}.scp"]
-    return audio_index(split) if asked.source == "audio" else feats(split, asked.features)
 
 
 def audio_options(run):

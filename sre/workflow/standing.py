@@ -19,3 +19,19 @@ def stands(made: str | Path, sources: Iterable[str | Path], record: str | Path |
         return False
     known = read_record(Path(record)) if record and sources else None
     return known is None or known.inputs.keys() >= set(sources)
+
+
+def outdated(made: str | Path, sources: Iterable[str | Path], record: str | Path) -> bool:
+    """Whether a file that is there will be made again: a source is newer, or the record of its job names another.
+
+    Sources that were deleted since do not matter. Those of a record are known by their name and folder, as a root may
+    have moved.
+    """
+    paths, known = [Path(source) for source in sources], read_record(Path(record))
+    if known is not None and not _names(paths) <= _names(map(Path, known.inputs)):
+        return True
+    return any(path.stat().st_mtime_ns > os.stat(made).st_mtime_ns for path in paths if path.exists())
+
+
+def _names(paths: Iterable[Path]) -> set[tuple[str, ...]]:
+    return {path.parts[-2:] for path in paths}

@@ -10,7 +10,7 @@ import pytest
 
 from sre.experiments.records import Record
 from sre.models.bundle import load_bundle
-from sre.workflow.standing import stands
+from sre.workflow.standing import outdated, stands
 from steps import import_features, train_embedding
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,3 +112,8 @@ def test_what_stands_is_there_no_older_than_its_sources_and_of_them(tmp_path: Pa
         inputs = {str(tmp_path / read): None}
         Record(["python", "-m", "x"], inputs, {}, "2026-01-01T00:00:00", 0, 0, "", "", {}, "").write(record)
         assert stands(made, [source], record) == standing
+        assert outdated(made, [source], record) != standing
+    record.unlink()
+    assert not outdated(made, [source], record) and not outdated(made, [tmp_path / "gone"], record)
+    os.utime(source, (0, made.stat().st_mtime + 1))
+    assert outdated(made, [source], record)
