@@ -17,10 +17,7 @@ def read_by(run, split):
 
 
 def trained(run):
-    """Whether a training is done, on what it reads now and from the file that stands where it starts from.
-
-    The trainings of the network that it starts from, and of the one whose embeddings it reads, have to be done too.
-    """
+    """Whether a training is done, of what it reads and starts from now, and also the trainings of these."""
     init = RECIPE.runs[run].init
     development, base = bool(DEVELOPMENT["speakers"]), RECIPE.trainings.get(init)
     done = is_trained(Path(EXP) / run, RECIPE.trainings[run], development, base)
@@ -57,10 +54,7 @@ def read_of_copies(run):
 
 
 def watched_lists(run):
-    """The evaluation lists whose EER a training tells after each epoch, with the embeddings of their utterances.
-
-    A finished training must not run again because of a new list: it has none.
-    """
+    """The evaluation lists whose EER a training tells, and their embeddings; none where it is done, as of gates."""
     if run in TRAINED or not RECIPE.trainings[run]["validation"].get("lists"):
         return {}
     return {name: read_by(run, item.split)[0] for name, item in TRIALS.items() if role_of(name) == "evaluation"}

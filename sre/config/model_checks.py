@@ -12,6 +12,7 @@ WITH_SOFTMAX = ("softmax", "target_mse_softmax")  # losses whose weights are tho
 def check_source(schema: Schema, model: dict, features: dict, where: str) -> None:
     """Check what a training reads. Raises SreError where its features, of the config `features`, are not for that."""
     check_vectors_only(schema, model, where)
+    check_sampler(model, where)
     if model.get("embeddings_of"):
         raise SreError(f"{where}: embeddings_of would do nothing without source: embeddings; set that, or take it away")
     _check_reads(schema, model, features["type"], where)
@@ -124,6 +125,12 @@ def _check_audio(schema: Schema, model: dict, features: dict, where: str) -> Non
         )
 
 
+def check_part(part: dict | None, where: str) -> None:
+    """Raise SreError where a part of the speakers is beyond the last."""
+    if part and part["part"] > part["of"]:
+        raise SreError(f"{where}: part {part['part']} of {part['of']} is none; write 1 to {part['of']}")
+
+
 def check_ranges(model: dict, where: str) -> None:
     """Raise SreError where the least of something is above its greatest."""
     augment, (least, most) = model["augment"], model["training"]["chunk_frames"]
@@ -163,13 +170,11 @@ def check_sampler(model: dict, where: str) -> None:
         raise SreError(
             f"{where}: training.sampler sessions and losses session_mmd_* need each other; set both, or none"
         )
-    if sampler == "sessions":
-        if of_speaker % 4 or size % of_speaker:
-            raise SreError(
-                f"{where}: training.sampler sessions has pairs of one session and of two, so that"
-                f" chunks_per_speaker is a multiple of 4, and batch_size one of that; they are {of_speaker} and {size}"
-            )
-        return
+    if sampler == "sessions" and (of_speaker % 4 or size % of_speaker):
+        raise SreError(
+            f"{where}: training.sampler sessions has pairs of one session and of two, so that chunks_per_speaker is a"
+            f" multiple of 4, and batch_size one of that; they are {of_speaker} and {size}"
+        )
     if sampler == "triplets" and size % 3:
         raise SreError(f"{where}: training.batch_size {size} is no multiple of 3, as triplets need; change it")
     if sampler == "utterances" and of_speaker and (size % of_speaker or size < 2 * of_speaker):
@@ -178,7 +183,8 @@ def check_sampler(model: dict, where: str) -> None:
             " change one"
         )
     for key in ("chunks_per_speaker", "utterances_per_speaker"):
-        if sampler != "utterances" and training.get(key):
+        taken = sampler == "utterances" or (sampler, key) == ("sessions", "chunks_per_speaker")
+        if not taken and training.get(key):
             raise SreError(f"{where}: training.{key} would do nothing with sampler {sampler}; take one of them out")
 
 

@@ -11,8 +11,8 @@ from sre.config.distort import Files, with_files
 from sre.config.model_checks import (
     check_embeddings,
     check_loss,
+    check_part,
     check_ranges,
-    check_sampler,
     check_source,
     check_update,
 )
@@ -165,10 +165,10 @@ def resolve_model_config(
         given = with_base(schema, given, base, where)
     model = with_files(schema.check(given, where, "$defs", "model"), given, files or Files(), where)
     model["validation"]["speakers"] = held_out or model["validation"]["speakers"]
-    model["options"] = schema.check(
-        model["options"], f"{where}: options", "$defs", "architectures", model["architecture"]
-    )
+    place = "$defs", "architectures", model["architecture"]
+    model["options"] = schema.check(model["options"], f"{where}: options", *place)
     loss, training = model["loss"], model["training"]
+    check_part(model["filter"].get("speakers"), f"{where}: filter.speakers")
     check_loss(schema, loss["type"], given.get("loss", {}) if loss_keys is None else loss_keys, training, where)
     check_update(schema, model, where)
     loss["options"] = schema.check(loss["options"], f"{where}: loss.options", "$defs", "losses", loss["type"])
@@ -188,7 +188,6 @@ def resolve_model_config(
         )
     check_source(schema, model, features[model["features"]], where)
     check_ranges(model, where)
-    check_sampler(model, where)
     return {**model, "feature_config": features[model["features"]], "seed": seed, "version": STAGE_VERSIONS["train"]}
 
 
@@ -203,6 +202,7 @@ def resolve_backend(schema: Schema, config: dict, where: str) -> dict:
     The schema's keys x-types and x-needed-by say which types take an option, or a value of it, and which need one.
     """
     filled, keys = _checked(schema, "backend", config, where), schema.part("$defs", "backend")["properties"]
+    check_part(filled.get("speakers"), f"{where}: speakers")
     kind, adapts, of_enrol = filled["type"], keys["adapt"]["x-types"], keys["enrol"]["x-types"]
     if kind in keys["rank"]["x-needed-by"] and not filled["rank"]:
         raise SreError(f"{where}: {kind} needs rank, the dimension of the speaker subspace; 100 to 200 is usual")

@@ -31,7 +31,7 @@ class MLP(Network):
     unit_length : divide the input by its length
     residual : add the input, so divided or not, to the output, and begin with zeros in the last layer
 
-    Raises SreError where D is not F and the network is residual.
+    Raises SreError where the network is residual and D is not F, or its last layer ends with a ReLU.
     """
 
     def __init__(
@@ -52,6 +52,11 @@ class MLP(Network):
             raise SreError(
                 f"mlp: residual adds inputs of {num_features} values to outputs of {embedding_dim}; set"
                 f" embedding_dim: {num_features}"
+            )
+        if residual and last_activation and activation == "relu":
+            raise SreError(
+                "mlp: residual begins with zeros, of which a ReLU has no gradient, so that nothing would be learnt; set"
+                " last_activation: false"
             )
         layers: list[nn.Module] = []
         sizes = [num_features, *widths, embedding_dim]

@@ -41,6 +41,8 @@ def test_dropout_is_of_values_after_the_layers_that_are_named() -> None:
 def test_a_residual_network_begins_as_no_change() -> None:
     network, x = MLP(24, 24, [8], unit_length=True, residual=True, last_activation=False), torch.randn(3, 1, 24)
     torch.testing.assert_close(network(x), torch.nn.functional.normalize(x[:, 0]))
-    assert receptive_field(Spec("mlp", 40, {"embedding_dim": 40, "residual": True})) is None
+    assert receptive_field(Spec("mlp", 40, {"embedding_dim": 40, "residual": True, "last_activation": False})) is None
     with pytest.raises(SreError, match="residual adds inputs of 24 values to outputs of 12; set embedding_dim: 24"):
         MLP(24, 12, residual=True)
+    with pytest.raises(SreError, match="a ReLU has no gradient, .* set last_activation: false"):
+        MLP(24, 24, residual=True, activation="relu")

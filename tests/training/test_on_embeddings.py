@@ -219,8 +219,8 @@ def test_models_of_two_parts_share_no_speaker_but_those_held_out(data: Path, tmp
         assert summary.dropped_of_other_parts == 60 - 6 * (len(heard[-1]) + 2)
     everyone = {f"s{number}" for number in range(10)}
     assert not heard[0] & heard[1] and len(everyone - heard[0] - heard[1]) == 2
-    with pytest.raises(SreError, match="part 3 of 2 parts of 10 speakers is none, or empty"):
-        run(data, tmp_path / "x", filter={"speakers": {"part": 3, "of": 2}})
+    with pytest.raises(SreError, match="part 11 of 11 parts of 10 speakers is none, or empty"):
+        run(data, tmp_path / "x", filter={"speakers": {"part": 11, "of": 11}})
 
 
 def test_fine_tuned(data: Path, tmp_path: Path) -> None:
@@ -273,6 +273,14 @@ def test_embeddings_of_nobody(of: str, told: str) -> None:
         (TARGETS | {"filter": {"min_utterances": 1}}, "speakers with one utterance, whose target would be of nothing"),
         ({"loss": {"type": "session_mmd_mse"}, "training": {"chunks_per_speaker": 4}}, "sampler sessions and losses"),
         ({"loss": {"type": "session_mmd_mse"}, "training": SESSIONS | {"chunks_per_speaker": 6}}, "is a multiple of 4"),
+        (
+            {
+                "loss": {"type": "session_mmd_mse"},
+                "training": SESSIONS | {"utterances_per_speaker": 5, "batch_size": 16},
+            },
+            "utterances_per_speaker would do nothing with sampler sessions",
+        ),
+        ({"filter": {"speakers": {"part": 3, "of": 2}}}, "filter.speakers: part 3 of 2 is none"),
     ],
 )
 def test_what_does_not_go_with_embeddings(changed: dict, told: str) -> None:
