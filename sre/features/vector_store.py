@@ -8,6 +8,7 @@ import numpy as np
 from sre import SreError
 from sre.features.types import EMBEDDINGS
 from sre.io.ark import read_vectors
+from sre.io.atomic import sha256_arrays
 from sre.io.name_tables import Counts
 from sre.io.names import Names
 
@@ -33,6 +34,11 @@ class VectorStore:
         self.places = Counts(names, np.arange(len(ids), dtype=np.int32))
         self.num_frames = Counts(names, np.ones(len(ids), np.int32))
         self.config: dict[str, Any] = {"type": EMBEDDINGS, "of": of, "dimension": self.vectors.shape[1]}
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the vectors and of whose they are."""
+        return sha256_arrays(self.vectors, np.array(list(self.places), dtype=str))
 
     def raw(self, utt: str) -> np.ndarray:
         """Return (1, D). Raises SreError where the utterance has no embedding."""

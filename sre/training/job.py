@@ -12,6 +12,7 @@ import torch
 from sre import SreError
 from sre.augment.distorter import Distorter
 from sre.config.checkpoints import decisive, that_stay, watchdog_s
+from sre.features.vector_store import VectorStore
 from sre.io.atomic import link, locked
 from sre.io.name_tables import Labels
 from sre.machine.cores import available_cores
@@ -84,7 +85,7 @@ def train(
         with locked(out.parent / ".train.lock") if ranks.is_first else nullcontext():
             begun = time.monotonic()
             parts = partition(chosen.utt2spk, held_out.speakers, held_out.utterances, everyone, originals, development)
-            folder = _checkpoints(out.parent, asked, stores, chosen, _what_else(distorter, parts, base, beside))
+            folder = _checkpoints(out.parent, asked, stores, chosen, _what_else(stores, distorter, parts, base, beside))
             spent = Spent.of(folder, begun)
             spent.devices, cards = ranks.size, filter(None, ranks.told_by_all(card_uuid(ranks.device)))
             trainer = make_trainer(asked, stores, chosen, parts, folder, ranks.device, distorter, base, ranks, beside)
@@ -150,11 +151,14 @@ def _bundle(
     )
 
 
-def _what_else(distorter: Distorter | None, parts: Partition, base: Base | None, beside: Beside) -> list:
+def _what_else(
+    stores: Sequence[Store], distorter: Distorter | None, parts: Partition, base: Base | None, beside: Beside
+) -> list:
     """Return what a training depends on that neither its config nor its utterances tell."""
     manifests = [manifest for manifest in (distorter.noises, distorter.rooms) if manifest] if distorter else []
     more: list = [[manifest.categories, manifest.seconds] for manifest in manifests]
     more += [[parts.fewer, parts.short]] * bool(parts.fewer or parts.short)
+    more += [store.sha256 for store in stores if isinstance(store, VectorStore)]
     return [*more, *([base.sha256] if base else []), *beside.sha256s]
 
 

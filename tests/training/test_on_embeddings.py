@@ -13,7 +13,7 @@ from sre.cli.describe import read_spec
 from sre.config.resolve import resolve_model_config
 from sre.config.runs import Run, with_sources
 from sre.config.schema import Schema
-from sre.io.ark import write_ark
+from sre.io.ark import read_vectors, write_ark
 from sre.io.tables import read_utt2spk, write_table
 from sre.io.text import canonical
 from sre.io.trials import align_scores, write_trials
@@ -67,19 +67,17 @@ def test_trained_and_resumed(data: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert bundle.feature_config == {"type": "embeddings", "of": "xvector", "dimension": 12}
     assert (bundle.num_features, bundle.config["source"], bundle.config["features"]) == (12, "embeddings", None)
     assert read_spec(str(tmp_path / "whole/final.pt")).num_features == 12
-    one_step = trainer.Trainer._one_step
+    assert stopped_and_resumed(data, tmp_path / "killed", monkeypatch) == whole
 
-    def stopping(self: trainer.Trainer, *batch: object) -> None:
-        if self.step == 3:
-            raise KeyboardInterrupt
-        one_step(self, *batch)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer, "CHECKPOINT_MINUTES", 0)
-        patch.setattr(trainer.Trainer, "_one_step", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            run(data, tmp_path / "killed")
-    assert run(data, tmp_path / "killed") == whole
+def test_a_killed_training_does_not_go_on_with_other_embeddings(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extractor was trained again: its name, the utterances and their frames are the same."""
+    killed(data, tmp_path / "killed", monkeypatch)
+    ids, vectors = read_vectors(data / "x.scp")
+    write_ark(data / "x.ark", data / "x.scp", zip(ids, -vectors[:, ::-1], strict=True))
+    assert run(data, tmp_path / "killed") == run(data, tmp_path / "whole")
 
 
 SESSIONS = {"sampler": "sessions", "chunks_per_speaker": 8}
@@ -91,6 +89,12 @@ TARGETS = {
 
 def stopped_and_resumed(data: Path, out: Path, patch: pytest.MonkeyPatch, *more: str, **changed: object) -> bytes:
     """The bytes of a training that is killed before its fourth step, and goes on."""
+    killed(data, out, patch, *more, **changed)
+    return run(data, out, *more, **changed)
+
+
+def killed(data: Path, out: Path, patch: pytest.MonkeyPatch, *more: str, **changed: object) -> None:
+    """Train up to the fourth step."""
     one_step = trainer.Trainer._one_step
 
     def stopping(self: trainer.Trainer, *batch: object) -> None:
@@ -103,7 +107,6 @@ def stopped_and_resumed(data: Path, out: Path, patch: pytest.MonkeyPatch, *more:
         inner.setattr(trainer.Trainer, "_one_step", stopping)
         with pytest.raises(KeyboardInterrupt):
             run(data, out, *more, **changed)
-    return run(data, out, *more, **changed)
 
 
 @pytest.fixture
