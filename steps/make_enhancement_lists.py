@@ -15,7 +15,7 @@ import numpy as np
 
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder, seed
-from sre.io.ids import check_known
+from sre.io.ids import check_known, shown
 from sre.io.tables import invert, read_utt2spk
 from sre.machine.log import run, say
 
@@ -53,6 +53,11 @@ def main(argv: list[str] | None = None) -> None:
         utt: np.atleast_2d(read_record(utt, place, scp=args.embeddings)).mean(axis=0, dtype=np.float64)
         for utt, place in places.items()
     }
+    dimension = len(next(iter(means.values())))
+    for utt, mean in means.items():
+        if len(mean) != dimension or not mean.any():
+            what = f"{len(mean)} values, others {dimension}" if len(mean) != dimension else "a mean of length 0"
+            raise SreError(f"{args.embeddings}: {shown(utt)} has {what}; extract it again")
     single = {utt: length_normalise(mean[None])[0] for utt, mean in means.items()}
     spk2utt = invert(utt2spk)
     of_all = {speaker: np.mean([means[utt] for utt in utts], axis=0) for speaker, utts in spk2utt.items()}

@@ -5,6 +5,7 @@ e.g.: python -m steps.split_unheard data/mini_train data/mini_train_heard data/m
 A speaker keeps at least as many utterances as it gives, else it gives none. No sound and no archive is copied.
 """
 
+from sre import SreError
 from sre.cli.arguments import Parser, input_folder, number, output_folder, seed
 from sre.machine.log import run, say
 
@@ -17,13 +18,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("heard", type=output_folder, metavar="HEARD_DIR", help="data directory to train on, written")
     parser.add_argument("unheard", type=output_folder, metavar="UNHEARD_DIR", help="data directory to test on, written")
     many = "of each speaker; below 1 it is a share of the speaker's, at least one"
-    parser.add_argument("--utterances", type=number(0, 1e6), required=True, metavar="N", help=many)
+    parser.add_argument("--utterances", type=number(1e-6, 1e6), required=True, metavar="N", help=many)
     whole = "what is drawn: utterances, or whole sessions by utt2session or utt2chapter (default: utterance)"
     parser.add_argument("--by", choices=["utterance", "session"], default="utterance", help=whole)
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="of the draws (default: 1)")
     args = parser.parse_args(argv)
-    from sre.datadir.datadir import read_data_dir
+    from sre.datadir.datadir import check_other, read_data_dir
     from sre.datadir.unheard import cut, in_heard_sessions
+
+    for out in (args.heard, args.unheard):
+        check_other(args.data, out)
+    if args.heard.resolve() == args.unheard.resolve():
+        raise SreError(f"{args.unheard}: is HEARD_DIR too; name two directories")
 
     data = read_data_dir(args.data, every_table=True)
     parts = cut(data, args.utterances, args.by, args.seed)

@@ -109,6 +109,7 @@ def decide(
     if given := [option for name, option in OF_MODELS.items() if asked[name] is not None and not data]:
         raise SreError(f"{given[0]} is for a model, which scores recordings; give these by --data, or leave it out")
     listed = read_pairs(trials)
+    written = with_sources(listed, sources) if sources else listed
     if data:
         if calibration:
             raise SreError("--calibration is for a score file; a model has its own, so leave it or --data out")
@@ -116,7 +117,7 @@ def decide(
     else:
         values, llrs, rule = by_scores(scores, listed, trials, calibration, dev, asked)
     accepted = rule.accepts(values if llrs is None else llrs)
-    write_decisions(out, with_sources(listed, sources) if sources else listed, values, accepted, llrs)
+    write_decisions(out, written, values, accepted, llrs)
     tell(out, summary(rule, accepted, listed.target), as_json)
 
 

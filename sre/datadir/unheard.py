@@ -62,13 +62,16 @@ def _given(utts: list[str], wanted: int, sessions: Mapping[str, str] | None, dra
 
 
 def in_heard_sessions(heard: DataDir, unheard: DataDir) -> int | None:
-    """Return how many unheard utterances are of a session, or a recording, of heard ones; None: no table tells."""
+    """Return how many unheard utterances are of a session, or a recording, of heard ones; None: no table tells.
+
+    One whose session is not known is not counted.
+    """
     found = []
     for data in (heard, unheard):
         segments = data.segments
         known = data.sessions or (segments and {utt: segment.recording for utt, segment in segments.items()})
         if not known:
             return None
-        found.append([(speaker, known.get(utt)) for utt, speaker in data.tables["utt2spk"].items()])
+        found.append([(speaker, known[utt]) for utt, speaker in data.tables["utt2spk"].items() if utt in known])
     of_heard = set(found[0])
     return sum(one in of_heard for one in found[1])

@@ -55,6 +55,8 @@ def read_crops(path: Path, wanted: Sequence[str]) -> np.ndarray:
                 f"{path}: the crops of {shown(utt)} are {shapes[0]}, those of {shown(wanted[0])} are {shapes[1]};"
                 " extract all of them with the same model, --crops and --crop-frames, and --keep"
             )
+        if not matrix.any(axis=1).all():
+            raise SreError(f"{path}: a crop of {shown(utt)} has length 0, so it has no direction; look at its audio")
         found.append(matrix)
     crops = np.stack(found).astype(np.float64)
     return length_normalise(crops.reshape(-1, crops.shape[2])).reshape(crops.shape)

@@ -88,7 +88,8 @@ def named_recordings(arguments: Sequence[str], model: Model) -> Named:
         elif is_manifest(path):
             for row in _lines_of_manifest(path):
                 named.add(row.file, openable(row.file, path.parent))
-                named.speakers |= {row.file: row.speaker} if row.speaker else {}
+                if row.speaker and (other := named.speakers.setdefault(row.file, row.speaker)) != row.speaker:
+                    raise SreError(f"{path}: {shown(row.file)} is of {other} and of {row.speaker}; mend its label")
         else:
             for name, file in _listed(path):
                 named.add(name, file)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sre import SreError
 from sre.datadir.enhancement import EACH, pairs_to_test, session_pairs, triplets
 from sre.io.ark import read_vectors, write_ark
 from sre.io.tables import write_table
@@ -57,6 +58,20 @@ def made(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
     write_table(tmp_path / "utt2session", SESSIONS)
     make_enhancement_lists.main([str(tmp_path), str(tmp_path / "c.scp"), str(tmp_path / "lists")])
     return tmp_path / "lists", crops
+
+
+def test_an_embedding_that_goes_with_no_other_is_named(
+    made: tuple[Path, dict[str, np.ndarray]], tmp_path: Path
+) -> None:
+    step, (_, crops) = [str(tmp_path), str(tmp_path / "c.scp"), str(tmp_path / "more")], made
+    for bad, said in (
+        (np.ones((10, 5)), "s1_03 has 5 values, others 6"),
+        (np.zeros((10, 6)), "s1_03 has a mean of length 0"),
+    ):
+        write_ark(tmp_path / "c.ark", tmp_path / "c.scp", sorted((crops | {"s1_03": bad.astype(np.float32)}).items()))
+        with pytest.raises(SreError, match=said):
+            make_enhancement_lists.main(step)
+    assert not (tmp_path / "more").exists()
 
 
 def test_targets_are_means_of_all_utterances(made: tuple[Path, dict[str, np.ndarray]]) -> None:

@@ -69,6 +69,9 @@ def test_sessions_that_nobody_knows() -> None:
         cut(data_of(UTT2SPK), 1, "session")
     data = data_of(UTT2SPK)
     assert in_heard_sessions(data, data) is None
+    some = data_of(UTT2SPK, utt2session={"anna-00": "one", "anna-01": "one"})
+    heard, unheard = some.keep([*UTT2SPK][1:7]), some.keep(["anna-00", "anna-11", "bert-00"])
+    assert in_heard_sessions(heard, unheard) == 1
 
 
 def test_the_step(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -78,6 +81,13 @@ def test_the_step(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     gender = {"spk2gender": dict.fromkeys(COUNTS, "f")}
     write_data_dir(tmp_path / "train", wav=wav, segments=segments, utt2spk=UTT2SPK, extra=gender)
     folders = [str(tmp_path / name) for name in ("train", "heard", "unheard")]
+    for wrong, said in (
+        (folders[:1] * 2 + folders[2:], "the output is the input"),
+        (folders[:2] + folders[1:2], "is HEARD_DIR too"),
+    ):
+        with pytest.raises(SreError, match=said):
+            split_unheard.main([*wrong, "--utterances", "2"])
+    assert len(read_data_dir(folders[0]).utts) == len(UTT2SPK)
     split_unheard.main([*folders, "--utterances", "2", "--seed", "3"])
     heard, unheard = (read_data_dir(folder, every_table=True) for folder in folders[1:])
     assert {*heard.utts} | {*unheard.utts} == {*UTT2SPK} and not {*heard.utts} & {*unheard.utts}

@@ -58,4 +58,7 @@ def test_what_cannot_be_scored_is_named(crops: dict[str, np.ndarray]) -> None:
     write_ark("e.ark", "e.scp", [("a1", crops["a1"]), ("a3", crops["a2"][:2])])
     with pytest.raises(SreError, match="the crops of a3 are 2 x 4, those of a1 are 3 x 4; extract all of them with"):
         score_crops.main(["trials", "--embeddings", "e.scp", "scores"])
+    write_ark("e.ark", "e.scp", [("a1", crops["a1"]), ("a3", 0 * crops["a2"])])
+    with pytest.raises(SreError, match="e.scp: a crop of a3 has length 0"):
+        score_crops.main(["trials", "--embeddings", "e.scp", "scores"])
     assert not Path("scores").exists()

@@ -60,3 +60,7 @@ def test_what_a_manifest_cannot_be_given_for(final_pt: Path, manifest: Path, wav
     manifest.write_text('{"audio_filepath": "a.wav", "offset": 0.5, "duration": 1.0, "label": "anna"}\n')
     with pytest.raises(SreError, match=r"a.wav is meant from 0.5 s on \(offset\).* make a data directory"):
         command(["embed", model, str(manifest), "--out", str(manifest.with_name("e.ark"))])
+    label = '{"audio_filepath": "a.wav", "label": "LABEL"}\n'
+    manifest.write_text(label.replace("LABEL", "anna") + label.replace("LABEL", "bert"))
+    with pytest.raises(SreError, match="test.json: a.wav is of anna and of bert; mend its label"):
+        command(["embed", model, str(manifest), "--out", str(manifest.with_name("e.ark"))])

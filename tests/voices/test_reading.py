@@ -80,10 +80,15 @@ def test_what_cannot_be_read_is_told(world: Path, wavs: list[Path]) -> None:
     np.save("short.npy", DRAW.normal(size=(60, 20)))
     np.save("wide.npy", DRAW.normal(size=(90, 40)))
     np.save("nan.npy", np.full((90, 20), np.nan))
+    np.save("large.npy", np.full((90, 20), 1e300))
+    whole = Path("short.npy").read_bytes()
+    Path("header.npy").write_bytes(whole[:60] + b"((((" + whole[64:])
     told = {
         "short.npy": "too short: 40 of 60 frames are left by trim, at least 41 are needed",
         "wide.npy": "40 columns, and the network takes 20",
         "nan.npy": "NaN or infinite values",
+        "large.npy": "NaN or infinite values",
+        "header.npy": r"no .npy array of numbers \(",
         "none.npy": "no .npy array of numbers .*No such file",
         str(wavs[0]): "its network takes features from elsewhere, which are not made of sound here; give files of feat",
     }

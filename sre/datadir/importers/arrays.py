@@ -46,18 +46,22 @@ def read_pickles(source: Path, asked: Asked) -> Iterator[Row]:
 
 
 def load(path: Path, key: str) -> np.ndarray:
-    """Return (T, F) of one file; `key` is that of a pickled dict. Raises SreError for anything else."""
+    """Return (T, F) float32 of one file; `key` is that of a pickled dict. Raises SreError for anything else.
+
+    What is beyond float32 is infinite.
+    """
     if path.suffix.lower() in ARRAYS:
         try:
             value = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # numpy raises many kinds for a damaged file
             raise SreError(f"{path}: no .npy array of numbers ({' '.join(str(error).split())[:80]})") from None
     else:
         value = _feature_of(path, read_plain(path), key)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim not in (1, 2) or not value.size:
         what = f"an array {value.shape} of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise SreError(f"{path}: {what}, where frames x bins of numbers are needed")
-    return np.atleast_2d(value)
+    with np.errstate(over="ignore"):
+        return np.atleast_2d(value).astype(np.float32)
 
 
 def _feature_of(path: Path, content: Any, key: str) -> Any:
@@ -88,7 +92,7 @@ def write_features(
         for utt in sorted(files):
             progress.add(1)
             try:
-                value = load(Path(files[utt]), columns.get("file", FEATURES)).astype(np.float32)
+                value = load(Path(files[utt]), columns.get("file", FEATURES))
                 bins = bins or value.shape[1]
                 if value.shape[1] != bins:
                     raise SreError(f"{value.shape[1]} bins, others have {bins}")
