@@ -159,7 +159,10 @@ def filled(read: "Source", found: "Found", features: str, config: dict) -> tuple
     cure = CURE if asked else "get the files again; docs/importing.md has the models that are known"
     where, bins = "--options" if asked else read.where, dimension_of(config)
     chosen = schema().check(found.options, where, "$defs", "architectures", found.architecture)
-    expected = peers.expected(found.architecture, bins, chosen)
+    try:
+        expected = peers.expected(found.architecture, bins, chosen)
+    except SreError as error:
+        raise SreError(f"{where}: {error}") from None
     tensors, frontend, left_out = peers.split(read.state, found)
     peers.check_frontend(read.where, frontend, constants_of(config), features, cure)
     state = peers.renamed(tensors, found, expected)

@@ -256,6 +256,18 @@ def test_what_no_file_of_wangs_tells(tmp_path: Path, capsys) -> None:
         sre(tmp_path / "a.pt", tmp_path / "final.pt", "--options", '{"layers": 2}')
 
 
+def test_a_transformer_of_wangs_that_is_damaged(tmp_path: Path) -> None:
+    state, _ = wang_model("Transformer")
+    fused = "encoder.layers.0.self_attn.in_proj_bias"
+    torch.save({"encoder_state_dict": state | {fused: torch.zeros(())}}, tmp_path / "a.pt")
+    with pytest.raises(SreError, match=r"a.pt: not transformer of .*: \d keys missing"):
+        sre(tmp_path / "a.pt", tmp_path / "final.pt")
+    torch.save({"encoder_state_dict": state}, tmp_path / "a.pt")
+    with pytest.raises(SreError, match="a.pt: embedding_dim .* is not a multiple of the 7 heads"):
+        sre(tmp_path / "a.pt", tmp_path / "final.pt", "--options", '{"heads": 7}')
+    assert not (tmp_path / "final.pt").exists()
+
+
 def stated() -> dict[str, float]:
     """The differences in the table of docs/importing.md, by the case of the test."""
     rows = re.findall(r"^\|.*\| `(\w+)` \| ([\d.e-]+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)

@@ -66,7 +66,7 @@ def unfused(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors with in_proj of each attention in three: query, key and value."""
     made: dict[str, Tensor] = {}
     for key, value in state.items():
-        if fused := FUSED.search(key):
+        if (fused := FUSED.search(key)) and value.dim():
             names = (f"{key[: fused.start()]}.{part}.{fused[1]}" for part in ("query", "key", "value"))
             made |= dict(zip(names, value.chunk(3), strict=False))
         else:
