@@ -153,7 +153,7 @@ def with_sources(trials: Trials, data: Path) -> Trials:
         if missing := [name for name in ids if name not in table]:
             example = shown(missing[0]) + alike(missing[0], table)
             where = f"{data}/utt2source: {len(missing)} ids of the trials are not in it"
-            raise SreError(f"{where}, e.g. {example}; give the directory that they are of")
+            raise SreError(f"{where}, e.g. {example}; give the directory that they are of, or no --sources")
         files.append(np.array([table[name] for name in ids], dtype=object))
     return replace(trials, enrol_ids=files[0], test_ids=files[1])
 
