@@ -44,7 +44,7 @@ def of_unheard(
         try:
             scorers[CLASSIFIER] = by_classes(model, speakers)
         except SreError as error:
-            reasons[CLASSIFIER] = str(error)
+            reasons[CLASSIFIER] = str(error).removeprefix(f"{model}: ")  # the result is of this very model
     scorers[NEAREST_MEAN] = to_means(of_heard, speakers)
     data = [read_data_dir(folder, every_table=True) for folder in (heard, unheard)]
     return replace(

@@ -23,6 +23,7 @@ from sre.scoring.replicates import replicates_of
 from steps import make_report, make_results
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+PLACE = re.compile(r"(?<![\w.}])/\w+/[^\s\"]*")  # an absolute path
 PAGES = sorted([*RECIPES.glob("*/RESULTS*.md"), *RECIPES.glob("*/results/*.md")])
 SPEAKERS = 8
 
@@ -34,6 +35,11 @@ def test_tables_of_a_recipe_are_those_of_its_json(page: Path) -> None:
     assert again == text, f"run: python -m steps.make_results --update {page.relative_to(RECIPES.parent)}"
     by_hand = PART.sub("", text)
     assert not [line for line in by_hand.splitlines() if line.startswith("|") and "EER" in line]
+
+
+def test_no_json_names_a_place_of_a_machine() -> None:
+    found = {path.name: PLACE.findall(path.read_text()) for path in RECIPES.glob("*/results/*.json")}
+    assert found and not any(found.values()), found
 
 
 def test_each_json_is_shown_once() -> None:
