@@ -33,6 +33,9 @@ def looked_at(project: Path, recipe: Recipe, by_ffmpeg: Sequence[str]) -> Iterat
 
 def packages(project: Path) -> Finding:
     """Compare the installed packages with the ranges of setup.cfg, and with the versions that the tests have passed."""
+    if missing := [name for name in ("setup.cfg", "constraints.txt") if not (project / name).is_file()]:
+        cure = "Run it in a whole checkout of the project."
+        return Finding(SECTION, "packages", NOTE, f"not compared: there is no {' and no '.join(missing)}", cure)
     parser = configparser.ConfigParser()
     parser.read(project / "setup.cfg", encoding="utf-8")
     needed = [Requirement(line) for line in lines_of(parser["options"]["install_requires"]) if line.strip()]

@@ -232,6 +232,7 @@ def test_packages_beside_the_ranges_and_the_tested_versions(tmp_path: Path) -> N
         found = software.packages(tmp_path)
         return found.state, found.text
 
+    assert software.packages(tmp_path).text == "not compared: there is no setup.cfg and no constraints.txt"
     here = software.package_version("numpy")
     assert packages("numpy >=1", f"numpy=={here}")[0] == OK
     assert packages("numpy >=1", "numpy==1.0") == (NOTE, f"in range, and not as tested: numpy {here} (tested: 1.0)")
