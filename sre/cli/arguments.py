@@ -40,7 +40,9 @@ class Parser(argparse.ArgumentParser):
         args = sys.argv[1:] if args is None else list(args)
         if self.prefix_chars == "-" and not self.has_commands:
             self._check_options(args)
-        return super().parse_known_args(args, namespace)
+        found, rest = super().parse_known_args(args, namespace)
+        self._check_outputs(found)
+        return found, rest
 
     def _check_options(self, args: Sequence[str]) -> None:
         """argparse blames a positional or a missing option where one is misspelt; raises SreError that names it."""
@@ -52,6 +54,15 @@ class Parser(argparse.ArgumentParser):
             if name.startswith("--") and " " not in name and not any(option.startswith(name) for option in known):
                 near = difflib.get_close_matches(name[2:], [option[2:] for option in known], 1, 0.5)
                 self.error(f"unknown option {name}" + "".join(f"; the nearest is --{one}" for one in near))
+
+    def _check_outputs(self, found: argparse.Namespace) -> None:
+        """Raise SreError where a file to write is one that is read, or one that is written too."""
+        given = [(action.type, path) for action in self._actions for path in _paths(getattr(found, action.dest, None))]
+        outputs = [path for kind, path in given if kind is output_file]
+        for number, path in enumerate(outputs):
+            others = [other for kind, other in given if kind in (input_file, existing)] + outputs[:number]
+            if any(os.path.realpath(path) == os.path.realpath(other) for other in others):
+                self.error(f"{path}: would be written over what is given beside it; give another name for the output")
 
     def error(self, message: str) -> NoReturn:
         raise SreError(message if ";" in message else f"{message}; see --help")
@@ -213,6 +224,11 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
+
+
+def _paths(value: Any) -> list[Path]:
+    """Return the paths in an argument's value."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Path)]
 
 
 def _path(text: str) -> Path:

@@ -14,6 +14,7 @@ from sre import SreError
 from sre.cli import arguments, build_parser
 from sre.cli.arguments import Parser
 from sre.machine.log import run
+from steps import compute_thresholds, make_development_trials
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [path for folder in ("steps", "local", "benchmarks") for path in sorted((ROOT / folder).glob("*.py"))]
@@ -141,6 +142,17 @@ def test_misspelt_options_are_named() -> None:
     with pytest.raises(SreError, match="required: --embeddings"):
         parser.parse_args(["out"])
     assert parser.parse_args(["--embed", "a", "--nj=3", "--", "--out"]).out == "--out"
+
+
+def test_no_input_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.scores", "trials"):
+        (tmp_path / name).write_text("a b 1\n")
+    with pytest.raises(SreError, match=r"^a.scores: would be written over what is given beside it"):
+        compute_thresholds.main([str(tmp_path / "a.scores"), "trials", "./a.scores"])
+    with pytest.raises(SreError, match=r"^new: would be written over what is given beside it"):
+        make_development_trials.main(["trials", "new", "new", "--speakers", "2"])
+    assert (tmp_path / "a.scores").read_text() == "a b 1\n"
 
 
 @pytest.mark.parametrize(
