@@ -192,7 +192,7 @@ def test_help_of_a_feature_type_without_defaults(
     with pytest.raises(SystemExit):
         make_features.main(["--help"])
     text = capsys.readouterr().out
-    assert "or tf_mel or bands" in " ".join(text.split()) and "bands: " not in text
+    assert "or waveform or bands" in " ".join(text.split()) and "bands: " not in text
 
 
 def test_what_stands_beside_resolved_systems_is_an_option() -> None:

@@ -181,7 +181,7 @@ def test_another_network_on_tf_mel(tmp_path: Path) -> None:
 
 
 def test_not_a_state_dict(tmp_path: Path) -> None:
-    torch.save({"model": {"a": torch.zeros(1)}}, tmp_path / "nested.pt")
+    torch.save({"weights": {"a": torch.zeros(1)}}, tmp_path / "nested.pt")
     torch.save({"a": Path("x")}, tmp_path / "code.pt")  # unpickling this would run a function
     for name, error in (
         ("nested", "nested.pt: not a plain state dict"),
