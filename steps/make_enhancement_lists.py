@@ -11,11 +11,9 @@ the mean of the means, divided by its length); and lists: `normal` (speaker, utt
 utterances, 1 if of one session).
 """
 
-import numpy as np
-
 from sre import SreError
 from sre.cli.arguments import Parser, input_file, input_folder, output_folder, seed
-from sre.io.ids import check_known, shown
+from sre.io.ids import check_known
 from sre.io.tables import invert, read_utt2spk
 from sre.machine.log import run, say
 
@@ -27,17 +25,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=output_folder, help="folder to write them into")
     parser.add_argument("--seed", type=seed, default=1, metavar="N", help="of the lists (default: 1)")
     args = parser.parse_args(argv)
-    from sre.backends.sides import length_normalise
     from sre.datadir.datadir import read_sessions
     from sre.datadir.enhancement import pairs_to_test, session_pairs, triplets
     from sre.io.ark import write_ark
     from sre.io.atomic import atomic_output
-    from sre.io.record import read_record
     from sre.io.scp import read_scp
     from sre.io.trials import write_trials
-
-    def write(name: str, records: dict[str, np.ndarray]) -> None:
-        write_ark(args.out / f"{name}.ark", args.out / f"{name}.scp", sorted(records.items()))
+    from sre.scoring.means import means_of_crops, single_and_multi
 
     def write_list(name: str, rows: list[tuple]) -> None:
         with atomic_output(args.out / name) as file:
@@ -49,22 +43,10 @@ def main(argv: list[str] | None = None) -> None:
     utt2spk = {utt: utt2spk[utt] for utt in places}
     if len(set(utt2spk.values())) < 2:
         raise SreError(f"{args.embeddings}: utterances of one speaker; lists need two or more")
-    means = {
-        utt: np.atleast_2d(read_record(utt, place, scp=args.embeddings)).mean(axis=0, dtype=np.float64)
-        for utt, place in places.items()
-    }
-    dimension = len(next(iter(means.values())))
-    for utt, mean in means.items():
-        if len(mean) != dimension or not mean.any():
-            what = f"{len(mean)} values, others {dimension}" if len(mean) != dimension else "a mean of length 0"
-            raise SreError(f"{args.embeddings}: {shown(utt)} has {what}; extract it again")
-    single = {utt: length_normalise(mean[None])[0] for utt, mean in means.items()}
-    spk2utt = invert(utt2spk)
-    of_all = {speaker: np.mean([means[utt] for utt in utts], axis=0) for speaker, utts in spk2utt.items()}
-    write("single", single)
-    write("multi_b", {speaker: np.mean([single[utt] for utt in utts], axis=0) for speaker, utts in spk2utt.items()})
-    write("multi_c", {speaker: length_normalise(mean[None])[0] for speaker, mean in of_all.items()})
-    say(f"{args.out}: single, multi_b and multi_c of {len(single)} utterances of {len(spk2utt)} speakers")
+    spk2utt, found = invert(utt2spk), single_and_multi(means_of_crops(args.embeddings, places), utt2spk)
+    for name, vectors in found.items():
+        write_ark(args.out / f"{name}.ark", args.out / f"{name}.scp", sorted(vectors.items()))
+    say(f"{args.out}: single, multi_b and multi_c of {len(places)} utterances of {len(spk2utt)} speakers")
     write_list("normal", [(speaker, utt) for speaker, utts in spk2utt.items() for utt in utts])
     write_trials(args.out / "test", pairs_to_test(utt2spk, args.seed))
     write_list("triplet", triplets(utt2spk, args.seed))

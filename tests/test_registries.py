@@ -18,6 +18,7 @@ from sre.config.resolve import NORMS, resolve_features
 from sre.features.extractor import EXTRACTORS
 from sre.features.types import FEATURE_TYPES, options_of
 from sre.losses import HEADS
+from sre.losses.targets import SessionMMD
 from sre.models import ARCHITECTURES
 from sre.models import pooling as poolings
 from sre.models.base import Network
@@ -169,6 +170,7 @@ def test_a_loss_and_the_schema_say_the_same_of_what_it_takes(name: str) -> None:
     assert set(kind.takes) == set(said.get("x-takes", ())) <= known, f"{name}: takes, and x-takes"
     assert kind.needs_batches == said.get("x-needs-batches", False), f"{name}: needs_batches, and x-needs-batches"
     assert kind.needs_inputs == said.get("x-needs-inputs", False), f"{name}: needs_inputs, and x-needs-inputs"
+    assert issubclass(kind, SessionMMD) == said.get("x-needs-sessions", False), f"{name}: x-needs-sessions"
 
 
 def arguments(kind: type, without: set[str]) -> dict[str, object]:

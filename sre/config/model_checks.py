@@ -12,7 +12,7 @@ WITH_SOFTMAX = ("softmax", "target_mse_softmax")  # losses whose weights are tho
 def check_source(schema: Schema, model: dict, features: dict, where: str) -> None:
     """Check what a training reads. Raises SreError where its features, of the config `features`, are not for that."""
     check_vectors_only(schema, model, where)
-    check_sampler(model, where)
+    check_sampler(schema, model, where)
     if model.get("embeddings_of"):
         raise SreError(f"{where}: embeddings_of would do nothing without source: embeddings; set that, or take it away")
     _check_reads(schema, model, features["type"], where)
@@ -27,7 +27,7 @@ def check_source(schema: Schema, model: dict, features: dict, where: str) -> Non
 
 def check_embeddings(schema: Schema, model: dict, where: str) -> None:
     """Check a network on embeddings. Raises SreError where it names none, or asks for what vectors do not have."""
-    check_sampler(model, where)
+    check_sampler(schema, model, where)
     _check_reads(schema, model, "embeddings", where)
     _check_start(schema, model, where)
     if not model.get("embeddings_of"):
@@ -156,7 +156,7 @@ def check_loss(schema: Schema, loss: str, keys: Collection[str], training: dict,
         )
 
 
-def check_sampler(model: dict, where: str) -> None:
+def check_sampler(schema: Schema, model: dict, where: str) -> None:
     """Check who is in a batch, against the loss. Raises SreError where they do not go together."""
     loss, training = model["loss"], model["training"]
     sampler, given = training.get("sampler", "utterances"), loss["options"].get("mining") == "given"
@@ -166,7 +166,7 @@ def check_sampler(model: dict, where: str) -> None:
             " set both, or none"
         )
     size, of_speaker = training["batch_size"], training["chunks_per_speaker"]
-    if (sampler == "sessions") != loss["type"].startswith("session_"):
+    if (sampler == "sessions") != bool(schema.part("$defs", "losses", loss["type"]).get("x-needs-sessions")):
         raise SreError(
             f"{where}: training.sampler sessions and losses session_mmd_* need each other; set both, or none"
         )

@@ -31,9 +31,8 @@ class TargetLoss(Head):
     def __init__(self, embedding_dim: int, num_speakers: int, target: str = "mean_of_units") -> None:
         super().__init__()
         self.target = target
-        zeros = torch.zeros(
-            num_speakers, embedding_dim, dtype=torch.float64
-        )  # what is left without one is exact enough
+        # in float64, what is left of a sum without one of its parts is exact enough
+        zeros = torch.zeros(num_speakers, embedding_dim, dtype=torch.float64)
         self.register_buffer("sums", zeros, persistent=False)
         self.register_buffer("counts", zeros[:, 0].clone(), persistent=False)
 

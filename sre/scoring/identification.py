@@ -159,12 +159,12 @@ def list_rates(result: ListResult, replicates: int, seed: int = 1) -> dict[str, 
     found: dict[str, Rates] = {}
     if result.enroll_map is None or result.data is None:
         return found
+    utt2spk = read_utt2spk(Path(result.data) / "utt2spk")
     for name in (name for name, system in result.systems.items() if system.done):
         scores, trials = align_scores(result.scores(name), result.trials_file)
         if np.bincount(trials.test).min() < 2:
             return {}
-        models = read_enroll_map(result.enroll_map, trials)
-        _, speakers = speakers_of_sides(trials, models, read_utt2spk(Path(result.data) / "utt2spk"))
+        _, speakers = speakers_of_sides(trials, read_enroll_map(result.enroll_map, trials), utt2spk)
         rates = Searches.of(trials, scores).with_intervals(speakers, replicates, seed)
         found[name] = identification_rates(trials, scores) | rates
     return found
