@@ -60,8 +60,6 @@ def export(
     target : "sherpa-onnx": the file must be one that it can run; None: it is one where the features allow it
     Raises SreError where a cosine is not above its bound; the file is not written then.
     """
-    if out.exists() and out.samefile(embedder.path):
-        raise SreError(f"{out}: is the bundle itself, which would be lost; give another name to write")
     _check_out(out, int8, source, target)
     config = embedder.feature_config
     if target == SHERPA:

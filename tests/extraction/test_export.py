@@ -212,7 +212,7 @@ def test_seconds_is_the_best_run(monkeypatch) -> None:
 @pytest.mark.parametrize(
     "argv, error",
     [
-        (["utterance.pt", "utterance.pt"], "utterance.pt: is the bundle itself, which would be lost"),
+        (["utterance.pt", "utterance.pt"], "utterance.pt: would be written over what is given beside it"),
         (["utterance.pt", "out.bin"], r"out.bin: neither .onnx nor .pt \(TorchScript\)"),
         (
             ["utterance.pt", "out.pt", "--int8"],
