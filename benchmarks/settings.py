@@ -107,8 +107,7 @@ def page(found: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     yield (
         "Each setting was trained on 80 of the 100 training speakers of `ko-fbank40`, and judged on the other"
         f" {SPEAKERS}, by plain cosine: EER in per cent of all pairs of their 600 utterances, and of models of their"
-        f" first {ENROLLED} utterances against all others. These trainings are shorter than those of"
-        " `benchmarks/originals.py`, and one seed tells no small difference."
+        f" first {ENROLLED} utterances against all others. One seed tells no small difference."
     )
     for system in sorted({told["system"] for told in found}):
         some = sorted((told for told in found if told["system"] == system), key=lambda told: told["pairs"])

@@ -6,6 +6,8 @@ dilated convolution over time is `dilation` convolutions of every dilation-th fr
 Shapes: B batch, C channels, T frames; of each of d phases N tiles of four outputs.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -48,17 +50,41 @@ class WinogradConv(nn.Module):
         batch, channels, frames = x.shape
         d, outputs = self.dilation, frames - 2 * self.dilation
         tiles = -(-outputs // (4 * d))
-        x = functional.pad(x, (0, (4 * tiles + 2) * d - frames)).view(batch, channels, 4 * tiles + 2, d)
-        a, b, c, e, f, g = (x[:, :, k : k + 4 * tiles - 3 : 4] for k in range(6))  # (B, C, N, d) each
-        near, far, one, two = f - 4 * c, e - 4 * b, f - c, 2 * (e - b)
-        inputs = (4 * a - 5 * c + f, near + far, near - far, one + two, one - two, 4 * b - 5 * e + g)
         # a kernel of one frame, said to be dilated: PyTorch takes oneDNN for it, and else a slower product of MKL's
         products = [
-            functional.conv1d(y.reshape(batch, channels, -1), weight, dilation=2).view(batch, -1, tiles, d)
-            for y, weight in zip(inputs, self.weight, strict=True)
+            functional.conv1d(y, weight, self.bias if number == 1 else None, dilation=2)
+            for number, (y, weight) in enumerate(zip(_inputs(x, d, tiles), self.weight, strict=True))
         ]
-        first, plus, minus, plus2, minus2, last = products
-        even, odd, even2, odd2 = plus + minus, plus - minus, plus2 + minus2, plus2 - minus2
-        y = torch.stack([first + even + even2, odd + 2 * odd2, even + 4 * even2, odd + 8 * odd2 + last], dim=3)
-        y = y.view(batch, -1, 4 * tiles * d)[:, :, :outputs]  # (B, C', N, 4, d) -> (B, C', T')
-        return y if self.bias is None else y + self.bias[:, None]
+        y = torch.stack([one.view(batch, -1, tiles, d) for one in _outputs(*products)], dim=3)  # (B, C', N, 4, d)
+        return y.view(batch, -1, 4 * tiles * d)[:, :, :outputs]
+
+
+def _inputs(x: Tensor, dilation: int, tiles: int) -> Iterator[Tensor]:
+    """Yield what the six products are of, (B, C, N d) each.
+
+    Frames of one place in their tile are put together first, since sums of rows are faster than those of every fourth.
+    """
+    batch, channels, frames = x.shape
+    x = functional.pad(x, (0, 4 * (tiles + 1) * dilation - frames))
+    places = x.view(batch, channels, tiles + 1, 4, dilation).permute(3, 0, 1, 2, 4).reshape(4, batch, channels, -1)
+    a, b, c, e = places[..., :-dilation]
+    f, g = places[:2, ..., dilation:]  # of the next tile
+    yield torch.sub(f, c, alpha=5).add_(a, alpha=4)
+    near, far = torch.sub(f, c, alpha=4), torch.sub(e, b, alpha=4)
+    yield near + far
+    yield near.sub_(far)
+    near, far = f - c, e - b
+    yield torch.add(near, far, alpha=2)
+    yield near.sub_(far, alpha=2)
+    yield torch.sub(g, e, alpha=5).add_(b, alpha=4)
+
+
+def _outputs(first: Tensor, plus: Tensor, minus: Tensor, plus2: Tensor, minus2: Tensor, last: Tensor) -> list[Tensor]:
+    """Return the outputs of the four places of a tile, of the six products."""
+    even, odd, even2, odd2 = plus + minus, plus.sub_(minus), plus2 + minus2, plus2.sub_(minus2)
+    return [
+        first.add_(even).add_(even2),
+        torch.add(odd, odd2, alpha=2),
+        even.add_(even2, alpha=4),
+        odd.add_(odd2, alpha=8).add_(last),
+    ]

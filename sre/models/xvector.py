@@ -25,7 +25,7 @@ class FrameLayer(nn.Module):
         self.bn = nn.BatchNorm1d(out_channels, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bn(torch.relu(self.conv(x)))
+        return self.bn(torch.relu_(self.conv(x)))
 
 
 def frame_level(widths: Sequence[int], contexts: Sequence[tuple[int, int]]) -> nn.Sequential:
