@@ -1,6 +1,6 @@
-"""Two known systems trained as their authors' scripts have it, beside ours: same network, machine and minutes.
+"""Two known systems trained as their authors' scripts have it, beside ours: same network and machine, no more minutes.
 
-python -m benchmarks.originals --work /tmp/originals --out benchmarks/originals.md    # 95 minutes, nothing beside
+python -m benchmarks.originals --work /tmp/originals --out benchmarks/originals.md    # 75 minutes, nothing beside
 python -m benchmarks.originals --work /tmp/originals --systems blstm --seeds 2        # one part; the page joins all
 
 The originals are benchmarks/plain_loops.py. Ours is `steps.train_embedding` with a model of recipes/systems/models, in
@@ -93,10 +93,7 @@ def with_steps(config: Mapping[str, Any], steps: int) -> dict[str, Any]:
 
 
 def train_ours(config: Mapping[str, Any], data: Path, seed: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Train a model's config with a seed, for its steps or as many as fit into so many seconds, into FOLDER/final.pt.
-
-    Return what was done.
-    """
+    """Train a config for its steps, or as many as fit into so many seconds; return what was done."""
     feats = import_features(data, folder)
     half = PROBE // 2
     probe = {**config, "training": {**config["training"], "steps": PROBE, "interval": half}}
@@ -262,9 +259,10 @@ def page(runs: Mapping[str, Mapping[tuple[int, str], dict[str, Any]]], seconds: 
         "",
     )
     yield (
-        f"Each trained for {seconds:g} s on `ko-fbank40` (100 speakers, 3,000 utterances) and scored on the lists of"
-        " its `eval` (20 other speakers): EER in per cent, with its 95 % interval over speakers. Features are used as"
-        " they are, also by the d-vector's loop, whose reader cuts half a second off both ends of its own corpus."
+        f"Each trained for at most {seconds:g} s on `ko-fbank40` (100 speakers, 3,000 utterances) and scored on the"
+        " lists of its `eval` (20 other speakers): EER in per cent, with its 95 % interval over speakers. Features"
+        " are used as they are, also by the d-vector's loop, whose reader cuts half a second off both ends of"
+        " its own corpus."
     )
     yield from (
         "",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 WIDE = 256  # channels: from here on a product costs more than its tiles
+BIASED = 1  # the product that each of the four outputs has once, and with it the bias
 TAPS: tuple[tuple[float, float, float], ...] = (  # what each product takes of the three
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -52,7 +53,7 @@ class WinogradConv(nn.Module):
         tiles = -(-outputs // (4 * d))
         # a kernel of one frame, said to be dilated: PyTorch takes oneDNN for it, and else a slower product of MKL's
         products = [
-            functional.conv1d(y, weight, self.bias if number == 1 else None, dilation=2)
+            functional.conv1d(y, weight, self.bias if number == BIASED else None, dilation=2)
             for number, (y, weight) in enumerate(zip(_inputs(x, d, tiles), self.weight, strict=True))
         ]
         y = torch.stack([one.view(batch, -1, tiles, d) for one in _outputs(*products)], dim=3)  # (B, C', N, 4, d)
