@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sre.extraction.frame_layers import FrameConv, FrameNorm, can_order
 from sre.extraction.winograd import WinogradConv, suits
 from sre.models.base import Network
 from sre.models.pooling import Pooling
+from sre.models.xvector import FrameLayer
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -38,25 +40,28 @@ def for_inference(network: Network, precision: str, device: torch.device) -> tor
     """Change a network in evaluation mode for this precision, and return the type of its input."""
     if precision == "fp32":
         return torch.float32
-    if precision == "fp32_fast" and device.type == "cpu":
-        _choose_winograd(network)
+    half = HALVES.get(precision)
+    if device.type == "cpu" and can_order(half or torch.float32):
+        for layer in [module for module in network.modules() if isinstance(module, FrameLayer)]:
+            _order_layer(layer, winograd=precision == "fp32_fast")
     for module in network.modules():
         if type(module) is nn.Linear:
             module.__class__ = RowLinear
         elif isinstance(module, nn.Conv1d | nn.Conv2d) and device.type == "cpu":
             _choose_onednn(module)
-    if half := HALVES.get(precision):
+    if half:
         _to_half(network, half)
     return half if half and not network.exact else torch.float32
 
 
-def _choose_winograd(module: nn.Module) -> None:
-    """Put WinogradConv in the place of the convolutions that it suits."""
-    for name, part in module.named_children():
-        if isinstance(part, nn.Conv1d) and suits(part):
-            setattr(module, name, WinogradConv(part))
-        else:
-            _choose_winograd(part)
+def _order_layer(layer: FrameLayer, winograd: bool) -> None:
+    """Put its convolution and batch norm into oneDNN's order, with Winograd's algorithm where that suits."""
+    conv, norm = layer.conv, layer.bn
+    assert isinstance(conv, nn.Conv1d)
+    assert isinstance(norm, nn.BatchNorm1d)
+    fast = winograd and suits(conv)
+    layer.conv = WinogradConv(conv) if fast else FrameConv(conv.weight, conv.bias, conv.dilation[0])
+    layer.bn = FrameNorm(norm)
 
 
 def _choose_onednn(conv: nn.Conv1d | nn.Conv2d) -> None:

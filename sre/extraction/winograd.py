@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sre.extraction.frame_layers import FrameConv
+
 WIDE = 256  # channels: from here on a product costs more than its tiles
 BIASED = 1  # the product that each of the four outputs has once, and with it the bias
 TAPS: tuple[tuple[float, float, float], ...] = (  # what each product takes of the three
@@ -34,42 +36,41 @@ def suits(conv: nn.Module) -> bool:
 
 
 class WinogradConv(nn.Module):
-    """An nn.Conv1d that `suits`, in inference: (B, C, T) -> (B, C', T - 2 dilation)."""
+    """An nn.Conv1d that `suits`, in inference: (B, C, T) -> (B, C', T - 2 dilation), channels last in memory.
 
-    weight: Tensor
-    bias: Tensor | None
+    So each frame is one row, and the sums over tiles are of whole rows.
+    """
 
     def __init__(self, conv: nn.Conv1d) -> None:
         super().__init__()
-        self.dilation = conv.dilation[0]
+        self.dilation, self.out_channels = conv.dilation[0], conv.out_channels
         taps = torch.tensor(TAPS, dtype=torch.float64)
-        weight = torch.einsum("pk,oik->poi", taps, conv.weight.detach().double()).to(conv.weight.dtype)
-        self.register_buffer("weight", weight[..., None].contiguous())  # (6, C', C, 1)
-        self.register_buffer("bias", None if conv.bias is None else conv.bias.detach().clone())
+        weights = torch.einsum("pk,oik->poi", taps, conv.weight.detach().double()).to(conv.weight.dtype)
+        self.products = nn.ModuleList(
+            FrameConv(weight[..., None], conv.bias if number == BIASED else None)
+            for number, weight in enumerate(weights)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, frames = x.shape
         d, outputs = self.dilation, frames - 2 * self.dilation
         tiles = -(-outputs // (4 * d))
-        # a kernel of one frame, said to be dilated: PyTorch takes oneDNN for it, and else a slower product of MKL's
+        rows = functional.pad(x.transpose(1, 2), (0, 0, 0, 4 * (tiles + 1) * d - frames))
+        rows = rows.reshape(batch, tiles + 1, 4, d, channels)
+        shape = (batch, tiles, d, self.out_channels)
         products = [
-            functional.conv1d(y, weight, self.bias if number == BIASED else None, dilation=2)
-            for number, (y, weight) in enumerate(zip(_inputs(x, d, tiles), self.weight, strict=True))
+            product(y.view(batch, tiles * d, channels).transpose(1, 2)).transpose(1, 2).reshape(shape)
+            for product, y in zip(self.products, _inputs(rows), strict=True)
         ]
-        y = torch.stack([one.view(batch, -1, tiles, d) for one in _outputs(*products)], dim=3)  # (B, C', N, 4, d)
-        return y.view(batch, -1, 4 * tiles * d)[:, :, :outputs]
+        y = x.new_empty(batch, tiles, 4, d, self.out_channels)
+        _outputs(*products, *y.unbind(2))
+        return y.view(batch, 4 * tiles * d, -1)[:, :outputs].transpose(1, 2)
 
 
-def _inputs(x: Tensor, dilation: int, tiles: int) -> Iterator[Tensor]:
-    """Yield what the six products are of, (B, C, N d) each.
-
-    Frames of one place in their tile are put together first, since sums of rows are faster than those of every fourth.
-    """
-    batch, channels, frames = x.shape
-    x = functional.pad(x, (0, 4 * (tiles + 1) * dilation - frames))
-    places = x.view(batch, channels, tiles + 1, 4, dilation).permute(3, 0, 1, 2, 4).reshape(4, batch, channels, -1)
-    a, b, c, e = places[..., :-dilation]
-    f, g = places[:2, ..., dilation:]  # of the next tile
+def _inputs(rows: Tensor) -> Iterator[Tensor]:
+    """Yield what the six products are of, (B, N, d, C) each, from frames of N + 1 tiles, (B, N + 1, 4, d, C)."""
+    a, b, c, e = rows[:, :-1].unbind(2)
+    f, g = rows[:, 1:, :2].unbind(2)  # of the next tile
     yield torch.sub(f, c, alpha=5).add_(a, alpha=4)
     near, far = torch.sub(f, c, alpha=4), torch.sub(e, b, alpha=4)
     yield near + far
@@ -80,12 +81,12 @@ def _inputs(x: Tensor, dilation: int, tiles: int) -> Iterator[Tensor]:
     yield torch.sub(g, e, alpha=5).add_(b, alpha=4)
 
 
-def _outputs(first: Tensor, plus: Tensor, minus: Tensor, plus2: Tensor, minus2: Tensor, last: Tensor) -> list[Tensor]:
-    """Return the outputs of the four places of a tile, of the six products."""
+def _outputs(
+    first: Tensor, plus: Tensor, minus: Tensor, plus2: Tensor, minus2: Tensor, last: Tensor, *places: Tensor
+) -> None:
+    """Write the outputs of the four places of a tile, of the six products."""
     even, odd, even2, odd2 = plus + minus, plus.sub_(minus), plus2 + minus2, plus2.sub_(minus2)
-    return [
-        first.add_(even).add_(even2),
-        torch.add(odd, odd2, alpha=2),
-        even.add_(even2, alpha=4),
-        odd.add_(odd2, alpha=8).add_(last),
-    ]
+    torch.add(first.add_(even), even2, out=places[0])
+    torch.add(odd, odd2, alpha=2, out=places[1])
+    torch.add(even, even2, alpha=4, out=places[2])
+    torch.add(odd.add_(odd2, alpha=8), last, out=places[3])

@@ -21,8 +21,8 @@ class FrameLayer(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, dilation: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(in_channels, out_channels, kernel, dilation=dilation)
-        self.bn = nn.BatchNorm1d(out_channels, affine=False)
+        self.conv: nn.Module = nn.Conv1d(in_channels, out_channels, kernel, dilation=dilation)
+        self.bn: nn.Module = nn.BatchNorm1d(out_channels, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(torch.relu_(self.conv(x)))
