@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sre import SreError
+from sre.datadir.layout import MAIN
 
 MOST = 2**31 - 1
 MOST_PROCESSES = 1024
+TABLES = (*MAIN, "utt2spk", "spk2utt")  # of a data directory
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,11 +58,12 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unknown option {name}" + "".join(f"; the nearest is --{one}" for one in near))
 
     def _check_outputs(self, found: argparse.Namespace) -> None:
-        """Raise SreError where a file to write is one that is read, or one that is written too."""
+        """Raise SreError where a file to write is one that is read, a table of a data directory, or one written too."""
         given = [(action.type, path) for action in self._actions for path in _paths(getattr(found, action.dest, None))]
         outputs = [path for kind, path in given if kind is output_file]
         for number, path in enumerate(outputs):
             others = [other for kind, other in given if kind in (input_file, existing)] + outputs[:number]
+            others += [folder / name for kind, folder in given if kind is input_folder for name in TABLES]
             if any(os.path.realpath(path) == os.path.realpath(other) for other in others):
                 self.error(f"{path}: would be written over what is given beside it; give another name for the output")
 

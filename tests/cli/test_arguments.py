@@ -152,6 +152,11 @@ def test_no_input_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         compute_thresholds.main([str(tmp_path / "a.scores"), "trials", "./a.scores"])
     with pytest.raises(SreError, match=r"^new: would be written over what is given beside it"):
         make_development_trials.main(["trials", "new", "new", "--speakers", "2"])
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/utt2spk").write_text("a-1 a\n")
+    with pytest.raises(SreError, match=r"^data/utt2spk: would be written over what is given beside it"):
+        build_parser().parse_args(["data", "trials", "data", "data/utt2spk"])
+    assert (tmp_path / "data/utt2spk").read_text() == "a-1 a\n"
     assert (tmp_path / "a.scores").read_text() == "a b 1\n"
 
 
