@@ -386,6 +386,23 @@ def test_a_checkpoint_with_compressed_parts(tmp_path: Path) -> None:
     assert "its parts are compressed" in refused(tmp_path / "packed.pt")
 
 
+def test_a_checkpoint_with_a_changed_bit(tmp_path: Path) -> None:
+    """torch.load takes it. A checkpoint that was written without sums is read."""
+    path = tmp_path / "x.pt"
+    torch.save({"x": torch.ones(1 << 20)}, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path)["x"], torch.ones(1 << 20))
+    assert "x.pt: not a checkpoint of tensors (BadZipFile); download it again" in refused(path)
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"x": torch.ones(8)}, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.equal(read_source(path).state["x"], torch.ones(8))
+
+
 @pytest.mark.parametrize("config", ["dataset_args: abc", "dataset_args: {fbank_args: [1]}", "feature_args: 3"])
 def test_a_config_with_values_of_an_odd_kind(tmp_path: Path, config: str) -> None:
     torch.save({"x": torch.ones(2)}, tmp_path / "avg_model.pt")

@@ -127,11 +127,19 @@ class _Compressed(Exception):
 
 
 def _check_stored(content: Path | io.BytesIO) -> None:
-    """Raise _Compressed for a zip archive with compressed parts: a small one of zeros would fill the memory."""
+    """Raise _Compressed for a zip archive with compressed parts: a small one of zeros would fill the memory.
+
+    Raises BadZipFile for a part of another sum than was stored, which torch.load would take; 0 is no sum.
+    """
     if zipfile.is_zipfile(content):
         with zipfile.ZipFile(content) as archive:
-            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            parts = archive.infolist()
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
                 raise _Compressed
+            for part in parts:
+                with archive.open(part) as stored:
+                    while part.CRC and stored.read(1 << 20):
+                        pass
     if isinstance(content, io.BytesIO):
         content.seek(0)
 
