@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sre import SreError
 from sre.cli.arguments import finite, input_file, number
 from sre.cli.embed import add_listening_options
 from sre.cli.live import add_live_options, heard_of_stdin, is_live
@@ -99,7 +100,7 @@ def verify(
     device: str,
     threads: int,
 ) -> None:
-    """Print what is found of each pair. Raises SreError naming a recording that cannot be used."""
+    """Print what is found of each pair; then raises SreError naming a recording that cannot be used."""
     from sre.machine.device import choose_device, prepare
     from sre.voices.deciding import P_TARGET
     from sre.voices.model import load
@@ -115,8 +116,15 @@ def verify(
             _tell_live(seconds, loaded.decide(claimed, heard, at, prior), as_json)
         return
     trials: list[dict[str, Any]] = []
+    refused: list[str] = []
     for file in tested:
-        heard = loaded.voiceprint(file, channel=channel)
+        try:
+            heard = loaded.voiceprint(file, channel=channel)
+        except SreError as error:
+            if len(tested) == 1:
+                raise
+            refused.append(str(error))
+            continue
         decision = loaded.decide(claimed, heard, at, prior)
         speech = [float(one.qualities["speech_s"].sum()) for one in (claimed, heard)]
         trials.append({"enrolled": enrolled, "tested": file, "speech_s": speech, "decision": decision})
@@ -124,10 +132,12 @@ def verify(
         told = [{name: value for name, value in one.items() if name != "decision"} for one in trials]
         told = [more | asdict(one["decision"]) for more, one in zip(told, trials, strict=True)]
         whole = {"model": str(model), "system": loaded.system.name, "p_target": prior, "trials": told}
-        print(json.dumps(whole, indent=1))
-        return
-    for one in trials:
-        print("\n".join(_lines(one, loaded.system.name, prior)))
+        print(json.dumps(whole | {"not_used": refused} if refused else whole, indent=1))
+    else:
+        for one in trials:
+            print("\n".join(_lines(one, loaded.system.name, prior)))
+    if refused:
+        raise SreError(f"{len(refused)} of {len(tested)} recordings could not be used, the first is {refused[0]}")
 
 
 def _tell_live(seconds: float, decision: Decision, as_json: bool) -> None:

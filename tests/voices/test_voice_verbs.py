@@ -58,6 +58,14 @@ def test_a_training_verifies_with_a_threshold_of_yours(final_pt: Path, wavs: lis
         command(["verify", str(final_pt), str(wavs[0]), "none.wav"])
 
 
+def test_one_recording_that_cannot_be_used_stops_no_other(final_pt: Path, wavs: list[Path], capsys) -> None:
+    expected = json.loads(run(capsys, "verify", final_pt, *wavs, "--json"))["trials"]
+    with pytest.raises(SreError, match=r"^1 of 3 recordings could not be used, the first is none\.wav: no such file"):
+        command(["verify", str(final_pt), str(wavs[0]), "none.wav", str(wavs[1]), str(wavs[2]), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["trials"] == expected and "none.wav" in told["not_used"][0]
+
+
 def test_embed_writes_each_form(package_file: Path, wavs: list[Path], tmp_path: Path, capsys) -> None:
     expected = np.concatenate([load(package_file, "cpu").voiceprint(path).vectors for path in wavs])
     names, out = [path.name for path in wavs], tmp_path / "out"
