@@ -74,7 +74,8 @@ class Reading:
             return Heard(name, reason="NaN or infinite values")
         for config, columns in zip(self.configs, self.columns, strict=True):
             if raw.shape[1] != columns:
-                return Heard(name, reason=f"{raw.shape[1]} columns, and the network takes {columns}")
+                reason = f"{raw.shape[1]} columns, and the network takes {columns}; make them as for its training"
+                return Heard(name, reason=reason)
             try:
                 made.append(self._prepared(raw, config))
             except AudioError as error:

@@ -54,12 +54,13 @@ def load(path: Path, key: str) -> np.ndarray:
         try:
             value = np.load(path, allow_pickle=False)
         except Exception as error:  # numpy raises many kinds for a damaged file
-            raise SreError(f"{path}: no .npy array of numbers ({' '.join(str(error).split())[:80]})") from None
+            reason = " ".join(str(error).split())[:80]
+            raise SreError(f"{path}: no .npy array of numbers ({reason}); write it by numpy.save") from None
     else:
         value = _feature_of(path, read_plain(path), key)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim not in (1, 2) or not value.size:
         what = f"an array {value.shape} of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise SreError(f"{path}: {what}, where frames x bins of numbers are needed")
+        raise SreError(f"{path}: {what}; write one array of numbers, frames x bins")
     with np.errstate(over="ignore"):
         return np.atleast_2d(value).astype(np.float32)
 
