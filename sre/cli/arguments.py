@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sre import SreError
-from sre.datadir.layout import MAIN
+from sre.datadir.layout import UTT_TABLES
 
 MOST = 2**31 - 1
 MOST_PROCESSES = 1024
-TABLES = (*MAIN, "utt2spk", "spk2utt")  # of a data directory
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,7 +62,8 @@ class Parser(argparse.ArgumentParser):
         outputs = [path for kind, path in given if kind is output_file]
         for number, path in enumerate(outputs):
             others = [other for kind, other in given if kind in (input_file, existing)] + outputs[:number]
-            others += [folder / name for kind, folder in given if kind is input_folder for name in TABLES]
+            if UTT_TABLES.fullmatch(path.name):
+                others += [folder / path.name for kind, folder in given if kind is input_folder]
             if any(os.path.realpath(path) == os.path.realpath(other) for other in others):
                 self.error(f"{path}: would be written over what is given beside it; give another name for the output")
 

@@ -136,6 +136,7 @@ def verify(
     else:
         for one in trials:
             print("\n".join(_lines(one, loaded.system.name, prior)))
+        print("".join(f"not used: {reason}\n" for reason in refused), end="")
     if refused:
         raise SreError(f"{len(refused)} of {len(tested)} recordings could not be used, the first is {refused[0]}")
 

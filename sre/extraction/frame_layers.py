@@ -2,8 +2,9 @@
 
 Of a usual nn.Conv1d the weights and both maps are put into that order, and back, each time. Here maps stay channels
 last in memory, which PyTorch has for images alone: one frame is one row of an image that is one row high. Which order
-of weights is best depends on the batch's shape. It is kept where the same shape comes again, which is usual: utterances
-are embedded by length. Where shapes alternate, oneDNN puts the weights into it each time. The bytes are the same.
+of weights is best depends on the batch's shape. It is made when a shape comes twice in a row, which is usual, as
+utterances are embedded by length; and kept until another shape does. Until then oneDNN puts the weights into it each
+time. The bytes are the same.
 Shapes: B batch, C channels, T frames.
 """
 

@@ -78,6 +78,7 @@ class Embedder:
 
         On a GPU the host goes on at once where the batch is in pinned memory; on a CPU nothing is left to wait for.
         """
+        torch.get_num_threads()  # makes a thread that never asked keep PyTorch's number of threads, in oneDNN too
         on_device = batch.to(self.device, non_blocking=True).to(self.dtype)  # the GPU rounds, and not the host
         made = self.network.embed(on_device).float()
         if self.device.type == "cpu":

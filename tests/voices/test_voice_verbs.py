@@ -64,6 +64,10 @@ def test_one_recording_that_cannot_be_used_stops_no_other(final_pt: Path, wavs: 
         command(["verify", str(final_pt), str(wavs[0]), "none.wav", str(wavs[1]), str(wavs[2]), "--json"])
     told = json.loads(capsys.readouterr().out)
     assert told["trials"] == expected and "none.wav" in told["not_used"][0]
+    with pytest.raises(SreError, match=r"^2 of 3 recordings"):
+        command(["verify", str(final_pt), str(wavs[0]), "none.wav", str(wavs[1]), "other.wav"])
+    told = capsys.readouterr().out
+    assert "not used: none.wav: no such file" in told and "not used: other.wav: no such file" in told
 
 
 def test_embed_writes_each_form(package_file: Path, wavs: list[Path], tmp_path: Path, capsys) -> None:
