@@ -1,5 +1,10 @@
 """Convolutions over time in oneDNN's order of weights, against PyTorch's in float64."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -43,3 +48,35 @@ def test_a_norm_of_its_map() -> None:
     norm.eval()
     x = torch.randn(2, 50, 64).transpose(1, 2)
     torch.testing.assert_close(FrameNorm(norm)(x), norm(x))
+
+
+IN_A_THREAD = """
+import os, sys, threading, torch
+from sre.extraction.network import Embedder
+from sre.machine.device import prepare
+from sre.models import build
+from sre.models.bundle import Bundle
+
+prepare(torch.device("cpu"), 1)
+model = {"architecture": "xvector", "options": {}, "features": "fbank80"}
+network = build("xvector", 80, {})
+Bundle(model, {"type": "given", "cmn": "none"}, 80, network.state_dict()).save(sys.argv[1])
+embedder = Embedder(sys.argv[1], "cpu", "fp32_fast")
+feats = torch.zeros(1, 200, 80)
+for _ in range(3):
+    embedder.embed(feats)  # from the second on, oneDNN alone is called
+before = len(os.listdir("/proc/self/task"))
+seen = []
+thread = threading.Thread(target=lambda: (embedder.embed(feats), seen.append(len(os.listdir("/proc/self/task")))))
+thread.start()
+thread.join()
+print(seen[0] - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted by /proc")
+def test_a_new_thread_has_as_many_threads_as_were_asked_for(tmp_path: Path) -> None:
+    """oneDNN would take OpenMP's own number in a thread that has not asked PyTorch for one."""
+    words = [sys.executable, "-c", IN_A_THREAD, str(tmp_path / "final.pt")]
+    done = subprocess.run(words, env=os.environ | {"OMP_NUM_THREADS": "4"}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
