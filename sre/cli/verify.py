@@ -112,22 +112,20 @@ def verify(
     claimed = loaded.voiceprint(enrolled, *also, channel=channel)
     prior = P_TARGET if p_target is None else p_target
     if is_live(tested):
-        for seconds, heard in heard_of_stdin(loaded, rate, channel):
-            _tell_live(seconds, loaded.decide(claimed, heard, at, prior), as_json)
+        for seconds, so_far in heard_of_stdin(loaded, rate, channel):
+            _tell_live(seconds, loaded.decide(claimed, so_far, at, prior), as_json)
         return
     trials: list[dict[str, Any]] = []
     refused: list[str] = []
-    for file in tested:
-        try:
-            heard = loaded.voiceprint(file, channel=channel)
-        except SreError as error:
-            if len(tested) == 1:
-                raise
-            refused.append(str(error))
+    for file, heard in loaded.embed_files(tested, channel):
+        if isinstance(heard, str):
+            refused.append(f"{file}: {heard}")
             continue
         decision = loaded.decide(claimed, heard, at, prior)
         speech = [float(one.qualities["speech_s"].sum()) for one in (claimed, heard)]
         trials.append({"enrolled": enrolled, "tested": file, "speech_s": speech, "decision": decision})
+    if refused and len(tested) == 1:
+        raise SreError(refused[0])
     if as_json:
         told = [{name: value for name, value in one.items() if name != "decision"} for one in trials]
         told = [more | asdict(one["decision"]) for more, one in zip(told, trials, strict=True)]

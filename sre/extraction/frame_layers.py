@@ -31,8 +31,7 @@ class FrameConv(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None, dilation: int = 1) -> None:
         super().__init__()
-        # of one frame it is said to be dilated, which changes nothing but the product: MKL's is slower on AMD's CPUs
-        self.dilation = (1, 2 if weight.shape[2] == 1 else dilation)
+        self.dilation = (1, dilation)
         image = weight.detach().unsqueeze(2)  # (C', C, 1, K)
         self.register_buffer("weight", image.to(memory_format=torch.channels_last, copy=True))
         self.register_buffer("bias", None if bias is None else bias.detach())
